@@ -1,0 +1,288 @@
+//! Problems in files that people write, shown where they are.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use serde::de::DeserializeOwned;
+use serde_saphyr::Spanned;
+
+/// A file, with its text for showing problems in it.
+#[derive(Clone, Debug)]
+pub struct Source {
+    path: Arc<Path>,
+    text: Arc<str>,
+}
+
+impl Source {
+    /// Reads a file. A file that cannot be read, or is not UTF-8, is a problem without a place.
+    ///
+    /// # Errors
+    /// The problem, ready to be shown.
+    pub fn read(path: &Path) -> Result<Source, Problem> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => Ok(Source::new(path, text)),
+            Err(e) => Err(Problem::without_place(format!(
+                "cannot read {}: {e}",
+                path.display()
+            ))),
+        }
+    }
+
+    /// Text that is known already; `path` is only its name.
+    pub fn new(path: impl Into<PathBuf>, text: impl Into<Arc<str>>) -> Source {
+        Source {
+            path: path.into().into(),
+            text: text.into(),
+        }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Line and column, from 1, of a byte offset; the column counts characters.
+    pub fn line_column(&self, offset: usize) -> (usize, usize) {
+        let before = self.text.get(..offset).unwrap_or(&self.text);
+        let line_start = before.rfind('\n').map_or(0, |i| i + 1);
+        let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
+        let column = before.get(line_start..).unwrap_or("").chars().count() + 1;
+        (line, column)
+    }
+}
+
+/// One thing that is wrong, and where.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    /// What is wrong, one line.
+    pub message: String,
+    /// The place, if there is one.
+    pub place: Option<(Source, Range<usize>)>,
+    /// Short text at the caret.
+    pub label: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl Problem {
+    /// A problem at a byte range of a file.
+    pub fn at(source: &Source, span: Range<usize>, message: impl Into<String>) -> Problem {
+        Problem {
+            message: message.into(),
+            place: Some((source.clone(), span)),
+            label: String::new(),
+            help: None,
+        }
+    }
+
+    /// A problem that has no place in a file.
+    pub fn without_place(message: impl Into<String>) -> Problem {
+        Problem {
+            message: message.into(),
+            place: None,
+            label: String::new(),
+            help: None,
+        }
+    }
+
+    /// Adds the text at the caret.
+    pub fn label(mut self, label: impl Into<String>) -> Problem {
+        self.label = label.into();
+        self
+    }
+
+    /// Adds what to do.
+    pub fn help(mut self, help: impl Into<String>) -> Problem {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// `file:line:column`, where there is a place.
+    pub fn position(&self) -> Option<(PathBuf, usize, usize)> {
+        let (source, span) = self.place.as_ref()?;
+        let (line, column) = source.line_column(span.start);
+        Some((source.path().to_path_buf(), line, column))
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut group = Level::ERROR
+            .primary_title(self.message.as_str())
+            .elements(std::iter::empty::<annotate_snippets::Element<'_>>());
+        if let Some((source, span)) = &self.place {
+            let end = source.text().len();
+            let start = span.start.min(end);
+            let span = start..span.end.clamp(start, end);
+            group = group.element(
+                Snippet::source(source.text())
+                    .path(source.path().to_string_lossy())
+                    .annotation(
+                        AnnotationKind::Primary
+                            .span(span)
+                            .label(self.label.as_str()),
+                    ),
+            );
+        }
+        if let Some(help) = &self.help {
+            group = group.element(Level::HELP.message(help.as_str()));
+        }
+        write!(f, "{}", Renderer::plain().render(&[group]))
+    }
+}
+
+/// Every problem found, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Problems(pub Vec<Problem>);
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, problem) in self.0.iter().enumerate() {
+            if i > 0 {
+                f.write_str("\n\n")?;
+            }
+            problem.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problem {}
+impl std::error::Error for Problems {}
+
+impl From<Problem> for Problems {
+    fn from(problem: Problem) -> Problems {
+        Problems(vec![problem])
+    }
+}
+
+/// Byte range of a value in its file.
+pub fn span_of<T>(value: &Spanned<T>) -> Range<usize> {
+    range(value.referenced)
+}
+
+fn range(location: serde_saphyr::Location) -> Range<usize> {
+    let span = location.span();
+    let start = span.byte_offset().unwrap_or_else(|| span.offset()) as usize;
+    let len = span.byte_len().unwrap_or_else(|| span.len()) as usize;
+    start..start + len.max(1)
+}
+
+/// Parses one YAML document strictly: YAML 1.2 booleans, no duplicate keys, bounded aliases.
+///
+/// # Errors
+/// The first structural problem, with its place and, for an unknown key, the nearest known one.
+pub fn parse_yaml<T: DeserializeOwned>(source: &Source) -> Result<T, Problem> {
+    use serde_saphyr::Error;
+    let options = serde_saphyr::options! {
+        strict_booleans: true,
+        duplicate_keys: serde_saphyr::DuplicateKeyPolicy::Error,
+        merge_keys: serde_saphyr::MergeKeyPolicy::Error,
+        with_snippet: false,
+    };
+    serde_saphyr::from_str_with_options(source.text(), options).map_err(|error| {
+        let error = error.without_snippet();
+        let span = error.location().map(range).unwrap_or(0..1);
+        match &error {
+            Error::SerdeUnknownField {
+                field, expected, ..
+            } => unknown(source, span, "key", field, expected),
+            Error::SerdeUnknownVariant {
+                variant, expected, ..
+            } => unknown(source, span, "value", variant, expected),
+            Error::SerdeMissingField { field, .. } => {
+                Problem::at(source, span, format!("the key `{field}` is missing"))
+                    .label("in this entry")
+            }
+            Error::SerdeInvalidType {
+                unexpected,
+                expected,
+                ..
+            }
+            | Error::SerdeInvalidValue {
+                unexpected,
+                expected,
+                ..
+            } => Problem::at(
+                source,
+                span,
+                format!("expected {expected}, found {unexpected}"),
+            ),
+            Error::Message { msg, .. } => Problem::at(source, span, msg.clone()),
+            Error::DuplicateMappingKey { key, .. } => Problem::at(
+                source,
+                span,
+                match key {
+                    Some(key) => format!("the key `{key}` stands twice"),
+                    None => "a key stands twice".to_owned(),
+                },
+            ),
+            other => Problem::at(source, span, one_line(&other.to_string())),
+        }
+    })
+}
+
+fn one_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+fn unknown(
+    source: &Source,
+    span: Range<usize>,
+    what: &str,
+    given: &str,
+    expected: &[&str],
+) -> Problem {
+    let problem = Problem::at(source, span, format!("unknown {what} `{given}`"));
+    let near = expected
+        .iter()
+        .map(|e| (strsim::damerau_levenshtein(given, e), e))
+        .filter(|(d, e)| *d <= (e.len().max(given.len()) / 3).max(1))
+        .min();
+    match near {
+        Some((_, e)) => problem
+            .label(format!("did you mean `{e}`?"))
+            .help(format!("known here: {}", expected.join(", "))),
+        None => problem.help(format!("known here: {}", expected.join(", "))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Sample {
+        #[allow(dead_code)]
+        threshold: f64,
+    }
+
+    fn problem(text: &str) -> String {
+        parse_yaml::<Sample>(&Source::new("a.yaml", text))
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn unknown_key_is_shown_with_caret_and_nearest_key() {
+        let shown = problem("thresold: 5\n");
+        assert!(shown.contains("a.yaml:1:1"), "{shown}");
+        assert!(shown.contains("did you mean `threshold`?"), "{shown}");
+        assert!(shown.contains('^'), "{shown}");
+    }
+
+    #[test]
+    fn duplicate_keys_and_wrong_types_are_refused() {
+        assert!(problem("threshold: 5\nthreshold: 6\n").contains("a.yaml:2"));
+        assert!(problem("threshold: five\n").contains("a.yaml:1:12"));
+    }
+}

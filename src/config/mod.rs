@@ -1,0 +1,12 @@
+//! Configuration: what the admin wrote in YAML, checked, and turned into what the daemon runs with.
+//!
+//! Nothing here is lenient: an unknown key, a duplicate key, a wrong type or a value out of range is a
+//! [`Problem`] with file, line, column and a caret.
+
+mod diagnostic;
+mod duration;
+mod size;
+
+pub use diagnostic::{Problem, Problems, Source, parse_yaml, span_of};
+pub use duration::Seconds;
+pub use size::ByteSize;

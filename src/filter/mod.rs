@@ -1,0 +1,111 @@
+//! Filters: members of the chain. Each is configured once and shared by all sessions; for each
+//! transaction it gives a [`Check`], which sees the transaction as it unfolds and ends in one
+//! [`Outcome`].
+//!
+//! Contract of a check: the stage methods return at once (they start work, they never wait);
+//! [`Check::finish`] may wait, within the filter's own timeout and the deadline of the chain. Work that
+//! is still in flight when a check is dropped is cancelled with it. Every failure is an
+//! `Outcome::Unscanned` with its reason: a check never calls a message clean that it has not seen.
+
+pub mod bayes;
+pub mod clamav;
+pub mod dnsbl;
+mod failure;
+mod outcome;
+pub mod rules;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+pub use failure::{FailureAction, FailurePolicy, OnFailure};
+pub use outcome::{Action, EVIDENCE_BYTES, Hit, Outcome, Reason};
+
+use crate::config::Source;
+use crate::mail::{Envelope, Mail, Spool};
+use crate::metrics::Metrics;
+
+/// A member of the chain.
+pub trait Filter: Send + Sync + 'static {
+    /// The name used in configuration, metrics, logs and headers: `dnsbl`, `rules`, ...
+    fn name(&self) -> &'static str;
+
+    /// What becomes of a message that this filter could not check.
+    fn failure_policy(&self) -> &FailurePolicy;
+
+    /// Begins a check for one transaction.
+    fn check(&self) -> Box<dyn Check>;
+}
+
+/// A filter at work on one transaction. Stages arrive in the order of the methods; `rcpt` once for each
+/// accepted recipient. `connect` and `helo` are called for every transaction, also for the second of a
+/// session.
+pub trait Check: Send {
+    /// The client is known.
+    fn connect(&mut self, _envelope: &Envelope) {}
+
+    /// HELO or EHLO was given; again if it is repeated before MAIL.
+    fn helo(&mut self, _envelope: &Envelope) {}
+
+    /// MAIL was given; authentication is known.
+    fn mail(&mut self, _envelope: &Envelope) {}
+
+    /// RCPT was given; the new recipient is the last.
+    fn rcpt(&mut self, _envelope: &Envelope) {}
+
+    /// The header is complete and in the spool, with the empty line after it; the body follows there.
+    fn headers(&mut self, _envelope: &Envelope, _spool: &Arc<Spool>) {}
+
+    /// A decisive hit, if one is known already. Never waits.
+    fn decisive(&mut self) -> Option<Hit> {
+        None
+    }
+
+    /// The message is complete. Gives the outcome.
+    fn finish(self: Box<Self>, scan: Arc<Scan>) -> BoxFuture<'static, Outcome>;
+}
+
+/// What a filter is built with, beside its own options. Each filter's module has
+/// `Options` (serde, strict, with defaults for every key) and
+/// `build(&Options, &Build<'_>) -> Result<Arc<dyn Filter>, Problems>`.
+#[derive(Clone, Copy, Debug)]
+pub struct Build<'a> {
+    /// The configuration file, for problems with a place in it.
+    pub source: &'a Source,
+    /// Where the metrics go.
+    pub metrics: &'a Arc<Metrics>,
+    /// Relative paths of the configuration are relative to this folder.
+    pub base: &'a Path,
+    /// Where the daemon keeps its own files.
+    pub data_dir: &'a Path,
+}
+
+/// All that is known at end of message.
+#[derive(Clone, Debug, Default)]
+pub struct Scan {
+    /// The envelope.
+    pub envelope: Envelope,
+    /// The message.
+    pub mail: Mail,
+}
+
+/// Messages up to this size are worked on where they are; a larger one moves to the blocking pool so
+/// that it does not hold up the sessions that share its thread.
+const INLINE_BYTES: usize = 256 << 10;
+
+/// Runs CPU work of a check on `scan`, off the async threads when the message is large.
+pub async fn compute<T, F>(scan: Arc<Scan>, work: F) -> T
+where
+    T: Send + 'static,
+    F: FnOnce(&Scan) -> T + Send + 'static,
+{
+    if scan.mail.raw().len() <= INLINE_BYTES {
+        return work(&scan);
+    }
+    match tokio::task::spawn_blocking(move || work(&scan)).await {
+        Ok(value) => value,
+        // The panic belongs to the session, which answers tempfail and counts it.
+        Err(e) => std::panic::resume_unwind(e.into_panic()),
+    }
+}

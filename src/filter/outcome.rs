@@ -1,0 +1,182 @@
+//! What a check says: hits, or why it has none.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// What becomes of a message, mildest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Deliver as it is.
+    Deliver,
+    /// Deliver, marked as spam in the header.
+    Tag,
+    /// Hold back in the quarantine.
+    Quarantine,
+    /// Refuse for now (4yz); the sender tries again.
+    Tempfail,
+    /// Accept and drop; a copy is kept in the quarantine.
+    Discard,
+    /// Refuse for good (5yz).
+    Reject,
+}
+
+impl Action {
+    /// The word used in configuration, metrics, logs and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Action::Deliver => "deliver",
+            Action::Tag => "tag",
+            Action::Quarantine => "quarantine",
+            Action::Tempfail => "tempfail",
+            Action::Discard => "discard",
+            Action::Reject => "reject",
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One thing that a check found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Hit {
+    /// Id of the rule, list or signature family: `[A-Z0-9_]`, at most 64 bytes; safe in headers and labels.
+    pub rule: Arc<str>,
+    /// Points; 0 is allowed, negative speaks for the message.
+    pub score: f64,
+    /// What matched and where, as found: to be escaped wherever it is shown. At most 256 bytes.
+    pub evidence: String,
+    /// Ends the evaluation with that action, whatever the score.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decisive: Option<Action>,
+}
+
+/// Longest evidence of a hit, bytes.
+pub const EVIDENCE_BYTES: usize = 256;
+
+impl Hit {
+    /// A hit with points. Evidence is cut to [`EVIDENCE_BYTES`] at a character.
+    pub fn new(rule: impl Into<Arc<str>>, score: f64, evidence: impl Into<String>) -> Hit {
+        let mut evidence = evidence.into();
+        if evidence.len() > EVIDENCE_BYTES {
+            let end = (0..=EVIDENCE_BYTES)
+                .rev()
+                .find(|i| evidence.is_char_boundary(*i))
+                .unwrap_or(0);
+            evidence.truncate(end);
+        }
+        Hit {
+            rule: rule.into(),
+            score,
+            evidence,
+            decisive: None,
+        }
+    }
+
+    /// The same hit, ending the evaluation with `action`.
+    pub fn decisive(mut self, action: Action) -> Hit {
+        self.decisive = Some(action);
+        self
+    }
+}
+
+/// Why a message, or a part of it, was not checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The service could not be reached.
+    Down,
+    /// The service did not answer in time.
+    Timeout,
+    /// The message is larger than the check or its service takes.
+    TooLarge,
+    /// A limit inside the message was reached (depth, parts, ratio).
+    Limit,
+    /// The content is encrypted.
+    Encrypted,
+    /// The service answered with an error, or with something that is no answer.
+    Error,
+}
+
+impl Reason {
+    /// Every reason, for tables and metrics.
+    pub const ALL: [Reason; 6] = [
+        Reason::Down,
+        Reason::Timeout,
+        Reason::TooLarge,
+        Reason::Limit,
+        Reason::Encrypted,
+        Reason::Error,
+    ];
+
+    /// The word used in configuration, metrics, logs and headers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reason::Down => "down",
+            Reason::Timeout => "timeout",
+            Reason::TooLarge => "too_large",
+            Reason::Limit => "limit",
+            Reason::Encrypted => "encrypted",
+            Reason::Error => "error",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The end of a check.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The message was checked; an empty list means that nothing was found.
+    Checked(Vec<Hit>),
+    /// The check does not apply to this message (and that is fine): why, in a few fixed words.
+    Skipped(&'static str),
+    /// The check should have been made and was not. What was found nevertheless is kept in `hits`.
+    Unscanned {
+        /// The class of failure, which selects the policy.
+        reason: Reason,
+        /// What happened, for log and explanation; to be escaped wherever it is shown.
+        detail: String,
+        /// Hits found before the failure.
+        hits: Vec<Hit>,
+    },
+}
+
+impl Outcome {
+    /// An unscanned outcome without hits.
+    pub fn unscanned(reason: Reason, detail: impl Into<String>) -> Outcome {
+        Outcome::Unscanned {
+            reason,
+            detail: detail.into(),
+            hits: Vec::new(),
+        }
+    }
+
+    /// The hits, whatever the outcome.
+    pub fn hits(&self) -> &[Hit] {
+        match self {
+            Outcome::Checked(hits) | Outcome::Unscanned { hits, .. } => hits,
+            Outcome::Skipped(_) => &[],
+        }
+    }
+
+    /// `checked`, `skipped`, or the reason: the label of the outcome metric.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Outcome::Checked(_) => "checked",
+            Outcome::Skipped(_) => "skipped",
+            Outcome::Unscanned { reason, .. } => reason.name(),
+        }
+    }
+}

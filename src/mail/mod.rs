@@ -1,0 +1,23 @@
+//! The message and its envelope, as every filter sees them.
+//!
+//! In: what the MTA said about the sender and recipients ([`Envelope`]) and the bytes of the message
+//! as they arrive ([`Spool`]). Out: [`Mail`], the parsed view. Parsing never fails: damage is
+//! recorded as [`Flag`]s, so that rules can score it. This layer knows nothing of filters, of the
+//! milter protocol or of verdicts.
+
+mod address;
+mod envelope;
+mod header;
+mod html;
+mod message;
+mod mime;
+mod spool;
+mod url;
+
+pub use address::{Address, Mailbox};
+pub use envelope::{Client, Envelope};
+pub use header::{Header, HeaderField};
+pub use message::{Flag, Limits, Mail};
+pub use mime::{Part, PartKind};
+pub use spool::{Aborted, Spool};
+pub use url::Url;

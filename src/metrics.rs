@@ -1,0 +1,175 @@
+//! Every metric in one place.
+//!
+//! Names begin with `mailweir_`; units are seconds and bytes; labels take values from configuration or
+//! from fixed sets, never from a message. `docs/metrics.md` lists them for the people who read them.
+
+use prometheus::core::{AtomicF64, AtomicI64, AtomicU64};
+use prometheus::core::{
+    Collector, GenericCounter, GenericCounterVec, GenericGauge, GenericGaugeVec,
+};
+use prometheus::{Encoder, Histogram, HistogramOpts, HistogramVec, Opts, Registry, TextEncoder};
+
+/// A counter.
+pub type Counter = GenericCounter<AtomicU64>;
+/// A counter with labels.
+pub type Counters = GenericCounterVec<AtomicU64>;
+/// An integer gauge.
+pub type Gauge = GenericGauge<AtomicI64>;
+/// Integer gauges with labels.
+pub type Gauges = GenericGaugeVec<AtomicI64>;
+/// A gauge of fractional values.
+pub type FloatGauge = GenericGauge<AtomicF64>;
+
+/// Bucket bounds for waits, seconds: half a millisecond to five minutes.
+const WAITS: &[f64] = &[
+    0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+    60.0, 300.0,
+];
+/// Bucket bounds for message sizes, bytes: 1 KiB to 64 MiB.
+const SIZES: &[f64] = &[
+    1024.0, 4096.0, 16384.0, 65536.0, 262144.0, 1048576.0, 4194304.0, 16777216.0, 67108864.0,
+];
+
+macro_rules! metrics {
+    ($( $(#[doc = $doc:literal])+ $field:ident : $kind:ident = $name:literal $([$($label:literal),*])? $({$buckets:ident})? ;)*) => {
+        /// All metrics of one daemon, with the registry that exports them.
+        #[derive(Clone, Debug)]
+        pub struct Metrics {
+            registry: Registry,
+            $( $(#[doc = $doc])+ pub $field: metrics!(@type $kind), )*
+        }
+
+        impl Metrics {
+            /// Registers every metric.
+            ///
+            /// # Errors
+            /// Only when two metrics share a name, which the unit test of this module rules out.
+            pub fn new() -> Result<Metrics, prometheus::Error> {
+                let registry = Registry::new();
+                $(
+                    let $field = metrics!(@make $kind, $name, concat!($($doc,)+), [$($($label),*)?], $($buckets)?);
+                    registry.register(boxed(&$field))?;
+                )*
+                Ok(Metrics { registry, $($field),* })
+            }
+
+            /// Name and help of each metric, in the order of declaration.
+            pub const CATALOGUE: &'static [(&'static str, &'static str)] = &[$(($name, concat!($($doc,)+))),*];
+        }
+    };
+    (@type counter) => { Counter };
+    (@type counters) => { Counters };
+    (@type gauge) => { Gauge };
+    (@type gauges) => { Gauges };
+    (@type float) => { FloatGauge };
+    (@type histogram) => { Histogram };
+    (@type histograms) => { HistogramVec };
+    (@make counter, $n:expr, $d:expr, [],) => { Counter::with_opts(Opts::new($n, $d.trim()))? };
+    (@make counters, $n:expr, $d:expr, [$($l:expr),+],) => { Counters::new(Opts::new($n, $d.trim()), &[$($l),+])? };
+    (@make gauge, $n:expr, $d:expr, [],) => { Gauge::with_opts(Opts::new($n, $d.trim()))? };
+    (@make gauges, $n:expr, $d:expr, [$($l:expr),+],) => { Gauges::new(Opts::new($n, $d.trim()), &[$($l),+])? };
+    (@make float, $n:expr, $d:expr, [],) => { FloatGauge::with_opts(Opts::new($n, $d.trim()))? };
+    (@make histogram, $n:expr, $d:expr, [], $b:ident) => { Histogram::with_opts(HistogramOpts::new($n, $d.trim()).buckets($b.to_vec()))? };
+    (@make histograms, $n:expr, $d:expr, [$($l:expr),+], $b:ident) => { HistogramVec::new(HistogramOpts::new($n, $d.trim()).buckets($b.to_vec()), &[$($l),+])? };
+}
+
+fn boxed<C: Collector + Clone + 'static>(collector: &C) -> Box<dyn Collector> {
+    Box::new(collector.clone())
+}
+
+metrics! {
+    /// Milter connections accepted.
+    sessions: counter = "mailweir_sessions_total";
+    /// Milter connections open now.
+    sessions_open: gauge = "mailweir_sessions_open";
+    /// Milter connections closed at once because the bound on connections was reached.
+    sessions_refused: counter = "mailweir_sessions_refused_total";
+    /// Ends of milter connections, by cause: quit, eof, idle, read_timeout, write_timeout, protocol, io, drain, panic.
+    session_ends: counters = "mailweir_session_ends_total"["cause"];
+    /// Transactions given up before end of message (ABORT, lost connection).
+    transactions_aborted: counter = "mailweir_transactions_aborted_total";
+    /// Messages answered, by verdict.
+    messages: counters = "mailweir_messages_total"["verdict"];
+    /// Answers that came too early for a message, by milter stage and verdict.
+    early_answers: counters = "mailweir_early_answers_total"["stage", "verdict"];
+    /// Messages of which at least one filter has not seen all, by filter and reason.
+    unscanned: counters = "mailweir_unscanned_total"["filter", "reason"];
+    /// Outcomes by filter: checked, skipped, or the reason of a failure.
+    outcomes: counters = "mailweir_filter_outcomes_total"["filter", "outcome"];
+    /// Time from the end of the message to the outcome of a filter.
+    filter_seconds: histograms = "mailweir_filter_seconds"["filter"] {WAITS};
+    /// Time from end of message to the final reply.
+    end_of_message_seconds: histogram = "mailweir_end_of_message_seconds" {WAITS};
+    /// Size of messages.
+    message_bytes: histogram = "mailweir_message_bytes" {SIZES};
+    /// Bytes of messages held in memory now.
+    bytes_in_flight: gauge = "mailweir_bytes_in_flight";
+    /// Messages answered tempfail or reject because a bound on bytes was reached, by bound: message, total.
+    over_limit: counters = "mailweir_over_limit_total"["bound"];
+    /// Panics caught; each cost one session.
+    panics: counter = "mailweir_panics_total";
+    /// Hits by rule, list or signature family.
+    hits: counters = "mailweir_hits_total"["rule"];
+    /// DNS list look-ups by zone: listed, not_listed, refused, bogus, timeout, error, cached.
+    dnsbl_lookups: counters = "mailweir_dnsbl_lookups_total"["zone", "result"];
+    /// Time of DNS list look-ups that went to the resolver.
+    dnsbl_seconds: histograms = "mailweir_dnsbl_seconds"["zone"] {WAITS};
+    /// Entries in the cache of DNS list answers.
+    dnsbl_cache_entries: gauge = "mailweir_dnsbl_cache_entries";
+    /// Scans by ClamAV server: clean, found, too_large, error, timeout, down, closed, garbled.
+    clamav_scans: counters = "mailweir_clamav_scans_total"["server", "result"];
+    /// Scans running now, by ClamAV server.
+    clamav_running: gauges = "mailweir_clamav_running"["server"];
+    /// Whether a ClamAV server is used (1) or its circuit breaker is open (0).
+    clamav_up: gauges = "mailweir_clamav_up"["server"];
+    /// Time of whole scans, connect to reply, by ClamAV server.
+    clamav_seconds: histograms = "mailweir_clamav_seconds"["server"] {WAITS};
+    /// Rules in force.
+    rules_loaded: gauge = "mailweir_rules_loaded";
+    /// Messages learned into the model in force, by class: ham, spam.
+    model_messages: gauges = "mailweir_model_messages"["class"];
+    /// When the model in force was trained, seconds since 1970; 0 without a model.
+    model_trained: float = "mailweir_model_trained_timestamp_seconds";
+    /// Messages in the quarantine.
+    quarantine_messages: gauge = "mailweir_quarantine_messages";
+    /// Bytes in the quarantine.
+    quarantine_bytes: gauge = "mailweir_quarantine_bytes";
+    /// Quarantine operations: stored, released, deleted, expired, redeemed.
+    quarantine_operations: counters = "mailweir_quarantine_operations_total"["operation"];
+    /// Quarantine operations that failed; a failed store was answered tempfail.
+    quarantine_failures: counters = "mailweir_quarantine_failures_total"["operation"];
+    /// Reloads by result: ok, failed.
+    reloads: counters = "mailweir_reloads_total"["result"];
+    /// Whether the last reload was taken (1) or refused, the old configuration going on (0).
+    reload_ok: gauge = "mailweir_reload_ok";
+    /// When the configuration in force was taken, seconds since 1970.
+    configuration_loaded: float = "mailweir_configuration_loaded_timestamp_seconds";
+    /// Always 1; the version of the daemon.
+    build: gauges = "mailweir_build_info"["version"];
+}
+
+impl Metrics {
+    /// The text exposition format, version 0.0.4.
+    ///
+    /// # Errors
+    /// When a metric cannot be encoded, which means a defect.
+    pub fn encode(&self) -> Result<Vec<u8>, prometheus::Error> {
+        let mut out = Vec::with_capacity(16 << 10);
+        TextEncoder::new().encode(&self.registry.gather(), &mut out)?;
+        Ok(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_registers_once_and_is_exported() {
+        let metrics = Metrics::new().expect("no name is used twice");
+        metrics.sessions.inc();
+        let text = String::from_utf8(metrics.encode().unwrap()).unwrap();
+        assert!(text.contains("mailweir_sessions_total 1"));
+        assert!(text.contains("# HELP mailweir_sessions_total Milter connections accepted."));
+    }
+}

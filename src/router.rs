@@ -1,0 +1,1 @@
+//! From a verdict to replies, header changes and side effects.
