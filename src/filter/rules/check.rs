@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 
 use super::ruleset::RuleSet;
 use crate::filter::{Check, FailurePolicy, Filter, Outcome, Reason, Scan, compute};
+use crate::mail::Flag;
 
 /// The `rules` filter.
 #[derive(Debug)]
@@ -55,12 +56,27 @@ impl Check for RulesCheck {
 
 fn outcome(set: &RuleSet, scan: &Scan) -> Outcome {
     let hits = set.evaluate(&scan.envelope, &scan.mail);
-    if set.sees_only_beginning(&scan.mail) {
-        return Outcome::Unscanned {
+    let left_out = if set.sees_only_beginning(&scan.mail) {
+        Some("rules on the raw message saw only its beginning")
+    } else {
+        let limit = scan.mail.flags().iter().find(|f| LIMITS.contains(f));
+        limit.map(|flag| flag.meaning())
+    };
+    match left_out {
+        Some(detail) => Outcome::Unscanned {
             reason: Reason::Limit,
-            detail: "rules on the raw message saw only its beginning".to_owned(),
+            detail: detail.to_owned(),
             hits,
-        };
+        },
+        None => Outcome::Checked(hits),
     }
-    Outcome::Checked(hits)
 }
+
+/// Limits of parsing beyond which rules do not see all of a message.
+const LIMITS: &[Flag] = &[
+    Flag::TooManyFields,
+    Flag::TooDeep,
+    Flag::TooManyParts,
+    Flag::TextTruncated,
+    Flag::UrlsTruncated,
+];

@@ -136,6 +136,22 @@ impl Place {
         }
     }
 
+    /// Whether it shows what a person wrote rather than who sent it: a fragment of a test stands here.
+    pub(super) fn is_content(&self) -> bool {
+        matches!(
+            self,
+            Place::Subject
+                | Place::Text
+                | Place::Html
+                | Place::RawBody
+                | Place::Raw
+                | Place::Url
+                | Place::UrlHost
+                | Place::LinkText
+                | Place::AttachmentName
+        )
+    }
+
     /// Whether its texts are domains, or addresses that end in one.
     pub(super) fn holds_domains(&self) -> bool {
         matches!(

@@ -178,6 +178,13 @@ impl RuleSet {
         if problems.is_empty() {
             return Ok(set);
         }
+        // In the order of the files, from top to bottom.
+        problems.sort_by_key(|problem| {
+            problem.place.as_ref().map(|(source, span)| {
+                let file = sources.iter().position(|s| s.path() == source.path());
+                (file, span.start)
+            })
+        });
         let more = problems.len().saturating_sub(PROBLEMS);
         if more > 0 {
             problems.truncate(PROBLEMS);

@@ -16,7 +16,8 @@ const START_BYTES: usize = 1 << 10;
 pub(super) enum Subject<'a> {
     /// A real transaction.
     Transaction(&'a Envelope, &'a Mail),
-    /// A fragment of a test in a rule: every place holds exactly this text.
+    /// A fragment of a test in a rule: every place of content holds exactly this text, the header and
+    /// the envelope are empty.
     Fragment(&'a str),
 }
 
@@ -44,7 +45,10 @@ impl<'a> Texts<'a> {
     pub(super) fn of(&self, place: usize) -> &[Cow<'a, [u8]>] {
         match (self.values.get(place), self.places.get(place)) {
             (Some(cell), Some(place)) => cell.get_or_init(|| match self.subject {
-                Subject::Fragment(text) => vec![Cow::Borrowed(text.as_bytes())],
+                Subject::Fragment(text) if place.is_content() => {
+                    vec![Cow::Borrowed(text.as_bytes())]
+                }
+                Subject::Fragment(_) => Vec::new(),
                 Subject::Transaction(envelope, mail) => values(place, envelope, mail),
             }),
             _ => &[],
