@@ -16,6 +16,7 @@ mod html;
 mod message;
 mod mime;
 mod spool;
+mod style;
 mod transfer;
 mod url;
 mod walk;
