@@ -471,3 +471,56 @@ fn a_digest_of_content_tells_contents_apart() {
     assert_ne!(mail.parts()[0].digest(), other.parts()[0].digest());
     assert_eq!(mail.parts()[0].digest(), again.parts()[0].digest());
 }
+
+mod arbitrary {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Bytes that look like mail now and then.
+    fn soup() -> impl Strategy<Value = Vec<u8>> {
+        let token = prop_oneof![
+            Just("\r\n".to_owned()),
+            Just("\n\n".to_owned()),
+            Just("\n--b\n".to_owned()),
+            Just("\n--b--\n".to_owned()),
+            Just("Content-Type: multipart/mixed; boundary=b\n".to_owned()),
+            Just("Content-Type: message/rfc822\n".to_owned()),
+            Just("Content-Type: text/html; charset=".to_owned()),
+            Just("Content-Transfer-Encoding: base64\n".to_owned()),
+            Just("Content-Disposition: attachment; filename*0*=utf-8''%".to_owned()),
+            Just("Subject: =?utf-8?q?=".to_owned()),
+            Just("<a href=\"http://a.example/".to_owned()),
+            Just("<p style='display:none;color:#fff'>".to_owned()),
+            "[ -~]{0,12}",
+            "\\PC{0,8}",
+        ];
+        (prop::collection::vec(token, 0..40), any::<Vec<u8>>()).prop_map(|(tokens, tail)| {
+            let mut raw = tokens.concat().into_bytes();
+            raw.extend(tail);
+            raw
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_bytes_are_a_message(raw in soup()) {
+            let limits = Limits { fields: 5, depth: 3, parts: 6, text_bytes: 64, urls: 2 };
+            let mail = Mail::parse(Bytes::from(raw.clone()), &limits);
+            prop_assert!(mail.headers().count() <= 5);
+            prop_assert!(mail.parts().len() <= 6 && !mail.parts().is_empty());
+            // A part at the deepest level is a leaf, so nothing lies deeper than the limit.
+            prop_assert!(mail.parts().iter().all(|p| p.depth <= 3));
+            prop_assert!(mail.text().len() <= 64 && mail.hidden_text().len() <= 64);
+            prop_assert!(mail.urls().len() <= 2);
+            prop_assert!(raw.ends_with(mail.raw_body()));
+            prop_assert!(mail.flags().is_sorted());
+            // The same message reads the same.
+            let again = Mail::parse(Bytes::from(raw), &limits);
+            prop_assert_eq!(mail.parts(), again.parts());
+            prop_assert_eq!(mail.text(), again.text());
+        }
+    }
+}
