@@ -8,6 +8,7 @@
 //! `Outcome::Unscanned` with its reason: a check never calls a message clean that it has not seen.
 
 pub mod bayes;
+mod chain;
 pub mod clamav;
 pub mod dnsbl;
 mod failure;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+pub use chain::{Chain, Checks, ENDED, Report};
 pub use failure::{FailureAction, FailurePolicy, OnFailure};
 pub use outcome::{Action, EVIDENCE_BYTES, Hit, Outcome, Reason};
 
