@@ -69,7 +69,19 @@ pub fn run() -> ExitCode {
         Command::Man(args) => generate::man(&args),
     };
     done.unwrap_or_else(|e| {
+        if closed_pipe(&e) {
+            return ExitCode::SUCCESS;
+        }
         eprintln!("mailweir: {e:#}");
         ExitCode::FAILURE
+    })
+}
+
+/// Who reads our output may stop when they have seen enough.
+fn closed_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
     })
 }

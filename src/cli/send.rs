@@ -1,5 +1,6 @@
 //! `mailweir send`: hands messages to a milter as a mail server would, and prints what it says.
 
+use std::io::Write;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -65,9 +66,10 @@ async fn send(args: SendArgs) -> anyhow::Result<ExitCode> {
     for file in &args.files {
         let raw = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
         let answer = peer.message(&args, raw.into()).await?;
-        println!("{}: {}", file.display(), answer.text);
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{}: {}", file.display(), answer.text)?;
         for header in &answer.headers {
-            println!("  {header}");
+            writeln!(out, "  {header}")?;
         }
         worst = worst.max(answer.exit_code);
     }

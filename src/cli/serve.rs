@@ -1,5 +1,6 @@
 //! `mailweir serve`: the daemon.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::process::ExitCode;
@@ -148,23 +149,27 @@ fn announce(
     http: Option<&TcpListener>,
     services: &Services,
 ) -> anyhow::Result<()> {
-    let engine = services.engine.load();
-    println!("mailweir {}", env!("CARGO_PKG_VERSION"));
-    println!("chain: {:?}", engine.chain);
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "mailweir {}", env!("CARGO_PKG_VERSION"))?;
+    writeln!(out, "chain: {:?}", services.engine.load().chain)?;
     for listener in listeners {
         let address = listener.address()?;
-        println!("milter: {address}");
         let postfix = match &address {
             Address::Tcp(addr) => format!("inet:{addr}"),
             Address::Unix(path) => format!("unix:{}", path.display()),
         };
-        println!("  Postfix, in main.cf:  smtpd_milters = {postfix}");
-        println!("                        milter_default_action = tempfail");
-        println!("  first message:        mailweir send --milter {address} FILE...");
+        writeln!(
+            out,
+            "milter: {address}\n  \
+             Postfix, in main.cf:  smtpd_milters = {postfix}\n                        \
+             milter_default_action = tempfail\n  \
+             first message:        mailweir send --milter {address} FILE..."
+        )?;
     }
     if let Some(http) = http {
-        println!("metrics: http://{}/metrics", http.local_addr()?);
+        writeln!(out, "metrics: http://{}/metrics", http.local_addr()?)?;
     }
+    out.flush()?;
     Ok(())
 }
 
