@@ -156,6 +156,8 @@ pub struct LimitsSection {
     pub message: Spanned<ByteSize>,
     /// Bytes of all messages in memory.
     pub total: Spanned<ByteSize>,
+    /// Header fields that filters look at.
+    pub fields: Spanned<usize>,
     /// MIME containers in containers.
     pub depth: Spanned<usize>,
     /// MIME parts.
@@ -172,6 +174,7 @@ impl Default for LimitsSection {
         LimitsSection {
             message: unwritten(ByteSize::mib(64)),
             total: unwritten(ByteSize::mib(512)),
+            fields: unwritten(parsing.fields),
             depth: unwritten(parsing.depth),
             parts: unwritten(parsing.parts),
             text: unwritten(ByteSize(parsing.text_bytes as u64)),

@@ -127,6 +127,7 @@ impl Config {
             ));
         }
         let mail_limits = Limits {
+            fields: problems.number("limits.fields", &file.limits.fields, 1, 1_000_000),
             depth: problems.number("limits.depth", &file.limits.depth, 1, 1000),
             parts: problems.number("limits.parts", &file.limits.parts, 1, 100_000),
             text_bytes: file.limits.text.value.bytes(),
