@@ -146,6 +146,7 @@ pub struct Session {
     macros: Macros,
     queue: VecDeque<(Event, Option<Stage>)>,
     owed: Option<Stage>,
+    early: bool,
 }
 
 impl Default for Session {
@@ -155,9 +156,17 @@ impl Default for Session {
 }
 
 impl Session {
-    /// A connection on which nothing was said.
+    /// A connection on which nothing was said; RCPT and BODY will be answered, so that messages can be
+    /// refused or cut short before their end.
     pub fn new() -> Session {
+        Session::with_early_answers(true)
+    }
+
+    /// The same, with or without answers before end of message. Without them the MTA need not wait for a
+    /// reply to RCPT and BODY, where it offers that.
+    pub fn with_early_answers(early: bool) -> Session {
         Session {
+            early,
             phase: Phase::New,
             agreement: Agreement {
                 version: 2,
@@ -225,7 +234,7 @@ impl Session {
         match command {
             Command::Negotiate(data) => {
                 if self.phase == Phase::New {
-                    self.agreement = Agreement::with(Offer::parse(&data)?);
+                    self.agreement = Agreement::with(Offer::parse(&data)?, self.early);
                     self.agreement.encode(out);
                     self.phase = Phase::Idle;
                     self.push(Event::Negotiated, None);

@@ -92,20 +92,24 @@ pub(super) struct Connection<S> {
     /// it is only prepared.
     transaction: Option<Transaction>,
     in_message: bool,
+    /// Something was read since the last write, so no ACK has travelled with a reply.
+    unacknowledged: bool,
 }
 
 impl<S: Socket> Connection<S> {
     pub(super) fn new(socket: S, services: Arc<Services>, drain: CancellationToken) -> Self {
+        let early = services.engine.load().chain.may_decide_early();
         Connection {
             socket,
             services,
             drain,
-            session: Session::new(),
+            session: Session::with_early_answers(early),
             input: BytesMut::new(),
             output: BytesMut::new(),
             envelope: Envelope::default(),
             transaction: None,
             in_message: false,
+            unacknowledged: false,
         }
     }
 
@@ -159,6 +163,9 @@ impl<S: Socket> Connection<S> {
             self.input = BytesMut::new();
         }
         self.input.reserve(READ_BYTES);
+        if std::mem::take(&mut self.unacknowledged) {
+            self.socket.acknowledge();
+        }
         let read = self.socket.read_buf(&mut self.input);
         let count = tokio::select! {
             biased;
@@ -169,7 +176,7 @@ impl<S: Socket> Connection<S> {
         if count == 0 {
             return Err(End::Eof);
         }
-        self.socket.acknowledge();
+        self.unacknowledged = true;
         Ok(())
     }
 
@@ -177,6 +184,7 @@ impl<S: Socket> Connection<S> {
         if self.output.is_empty() {
             return Ok(());
         }
+        self.unacknowledged = false;
         let limit = self.services.settings.write_timeout;
         timeout(limit, self.socket.write_all_buf(&mut self.output))
             .await
