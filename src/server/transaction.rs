@@ -34,6 +34,8 @@ pub(super) struct Transaction {
 #[derive(Clone, Debug)]
 pub(super) struct Sealed {
     pub(super) reply: Reply,
+    /// Whether a reply without a verdict refuses for good.
+    pub(super) permanent: bool,
     pub(super) verdict: Option<Verdict>,
 }
 
@@ -172,6 +174,7 @@ impl Transaction {
             .inc();
         self.seal(Sealed {
             reply,
+            permanent: bound == Bound::Message,
             verdict: None,
         });
     }
@@ -191,6 +194,7 @@ impl Transaction {
             if let Some(reply) = router::early_reply(&verdict, &self.id) {
                 self.seal(Sealed {
                     reply,
+                    permanent: verdict.action == crate::filter::Action::Reject,
                     verdict: Some(verdict),
                 });
             }
