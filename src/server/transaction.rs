@@ -102,7 +102,9 @@ impl Transaction {
     pub(super) fn header(&mut self, name: &[u8], value: &[u8], leading_space: bool) {
         if self.sealed.is_none() {
             if name.eq_ignore_ascii_case(RELEASE_HEADER.as_bytes()) {
-                self.release_mark = Some(value.trim_ascii().to_vec());
+                // The first is ours, put on top; one below was in the message before its release.
+                self.release_mark
+                    .get_or_insert_with(|| value.trim_ascii().to_vec());
             }
             self.field_names.push(name.to_vec());
         }
