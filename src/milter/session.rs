@@ -239,7 +239,7 @@ impl Session {
             }
             Command::Macros(Some(stage), data) => {
                 self.macros.set(stage, &data);
-                if stage <= MacroStage::Mail {
+                if stage == MacroStage::Mail {
                     self.mail_macros_spent = false;
                 }
             }
