@@ -442,7 +442,10 @@ fn a_verdict_before_the_end_is_not_followed_by_an_abort() {
         let [.., verdict, quit] = &lines[..] else {
             panic!("{name} is too short");
         };
-        assert_eq!((&verdict.event[..], &verdict.written[..]), (last, letter));
+        assert_eq!(
+            (verdict.event.as_str(), verdict.written.as_str()),
+            (last, letter)
+        );
         assert_eq!(quit.event, "quit");
     }
 }
