@@ -144,6 +144,9 @@ pub struct Session {
     phase: Phase,
     agreement: Agreement,
     macros: Macros,
+    /// The macros of MAIL in force were those of a transaction that has begun. Macros come ahead of their
+    /// command, so a MAIL that cuts a transaction off must lose the old ones and keep its own.
+    mail_macros_spent: bool,
     queue: VecDeque<(Event, Option<Stage>)>,
     owed: Option<Stage>,
     early: bool,
@@ -174,6 +177,7 @@ impl Session {
                 steps: Steps(0),
             },
             macros: Macros::default(),
+            mail_macros_spent: false,
             queue: VecDeque::new(),
             owed: None,
         }
@@ -238,9 +242,16 @@ impl Session {
                     self.agreement.encode(out);
                     self.phase = Phase::Idle;
                     self.push(Event::Negotiated, None);
+                } else {
+                    self.abort();
                 }
             }
-            Command::Macros(Some(stage), data) => self.macros.set(stage, &data),
+            Command::Macros(Some(stage), data) => {
+                self.macros.set(stage, &data);
+                if stage == MacroStage::Mail {
+                    self.mail_macros_spent = false;
+                }
+            }
             Command::Macros(None, _) => {}
             Command::Connect(info) => {
                 if self.phase == Phase::Idle {
@@ -258,6 +269,7 @@ impl Session {
             Command::Mail(path, args) => {
                 if self.enter_greeted() {
                     self.phase = Phase::Mail;
+                    self.mail_macros_spent = true;
                     self.push(Event::Mail(path, args), Some(Stage::Mail));
                 }
             }
@@ -335,6 +347,9 @@ impl Session {
         if self.phase > Phase::Greeted {
             self.phase = Phase::Greeted;
             self.push(Event::Abort, None);
+            if self.mail_macros_spent {
+                self.macros.forget_from(MacroStage::Mail);
+            }
         }
     }
 
@@ -369,16 +384,19 @@ impl Session {
         true
     }
 
-    /// Answers the owed command. [`Reply::Skip`] becomes CONTINUE where it is not possible. A reply that
-    /// ends the message (or, at RCPT, refuses one recipient) is followed by no further event of it.
+    /// Answers the owed command. [`Reply::Skip`] becomes CONTINUE where it is not possible, and so does
+    /// [`Reply::Discard`] where there is no message. A reply that ends the message (or, at RCPT, refuses
+    /// one recipient) is followed by no further event of it.
     /// Gives `false`, and writes nothing, when no reply is owed.
     pub fn reply(&mut self, reply: &Reply, out: &mut BytesMut) -> bool {
         let Some(stage) = self.owed.take() else {
             return false;
         };
         let skip = stage == Stage::Body && self.agreement.steps.has(Steps::SKIP);
+        let message = !matches!(stage, Stage::Connect | Stage::Helo | Stage::Unknown);
         match reply {
             Reply::Skip if !skip => Reply::Continue.encode(out),
+            Reply::Discard if !message => Reply::Continue.encode(out),
             reply => reply.encode(out),
         }
         let refused = matches!(reply, Reply::Reject | Reply::Tempfail | Reply::Text(_));
@@ -386,7 +404,7 @@ impl Session {
         let over = match stage {
             Stage::EndOfMessage => true,
             Stage::Rcpt => ended,
-            Stage::Unknown | Stage::Connect | Stage::Helo => false,
+            _ if !message => false,
             _ => refused || ended,
         };
         if over && self.phase > Phase::Greeted {
