@@ -46,11 +46,30 @@ pub enum QuarantineError {
     Io(#[from] std::io::Error),
 }
 
+/// Options.
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Options {}
+
 /// The store.
 #[derive(Debug, Default)]
 pub struct Quarantine {}
 
 impl Quarantine {
+    /// Opens the store.
+    pub async fn open(
+        _: &Options,
+        _: &std::path::Path,
+        _: Arc<crate::metrics::Metrics>,
+    ) -> Result<Quarantine, QuarantineError> {
+        Ok(Quarantine {})
+    }
+
+    /// Applies the retention.
+    pub async fn expire(&self, _: Timestamp) -> Result<(), QuarantineError> {
+        Ok(())
+    }
+
     /// Makes a message durable.
     pub async fn store(self: &Arc<Self>, entry: &Entry, raw: Bytes) -> Result<(), QuarantineError> {
         let _ = (&entry.id, raw);

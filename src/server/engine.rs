@@ -1,10 +1,16 @@
 //! What sessions run with, replaced as a whole on reload.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::filter::{Chain, FailureAction, FailurePolicy, Reason, Report};
-use crate::mail::Limits;
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use crate::config::{Config, FilterName, Problems};
+use crate::filter::{self, Build, Chain, FailureAction, FailurePolicy, Reason, Report, Scan};
+use crate::mail::{Envelope, Limits, Mail, Spool};
+use crate::metrics::Metrics;
 use crate::router::Hold;
 use crate::verdict::{Thresholds, Verdict, decide};
 
@@ -26,6 +32,66 @@ pub struct Engine {
 }
 
 impl Engine {
+    /// Builds every filter of the chain and puts the policy of a configuration around it.
+    ///
+    /// # Errors
+    /// The problems of all filters together.
+    pub fn build(config: &Config, metrics: &Arc<Metrics>) -> Result<Engine, Problems> {
+        let build = Build {
+            source: &config.source,
+            metrics,
+            base: &config.base,
+            data_dir: &config.data_dir,
+        };
+        let mut members = Vec::new();
+        let mut problems = Vec::new();
+        for name in &config.chain {
+            let built = match name {
+                FilterName::Dnsbl => filter::dnsbl::build(&config.file.dnsbl, &build),
+                FilterName::Rules => filter::rules::build(&config.file.rules, &build),
+                FilterName::Bayes => filter::bayes::build(&config.file.bayes, &build),
+                FilterName::Clamav => filter::clamav::build(&config.file.clamav, &build),
+            };
+            match built {
+                Ok(member) => members.push(member),
+                Err(found) => problems.extend(found.0),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(Problems(problems));
+        }
+        Ok(Engine::new(
+            Chain::new(members),
+            config.thresholds,
+            config.file.hold,
+            config.deadline,
+            config.mail_limits.clone(),
+        ))
+    }
+
+    /// Examines a message that is there as a whole, as if it came by milter.
+    pub async fn examine(&self, envelope: Envelope, raw: Bytes) -> (Arc<Scan>, Verdict) {
+        let mut checks = self.chain.begin();
+        checks.connect(&envelope);
+        checks.helo(&envelope);
+        checks.mail(&envelope);
+        let mut growing = envelope.clone();
+        growing.recipients.clear();
+        for recipient in &envelope.recipients {
+            growing.recipients.push(recipient.clone());
+            checks.rcpt(&growing);
+        }
+        let spool = Arc::new(Spool::new());
+        spool.push(&raw);
+        checks.headers(&envelope, &spool);
+        spool.complete();
+        let mail = Mail::parse(raw, &self.mail_limits);
+        let scan = Arc::new(Scan { envelope, mail });
+        let deadline = Instant::now() + self.deadline;
+        let reports = checks.finish(scan.clone(), deadline).await;
+        (scan, self.decide(reports))
+    }
+
     /// Puts a chain and a policy together.
     pub fn new(
         chain: Chain,
