@@ -32,6 +32,7 @@ pub use services::{Services, Settings};
 /// Serves until `drain` is cancelled and the sessions have ended.
 pub async fn serve(listeners: Vec<Listener>, services: Arc<Services>, drain: CancellationToken) {
     let permits = Arc::new(Semaphore::new(services.settings.connections));
+    show_bounds(&services);
     let sessions = TaskTracker::new();
     let kill = CancellationToken::new();
     let acceptors = TaskTracker::new();
@@ -56,6 +57,21 @@ pub async fn serve(listeners: Vec<Listener>, services: Arc<Services>, drain: Can
         );
         kill.cancel();
         sessions.wait().await;
+    }
+}
+
+/// Shows in the metrics what use is to be compared with, and counters at 0 before anything happens.
+fn show_bounds(services: &Services) {
+    let gauge = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    let metrics = &services.metrics;
+    metrics
+        .sessions_limit
+        .set(gauge(services.settings.connections));
+    metrics
+        .bytes_limit
+        .set(gauge(services.settings.total_bytes));
+    for filter in services.engine.load().chain.members() {
+        metrics.filter_starts_at_zero(filter.name());
     }
 }
 
