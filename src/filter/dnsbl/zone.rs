@@ -60,6 +60,12 @@ impl Pattern {
 }
 
 impl Zone {
+    /// Whether one of its listings settles the fate of a message.
+    pub(super) fn may_decide(&self) -> bool {
+        let codes = self.codes.iter().map(|c| &c.grade);
+        codes.chain(&self.otherwise).any(|g| g.decisive.is_some())
+    }
+
     /// The hits of a client that the list knows under `codes`: one for each entry that takes a code,
     /// and one for all codes that none takes.
     pub(super) fn hits(&self, client: IpAddr, codes: &[Ipv4Addr]) -> Vec<Hit> {
