@@ -897,6 +897,77 @@ fn take(
     }
 }
 
+/// Not a test of its own: the process whose system calls are watched.
+#[tokio::test]
+async fn child_stores_one() {
+    let Some(dir) = std::env::var_os("MAILWEIR_TEST_TRACE_DIR") else {
+        return;
+    };
+    let quarantine = open(Path::new(&dir)).await;
+    // The first of its day may find its folder made; the second always does.
+    for name in ["first", "second"] {
+        let entry = entry(name);
+        quarantine.store(&entry, message(name)).await.unwrap();
+        let line = format!("acknowledged {}\n", entry.id);
+        std::io::stdout().lock().write_all(line.as_bytes()).unwrap();
+    }
+}
+
+#[test]
+fn file_name_folder_and_index_are_durable_in_this_order_before_the_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let trace = dir.path().join("trace");
+    let traced = Command::new("strace")
+        .args(["-f", "-y", "-s", "200", "-o"])
+        .arg(&trace)
+        .args([
+            "-e",
+            "trace=write,fsync,fdatasync,rename,renameat,renameat2",
+        ])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "child_stores_one", "--nocapture"])
+        .env("MAILWEIR_TEST_TRACE_DIR", dir.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .output();
+    let traced = match traced {
+        Ok(output) if output.status.success() => String::from_utf8(output.stdout).unwrap(),
+        _ => {
+            println!("skipped: system calls cannot be watched here");
+            return;
+        }
+    };
+    let calls = fs::read_to_string(&trace).unwrap();
+    let ids: Vec<&str> = traced
+        .lines()
+        .filter_map(|l| l.split_once("acknowledged ").map(|(_, id)| id.trim()))
+        .collect();
+    assert_eq!(ids.len(), 2, "{traced}");
+    for (i, id) in ids.into_iter().enumerate() {
+        let day = Timestamp::from_millisecond(Ulid::from_string(id).unwrap().timestamp_ms() as i64);
+        let day = day.unwrap().strftime("%Y-%m-%d").to_string();
+        let mut steps = vec![
+            ("fsync(", format!("/quarantine/tmp/{id}.")),
+            ("rename", format!("/quarantine/{day}/{id}\"")),
+            ("fsync(", format!("/quarantine/{day}>")),
+            ("sync(", "/quarantine/index.sqlite-wal>".to_owned()),
+            ("write(1<", format!("acknowledged {id}")),
+        ];
+        if i == 0 {
+            steps.insert(1, ("fsync(", "/quarantine>".to_owned()));
+        }
+        let mut rest = calls
+            .lines()
+            .skip_while(|l| !l.contains(&format!("/tmp/{id}.")));
+        for (call, what) in &steps {
+            assert!(
+                rest.any(|l| l.contains(call) && l.contains(what)),
+                "{call} {what} is missing, or comes too early, in\n{calls}"
+            );
+        }
+    }
+}
+
 #[derive(Parser)]
 struct Line {
     #[command(flatten)]

@@ -377,7 +377,7 @@ mod tests {
             ".",
             "x",
             token,
-            &mark[1..],
+            &mark.replacen('0', "", 1),
             &format!("{mark} "),
             &mark.to_uppercase(),
             &huge,

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::printable::{deceives, printable};
 use crate::mail::Address;
@@ -90,36 +90,39 @@ pub(super) fn details(record: &Record) -> String {
     line("Size", Some(format!("{} bytes", entry.size)));
     line("Decision", Some(entry.action.to_string()));
     line("Score", Some(format!("{:.2}", entry.score)));
-    for report in entry.verdict["reports"].as_array().into_iter().flatten() {
+    let reports = entry.verdict.get("reports").and_then(Value::as_array);
+    for report in reports.into_iter().flatten() {
         line("Filter", Some(outcome(report)));
-        let outcome = &report["outcome"];
-        let hits = [&outcome["checked"], &outcome["unscanned"]["hits"]];
-        for hit in hits.into_iter().filter_map(|h| h.as_array()).flatten() {
-            let rule = printable(hit["rule"].as_str().unwrap_or_default(), 64);
-            let score = hit["score"].as_f64().unwrap_or_default();
-            let evidence = printable(hit["evidence"].as_str().unwrap_or_default(), LINE);
-            line("", Some(format!("{score:>7.2} {rule} {evidence}")));
+        for place in ["/outcome/checked", "/outcome/unscanned/hits"] {
+            let hits = report.pointer(place).and_then(Value::as_array);
+            for hit in hits.into_iter().flatten() {
+                let score = hit.pointer("/score").and_then(Value::as_f64);
+                let score = score.unwrap_or_default();
+                let rule = text_at(hit, "/rule").unwrap_or_default();
+                let evidence = text_at(hit, "/evidence").unwrap_or_default();
+                line("", Some(format!("{score:>7.2} {rule} {evidence}")));
+            }
         }
     }
     out
 }
 
 /// What one filter said, in a line.
-fn outcome(report: &serde_json::Value) -> String {
-    let filter = printable(report["filter"].as_str().unwrap_or_default(), 64);
-    let outcome = &report["outcome"];
-    if let Some(why) = outcome["skipped"].as_str() {
-        return format!("{filter}: skipped, {}", printable(why, LINE));
+fn outcome(report: &Value) -> String {
+    let filter = text_at(report, "/filter").unwrap_or_default();
+    if let Some(why) = text_at(report, "/outcome/skipped") {
+        return format!("{filter}: skipped, {why}");
     }
-    if let Some(reason) = outcome["unscanned"]["reason"].as_str() {
-        let detail = outcome["unscanned"]["detail"].as_str().unwrap_or_default();
-        return format!(
-            "{filter}: NOT CHECKED, {}: {}",
-            printable(reason, 64),
-            printable(detail, LINE)
-        );
+    if let Some(reason) = text_at(report, "/outcome/unscanned/reason") {
+        let detail = text_at(report, "/outcome/unscanned/detail").unwrap_or_default();
+        return format!("{filter}: NOT CHECKED, {reason}: {detail}");
     }
     format!("{filter}: checked")
+}
+
+fn text_at(value: &Value, place: &str) -> Option<String> {
+    let text = value.pointer(place)?.as_str()?;
+    Some(printable(text, LINE))
 }
 
 /// One line of JSON that is safe on a terminal too. Bytes that are not UTF-8 are replaced.
@@ -259,7 +262,7 @@ mod tests {
         assert!(!shown.contains('\u{202e}'));
         let shown_json = json(&record);
         assert!(!shown_json.contains('\u{202e}'));
-        let back: serde_json::Value = serde_json::from_str(&shown_json).unwrap();
+        let back: Value = serde_json::from_str(&shown_json).unwrap();
         assert_eq!(back["subject"], EVIL);
         assert!(
             shown.contains("   8.00 RULE x\\n\\u{1b}[2J\\u{202e}`$(id)`"),
