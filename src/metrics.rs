@@ -122,7 +122,7 @@ metrics! {
     dnsbl_seconds: histograms = "mailweir_dnsbl_seconds"["zone"] {WAITS};
     /// Entries in the cache of DNS list answers.
     dnsbl_cache_entries: gauge = "mailweir_dnsbl_cache_entries";
-    /// Scans by ClamAV server: clean, found, too_large, error, timeout, down, closed, garbled.
+    /// Scans by ClamAV server: clean, found, too_large, limit, encrypted, error, timeout, down, closed, garbled, idle.
     clamav_scans: counters = "mailweir_clamav_scans_total"["server", "result"];
     /// Scans running now, by ClamAV server.
     clamav_running: gauges = "mailweir_clamav_running"["server"];

@@ -21,10 +21,13 @@ pub(super) struct SendArgs {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8895")]
     milter: Address,
     /// Client address to claim.
-    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    #[arg(long, value_name = "IP", default_value = "192.0.2.25")]
     client_ip: IpAddr,
+    /// Verified host name of the client to claim.
+    #[arg(long, value_name = "NAME", default_value = "mail.example.net")]
+    client_name: String,
     /// HELO name to claim.
-    #[arg(long, value_name = "NAME", default_value = "localhost")]
+    #[arg(long, value_name = "NAME", default_value = "mail.example.net")]
     helo: String,
     /// Envelope sender; empty for the null sender.
     #[arg(long, value_name = "ADDR", default_value = "sender@example.net")]
@@ -142,9 +145,8 @@ impl Peer {
 
     async fn greet(&mut self, args: &SendArgs) -> anyhow::Result<()> {
         if self.mta.sent(b'C') {
-            let name = format!("[{}]", args.client_ip);
             Mta::macros(b'C', &[("j", "localhost")], &mut self.output);
-            Mta::connect(&name, args.client_ip, &mut self.output);
+            Mta::connect(&args.client_name, args.client_ip, &mut self.output);
             self.answer(b'C').await?;
         }
         self.command(b'H', &[args.helo.as_bytes()]).await?;

@@ -123,7 +123,7 @@ impl Default for MilterSection {
             socket_mode: unwritten("0660".to_owned()),
             socket_group: None,
             connections: unwritten(512),
-            read_timeout: unwritten(Seconds::new(60)),
+            read_timeout: unwritten(Seconds::new(300)),
             write_timeout: unwritten(Seconds::new(30)),
             idle_timeout: unwritten(Seconds::new(600)),
             progress_interval: unwritten(Seconds::new(5)),

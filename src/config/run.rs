@@ -135,6 +135,7 @@ impl Config {
         };
         // Sendmail waits five minutes in all from end of message on.
         let deadline = problems.wait("deadline", &file.deadline, 1, 270);
+        problems.found.extend(file.quarantine.problems(&source).0);
         let config = Config {
             data_dir,
             listen: match &overrides.milter {

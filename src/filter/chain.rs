@@ -55,6 +55,11 @@ impl Chain {
         &self.members
     }
 
+    /// Whether a message may be decided before its end.
+    pub fn may_decide_early(&self) -> bool {
+        self.members.iter().any(|m| m.may_decide_early())
+    }
+
     /// Begins the checks of one transaction.
     pub fn begin(&self) -> Checks {
         Checks {

@@ -15,15 +15,14 @@ use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
 use html5gum::{Span, Tokenizer};
 
 use super::Limits;
+use super::element::{Attribute, Tag, gap_of, implied_end, is_void};
+use super::flow::{Flow, Gap};
+use super::sight::Sight;
 use super::style::{Color, Ground, Sheet, Style};
-use super::url::{URL_BYTES, cut, is_invisible};
+use super::url::{URL_BYTES, cut, is_relative, join};
 
 /// Open elements whose state is kept.
 const DEPTH: usize = 256;
-/// Bytes of one attribute that are read.
-const ATTRIBUTE_BYTES: usize = 8 * 1024;
-/// Attributes of one element that are read.
-const ATTRIBUTES: usize = 64;
 /// Bytes of shown text that are kept per link.
 const SHOWN_BYTES: usize = 1024;
 /// Bytes of style sheets that are read.
@@ -95,87 +94,6 @@ fn shown_noscript(html: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// What holds for the text in an element.
-#[derive(Clone, Copy, Debug)]
-struct Sight {
-    gone: bool,
-    invisible: bool,
-    tiny: bool,
-    /// Text colour, when one is said.
-    color: Option<Color>,
-    transparent: bool,
-    ground: Ground,
-}
-
-impl Sight {
-    fn hidden(&self) -> bool {
-        let vanishes = match (self.color, self.ground) {
-            (Some(color), Ground::Color(ground)) => color.vanishes_on(ground),
-            _ => false,
-        };
-        self.gone || self.invisible || self.tiny || self.transparent || vanishes
-    }
-}
-
-/// Attributes that matter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Attribute {
-    Href,
-    Source,
-    Action,
-    Background,
-    Alt,
-    Style,
-    Hidden,
-    Color,
-    Ground,
-    Class,
-    Id,
-    Value,
-    Kind,
-    Content,
-}
-
-impl Attribute {
-    fn named(name: &[u8]) -> Option<Attribute> {
-        Some(match name {
-            b"href" => Attribute::Href,
-            b"src" => Attribute::Source,
-            b"action" | b"formaction" => Attribute::Action,
-            b"background" => Attribute::Background,
-            b"alt" => Attribute::Alt,
-            b"style" => Attribute::Style,
-            b"hidden" => Attribute::Hidden,
-            b"color" => Attribute::Color,
-            b"bgcolor" => Attribute::Ground,
-            b"class" => Attribute::Class,
-            b"id" => Attribute::Id,
-            b"value" => Attribute::Value,
-            b"type" => Attribute::Kind,
-            b"content" => Attribute::Content,
-            _ => return None,
-        })
-    }
-}
-
-/// The start tag that is being read.
-#[derive(Debug, Default)]
-struct Tag {
-    name: Vec<u8>,
-    attributes: Vec<(Attribute, String)>,
-    /// Whether the value that comes next is wanted.
-    wanted: bool,
-}
-
-impl Tag {
-    fn get(&self, attribute: Attribute) -> Option<&str> {
-        self.attributes
-            .iter()
-            .find(|(a, _)| *a == attribute)
-            .map(|(_, value)| value.as_str())
-    }
-}
-
 /// Element whose text is not markup, and is not shown as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Raw {
@@ -237,28 +155,16 @@ impl Page {
     fn event(&mut self, event: CallbackEvent<'_>) {
         match event {
             CallbackEvent::OpenStartTag { name } => {
-                self.tag = Some(Tag {
-                    name: name.to_vec(),
-                    ..Tag::default()
-                });
+                self.tag = Some(Tag::new(name));
             }
             CallbackEvent::AttributeName { name } => {
                 if let Some(tag) = &mut self.tag {
-                    let known = Attribute::named(name);
-                    // The first of several attributes of one name counts (WHATWG).
-                    let fresh = known
-                        .filter(|a| tag.attributes.len() < ATTRIBUTES && tag.get(*a).is_none());
-                    tag.wanted = fresh.is_some();
-                    tag.attributes.extend(fresh.map(|a| (a, String::new())));
+                    tag.attribute(name);
                 }
             }
             CallbackEvent::AttributeValue { value } => {
-                if let Some(tag) = self.tag.as_mut().filter(|t| t.wanted)
-                    && let Some((_, last)) = tag.attributes.last_mut()
-                {
-                    let value = value.get(..ATTRIBUTE_BYTES).unwrap_or(value);
-                    *last = String::from_utf8_lossy(value).into_owned();
-                    tag.wanted = false;
+                if let Some(tag) = &mut self.tag {
+                    tag.value(value);
                 }
             }
             CallbackEvent::CloseStartTag { .. } => {
@@ -289,15 +195,7 @@ impl Page {
     }
 
     fn sight(&self) -> Sight {
-        let outside = Sight {
-            gone: false,
-            invisible: false,
-            tiny: false,
-            color: None,
-            transparent: false,
-            ground: Ground::Color(Color::WHITE),
-        };
-        self.stack.last().map_or(outside, |(_, sight)| *sight)
+        self.stack.last().map_or(Sight::PAGE, |(_, sight)| *sight)
     }
 
     /// Text in the current element.
@@ -369,19 +267,8 @@ impl Page {
 
     /// Closes what ends where an element of that name starts (WHATWG HTML, section 13.2.6).
     fn close_implied(&mut self, name: &[u8]) {
-        let (ends, within): (&[&[u8]], &[&[u8]]) = match name {
-            b"li" => (&[b"li"], &[b"ul", b"ol", b"menu"]),
-            b"dt" | b"dd" => (&[b"dt", b"dd"], &[b"dl"]),
-            b"option" | b"optgroup" => (&[b"option"], &[b"select"]),
-            b"td" | b"th" => (&[b"td", b"th"], &[b"tr", b"table"]),
-            b"tr" => (&[b"tr"], &[b"table"]),
-            b"tbody" | b"thead" | b"tfoot" => (&[b"tbody", b"thead", b"tfoot"], &[b"table"]),
-            b"a" => (&[b"a"], &[b"table", b"td"]),
-            b"body" => (&[b"head"], &[]),
-            _ if gap_of(name) == Some(Gap::Line) && name != b"br" => {
-                (&[b"p"], &[b"table", b"td", b"th", b"button", b"template"])
-            }
-            _ => return,
+        let Some((ends, within)) = implied_end(name) else {
+            return;
         };
         let within = |k: u64| within.iter().any(|n| key(n) == k);
         let ends = |k: u64| ends.iter().any(|n| key(n) == k);
@@ -420,14 +307,7 @@ impl Page {
             sight.ground = Ground::Unknown;
         }
         if let Some(style) = style {
-            sight.gone |= style.gone;
-            sight.invisible = style.invisible.unwrap_or(sight.invisible);
-            sight.tiny = style.tiny.unwrap_or(sight.tiny);
-            sight.ground = style.ground.unwrap_or(sight.ground);
-            if style.color.is_some() || style.transparent {
-                sight.color = style.color;
-                sight.transparent = style.transparent;
-            }
+            sight.apply(style);
         }
         sight
     }
@@ -512,134 +392,11 @@ impl Page {
     }
 }
 
-/// Whether a target needs a base: no scheme, no host.
-fn is_relative(target: &str) -> bool {
-    let scheme = target
-        .split(['/', '?', '#', '\\'])
-        .next()
-        .is_some_and(|first| first.contains(':'));
-    !scheme && !target.starts_with("//") && !target.starts_with("\\\\") && !target.starts_with('#')
-}
-
-/// `target` on `base`, well enough to tell the host and most of the path.
-fn join(base: &str, target: &str) -> String {
-    let after_host = base
-        .find("//")
-        .and_then(|s| base.get(s + 2..)?.find(['/', '?', '#']).map(|p| s + 2 + p))
-        .unwrap_or(base.len());
-    let root = base.get(..after_host).unwrap_or(base);
-    if target.starts_with(['/', '\\']) {
-        return format!("{root}{target}");
-    }
-    let path = base.get(after_host..).unwrap_or_default();
-    let folder = path
-        .rfind('/')
-        .and_then(|at| path.get(..=at))
-        .unwrap_or("/");
-    format!("{root}{folder}{target}")
-}
-
 /// A name as a number that is compared fast (FNV-1a).
 fn key(name: &[u8]) -> u64 {
     name.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
     })
-}
-
-fn is_void(name: &[u8]) -> bool {
-    matches!(
-        name,
-        b"area"
-            | b"base"
-            | b"basefont"
-            | b"bgsound"
-            | b"br"
-            | b"col"
-            | b"embed"
-            | b"frame"
-            | b"hr"
-            | b"img"
-            | b"input"
-            | b"keygen"
-            | b"link"
-            | b"meta"
-            | b"param"
-            | b"source"
-            | b"track"
-            | b"wbr"
-    )
-}
-
-fn gap_of(name: &[u8]) -> Option<Gap> {
-    match name {
-        b"td" | b"th" => Some(Gap::Space),
-        b"address" | b"article" | b"aside" | b"blockquote" | b"body" | b"br" | b"caption"
-        | b"center" | b"dd" | b"details" | b"dir" | b"div" | b"dl" | b"dt" | b"fieldset"
-        | b"figcaption" | b"figure" | b"footer" | b"form" | b"h1" | b"h2" | b"h3" | b"h4"
-        | b"h5" | b"h6" | b"head" | b"header" | b"hr" | b"html" | b"legend" | b"li" | b"main"
-        | b"menu" | b"nav" | b"ol" | b"optgroup" | b"option" | b"p" | b"pre" | b"section"
-        | b"select" | b"summary" | b"table" | b"tbody" | b"textarea" | b"tfoot" | b"thead"
-        | b"title" | b"tr" | b"ul" => Some(Gap::Line),
-        _ => None,
-    }
-}
-
-/// What separates two runs of text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
-enum Gap {
-    None,
-    Space,
-    Line,
-}
-
-/// Text with its white space folded, up to a limit.
-#[derive(Debug)]
-struct Flow {
-    text: String,
-    gap: Gap,
-    limit: usize,
-    cut: bool,
-}
-
-impl Flow {
-    fn new(limit: usize) -> Flow {
-        Flow {
-            text: String::new(),
-            gap: Gap::None,
-            limit,
-            cut: false,
-        }
-    }
-
-    fn gap(&mut self, gap: Gap) {
-        if gap > self.gap {
-            self.gap = gap;
-        }
-    }
-
-    fn push(&mut self, text: &str) {
-        for c in text.chars() {
-            if c.is_whitespace() {
-                self.gap(Gap::Space);
-                continue;
-            }
-            if is_invisible(c) {
-                continue;
-            }
-            if self.text.len() + 5 > self.limit {
-                self.cut = true;
-                return;
-            }
-            match self.gap {
-                _ if self.text.is_empty() => {}
-                Gap::None => {}
-                Gap::Space => self.text.push(' '),
-                Gap::Line => self.text.push('\n'),
-            }
-            self.gap = Gap::None;
-            self.text.push(c);
-        }
-    }
 }
 
 #[cfg(test)]

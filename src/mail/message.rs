@@ -122,10 +122,11 @@ impl Bounded {
         if more.trim().is_empty() {
             return "";
         }
-        if !self.text.is_empty() && !self.text.ends_with('\n') {
+        let mut room = self.limit.saturating_sub(self.text.len());
+        if room > 0 && !self.text.is_empty() && !self.text.ends_with('\n') {
             self.text.push('\n');
+            room -= 1;
         }
-        let room = self.limit.saturating_sub(self.text.len());
         let added = url::cut(more, room);
         self.truncated |= added.len() < more.len();
         self.text.push_str(added);

@@ -8,13 +8,17 @@
 mod address;
 mod charset;
 mod content;
+mod element;
 mod encoded_word;
 mod envelope;
 mod flag;
+mod flow;
 mod header;
+mod host;
 mod html;
 mod message;
 mod mime;
+mod sight;
 mod spool;
 mod style;
 mod transfer;

@@ -158,12 +158,14 @@ fn connect(data: &Bytes) -> Option<ConnectInfo> {
     }
 }
 
-/// Sendmail writes IPv6 addresses as `IPv6:::1`, Postfix as `::1`.
+/// Sendmail writes IPv6 addresses as `IPv6:::1`, Postfix as `::1`. A link-local one may name its interface
+/// behind a `%`, which is of no use here.
 fn address(text: &[u8]) -> Option<IpAddr> {
     let text = match text.split_at_checked(5) {
         Some((tag, rest)) if tag.eq_ignore_ascii_case(b"ipv6:") => rest,
         _ => text,
     };
+    let text = text.split(|b| *b == b'%').next()?;
     let addr: IpAddr = std::str::from_utf8(text).ok()?.parse().ok()?;
     Some(addr.to_canonical())
 }

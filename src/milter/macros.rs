@@ -27,8 +27,8 @@ const STAGES: usize = 7;
 
 /// Names and values kept for one stage; what an MTA sends beyond it is dropped.
 const MAX_PAIRS: usize = 128;
-/// Longest value kept, bytes.
-const MAX_VALUE: usize = 8192;
+/// Longest name or value kept, bytes.
+const MAX_LENGTH: usize = 8192;
 
 impl MacroStage {
     /// The stage to which macros for a command letter belong; `None` for letters that have none.
@@ -54,7 +54,8 @@ pub struct Macros {
 }
 
 impl Macros {
-    /// Takes the data of a `D` packet behind its command letter. An odd last name is ignored.
+    /// Takes the data of a `D` packet behind its command letter. An odd last name is ignored. What is kept
+    /// is copied: a few bytes that live as long as the session must not hold the whole read buffer.
     pub fn set(&mut self, stage: MacroStage, data: &Bytes) {
         self.forget_from(stage);
         let mut words = strings(data);
@@ -63,8 +64,11 @@ impl Macros {
                 if slot.len() == MAX_PAIRS {
                     break;
                 }
-                if value.len() <= MAX_VALUE {
-                    slot.push((bare(name), value));
+                if name.len().max(value.len()) <= MAX_LENGTH {
+                    slot.push((
+                        Bytes::copy_from_slice(bare(&name)),
+                        Bytes::copy_from_slice(&value),
+                    ));
                 }
             }
         }
@@ -89,11 +93,11 @@ impl Macros {
 }
 
 /// Long names come in braces, single letters without; both are stored bare.
-fn bare(name: Bytes) -> Bytes {
-    if name.len() > 2 && name.first() == Some(&b'{') && name.last() == Some(&b'}') {
-        return name.slice(1..name.len() - 1);
+fn bare(name: &[u8]) -> &[u8] {
+    match name {
+        [b'{', inner @ .., b'}'] if !inner.is_empty() => inner,
+        name => name,
     }
-    name
 }
 
 #[cfg(test)]

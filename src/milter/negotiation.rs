@@ -170,8 +170,8 @@ const WANTED_ACTIONS: Actions = Actions::ADD_HEADERS
     .with(Actions::QUARANTINE)
     .with(Actions::SET_MACROS);
 
-/// RCPT and BODY stay answered: RCPT for early rejection, BODY for SKIP. The rest only informs, so
-/// replies to it would cost a round trip each and say nothing.
+/// What stays unanswered in any case: it only informs, so replies would cost a round trip each and say
+/// nothing.
 const WANTED_STEPS: Steps = Steps::NO_UNKNOWN
     .with(Steps::NO_DATA)
     .with(Steps::NR_CONNECT)
@@ -184,6 +184,10 @@ const WANTED_STEPS: Steps = Steps::NO_UNKNOWN
     .with(Steps::SKIP)
     .with(Steps::LEADING_SPACE)
     .with(Steps::PACKETS_1M);
+
+/// RCPT and BODY are answered only where an answer may come before the end of the message: RCPT to
+/// refuse recipients, BODY to skip the rest.
+const EARLY_STEPS: Steps = Steps::NR_RCPT.with(Steps::NR_BODY);
 
 /// Macros asked for, by stage number. Sendmail 8.17 selects the list of end of message by the flag of
 /// end of headers, so both are always set alike.
@@ -198,12 +202,17 @@ const MACRO_LISTS: [(u32, &[u8]); 7] = [
 ];
 
 impl Agreement {
-    /// The intersection of an offer with what mailweir wants.
-    pub fn with(offer: Offer) -> Agreement {
+    /// The intersection of an offer with what mailweir wants. `early`: whether RCPT and BODY may be
+    /// answered with something else than CONTINUE.
+    pub fn with(offer: Offer, early: bool) -> Agreement {
+        let wanted = match early {
+            true => WANTED_STEPS,
+            false => WANTED_STEPS.with(EARLY_STEPS),
+        };
         Agreement {
             version: offer.version.min(VERSION),
             actions: offer.actions.and(WANTED_ACTIONS),
-            steps: offer.steps.and(WANTED_STEPS),
+            steps: offer.steps.and(wanted),
         }
     }
 
@@ -236,9 +245,11 @@ mod tests {
         for steps in [0x1f_ffff, 0x7f, 0x3ff, 0x400, 0x8_0000, 1 << 31] {
             for actions in [0x1ff, 0x3f, 0x11, 0x100] {
                 let o = offer(6, actions, steps).unwrap();
-                let a = Agreement::with(o);
-                assert_eq!(a.actions.0 & !actions, 0);
-                assert_eq!(a.steps.0 & !steps, 0);
+                for early in [false, true] {
+                    let a = Agreement::with(o, early);
+                    assert_eq!(a.actions.0 & !actions, 0);
+                    assert_eq!(a.steps.0 & !steps, 0);
+                }
             }
         }
     }
@@ -247,9 +258,15 @@ mod tests {
     fn versions_2_to_6_and_beyond() {
         assert_eq!(offer(1, 0, 0), Err(PeerIncompatible::Version(1)));
         for v in 2..=6 {
-            assert_eq!(Agreement::with(offer(v, 0x3f, 0x7f).unwrap()).version, v);
+            assert_eq!(
+                Agreement::with(offer(v, 0x3f, 0x7f).unwrap(), true).version,
+                v
+            );
         }
-        assert_eq!(Agreement::with(offer(9, 0x3f, 0x7f).unwrap()).version, 6);
+        assert_eq!(
+            Agreement::with(offer(9, 0x3f, 0x7f).unwrap(), true).version,
+            6
+        );
         let v1 = offer(2, 0, 0).unwrap();
         assert_eq!((v1.actions.0, v1.steps.0), (0x0f, 0x3f));
     }
@@ -263,10 +280,18 @@ mod tests {
     }
 
     #[test]
+    fn rcpt_and_body_are_answered_only_for_early_answers() {
+        let o = offer(6, 0x1ff, 0x1f_ffff).unwrap();
+        let both = Steps::NR_RCPT.with(Steps::NR_BODY);
+        assert!(Agreement::with(o, false).steps.has(both));
+        assert_eq!(Agreement::with(o, true).steps.and(both), Steps(0));
+    }
+
+    #[test]
     fn macro_lists_ride_only_where_offered() {
         let encode = |actions| {
             let mut out = BytesMut::new();
-            Agreement::with(offer(6, actions, 0x1f_ffff).unwrap()).encode(&mut out);
+            Agreement::with(offer(6, actions, 0x1f_ffff).unwrap(), true).encode(&mut out);
             out.len()
         };
         assert_eq!(encode(0xff), 4 + 1 + 12);

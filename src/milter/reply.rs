@@ -1,4 +1,7 @@
 //! What the filter answers.
+//!
+//! Whatever a name, value or reason holds, a modification is one packet of whole strings and one header
+//! field: Sendmail and Postfix treat what would break out of it differently, so none of it is sent.
 
 use bytes::BytesMut;
 
@@ -74,26 +77,54 @@ impl Modification {
         match self {
             Modification::InsertHeader { index, name, value } => {
                 let space: &[u8] = if leading_space { b" " } else { b"" };
-                let value = value.as_bytes();
                 Frame::encode(
                     b'i',
                     &[
                         &index.to_be_bytes(),
-                        name.as_bytes(),
+                        &field_name(name),
                         b"\0",
                         space,
-                        value,
+                        &field_value(value),
                         b"\0",
                     ],
                     out,
                 );
             }
             Modification::DeleteHeader { index, name } => {
-                Frame::encode(b'm', &[&index.to_be_bytes(), name.as_bytes(), b"\0\0"], out);
+                Frame::encode(
+                    b'm',
+                    &[&index.to_be_bytes(), &field_name(name), b"\0\0"],
+                    out,
+                );
             }
             Modification::Hold { reason } => {
-                Frame::encode(b'q', &[reason.as_bytes(), b"\0"], out);
+                let reason = match field_value(&reason.replace('\n', " ")) {
+                    empty if empty.is_empty() => b"held".to_vec(),
+                    reason => reason,
+                };
+                Frame::encode(b'q', &[&reason, b"\0"], out);
             }
         }
     }
+}
+
+/// RFC 5322, 2.2: printable ASCII without the colon.
+fn field_name(name: &str) -> Vec<u8> {
+    let legal = |b: &u8| b.is_ascii_graphic() && *b != b':';
+    name.bytes().filter(legal).collect()
+}
+
+/// Folding stays; NUL, CR, and LF without folding behind it go.
+fn field_value(value: &str) -> Vec<u8> {
+    let mut bytes = value.bytes().filter(|b| !matches!(b, 0 | b'\r')).peekable();
+    let mut out = Vec::with_capacity(value.len());
+    while let Some(byte) = bytes.next() {
+        match (byte, bytes.peek()) {
+            (b'\n', Some(b' ' | b'\t')) => out.push(b'\n'),
+            (b'\n', Some(_)) => out.push(b' '),
+            (b'\n', None) => {}
+            (byte, _) => out.push(byte),
+        }
+    }
+    out
 }

@@ -144,8 +144,12 @@ pub struct Session {
     phase: Phase,
     agreement: Agreement,
     macros: Macros,
+    /// The macros of MAIL in force were those of a transaction that has begun. Macros come ahead of their
+    /// command, so a MAIL that cuts a transaction off must lose the old ones and keep its own.
+    mail_macros_spent: bool,
     queue: VecDeque<(Event, Option<Stage>)>,
     owed: Option<Stage>,
+    early: bool,
 }
 
 impl Default for Session {
@@ -155,9 +159,17 @@ impl Default for Session {
 }
 
 impl Session {
-    /// A connection on which nothing was said.
+    /// A connection on which nothing was said; RCPT and BODY will be answered, so that messages can be
+    /// refused or cut short before their end.
     pub fn new() -> Session {
+        Session::with_early_answers(true)
+    }
+
+    /// The same, with or without answers before end of message. Without them the MTA need not wait for a
+    /// reply to RCPT and BODY, where it offers that.
+    pub fn with_early_answers(early: bool) -> Session {
         Session {
+            early,
             phase: Phase::New,
             agreement: Agreement {
                 version: 2,
@@ -165,6 +177,7 @@ impl Session {
                 steps: Steps(0),
             },
             macros: Macros::default(),
+            mail_macros_spent: false,
             queue: VecDeque::new(),
             owed: None,
         }
@@ -225,13 +238,20 @@ impl Session {
         match command {
             Command::Negotiate(data) => {
                 if self.phase == Phase::New {
-                    self.agreement = Agreement::with(Offer::parse(&data)?);
+                    self.agreement = Agreement::with(Offer::parse(&data)?, self.early);
                     self.agreement.encode(out);
                     self.phase = Phase::Idle;
                     self.push(Event::Negotiated, None);
+                } else {
+                    self.abort();
                 }
             }
-            Command::Macros(Some(stage), data) => self.macros.set(stage, &data),
+            Command::Macros(Some(stage), data) => {
+                self.macros.set(stage, &data);
+                if stage == MacroStage::Mail {
+                    self.mail_macros_spent = false;
+                }
+            }
             Command::Macros(None, _) => {}
             Command::Connect(info) => {
                 if self.phase == Phase::Idle {
@@ -249,6 +269,7 @@ impl Session {
             Command::Mail(path, args) => {
                 if self.enter_greeted() {
                     self.phase = Phase::Mail;
+                    self.mail_macros_spent = true;
                     self.push(Event::Mail(path, args), Some(Stage::Mail));
                 }
             }
@@ -326,6 +347,9 @@ impl Session {
         if self.phase > Phase::Greeted {
             self.phase = Phase::Greeted;
             self.push(Event::Abort, None);
+            if self.mail_macros_spent {
+                self.macros.forget_from(MacroStage::Mail);
+            }
         }
     }
 
@@ -360,16 +384,19 @@ impl Session {
         true
     }
 
-    /// Answers the owed command. [`Reply::Skip`] becomes CONTINUE where it is not possible. A reply that
-    /// ends the message (or, at RCPT, refuses one recipient) is followed by no further event of it.
+    /// Answers the owed command. [`Reply::Skip`] becomes CONTINUE where it is not possible, and so does
+    /// [`Reply::Discard`] where there is no message. A reply that ends the message (or, at RCPT, refuses
+    /// one recipient) is followed by no further event of it.
     /// Gives `false`, and writes nothing, when no reply is owed.
     pub fn reply(&mut self, reply: &Reply, out: &mut BytesMut) -> bool {
         let Some(stage) = self.owed.take() else {
             return false;
         };
         let skip = stage == Stage::Body && self.agreement.steps.has(Steps::SKIP);
+        let message = !matches!(stage, Stage::Connect | Stage::Helo | Stage::Unknown);
         match reply {
             Reply::Skip if !skip => Reply::Continue.encode(out),
+            Reply::Discard if !message => Reply::Continue.encode(out),
             reply => reply.encode(out),
         }
         let refused = matches!(reply, Reply::Reject | Reply::Tempfail | Reply::Text(_));
@@ -377,7 +404,7 @@ impl Session {
         let over = match stage {
             Stage::EndOfMessage => true,
             Stage::Rcpt => ended,
-            Stage::Unknown | Stage::Connect | Stage::Helo => false,
+            _ if !message => false,
             _ => refused || ended,
         };
         if over && self.phase > Phase::Greeted {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::transaction::Transaction;
-use crate::filter::Scan;
+use crate::filter::{Action, Scan};
 use crate::mail::Mail;
 use crate::milter::{Modification, Reply};
 use crate::quarantine::{Entry, Quarantine, Redeem};
@@ -33,9 +33,14 @@ impl Transaction {
     pub(super) async fn conclude(self, can_hold: bool) -> Conclusion {
         let started = Instant::now();
         if let Some(sealed) = &self.sealed {
-            if let Some(verdict) = &sealed.verdict {
-                self.count(verdict);
-                self.log(verdict, "", started);
+            match &sealed.verdict {
+                Some(verdict) if !self.answered_early => {
+                    self.count(verdict);
+                    self.log(verdict, "", started);
+                }
+                Some(verdict) => self.count_message(verdict.action),
+                None if sealed.permanent => self.count_message(Action::Reject),
+                None => self.count_message(Action::Tempfail),
             }
             return Conclusion {
                 modifications: Vec::new(),
@@ -116,6 +121,14 @@ impl Transaction {
             modifications: plan.modifications,
             reply,
         }
+    }
+
+    fn count_message(&self, action: Action) {
+        self.services
+            .metrics
+            .messages
+            .with_label_values(&[action.name()])
+            .inc();
     }
 
     fn count(&self, verdict: &Verdict) {

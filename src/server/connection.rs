@@ -92,20 +92,24 @@ pub(super) struct Connection<S> {
     /// it is only prepared.
     transaction: Option<Transaction>,
     in_message: bool,
+    /// Something was read since the last write, so no ACK has travelled with a reply.
+    unacknowledged: bool,
 }
 
 impl<S: Socket> Connection<S> {
     pub(super) fn new(socket: S, services: Arc<Services>, drain: CancellationToken) -> Self {
+        let early = services.engine.load().chain.may_decide_early();
         Connection {
             socket,
             services,
             drain,
-            session: Session::new(),
+            session: Session::with_early_answers(early),
             input: BytesMut::new(),
             output: BytesMut::new(),
             envelope: Envelope::default(),
             transaction: None,
             in_message: false,
+            unacknowledged: false,
         }
     }
 
@@ -150,8 +154,9 @@ impl<S: Socket> Connection<S> {
 
     async fn read(&mut self) -> Result<(), End> {
         let settings = &self.services.settings;
-        let busy = self.in_message || !self.input.is_empty();
-        let (limit, late) = match busy {
+        let in_message = self.in_message || !self.input.is_empty();
+        let idle = !in_message && !self.in_transaction();
+        let (limit, late) = match in_message {
             true => (settings.read_timeout, End::ReadTimeout),
             false => (settings.idle_timeout, End::Idle),
         };
@@ -159,17 +164,20 @@ impl<S: Socket> Connection<S> {
             self.input = BytesMut::new();
         }
         self.input.reserve(READ_BYTES);
+        if std::mem::take(&mut self.unacknowledged) {
+            self.socket.acknowledge();
+        }
         let read = self.socket.read_buf(&mut self.input);
         let count = tokio::select! {
             biased;
             count = read => count?,
-            () = self.drain.cancelled(), if !busy => return Err(End::Drain),
+            () = self.drain.cancelled(), if idle => return Err(End::Drain),
             () = tokio::time::sleep(limit) => return Err(late),
         };
         if count == 0 {
             return Err(End::Eof);
         }
-        self.socket.acknowledge();
+        self.unacknowledged = true;
         Ok(())
     }
 
@@ -177,6 +185,7 @@ impl<S: Socket> Connection<S> {
         if self.output.is_empty() {
             return Ok(());
         }
+        self.unacknowledged = false;
         let limit = self.services.settings.write_timeout;
         timeout(limit, self.socket.write_all_buf(&mut self.output))
             .await
@@ -205,6 +214,7 @@ impl<S: Socket> Connection<S> {
                 return Ok(());
             }
             Event::Header(name, value) => {
+                self.in_message = true;
                 let leading_space = self.session.leading_space();
                 if let Some(transaction) = &mut self.transaction {
                     transaction.header(&name, &value, leading_space);
@@ -360,13 +370,16 @@ impl<S: Socket> Connection<S> {
         Ok(())
     }
 
-    /// Drops the transaction in progress; whatever is in flight for it is cancelled.
-    fn abort(&mut self) {
-        if self
-            .transaction
+    /// Whether MAIL was given and the message is not answered.
+    fn in_transaction(&self) -> bool {
+        self.transaction
             .as_ref()
             .is_some_and(|t| t.envelope.sender.is_some())
-        {
+    }
+
+    /// Drops the transaction in progress; whatever is in flight for it is cancelled.
+    fn abort(&mut self) {
+        if self.in_transaction() {
             self.services.metrics.transactions_aborted.inc();
         }
         self.abort_silently();
@@ -394,20 +407,16 @@ impl Transaction {
         if std::mem::replace(&mut self.answered_early, true) {
             return;
         }
-        let action = match self.sealed.as_ref().and_then(|s| s.verdict.as_ref()) {
-            Some(verdict) => {
-                super::conclusion::log(
-                    &self.id,
-                    &self.envelope,
-                    "",
-                    self.bytes(),
-                    verdict,
-                    Instant::now(),
-                );
-                verdict.action
+        let mut action = Action::Tempfail;
+        if let Some(verdict) = self.sealed.as_ref().and_then(|s| s.verdict.as_ref()) {
+            action = verdict.action;
+            let (id, envelope) = (&self.id, &self.envelope);
+            super::conclusion::log(id, envelope, "", self.bytes(), verdict, Instant::now());
+            for (_, hit) in verdict.hits() {
+                let label = [hit.rule.as_ref()];
+                self.services.metrics.hits.with_label_values(&label).inc();
             }
-            None => Action::Tempfail,
-        };
+        }
         self.services
             .metrics
             .early_answers

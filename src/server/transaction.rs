@@ -34,6 +34,8 @@ pub(super) struct Transaction {
 #[derive(Clone, Debug)]
 pub(super) struct Sealed {
     pub(super) reply: Reply,
+    /// Whether a reply without a verdict refuses for good.
+    pub(super) permanent: bool,
     pub(super) verdict: Option<Verdict>,
 }
 
@@ -100,7 +102,9 @@ impl Transaction {
     pub(super) fn header(&mut self, name: &[u8], value: &[u8], leading_space: bool) {
         if self.sealed.is_none() {
             if name.eq_ignore_ascii_case(RELEASE_HEADER.as_bytes()) {
-                self.release_mark = Some(value.trim_ascii().to_vec());
+                // The first is ours, put on top; one below was in the message before its release.
+                self.release_mark
+                    .get_or_insert_with(|| value.trim_ascii().to_vec());
             }
             self.field_names.push(name.to_vec());
         }
@@ -172,6 +176,7 @@ impl Transaction {
             .inc();
         self.seal(Sealed {
             reply,
+            permanent: bound == Bound::Message,
             verdict: None,
         });
     }
@@ -191,6 +196,7 @@ impl Transaction {
             if let Some(reply) = router::early_reply(&verdict, &self.id) {
                 self.seal(Sealed {
                     reply,
+                    permanent: verdict.action == crate::filter::Action::Reject,
                     verdict: Some(verdict),
                 });
             }
