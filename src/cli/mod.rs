@@ -100,7 +100,9 @@ fn held(config: &ConfigArgs, args: quarantine::QuarantineArgs) -> anyhow::Result
         options: config.file.quarantine,
         data_dir: config.data_dir,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(quarantine::run(args, &settings))
 }
 

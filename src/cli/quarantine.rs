@@ -16,10 +16,10 @@ use clap::{Args, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
+use crate::cli::printable::printable;
 use crate::mail::Address;
 use crate::metrics::Metrics;
 use crate::quarantine::{Filter, Options, Quarantine, QuarantineError, Record, State};
-use super::printable::printable;
 
 /// Where the quarantine is and how it works.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::printable::{deceives, printable};
+use crate::cli::printable::{deceives, printable};
 use crate::mail::Address;
 use crate::quarantine::Record;
 
