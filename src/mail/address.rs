@@ -1,5 +1,16 @@
 //! Addresses: of the envelope (RFC 5321 paths) and of header fields (RFC 5322 mailboxes).
 
+use mail_parser::parsers::MessageStream;
+use mail_parser::{Addr, HeaderValue};
+
+use super::encoded_word;
+use super::flag::Flags;
+
+/// Bytes of one address field that are read.
+const FIELD_BYTES: usize = 256 * 1024;
+/// Mailboxes that are taken from one field.
+const MAILBOXES: usize = 10_000;
+
 /// An envelope address as the MTA gave it, `<user@example.org>` or bare, and its readable form.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Address {
@@ -61,5 +72,128 @@ impl Mailbox {
             .rsplit_once('@')
             .map(|(_, d)| d)
             .filter(|d| !d.is_empty())
+    }
+}
+
+/// The mailboxes of one address field in order: groups flattened, comments left out of addresses,
+/// names decoded. At most 10,000, from the first 256 KiB.
+pub(super) fn mailboxes(raw: &[u8]) -> Vec<Mailbox> {
+    let raw = raw.get(..FIELD_BYTES).unwrap_or(raw);
+    let mut line: Vec<u8> = raw
+        .iter()
+        .copied()
+        .filter(|b| !matches!(b, b'\r' | b'\n'))
+        .collect();
+    if std::str::from_utf8(&line).is_err() {
+        line = encoded_word::text(&line).into_owned().into_bytes();
+    }
+    line.push(b'\n');
+    let HeaderValue::Address(address) = MessageStream::new(&line).parse_address() else {
+        return Vec::new();
+    };
+    address.iter().take(MAILBOXES).map(mailbox).collect()
+}
+
+fn mailbox(addr: &Addr<'_>) -> Mailbox {
+    let name = addr.name.as_deref().map(|name| {
+        if name.contains("=?") {
+            // Words in quotes or touching other text, which clients decode all the same.
+            encoded_word::decode(name.as_bytes(), &mut Flags::default())
+        } else {
+            name.trim().to_owned()
+        }
+    });
+    Mailbox {
+        name: name.filter(|n| !n.is_empty()),
+        address: addr
+            .address
+            .as_deref()
+            .unwrap_or_default()
+            .trim()
+            .to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(raw: &str) -> Vec<(Option<String>, String)> {
+        mailboxes(raw.as_bytes())
+            .into_iter()
+            .map(|m| (m.name, m.address))
+            .collect()
+    }
+
+    #[test]
+    fn mailboxes_of_every_form_are_read() {
+        for (raw, expected) in [
+            ("a@b.example", &[(None, "a@b.example")][..]),
+            ("<a@b.example>", &[(None, "a@b.example")]),
+            ("Ann <a@b.example>", &[(Some("Ann"), "a@b.example")]),
+            (
+                "\"B, Ann\" <a@b.example>, c@d.example",
+                &[(Some("B, Ann"), "a@b.example"), (None, "c@d.example")],
+            ),
+            (
+                "=?utf-8?q?J=C3=BCrgen?= <a@b.example>",
+                &[(Some("Jürgen"), "a@b.example")],
+            ),
+            (
+                "\"=?utf-8?q?J=C3=BCrgen?=\" <a@b.example>",
+                &[(Some("Jürgen"), "a@b.example")],
+            ),
+            ("a@b.example (Ann)", &[(Some("Ann"), "a@b.example")]),
+            (
+                "Staff: a@b.example, C <c@d.example>;, e@f.example",
+                &[
+                    (None, "a@b.example"),
+                    (Some("C"), "c@d.example"),
+                    (None, "e@f.example"),
+                ],
+            ),
+            ("Ann\r\n <a@b.example>", &[(Some("Ann"), "a@b.example")]),
+            ("", &[]),
+        ] {
+            let expected: Vec<_> = expected
+                .iter()
+                .map(|(n, a)| (n.map(str::to_owned), (*a).to_owned()))
+                .collect();
+            assert_eq!(read(raw), expected, "{raw}");
+        }
+    }
+
+    #[test]
+    fn an_address_in_the_name_does_not_become_the_address() {
+        let found = read("\"service@paypal.example\" <x@evil.example>");
+        assert_eq!(
+            found,
+            [(
+                Some("service@paypal.example".to_owned()),
+                "x@evil.example".to_owned()
+            )]
+        );
+    }
+
+    #[test]
+    fn hostile_fields_take_bounded_time() {
+        let started = std::time::Instant::now();
+        for unit in [
+            "a@b,", "(", "<", "\"", "=?a?q?", " =?u", ":", ";", "a:b;", "\\", "@",
+        ] {
+            let found = mailboxes(unit.repeat(1_000_000 / unit.len()).as_bytes());
+            assert!(found.len() <= MAILBOXES);
+        }
+        assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
+    }
+
+    #[test]
+    fn envelope_addresses_keep_their_bytes() {
+        let address = Address::new(b"<Ann@Example.org>");
+        assert_eq!(address.raw(), b"<Ann@Example.org>");
+        assert_eq!(address.text(), "Ann@Example.org");
+        assert_eq!(address.domain(), Some("Example.org"));
+        assert_eq!(address.local_part(), "Ann");
+        assert_eq!(Address::new(b"<>").domain(), None);
     }
 }

@@ -2,17 +2,17 @@
 
 /// What one HTML part says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rendered {
+pub(super) struct Rendered {
     /// Text that a reader sees, blocks separated by line ends, white space folded.
-    pub visible: String,
+    pub(super) visible: String,
     /// Text that a reader does not see (`display:none`, zero size, same colour as its ground).
-    pub hidden: String,
+    pub(super) hidden: String,
     /// Link targets with the text shown for them (empty for images and forms).
-    pub links: Vec<(String, String)>,
+    pub(super) links: Vec<(String, String)>,
 }
 
 /// Renders `html` to text.
-pub fn render(html: &str) -> Rendered {
+pub(super) fn render(html: &str) -> Rendered {
     let mut out = Rendered::default();
     for token in html5gum::Tokenizer::new(html).flatten() {
         if let html5gum::Token::String(s) = token {

@@ -6,11 +6,16 @@
 
 use bytes::Bytes;
 
-use super::{Header, HeaderField, Mailbox, Part, PartKind, Url};
+use super::flag::{Flag, Flags};
+use super::header::{self, End};
+use super::url::{self, Urls};
+use super::{Header, HeaderField, Mailbox, Part, PartKind, Url, address, html, walk};
 
 /// Bounds of parsing. What lies beyond one is left out and flagged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
+    /// Header fields of the message.
+    pub fields: usize,
     /// Containers in containers.
     pub depth: usize,
     /// MIME parts.
@@ -24,6 +29,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
+            fields: 10_000,
             depth: 50,
             parts: 1_000,
             text_bytes: 1 << 20,
@@ -32,23 +38,98 @@ impl Default for Limits {
     }
 }
 
-/// Damage or oddity of structure; rules score them by their names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Flag {
-    /// More containers in containers than [`Limits::depth`].
-    TooDeep,
-    /// More parts than [`Limits::parts`].
-    TooManyParts,
+/// Most mailboxes that one call gives.
+const MAILBOXES: usize = 10_000;
+
+/// Reads the header of the message itself: its fields and where its body starts.
+fn read_header(
+    raw: &[u8],
+    start: usize,
+    limits: &Limits,
+    flags: &mut Flags,
+) -> (Vec<HeaderField>, usize) {
+    let mut fields = Vec::new();
+    let mut too_many = false;
+    let (body, end) = header::split(
+        raw,
+        start,
+        |_| false,
+        |field| {
+            let between = field.name.end..field.value.start.saturating_sub(1);
+            header::inspect(
+                raw.get(field.name.clone()).unwrap_or_default(),
+                raw.get(between).unwrap_or_default(),
+                raw.get(field.value.clone()).unwrap_or_default(),
+                flags,
+            );
+            if fields.len() < limits.fields {
+                fields.push(field);
+            } else {
+                too_many = true;
+            }
+        },
+    );
+    if too_many {
+        flags.set(Flag::TooManyFields);
+    }
+    if fields.is_empty() {
+        flags.set(Flag::NoHeader);
+    } else if end == End::Broken {
+        flags.set(Flag::BrokenHeaderLine);
+    }
+    (fields, body)
 }
 
-impl Flag {
-    /// The name used in rules and explanations, `mime.too_deep`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Flag::TooDeep => "mime.too_deep",
-            Flag::TooManyParts => "mime.too_many_parts",
+/// Flags NUL bytes and line ends that are not what the rest of the message has.
+fn line_ends(raw: &[u8], flags: &mut Flags) {
+    if memchr::memchr(0, raw).is_some() {
+        flags.set(Flag::Nul);
+    }
+    let (mut bare_lf, mut crlf) = (false, false);
+    for at in memchr::memchr_iter(b'\n', raw) {
+        match at.checked_sub(1).and_then(|before| raw.get(before)) {
+            Some(b'\r') => crlf = true,
+            _ => bare_lf = true,
         }
+        if bare_lf && crlf {
+            flags.set(Flag::BareLf);
+            break;
+        }
+    }
+    if memchr::memchr_iter(b'\r', raw).any(|at| raw.get(at + 1) != Some(&b'\n')) {
+        flags.set(Flag::BareCr);
+    }
+}
+
+/// Text that grows up to a limit.
+struct Bounded {
+    text: String,
+    limit: usize,
+    truncated: bool,
+}
+
+impl Bounded {
+    fn new(limit: usize) -> Bounded {
+        Bounded {
+            text: String::new(),
+            limit,
+            truncated: false,
+        }
+    }
+
+    /// Adds `more` on lines of its own; gives back what found room.
+    fn add<'a>(&mut self, more: &'a str) -> &'a str {
+        if more.trim().is_empty() {
+            return "";
+        }
+        if !self.text.is_empty() && !self.text.ends_with('\n') {
+            self.text.push('\n');
+        }
+        let room = self.limit.saturating_sub(self.text.len());
+        let added = url::cut(more, room);
+        self.truncated |= added.len() < more.len();
+        self.text.push_str(added);
+        added
     }
 }
 
@@ -68,10 +149,80 @@ pub struct Mail {
 impl Mail {
     /// Parses a message with CRLF or LF line ends.
     pub fn parse(raw: Bytes, limits: &Limits) -> Mail {
-        let _ = limits;
-        Mail {
+        let mut flags = Flags::default();
+        let start = header::mbox_line(&raw);
+        let (fields, body) = read_header(&raw, start, limits, &mut flags);
+        line_ends(&raw, &mut flags);
+        let parts = walk::parts(&raw, start, limits, &mut flags);
+        let mut mail = Mail {
             raw,
+            fields,
+            body,
+            parts,
             ..Mail::default()
+        };
+        mail.read_text(limits, &mut flags);
+        mail.look_for_doubles(&mut flags);
+        mail.flags = flags.into_sorted();
+        mail
+    }
+
+    /// Collects text, hidden text and URLs of all parts.
+    fn read_text(&mut self, limits: &Limits, flags: &mut Flags) {
+        let mut text = Bounded::new(limits.text_bytes);
+        let mut hidden = Bounded::new(limits.text_bytes);
+        let mut urls = Urls::new(limits.urls);
+        for part in &self.parts {
+            match &part.kind {
+                PartKind::Text(content) if !part.attachment => {
+                    let added = text.add(content);
+                    urls.add_text(added);
+                }
+                PartKind::Html(content) => {
+                    let rendered = html::render(content);
+                    for (target, shown) in &rendered.links {
+                        urls.add_link(target, shown);
+                    }
+                    if !part.attachment {
+                        let added = text.add(&rendered.visible);
+                        urls.add_text(added);
+                        hidden.add(&rendered.hidden);
+                    }
+                }
+                _ => {}
+            }
+        }
+        if text.truncated || hidden.truncated {
+            flags.set(Flag::TextTruncated);
+        }
+        if urls.truncated {
+            flags.set(Flag::UrlsTruncated);
+        }
+        self.text = text.text;
+        self.hidden = hidden.text;
+        self.urls = urls.into_list();
+    }
+
+    /// Flags fields that may stand once and stand several times (RFC 5322, section 3.6).
+    fn look_for_doubles(&self, flags: &mut Flags) {
+        for (name, flag) in [
+            ("From", Flag::SeveralFrom),
+            ("Sender", Flag::SeveralSender),
+            ("Reply-To", Flag::SeveralReplyTo),
+            ("To", Flag::SeveralTo),
+            ("Cc", Flag::SeveralCc),
+            ("Subject", Flag::SeveralSubject),
+            ("Date", Flag::SeveralDate),
+            ("Message-ID", Flag::SeveralMessageId),
+        ] {
+            if self.headers_named(name).nth(1).is_some() {
+                flags.set(flag);
+            }
+        }
+        for from in self.headers_named("From").take(8) {
+            if address::mailboxes(from.raw).len() > 1 {
+                flags.set(Flag::SeveralFromAddresses);
+            }
         }
     }
 
@@ -110,8 +261,10 @@ impl Mail {
 
     /// Mailboxes of every address header of that name (`From`, `To`, `Reply-To`, ...), groups flattened.
     pub fn mailboxes(&self, name: &str) -> Vec<Mailbox> {
-        let _ = name;
-        Vec::new()
+        self.headers_named(name)
+            .flat_map(|header| address::mailboxes(header.raw))
+            .take(MAILBOXES)
+            .collect()
     }
 
     /// All MIME parts, flat, in document order, containers included.

@@ -6,18 +6,25 @@
 //! milter protocol or of verdicts.
 
 mod address;
+mod charset;
+mod content;
+mod encoded_word;
 mod envelope;
+mod flag;
 mod header;
 mod html;
 mod message;
 mod mime;
 mod spool;
+mod transfer;
 mod url;
+mod walk;
 
 pub use address::{Address, Mailbox};
 pub use envelope::{Client, Envelope};
+pub use flag::Flag;
 pub use header::{Header, HeaderField};
-pub use message::{Flag, Limits, Mail};
+pub use message::{Limits, Mail};
 pub use mime::{Part, PartKind};
 pub use spool::{Aborted, Spool};
 pub use url::Url;
