@@ -8,6 +8,7 @@
 mod address;
 mod charset;
 mod content;
+pub mod corpus;
 mod encoded_word;
 mod envelope;
 mod flag;

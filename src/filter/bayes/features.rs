@@ -29,7 +29,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             max_bytes: 64 << 10,
-            window: 3,
+            window: 1,
             max_features: 12_000,
             grid_bits: 18,
         }
@@ -102,7 +102,8 @@ impl<'a> Names<'a> {
 impl Observer for Names<'_> {
     fn field(&mut self, label: &'static str, detail: &str) {
         self.field.clear();
-        self.field.push_str(if detail.is_empty() { label } else { detail });
+        self.field
+            .push_str(if detail.is_empty() { label } else { detail });
     }
     fn token(&mut self, hash: u64, text: &str) {
         self.note(hash, |n| format!("{}:{text}", n.field));
@@ -155,7 +156,9 @@ impl<O: Observer> Extractor<O> {
     }
 
     fn keep(&mut self, hash: u64) {
-        if self.features.hashes.len() < self.settings.max_features as usize && self.seen.insert(hash) {
+        if self.features.hashes.len() < self.settings.max_features as usize
+            && self.seen.insert(hash)
+        {
             self.features.hashes.push(hash);
         }
     }
@@ -201,7 +204,11 @@ impl<O: Observer> Sink for Extractor<O> {
         }
         let mut run = 0x2020_2020_u32;
         for byte in text.bytes() {
-            let byte = if byte.is_ascii_whitespace() { b' ' } else { byte };
+            let byte = if byte.is_ascii_whitespace() {
+                b' '
+            } else {
+                byte
+            };
             if byte == b' ' && run & 0xFF == 0x20 {
                 continue;
             }

@@ -133,6 +133,8 @@ const READ_ELSEWHERE: &[&str] = &[
     "openpgp",
     "x-face",
     "face",
+    "x-beenthere",
+    "errors-to",
 ];
 
 /// Sends the tokens of `mail` to `sink`, reading at most `max_bytes` of its text.
@@ -150,7 +152,6 @@ pub(super) fn tokens(mail: &Mail, max_bytes: usize, sink: &mut impl Sink) {
             if !piece.is_empty() {
                 sink.field(label, "");
                 add(&mut odd, prose(piece, sink));
-                sink.characters(piece);
             }
         }
     }
@@ -213,7 +214,11 @@ fn subject(mail: &Mail, sink: &mut impl Sink, odd: &mut Oddities) {
 
 fn senders(mail: &Mail, sink: &mut impl Sink) {
     let mut domains = Vec::new();
-    for (label, field) in [("from", "From"), ("reply-to", "Reply-To"), ("sender", "Sender")] {
+    for (label, field) in [
+        ("from", "From"),
+        ("reply-to", "Reply-To"),
+        ("sender", "Sender"),
+    ] {
         let mailboxes = mail.mailboxes(field);
         sink.field(label, "");
         if label == "from" && mailboxes.len() != 1 {
@@ -248,7 +253,11 @@ fn senders(mail: &Mail, sink: &mut impl Sink) {
     }
     if domains.len() > 1 {
         let same = domains.windows(2).all(|w| w.first() == w.last());
-        sink.alone(if same { "(one domain)" } else { "(two domains)" });
+        sink.alone(if same {
+            "(one domain)"
+        } else {
+            "(two domains)"
+        });
     }
 }
 
@@ -297,6 +306,8 @@ fn headers(mail: &Mail, sink: &mut impl Sink) {
             "message-id" => message_id(header, sink),
             "dkim-signature" => dkim(header, sink),
             _ if READ_ELSEWHERE.contains(&name.as_str()) => {}
+            // That there is a list tells something; which one mostly tells whose mail this is.
+            _ if name.starts_with("list-") || name.starts_with("x-list-") => {}
             _ => {
                 let value = header.decoded();
                 let value = window(&value, HEADER_BYTES).0;
@@ -381,7 +392,8 @@ fn tags(source: &str, sink: &mut impl Sink) {
             .split(|c: char| c.is_ascii_whitespace() || c == '/')
             .filter(|w| !w.is_empty());
         let Some(name) = words.next() else { continue };
-        if !name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '!') || tag.starts_with('/') {
+        if !name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '!') || tag.starts_with('/')
+        {
             continue;
         }
         let name = clip(name, 12).to_ascii_lowercase();
@@ -392,7 +404,15 @@ fn tags(source: &str, sink: &mut impl Sink) {
             sink.alone(&format!("{name} {key}"));
             if matches!(
                 key.as_str(),
-                "color" | "bgcolor" | "size" | "face" | "width" | "height" | "border" | "align" | "target"
+                "color"
+                    | "bgcolor"
+                    | "size"
+                    | "face"
+                    | "width"
+                    | "height"
+                    | "border"
+                    | "align"
+                    | "target"
             ) {
                 let value = clip(value.trim_matches(['"', '\'']), 16);
                 sink.alone(&format!("{key}={}", value.to_ascii_lowercase()));
@@ -422,7 +442,10 @@ fn urls(mail: &Mail, sink: &mut impl Sink) {
         if authority.contains('@') {
             sink.alone("(user in authority)");
         }
-        if authority.rsplit_once(':').is_some_and(|(_, p)| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit())) {
+        if authority
+            .rsplit_once(':')
+            .is_some_and(|(_, p)| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()))
+        {
             sink.alone("(port)");
         }
         if host.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
@@ -439,7 +462,11 @@ fn urls(mail: &Mail, sink: &mut impl Sink) {
         if !query.is_empty() {
             sink.alone("(query)");
         }
-        if url.shown.as_deref().is_some_and(|s| names_other_host(s, registered)) {
+        if url
+            .shown
+            .as_deref()
+            .is_some_and(|s| names_other_host(s, registered))
+        {
             sink.alone("(shows another host)");
         }
     }
@@ -468,7 +495,8 @@ fn bounded(text: &str) -> &str {
 }
 
 fn clip(text: &str, max: usize) -> &str {
-    text.get(..text.floor_char_boundary(max)).unwrap_or_default()
+    text.get(..text.floor_char_boundary(max))
+        .unwrap_or_default()
 }
 
 fn size(label: &str, bytes: usize) -> String {

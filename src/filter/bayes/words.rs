@@ -107,7 +107,8 @@ pub(super) fn split(text: &str, mut out: impl FnMut(Word<'_>)) -> Oddities {
                     match class(c) {
                         Class::Word => fold.push(c),
                         Class::Joiner => {
-                            let after = text.get(at + c.len_utf8()..).and_then(|r| r.chars().next());
+                            let after =
+                                text.get(at + c.len_utf8()..).and_then(|r| r.chars().next());
                             if !after.is_some_and(|n| class(n) == Class::Word) {
                                 break;
                             }
@@ -194,7 +195,7 @@ impl Fold {
         }
         self.letters += 1;
         self.capitals += usize::from(c.is_uppercase());
-        self.lookalike |= matches!(u32::from(c), 0x0370..=0x03FF | 0x0400..=0x04FF);
+        self.lookalike |= matches!(u32::from(c), 0x0370..=0x04FF);
         for lower in c.to_lowercase() {
             self.keep(lower);
         }
@@ -232,7 +233,11 @@ impl Fold {
             self.text.push_str("#a9");
             self.text.push_str(class);
         } else if self.bytes > WORD_BYTES {
-            let end = self.text.char_indices().nth(4).map_or(self.text.len(), |(i, _)| i);
+            let end = self
+                .text
+                .char_indices()
+                .nth(4)
+                .map_or(self.text.len(), |(i, _)| i);
             self.text.truncate(end);
             self.text.push('#');
             self.text.push_str(class);
@@ -267,7 +272,10 @@ mod tests {
 
     #[test]
     fn runs_of_marks_are_words_and_bounded() {
-        assert_eq!(words("win!!!!!!!! $$ 50%"), ["win", "!!!!", "$$", "50", "%"]);
+        assert_eq!(
+            words("win!!!!!!!! $$ 50%"),
+            ["win", "!!!!", "$$", "50", "%"]
+        );
     }
 
     #[test]
@@ -283,9 +291,17 @@ mod tests {
     #[test]
     fn tricks_against_filters_are_seen_through_and_reported() {
         let mut out = Vec::new();
-        let odd = split("vi\u{200B}ag\u{AD}ra p\u{0430}ypal", |w| out.push(w.folded.to_owned()));
+        let odd = split("vi\u{200B}ag\u{AD}ra p\u{0430}ypal", |w| {
+            out.push(w.folded.to_owned())
+        });
         assert_eq!(out, ["viagra", "p\u{0430}ypal"]);
-        assert_eq!(odd, Oddities { zero_width: true, mixed_script: true });
+        assert_eq!(
+            odd,
+            Oddities {
+                zero_width: true,
+                mixed_script: true
+            }
+        );
         assert_eq!(split("plain", |_| ()), Oddities::default());
     }
 
