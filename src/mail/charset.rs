@@ -20,13 +20,22 @@ pub(super) fn decode(bytes: Vec<u8>, charset: Option<&str>, flags: &mut Flags) -
     unify_line_ends(text)
 }
 
-/// CRLF becomes LF; a carriage return elsewhere stays.
-pub(super) fn unify_line_ends(text: String) -> String {
-    if memchr::memmem::find(text.as_bytes(), b"\r\n").is_some() {
-        text.replace("\r\n", "\n")
-    } else {
-        text
+/// CRLF becomes LF, also with several CRs, which gateways make of CRLF; a CR elsewhere stays.
+fn unify_line_ends(text: String) -> String {
+    if memchr::memmem::find(text.as_bytes(), b"\r\n").is_none() {
+        return text;
     }
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        match line.strip_suffix('\n') {
+            Some(content) => {
+                out.push_str(content.trim_end_matches('\r'));
+                out.push('\n');
+            }
+            None => out.push_str(line),
+        }
+    }
+    out
 }
 
 fn lenient(bytes: Vec<u8>) -> String {
@@ -131,7 +140,7 @@ mod tests {
             (b"\x1b$B%O\x1b(B", "iso-2022-jp", "ハ"),
             (b"h\0i\0", "utf-16le", "hi"),
             (b"+ZYeB9FH6ckg-", "utf-7", "文致出版"),
-            (b"a\r\nb\n", "iso-8859-1", "a\nb\n"),
+            (b"a\r\nb\n\r\r\nc\rd\r", "iso-8859-1", "a\nb\n\nc\rd\r"),
         ] {
             assert_eq!(read(bytes, Some(charset)), (expected.to_owned(), vec![]));
         }

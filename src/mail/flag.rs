@@ -98,6 +98,8 @@ flags! {
     BoundaryNeverOccurs = "mime.boundary_never_occurs",
     /// A multipart ends without its final boundary.
     NoFinalBoundary = "mime.no_final_boundary",
+    /// A boundary line goes on behind the boundary, so that not all clients take it for one.
+    LooseBoundary = "mime.loose_boundary",
     /// A part follows after the final boundary of its multipart.
     PartAfterEnd = "mime.part_after_end",
     /// The header of a part is ended by a line that is no header field.

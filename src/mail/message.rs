@@ -122,10 +122,11 @@ impl Bounded {
         if more.trim().is_empty() {
             return "";
         }
-        if !self.text.is_empty() && !self.text.ends_with('\n') {
+        let mut room = self.limit.saturating_sub(self.text.len());
+        if room > 0 && !self.text.is_empty() && !self.text.ends_with('\n') {
             self.text.push('\n');
+            room -= 1;
         }
-        let room = self.limit.saturating_sub(self.text.len());
         let added = url::cut(more, room);
         self.truncated |= added.len() < more.len();
         self.text.push_str(added);
@@ -172,6 +173,7 @@ impl Mail {
         let mut text = Bounded::new(limits.text_bytes);
         let mut hidden = Bounded::new(limits.text_bytes);
         let mut urls = Urls::new(limits.urls);
+        let (mut rendered_cut, mut links_cut) = (false, false);
         for part in &self.parts {
             match &part.kind {
                 PartKind::Text(content) if !part.attachment => {
@@ -179,7 +181,9 @@ impl Mail {
                     urls.add_text(added);
                 }
                 PartKind::Html(content) => {
-                    let rendered = html::render(content);
+                    let rendered = html::render(content, limits);
+                    rendered_cut |= rendered.text_cut;
+                    links_cut |= rendered.links_cut;
                     for (target, shown) in &rendered.links {
                         urls.add_link(target, shown);
                     }
@@ -192,10 +196,10 @@ impl Mail {
                 _ => {}
             }
         }
-        if text.truncated || hidden.truncated {
+        if text.truncated || hidden.truncated || rendered_cut {
             flags.set(Flag::TextTruncated);
         }
-        if urls.truncated {
+        if urls.truncated || links_cut {
             flags.set(Flag::UrlsTruncated);
         }
         self.text = text.text;

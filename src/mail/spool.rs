@@ -100,7 +100,9 @@ impl Spool {
                     if offset >= b.len() {
                         return Ok(None);
                     }
-                    return Ok(Some(b.slice(offset..b.len().min(offset + max))));
+                    return Ok(Some(
+                        b.slice(offset..b.len().min(offset.saturating_add(max))),
+                    ));
                 }
                 State::Aborted => return Err(Aborted),
             }
@@ -113,3 +115,60 @@ impl Spool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the transaction was aborted")]
 pub struct Aborted;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    async fn all(spool: &Spool, max: usize) -> Result<Vec<u8>, Aborted> {
+        let mut bytes = Vec::new();
+        while let Some(chunk) = spool.read(bytes.len(), max).await? {
+            assert!(!chunk.is_empty() && chunk.len() <= max);
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
+    }
+
+    #[tokio::test]
+    async fn readers_follow_the_writer_and_may_start_over() {
+        let spool = Arc::new(Spool::new());
+        let reader = tokio::spawn({
+            let spool = spool.clone();
+            async move { all(&spool, 3).await }
+        });
+        for chunk in [&b"one "[..], b"", b"two ", b"three"] {
+            spool.push(chunk);
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(spool.len(), 13);
+        assert_eq!(spool.complete(), &b"one two three"[..]);
+        assert_eq!(reader.await.unwrap(), Ok(b"one two three".to_vec()));
+        assert_eq!(all(&spool, usize::MAX).await, Ok(b"one two three".to_vec()));
+    }
+
+    #[tokio::test]
+    async fn an_abort_ends_waiting_readers() {
+        let spool = Arc::new(Spool::new());
+        spool.push(b"part");
+        let reader = tokio::spawn({
+            let spool = spool.clone();
+            async move { all(&spool, 100).await }
+        });
+        tokio::task::yield_now().await;
+        spool.abort();
+        assert_eq!(reader.await.unwrap(), Err(Aborted));
+        assert!(spool.is_empty() && spool.complete().is_empty());
+    }
+
+    #[tokio::test]
+    async fn nothing_is_added_after_the_end() {
+        let spool = Spool::new();
+        spool.push(b"a");
+        spool.complete();
+        spool.push(b"b");
+        assert_eq!(spool.complete(), &b"a"[..]);
+        assert_eq!(spool.read(1, 10).await, Ok(None));
+    }
+}

@@ -6,16 +6,15 @@
 //! a link finder may look back over all that has no space.
 
 use std::collections::HashSet;
-use std::net::{Ipv4Addr, Ipv6Addr};
 
 use linkify::{LinkFinder, LinkKind};
+
+use super::host;
 
 /// Longest URL that is kept, in bytes; the rest is cut, the host stays.
 pub(super) const URL_BYTES: usize = 2048;
 /// Longest run without white space that a link is looked for in.
 const RUN_BYTES: usize = 4096;
-/// Longest host name (RFC 1035, section 2.3.4).
-const HOST_BYTES: usize = 253;
 
 /// One URL as found, with its host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,7 +32,7 @@ impl Url {
     /// Reads a URL with scheme. `None` when it leads to no server: another scheme, no host.
     pub fn parse(text: &str, shown: Option<&str>) -> Option<Url> {
         let rest = after_scheme(text)?;
-        let host = host(rest)?;
+        let host = host::read(rest)?;
         Some(Url {
             text: cut(text, URL_BYTES).to_owned(),
             host,
@@ -76,102 +75,6 @@ fn after_scheme(text: &str) -> Option<&str> {
         .iter()
         .any(|s| scheme.eq_ignore_ascii_case(s))
         .then_some(rest)
-}
-
-/// The host in what follows the scheme, as browsers read it (WHATWG URL, "special" schemes): any
-/// number of slashes, backslashes count as slashes, the last `@` ends the user part.
-fn host(rest: &str) -> Option<String> {
-    let rest = rest.trim_start_matches(['/', '\\']);
-    let authority = rest.split(['/', '\\', '?', '#']).next()?;
-    let server = authority.rsplit('@').next()?;
-    if let Some(bracketed) = server.strip_prefix('[') {
-        let address: Ipv6Addr = bracketed.split(']').next()?.parse().ok()?;
-        return Some(address.to_string());
-    }
-    let named = server.split(':').next()?;
-    let mut host = String::with_capacity(named.len().min(HOST_BYTES));
-    for c in unescape(cut(named, HOST_BYTES * 3)).chars() {
-        match c {
-            '\u{3002}' | '\u{ff0e}' | '\u{ff61}' => host.push('.'),
-            '\u{ff01}'..='\u{ff5e}' => {
-                let plain = char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c);
-                host.extend(plain.to_lowercase());
-            }
-            c if is_invisible(c) => {}
-            c => host.extend(c.to_lowercase()),
-        }
-    }
-    let host = host.trim_matches('.');
-    let good = |c: char| !c.is_control() && !c.is_whitespace() && !"<>\"'()[]{}|^`,;".contains(c);
-    if host.is_empty() || host.len() > HOST_BYTES || !host.chars().all(good) {
-        return None;
-    }
-    Some(ipv4(host).map_or_else(|| host.to_owned(), |a| a.to_string()))
-}
-
-/// Characters that take no space; browsers ignore them in host names (UTS 46).
-pub(super) fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
-        | '\u{2060}'..='\u{2064}' | '\u{feff}')
-}
-
-/// Undoes percent escapes; what is no escape stays.
-fn unescape(text: &str) -> String {
-    if !text.contains('%') {
-        return text.to_owned();
-    }
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((byte, tail)) = rest.split_first() {
-        rest = tail;
-        match (byte, tail) {
-            (b'%', [high, low, tail @ ..]) => match super::transfer::hex(*high, *low) {
-                Some(value) => {
-                    out.push(value);
-                    rest = tail;
-                }
-                None => out.push(b'%'),
-            },
-            _ => out.push(*byte),
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
-
-/// An IPv4 address in any notation that `inet_aton` takes: one to four numbers, decimal, octal or
-/// hexadecimal, the last of which fills the remaining bytes.
-fn ipv4(host: &str) -> Option<Ipv4Addr> {
-    let pieces: Vec<&str> = host.split('.').take(5).collect();
-    if pieces.len() > 4 {
-        return None;
-    }
-    let numbers: Vec<u64> = pieces.iter().map(|p| number(p)).collect::<Option<_>>()?;
-    let (last, leading) = numbers.split_last()?;
-    let mut value: u64 = 0;
-    for byte in leading {
-        if *byte > 255 {
-            return None;
-        }
-        value = value << 8 | byte;
-    }
-    let bits = 32 - 8 * u32::try_from(leading.len()).ok()?;
-    if *last >= 1 << bits {
-        return None;
-    }
-    u32::try_from(value << bits | last).ok().map(Ipv4Addr::from)
-}
-
-fn number(piece: &str) -> Option<u64> {
-    let (digits, radix) = match piece.strip_prefix("0x").or(piece.strip_prefix("0X")) {
-        Some(hex) => (hex, 16),
-        None if piece.len() > 1 && piece.starts_with('0') => (piece, 8),
-        None => (piece, 10),
-    };
-    if !digits.bytes().all(|b| b.is_ascii_alphanumeric()) {
-        return None;
-    }
-    u64::from_str_radix(digits, radix).ok()
 }
 
 /// URLs found so far, each pair of target and shown text once, in order.
@@ -276,6 +179,33 @@ fn absolute(target: &str) -> String {
         return format!("http://{clean}");
     }
     clean
+}
+
+/// Whether a target needs a base: no scheme, no host.
+pub(super) fn is_relative(target: &str) -> bool {
+    let scheme = target
+        .split(['/', '?', '#', '\\'])
+        .next()
+        .is_some_and(|first| first.contains(':'));
+    !scheme && !target.starts_with("//") && !target.starts_with("\\\\") && !target.starts_with('#')
+}
+
+/// `target` on `base`, well enough to tell the host and most of the path.
+pub(super) fn join(base: &str, target: &str) -> String {
+    let after_host = base
+        .find("//")
+        .and_then(|s| base.get(s + 2..)?.find(['/', '?', '#']).map(|p| s + 2 + p))
+        .unwrap_or(base.len());
+    let root = base.get(..after_host).unwrap_or(base);
+    if target.starts_with(['/', '\\']) {
+        return format!("{root}{target}");
+    }
+    let path = base.get(after_host..).unwrap_or_default();
+    let folder = path
+        .rfind('/')
+        .and_then(|at| path.get(..=at))
+        .unwrap_or("/");
+    format!("{root}{folder}{target}")
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Line by line, once, without recursion: the open containers are a stack whose height is
 //! `Limits::depth`, so a message of a million nested parts costs one pass and no stack. Boundaries
 //! are recognised as RFC 2046 (section 5.1.1) says: at the start of a line, by their beginning; where
-//! several match, the longest and then the innermost wins. Why not mail-parser's own walk: it builds
+//! several match, a whole line wins, then the longest, then the innermost. Why not mail-parser's own walk: it builds
 //! messages in messages, whose drop recurses (35,000 levels in 1.1 MB of mail abort the process), and
 //! it looks for each boundary to the end of the message, which makes boundaries that never occur
 //! quadratic. Its field parsers, decoders and charsets are used.
@@ -44,6 +44,8 @@ struct Frame {
 struct Delimiter {
     frame: usize,
     last: bool,
+    /// Whether nothing follows the boundary in its line.
+    exact: bool,
 }
 
 /// One run of bytes that is walked: the message, or an attached message that had to be decoded.
@@ -224,6 +226,9 @@ impl Walk<'_> {
                 return Step::Ends;
             };
             frame.seen += 1;
+            if !delimiter.exact {
+                self.flags.set(Flag::LooseBoundary);
+            }
             if !delimiter.last {
                 if after >= bytes.len() {
                     found = None;
@@ -425,24 +430,31 @@ fn labels(declared: &Declared, shape: &Shape) -> (String, Option<String>) {
 /// Whether `line` is a delimiter of one of the open containers.
 fn delimiter(frames: &[Frame], line: &[u8]) -> Option<Delimiter> {
     let rest = line.strip_prefix(b"--")?;
-    let mut best: Option<(usize, bool, Delimiter)> = None;
+    let mut best: Option<(bool, usize, bool)> = None;
+    let mut found = None;
     for (index, frame) in frames.iter().enumerate() {
         for boundary in &frame.boundaries {
             let Some(tail) = rest.strip_prefix(boundary.as_slice()) else {
                 continue;
             };
-            // Longest boundary first, then containers that are still open, then the innermost.
-            let rank = (boundary.len(), !frame.closed);
-            if best.is_none_or(|(length, open, _)| (length, open) <= rank) {
-                let delimiter = Delimiter {
+            let (last, tail) = match tail.strip_prefix(b"--") {
+                Some(tail) => (true, tail),
+                None => (false, tail),
+            };
+            let exact = tail.trim_ascii().is_empty();
+            // Then containers that are still open, then the innermost.
+            let rank = Some((exact, boundary.len(), !frame.closed));
+            if best <= rank {
+                best = rank;
+                found = Some(Delimiter {
                     frame: index,
-                    last: tail.starts_with(b"--"),
-                };
-                best = Some((rank.0, rank.1, delimiter));
+                    last,
+                    exact,
+                });
             }
         }
     }
-    best.map(|(_, _, delimiter)| delimiter)
+    found
 }
 
 /// The next delimiter line at or after `from`: where the content before it ends (its line end

@@ -1,1 +1,33 @@
-//! The `rules` filter.
+//! The `rules` filter: rules in YAML files, matched against every part of a message.
+//!
+//! In: a folder of rule files, or the shipped rules. Out: a hit for each rule whose condition holds,
+//! with what matched. Rules are data: nothing in them is run, matching is linear in time, and a set is
+//! taken whole or not at all. `docs/rules.md` teaches the language.
+//!
+//! From file to hit: `written` (as serde reads it), `compile` (checked; `pattern`, `literal`), `gate`
+//! (one pass tells which patterns can match), `place` and `texts` (where they look, taken out once),
+//! `condition` and `evaluation` (the answer), `example` (tests in rules).
+
+mod check;
+mod compile;
+mod condition;
+mod evaluation;
+mod example;
+mod fold;
+mod gate;
+mod literal;
+mod options;
+mod pattern;
+mod place;
+mod relation;
+mod ruleset;
+mod shipped;
+mod texts;
+mod written;
+
+#[cfg(test)]
+mod tests;
+
+pub use check::RulesFilter;
+pub use options::{Options, build};
+pub use ruleset::{FILE_BYTES, FILES, Rule, RuleSet};

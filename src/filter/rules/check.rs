@@ -1,0 +1,82 @@
+//! The filter and its check: rules run once, when the message is complete.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use super::ruleset::RuleSet;
+use crate::filter::{Check, FailurePolicy, Filter, Outcome, Reason, Scan, compute};
+use crate::mail::Flag;
+
+/// The `rules` filter.
+#[derive(Debug)]
+pub struct RulesFilter {
+    set: Arc<RuleSet>,
+    policy: FailurePolicy,
+}
+
+impl RulesFilter {
+    /// A filter over a set of rules.
+    pub fn new(set: Arc<RuleSet>, policy: FailurePolicy) -> RulesFilter {
+        RulesFilter { set, policy }
+    }
+
+    /// The rules in force.
+    pub fn set(&self) -> &Arc<RuleSet> {
+        &self.set
+    }
+}
+
+impl Filter for RulesFilter {
+    fn name(&self) -> &'static str {
+        "rules"
+    }
+
+    fn failure_policy(&self) -> &FailurePolicy {
+        &self.policy
+    }
+
+    fn check(&self) -> Box<dyn Check> {
+        Box::new(RulesCheck {
+            set: self.set.clone(),
+        })
+    }
+}
+
+struct RulesCheck {
+    set: Arc<RuleSet>,
+}
+
+impl Check for RulesCheck {
+    fn finish(self: Box<Self>, scan: Arc<Scan>) -> BoxFuture<'static, Outcome> {
+        compute(scan, move |scan| outcome(&self.set, scan)).boxed()
+    }
+}
+
+fn outcome(set: &RuleSet, scan: &Scan) -> Outcome {
+    let hits = set.evaluate(&scan.envelope, &scan.mail);
+    let left_out = if set.sees_only_beginning(&scan.mail) {
+        Some("rules on the raw message saw only its beginning")
+    } else {
+        let limit = scan.mail.flags().iter().find(|f| LIMITS.contains(f));
+        limit.map(|flag| flag.meaning())
+    };
+    match left_out {
+        Some(detail) => Outcome::Unscanned {
+            reason: Reason::Limit,
+            detail: detail.to_owned(),
+            hits,
+        },
+        None => Outcome::Checked(hits),
+    }
+}
+
+/// Limits of parsing beyond which rules do not see all of a message.
+const LIMITS: &[Flag] = &[
+    Flag::TooManyFields,
+    Flag::TooDeep,
+    Flag::TooManyParts,
+    Flag::TextTruncated,
+    Flag::UrlsTruncated,
+];

@@ -1,0 +1,187 @@
+//! The tests that rules carry: run at each load, so that a rule which does not do what it says never
+//! comes into force.
+
+use bytes::Bytes;
+
+use super::evaluation::Evaluation;
+use super::ruleset::RuleSet;
+use super::texts::Subject;
+use super::written::{Example, File, Message};
+use crate::config::{Problem, Source, span_of};
+use crate::mail::{Address, Client, Envelope, Limits, Mail};
+
+/// Runs the tests of all rules of a set; `files` are those that it was compiled from.
+pub(super) fn run(set: &RuleSet, files: &[(Source, File)]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let rules = files
+        .iter()
+        .flat_map(|(source, file)| file.rules.iter().map(move |rule| (source, rule)));
+    for (number, (source, rule)) in rules.enumerate() {
+        let Some(tests) = &rule.tests else { continue };
+        let wanted = [(true, &tests.hit), (false, &tests.miss)];
+        for (wanted, examples) in wanted {
+            for example in examples {
+                if hits(set, number, &example.value) == wanted {
+                    continue;
+                }
+                let id = &rule.id.value;
+                problems.push(
+                    Problem::at(
+                        source,
+                        span_of(example),
+                        if wanted {
+                            format!("the rule {id} misses its own test")
+                        } else {
+                            format!("the rule {id} hits where its test says that it must not")
+                        },
+                    )
+                    .label(if wanted { "must hit" } else { "must not hit" }),
+                );
+            }
+        }
+    }
+    problems
+}
+
+fn hits(set: &RuleSet, number: usize, example: &Example) -> bool {
+    match example {
+        Example::Fragment(text) => {
+            let subject = Subject::Fragment(text);
+            Evaluation::new(set, &subject).rule(number)
+        }
+        Example::Message(written) => {
+            let mail = Mail::parse(Bytes::from(composed(written)), &Limits::default());
+            let envelope = envelope(written);
+            let subject = Subject::Transaction(&envelope, &mail);
+            Evaluation::new(set, &subject).rule(number)
+        }
+    }
+}
+
+fn envelope(written: &Message) -> Envelope {
+    let recipients: Vec<&str> = match written.rcpt_to.as_slice() {
+        [] => vec!["recipient@example.org"],
+        given => given.iter().map(String::as_str).collect(),
+    };
+    Envelope {
+        client: Client {
+            addr: written.client,
+            name: written.client_name.clone(),
+            port: 0,
+        },
+        helo: written.helo.clone(),
+        authenticated: written.authenticated.clone(),
+        tls: written.tls.clone(),
+        sender: Some(Address::new(
+            written
+                .mail_from
+                .as_deref()
+                .unwrap_or("sender@example.com")
+                .as_bytes(),
+        )),
+        recipients: recipients
+            .into_iter()
+            .map(|r| Address::new(r.as_bytes()))
+            .collect(),
+        ..Envelope::default()
+    }
+}
+
+/// The bytes of the message of a test: an ordinary one, but for what the test says.
+fn composed(written: &Message) -> Vec<u8> {
+    if let Some(whole) = &written.message {
+        return crlf(whole);
+    }
+    let mut out = String::new();
+    let fields = [
+        ("Date", Some("Tue, 01 Sep 2026 09:30:00 +0000")),
+        (
+            "From",
+            Some(
+                written
+                    .from
+                    .as_deref()
+                    .unwrap_or("Sender <sender@example.com>"),
+            ),
+        ),
+        (
+            "To",
+            Some(written.to.as_deref().unwrap_or("recipient@example.org")),
+        ),
+        ("Cc", written.cc.as_deref()),
+        ("Reply-To", written.reply_to.as_deref()),
+        ("Sender", written.sender.as_deref()),
+        (
+            "Subject",
+            Some(written.subject.as_deref().unwrap_or("A message")),
+        ),
+        ("Message-ID", Some("<20260901093000.1@example.com>")),
+        ("MIME-Version", Some("1.0")),
+    ];
+    for (name, value) in fields {
+        if let Some(value) = value
+            && !written.without.iter().any(|w| w.eq_ignore_ascii_case(name))
+        {
+            out.push_str(&format!("{name}: {value}\n"));
+        }
+    }
+    for field in &written.headers {
+        out.push_str(field.trim_end());
+        out.push('\n');
+    }
+    let text = written.text.as_deref();
+    let html = written.html.as_deref();
+    let body = match (text, html) {
+        (Some(text), Some(html)) => format!(
+            "Content-Type: multipart/alternative; boundary=\"=_alternative\"\n\n--=_alternative\n{}\n--=_alternative\n{}\n--=_alternative--\n",
+            leaf("text/plain", text),
+            leaf("text/html", html)
+        ),
+        (None, Some(html)) => leaf("text/html", html),
+        (text, None) => leaf("text/plain", text.unwrap_or("Hello.")),
+    };
+    if written.attachments.is_empty() {
+        out.push_str(&body);
+        return crlf(&out);
+    }
+    out.push_str("Content-Type: multipart/mixed; boundary=\"=_mixed\"\n\n");
+    out.push_str(&format!("--=_mixed\n{body}\n"));
+    for attachment in &written.attachments {
+        let content_type = attachment
+            .content_type
+            .as_deref()
+            .unwrap_or("application/octet-stream");
+        out.push_str(&format!(
+            "--=_mixed\nContent-Type: {content_type}\nContent-Transfer-Encoding: 8bit\nContent-Disposition: attachment{}\n\n{}\n",
+            attachment.name.as_deref().map(file_name).unwrap_or_default(),
+            attachment.content
+        ));
+    }
+    out.push_str("--=_mixed--\n");
+    crlf(&out)
+}
+
+fn leaf(content_type: &str, content: &str) -> String {
+    format!(
+        "Content-Type: {content_type}; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n{content}\n"
+    )
+}
+
+/// A file name as RFC 2231 writes it, so that a test can hold any name.
+fn file_name(name: &str) -> String {
+    let mut out = String::from("; filename*=utf-8''");
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b".-_".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+fn crlf(text: &str) -> Vec<u8> {
+    text.replace("\r\n", "\n")
+        .replace('\n', "\r\n")
+        .into_bytes()
+}

@@ -1,0 +1,319 @@
+//! Literals that every match of a pattern must hold, so that one Aho-Corasick pass over a text tells
+//! which patterns are worth running on it.
+//!
+//! In: the high-level form of a pattern. Out: a set of byte strings, ASCII letters in lower case, of
+//! which at least one occurs (ASCII case ignored) in every text that the pattern matches; or nothing,
+//! when no useful set exists and the pattern has to run always. Literals may come from anywhere in the
+//! pattern, not only from its ends. Sound by construction: what is not understood contributes nothing.
+
+use regex_syntax::hir::{Class, Hir, HirKind};
+
+/// Shortest literal worth looking for: shorter ones occur in almost every text.
+const SHORTEST: usize = 3;
+/// Longer literals are cut, which keeps the automaton small and loses next to no selectivity.
+const LONGEST: usize = 24;
+/// Most literals for one pattern.
+const MOST: usize = 128;
+/// Most strings of an exact set while it grows through a concatenation.
+const MOST_CROSSED: usize = 64;
+/// Largest character class that is written out.
+const MOST_OF_CLASS: usize = 16;
+
+/// What a part of a pattern tells.
+#[derive(Default)]
+struct Found {
+    /// All strings that it matches, when they are few.
+    exact: Option<Vec<Vec<u8>>>,
+    /// The best set of which one must occur.
+    best: Option<Vec<Vec<u8>>>,
+}
+
+/// The set for a whole pattern; `None` when the pattern has to run on every text.
+pub(super) fn required(hir: &Hir) -> Option<Vec<Vec<u8>>> {
+    let found = walk(hir);
+    let own = found.exact.and_then(usable);
+    better(own, found.best)
+}
+
+fn walk(hir: &Hir) -> Found {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => exactly(vec![Vec::new()]),
+        HirKind::Literal(literal) => exactly(vec![literal.0.to_ascii_lowercase()]),
+        HirKind::Class(class) => Found {
+            exact: members(class),
+            best: None,
+        },
+        HirKind::Capture(capture) => walk(&capture.sub),
+        HirKind::Repetition(repetition) => {
+            let inner = walk(&repetition.sub);
+            match (repetition.min, repetition.max) {
+                (0, Some(1)) => Found {
+                    exact: inner.exact.map(|mut set| {
+                        set.push(Vec::new());
+                        distinct(set)
+                    }),
+                    best: None,
+                },
+                (0, _) => Found::default(),
+                (1, Some(1)) => inner,
+                (min, max) => {
+                    let repeated = inner.exact.as_ref().and_then(|set| {
+                        let mut all = set.clone();
+                        for _ in 1..min.min(8) {
+                            all = crossed(&all, set)?;
+                        }
+                        Some(all)
+                    });
+                    let whole = min <= 8 && max == Some(min);
+                    let once = inner.exact.and_then(usable);
+                    let best = better(better(repeated.clone().and_then(usable), once), inner.best);
+                    Found {
+                        exact: repeated.filter(|_| whole),
+                        best,
+                    }
+                }
+            }
+        }
+        HirKind::Concat(items) => concat(items),
+        HirKind::Alternation(items) => alternation(items),
+    }
+}
+
+fn exactly(set: Vec<Vec<u8>>) -> Found {
+    Found {
+        exact: Some(set),
+        best: None,
+    }
+}
+
+fn concat(items: &[Hir]) -> Found {
+    let mut whole = true;
+    let mut best = None;
+    let mut run = vec![Vec::new()];
+    for item in items {
+        let found = walk(item);
+        match found.exact.as_ref().and_then(|set| crossed(&run, set)) {
+            Some(longer) => run = longer,
+            None => {
+                whole = false;
+                best = better(best, usable(run));
+                best = better(best, found.best);
+                run = found.exact.unwrap_or_else(|| vec![Vec::new()]);
+            }
+        }
+    }
+    if whole {
+        return Found {
+            exact: Some(run),
+            best,
+        };
+    }
+    Found {
+        exact: None,
+        best: better(best, usable(run)),
+    }
+}
+
+fn alternation(items: &[Hir]) -> Found {
+    let mut exact = Some(Vec::new());
+    let mut best = Some(Vec::new());
+    for item in items {
+        let found = walk(item);
+        let set = better(found.exact.clone().and_then(usable), found.best);
+        best = match (best, set) {
+            (Some(mut all), Some(set)) if all.len() + set.len() <= MOST => {
+                all.extend(set);
+                Some(all)
+            }
+            _ => None,
+        };
+        exact = match (exact, found.exact) {
+            (Some(mut all), Some(set)) if all.len() + set.len() <= MOST_CROSSED => {
+                all.extend(set);
+                Some(all)
+            }
+            _ => None,
+        };
+    }
+    Found {
+        exact: exact.map(distinct),
+        best: best.and_then(usable),
+    }
+}
+
+/// Every string of `left` followed by every one of `right`, unless they become too many.
+fn crossed(left: &[Vec<u8>], right: &[Vec<u8>]) -> Option<Vec<Vec<u8>>> {
+    if left.len() * right.len() > MOST_CROSSED {
+        return None;
+    }
+    let mut all = Vec::with_capacity(left.len() * right.len());
+    for l in left {
+        for r in right {
+            let mut both = l.clone();
+            both.extend_from_slice(r);
+            all.push(both);
+        }
+    }
+    Some(distinct(all))
+}
+
+/// The members of a small class, as they are encoded, ASCII letters in lower case.
+fn members(class: &Class) -> Option<Vec<Vec<u8>>> {
+    let mut all = Vec::new();
+    match class {
+        Class::Bytes(bytes) => {
+            for range in bytes.ranges() {
+                for byte in range.start()..=range.end() {
+                    all.push(vec![byte.to_ascii_lowercase()]);
+                    if all.len() > 4 * MOST_OF_CLASS {
+                        return None;
+                    }
+                }
+            }
+        }
+        Class::Unicode(chars) => {
+            for range in chars.ranges() {
+                for c in range.start()..=range.end() {
+                    let mut buffer = [0; 4];
+                    let text = c.to_ascii_lowercase().encode_utf8(&mut buffer).as_bytes();
+                    all.push(text.to_vec());
+                    if all.len() > 4 * MOST_OF_CLASS {
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+    let all = distinct(all);
+    (!all.is_empty() && all.len() <= MOST_OF_CLASS).then_some(all)
+}
+
+fn distinct(mut set: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    set.sort();
+    set.dedup();
+    set
+}
+
+/// The set cut to its useful length, or nothing when it is too large or a member too short.
+fn usable(mut set: Vec<Vec<u8>>) -> Option<Vec<Vec<u8>>> {
+    for literal in &mut set {
+        literal.truncate(LONGEST);
+    }
+    let set = distinct(set);
+    let fits = !set.is_empty() && set.len() <= MOST && set.iter().all(|l| l.len() >= SHORTEST);
+    fits.then_some(set)
+}
+
+fn better(a: Option<Vec<Vec<u8>>>, b: Option<Vec<Vec<u8>>>) -> Option<Vec<Vec<u8>>> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(if worth(&b) > worth(&a) { b } else { a }),
+        (a, b) => a.or(b),
+    }
+}
+
+/// How seldom a set is expected to occur: length counts for it, number and commonplaces against it.
+fn worth(set: &[Vec<u8>]) -> f64 {
+    const COMMON: &[&[u8]] = &[
+        b"the", b"and", b"you", b"your", b"http", b"https", b"://", b"www", b"www.", b".com",
+        b"com", b"ing", b"for", b"that", b"with", b"this",
+    ];
+    let shortest = set.iter().map(Vec::len).min().unwrap_or(0).min(10);
+    let common = set.iter().any(|l| COMMON.contains(&l.trim_ascii()));
+    #[allow(clippy::cast_precision_loss)]
+    let rarity = shortest as f64 - 0.7 * (set.len() as f64).log2();
+    if common { rarity - 3.0 } else { rarity }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn of(pattern: &str) -> Option<Vec<String>> {
+        let hir = regex_syntax::ParserBuilder::new()
+            .unicode(!pattern.is_ascii())
+            .utf8(false)
+            .build()
+            .parse(pattern)
+            .unwrap();
+        required(&hir).map(|set| {
+            set.into_iter()
+                .map(|l| String::from_utf8(l).unwrap())
+                .collect()
+        })
+    }
+
+    #[test]
+    fn literals_come_from_anywhere_in_the_pattern() {
+        assert_eq!(of("next of kin").unwrap(), ["next of kin"]);
+        assert_eq!(of(r"(?i)\bNext\s+of\s+kin\b").unwrap(), ["next"]);
+        assert_eq!(of(r"^.*\d{3} dollars?$").unwrap(), [" dollar", " dollars"]);
+        assert_eq!(
+            of(r"(?i)verif(?:y|ied|ication) \w+").unwrap(),
+            ["verification ", "verified ", "verify "]
+        );
+        assert_eq!(
+            of(r"[a-z]+(?:foobar|bazqux)[0-9]*").unwrap(),
+            ["bazqux", "foobar"]
+        );
+        assert_eq!(
+            of("(?i)bestätigung").unwrap(),
+            of("(?i)bestätigung").unwrap()
+        );
+        assert!(of("(?i)bestätigung").is_some());
+    }
+
+    #[test]
+    fn patterns_without_a_required_literal_say_so() {
+        for pattern in [
+            "ab",
+            "[a-z]{9}",
+            "(?:invoice|)",
+            "(?:invoice|x)",
+            r"\d+",
+            "(?:abc)?",
+            "(?:abc)*",
+        ] {
+            assert_eq!(of(pattern), None, "{pattern}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+
+        /// Break it by returning the set of one branch of an alternation only.
+        #[test]
+        fn a_match_always_holds_one_of_the_literals(pattern in pattern(), text in "[abcK ]{0,30}") {
+            let regex = regex::bytes::RegexBuilder::new(&pattern).unicode(false).build().unwrap();
+            if let Some(set) = of(&pattern) {
+                for m in regex.find_iter(text.as_bytes()) {
+                    let lower = m.as_bytes().to_ascii_lowercase();
+                    let held = set.iter().any(|l| memchr::memmem::find(&lower, l.as_bytes()).is_some());
+                    prop_assert!(held, "{pattern} matched {lower:?} without any of {set:?}");
+                }
+            }
+        }
+    }
+
+    /// Patterns over a tiny alphabet, so that matches are frequent.
+    fn pattern() -> impl Strategy<Value = String> {
+        let leaf = prop_oneof![
+            "[abcK]{1,4}",
+            Just("[ab]".to_owned()),
+            Just("(?i:k)".to_owned()),
+            Just(".".to_owned()),
+            Just(r"\b".to_owned()),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 1..4).prop_map(|v| v.concat()),
+                proptest::collection::vec(inner.clone(), 1..4)
+                    .prop_map(|v| format!("(?:{})", v.join("|"))),
+                inner.clone().prop_map(|p| format!("(?:{p})?")),
+                inner.clone().prop_map(|p| format!("(?:{p})+")),
+                inner.clone().prop_map(|p| format!("(?:{p}){{2}}")),
+                inner.prop_map(|p| format!("(?:{p}){{0,2}}")),
+            ]
+        })
+    }
+}

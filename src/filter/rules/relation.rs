@@ -1,0 +1,284 @@
+//! Relations between places that no pattern on one place can express.
+//!
+//! Domains are compared as organisations: by the registrable domain of the public suffix list, so that
+//! `mail.example.co.uk` and `example.co.uk` are one, `a.github.io` and `b.github.io` are two.
+
+use crate::mail::{Envelope, Mail, Mailbox};
+
+/// A relation, by its name in rule files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Relation {
+    FromNameAddress,
+    FromNameDomain,
+    FromNameRecipient,
+    FromIsRecipient,
+    ReplyToDomain,
+    MailFromDomain,
+    LinkHost,
+    SubjectRecipient,
+    UrlRecipient,
+    ToNotRecipient,
+}
+
+/// Longest text that is searched for a domain, bytes: display names and link texts are short.
+const TEXT_BYTES: usize = 500;
+
+impl Relation {
+    /// Every relation.
+    pub(super) const ALL: [Relation; 10] = [
+        Relation::FromNameAddress,
+        Relation::FromNameDomain,
+        Relation::FromNameRecipient,
+        Relation::FromIsRecipient,
+        Relation::ReplyToDomain,
+        Relation::MailFromDomain,
+        Relation::LinkHost,
+        Relation::SubjectRecipient,
+        Relation::UrlRecipient,
+        Relation::ToNotRecipient,
+    ];
+
+    /// The name in rule files.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Relation::FromNameAddress => "from_name_holds_other_address",
+            Relation::FromNameDomain => "from_name_holds_other_domain",
+            Relation::FromNameRecipient => "from_name_holds_recipient_domain",
+            Relation::FromIsRecipient => "from_is_recipient",
+            Relation::ReplyToDomain => "reply_to_other_domain",
+            Relation::MailFromDomain => "mail_from_other_domain",
+            Relation::LinkHost => "link_shows_other_host",
+            Relation::SubjectRecipient => "subject_holds_recipient",
+            Relation::UrlRecipient => "url_holds_recipient",
+            Relation::ToNotRecipient => "no_recipient_in_to_or_cc",
+        }
+    }
+
+    /// The relation of that name.
+    pub(super) fn named(name: &str) -> Option<Relation> {
+        Relation::ALL.into_iter().find(|r| r.name() == name)
+    }
+
+    /// Whether it holds, and what shows it.
+    pub(super) fn evidence(self, envelope: &Envelope, mail: &Mail) -> Option<String> {
+        match self {
+            Relation::FromNameAddress => in_from_name(mail, |name, from| {
+                let found = addresses(name).find(|a| !from.eq_ignore_ascii_case(a))?;
+                (organisation(after_at(found)) != organisation(after_at(from)))
+                    .then(|| found.to_owned())
+            }),
+            Relation::FromNameDomain => in_from_name(mail, |name, from| {
+                hosts(name)
+                    .find(|host| organisation(host) != organisation(after_at(from)))
+                    .map(str::to_owned)
+            }),
+            Relation::FromNameRecipient => in_from_name(mail, |name, from| {
+                let name = name.to_ascii_lowercase();
+                envelope
+                    .recipients
+                    .iter()
+                    .filter_map(|r| organisation(r.domain()?))
+                    .find(|org| {
+                        let label = org.split('.').next().unwrap_or_default();
+                        label.len() >= 4
+                            && organisation(after_at(from)).as_deref() != Some(org)
+                            && words(&name).any(|w| w == label || w == org)
+                    })
+            }),
+            Relation::FromIsRecipient => mail
+                .mailboxes("From")
+                .into_iter()
+                .map(|m| m.address)
+                .find(|from| is_recipient(envelope, from)),
+            Relation::ReplyToDomain => {
+                let from = first_domain(mail, "From")?;
+                let reply_to = first_domain(mail, "Reply-To")?;
+                (organisation(&from)? != organisation(&reply_to)?)
+                    .then(|| format!("{reply_to} instead of {from}"))
+            }
+            Relation::MailFromDomain => {
+                let from = first_domain(mail, "From")?;
+                let sender = envelope.sender.as_ref()?.domain()?;
+                (organisation(&from)? != organisation(sender)?)
+                    .then(|| format!("{sender} instead of {from}"))
+            }
+            Relation::LinkHost => mail.urls().iter().find_map(|url| {
+                let shown = url.shown.as_deref()?;
+                let claimed = sole_host(shown)?;
+                (organisation(claimed)? != organisation(&url.host)?)
+                    .then(|| format!("{claimed} leads to {}", url.host))
+            }),
+            Relation::SubjectRecipient => {
+                let subject = mail.subject().to_ascii_lowercase();
+                envelope.recipients.iter().find_map(|r| {
+                    let address = r.text().to_ascii_lowercase();
+                    (address.contains('@') && subject.contains(&address)).then_some(address)
+                })
+            }
+            Relation::UrlRecipient => {
+                let wanted: Vec<_> = envelope
+                    .recipients
+                    .iter()
+                    .map(|r| r.text().to_ascii_lowercase())
+                    .filter(|a| a.contains('@'))
+                    .collect();
+                mail.urls().iter().find_map(|url| {
+                    let text = url.text.to_ascii_lowercase().replace("%40", "@");
+                    if text.starts_with("mailto:") {
+                        return None;
+                    }
+                    wanted.iter().find(|a| text.contains(a.as_str())).cloned()
+                })
+            }
+            Relation::ToNotRecipient => {
+                let listed = ["To", "Cc"].into_iter().any(|field| {
+                    mail.mailboxes(field)
+                        .iter()
+                        .any(|m| is_recipient(envelope, &m.address))
+                });
+                let first = envelope.recipients.first()?;
+                (!listed).then(|| first.text().to_owned())
+            }
+        }
+    }
+}
+
+fn in_from_name(mail: &Mail, find: impl Fn(&str, &str) -> Option<String>) -> Option<String> {
+    mail.mailboxes("From")
+        .into_iter()
+        .find_map(|Mailbox { name, address }| {
+            let name = name?;
+            let end = (0..=TEXT_BYTES.min(name.len()))
+                .rev()
+                .find(|i| name.is_char_boundary(*i))?;
+            find(name.get(..end)?, &address)
+        })
+}
+
+fn first_domain(mail: &Mail, field: &str) -> Option<String> {
+    mail.mailboxes(field)
+        .iter()
+        .find_map(|m| m.domain().map(str::to_owned))
+}
+
+fn is_recipient(envelope: &Envelope, address: &str) -> bool {
+    envelope
+        .recipients
+        .iter()
+        .any(|r| r.text().eq_ignore_ascii_case(address))
+}
+
+fn after_at(address: &str) -> &str {
+    address.rsplit_once('@').map_or("", |(_, d)| d)
+}
+
+/// The registrable domain, lower case; an address literal or a bare name stands for itself.
+pub(super) fn organisation(domain: &str) -> Option<String> {
+    let domain = domain.trim_end_matches('.').to_ascii_lowercase();
+    if domain.is_empty() {
+        return None;
+    }
+    Some(match psl::domain_str(&domain) {
+        Some(organisation) => organisation.to_owned(),
+        None => domain,
+    })
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !(c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '@')))
+        .map(|w| w.trim_matches(['.', '-']))
+        .filter(|w| !w.is_empty())
+}
+
+fn addresses(text: &str) -> impl Iterator<Item = &str> {
+    words(text).filter(|w| {
+        w.split_once('@')
+            .is_some_and(|(local, domain)| !local.is_empty() && is_host(domain))
+    })
+}
+
+fn hosts(text: &str) -> impl Iterator<Item = &str> {
+    words(text).filter(|w| is_host(w))
+}
+
+/// Whether a word is a host name under a public suffix that exists.
+fn is_host(word: &str) -> bool {
+    let lower = word.to_ascii_lowercase();
+    let known = psl::domain(lower.as_bytes()).is_some_and(|d| d.suffix().is_known());
+    known
+        && lower.contains('.')
+        && lower
+            .split('.')
+            .all(|l| !l.is_empty() && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
+        && lower
+            .rsplit('.')
+            .next()
+            .is_some_and(|tld| tld.bytes().all(|b| b.is_ascii_alphabetic()))
+}
+
+/// The host that a link text claims to lead to: the text is a host name or a URL and nothing else.
+fn sole_host(shown: &str) -> Option<&str> {
+    let shown = shown.trim();
+    if shown.len() > TEXT_BYTES || shown.contains(char::is_whitespace) || shown.contains('@') {
+        return None;
+    }
+    let rest = shown
+        .strip_prefix("https://")
+        .or_else(|| shown.strip_prefix("http://"))
+        .unwrap_or(shown);
+    let host = rest.split(['/', '?', '#', ':']).next()?;
+    let tld = host.rsplit('.').next()?.to_ascii_lowercase();
+    let file = rest.len() == shown.len()
+        && !host.starts_with("www.")
+        && FILE_ENDINGS.contains(&tld.as_str());
+    (!file && is_host(host)).then_some(host)
+}
+
+/// Top-level domains that are more often the ending of a file name when no scheme or `www.` precedes.
+const FILE_ENDINGS: &[&str] = &[
+    "ai", "app", "bz", "cc", "cs", "do", "gz", "in", "is", "it", "js", "md", "mov", "pl", "pm",
+    "ps", "py", "rs", "sh", "so", "st", "sy", "ts", "vi", "zip",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn organisations_follow_the_public_suffix_list() {
+        assert_eq!(
+            organisation("Mail.Example.co.uk."),
+            Some("example.co.uk".to_owned())
+        );
+        assert_eq!(organisation("localhost"), Some("localhost".to_owned()));
+        assert_ne!(organisation("a.github.io"), organisation("b.github.io"));
+        assert_eq!(organisation(""), None);
+    }
+
+    #[test]
+    fn only_a_text_that_is_a_host_claims_one() {
+        assert_eq!(
+            sole_host("https://www.bank.com/login"),
+            Some("www.bank.com")
+        );
+        assert_eq!(sole_host("bank.com"), Some("bank.com"));
+        for text in [
+            "Click here",
+            "visit bank.com",
+            "report.pdf.exe",
+            "3.5",
+            "a@bank.com",
+            "README.md",
+            "setup.sh",
+        ] {
+            assert_eq!(sole_host(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_lead_to_relations() {
+        for relation in Relation::ALL {
+            assert_eq!(Relation::named(relation.name()), Some(relation));
+        }
+    }
+}
