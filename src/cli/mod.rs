@@ -1,7 +1,3 @@
-<<<<<<< HEAD
-//! The commands.
-pub mod train;
-=======
 //! The commands, one file each.
 //!
 //! Exit codes: 0 done; 1 something failed, as the message on standard error says; 2 the command line is
@@ -12,6 +8,7 @@ mod generate;
 mod logging;
 mod send;
 mod serve;
+pub mod train;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -89,4 +86,3 @@ fn closed_pipe(error: &anyhow::Error) -> bool {
             .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
     })
 }
->>>>>>> main

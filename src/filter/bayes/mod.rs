@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! The learning filter: it was shown ham and spam, and says how much a message is like either.
 //!
 //! In: the parsed message. Out: one hit, `BAYES_SPAM`, `BAYES_HAM` or `BAYES_UNSURE`, with a score from
@@ -56,26 +55,4 @@ impl std::fmt::Display for Class {
             Class::Spam => "spam",
         })
     }
-=======
-//! The `bayes` filter.
-
-use std::sync::Arc;
-
-use serde::Deserialize;
-
-use super::{Build, Filter};
-use crate::config::{Problem, Problems};
-
-/// Options of the filter.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Options {}
-
-/// Builds the filter.
-///
-/// # Errors
-/// Always, for now.
-pub fn build(_: &Options, _: &Build<'_>) -> Result<Arc<dyn Filter>, Problems> {
-    Err(Problem::without_place("not here yet").into())
->>>>>>> main
 }
