@@ -53,7 +53,10 @@ impl Engine {
                 FilterName::Clamav => filter::clamav::build(&config.file.clamav, &build),
             };
             match built {
-                Ok(member) => members.push(member),
+                Ok(member) => {
+                    metrics.filter_starts_at_zero(member.name());
+                    members.push(member);
+                }
                 Err(found) => problems.extend(found.0),
             }
         }

@@ -60,7 +60,7 @@ pub async fn serve(listeners: Vec<Listener>, services: Arc<Services>, drain: Can
     }
 }
 
-/// Shows in the metrics what use is to be compared with, and counters at 0 before anything happens.
+/// Shows in the metrics what use is to be compared with.
 fn show_bounds(services: &Services) {
     let gauge = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
     let metrics = &services.metrics;
@@ -70,9 +70,6 @@ fn show_bounds(services: &Services) {
     metrics
         .bytes_limit
         .set(gauge(services.settings.total_bytes));
-    for filter in services.engine.load().chain.members() {
-        metrics.filter_starts_at_zero(filter.name());
-    }
 }
 
 struct Acceptor {
