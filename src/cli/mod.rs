@@ -10,6 +10,7 @@ mod printable;
 pub mod quarantine;
 mod send;
 mod serve;
+pub mod train;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
