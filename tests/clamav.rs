@@ -730,7 +730,8 @@ async fn our_own_bound_keeps_large_messages_away() {
     let f = fixture(&[&clamd.server], "max_bytes: 100KiB\nstreams_per_server: 1");
     let before = clamd.count().streams;
     unscanned(&f.scan(&body(200_000)).await, Reason::TooLarge, "max_bytes");
-    assert_eq!(clamd.count().streams, before);
+    assert_eq!(f.scan(b"x").await, clean());
+    assert_eq!(clamd.count().streams, before + 1);
 }
 
 #[tokio::test]
