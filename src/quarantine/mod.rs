@@ -90,7 +90,7 @@ impl Quarantine {
         let retention = &options.retention;
         metrics
             .quarantine_bytes_limit
-            .set(gauge(retention.bytes.value.0 as u64));
+            .set(gauge(retention.bytes.value.0));
         metrics
             .quarantine_messages_limit
             .set(gauge(retention.messages.value));
