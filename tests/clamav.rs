@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use fake_clamd::real::{RealClamd, eicar};
 use fake_clamd::{Act, FakeClamd, Gate};
 use mailweir::config::{Source, parse_yaml};
 use mailweir::filter::clamav::{Options, build, health, probe};
@@ -434,6 +435,43 @@ async fn a_server_that_closes_while_the_body_arrives_is_replaced_meanwhile() {
 }
 
 #[tokio::test]
+async fn a_server_that_failed_while_the_message_arrived_has_a_second_chance_at_its_end() {
+    let clamd = FakeClamd::start(|n| match n {
+        0 => Act::CloseAfter(1),
+        _ => Act::Reply(OK),
+    })
+    .await;
+    let f = fixture(&[&clamd.server], "");
+    let transfer = f.begin();
+    clamd.until(|c| c.streams == 1 && c.open == 0).await;
+    transfer.spool.push(b"more");
+    while f.counted(&clamd.server, "closed") == 0 {
+        tokio::task::yield_now().await;
+    }
+    let (outcome, raw) = transfer.finish().await;
+    assert_eq!(outcome, clean());
+    assert_eq!(clamd.messages(), [raw.to_vec()]);
+}
+
+#[tokio::test]
+async fn a_message_waits_for_the_probe_that_it_caused() {
+    let clamd = FakeClamd::start(|n| match n {
+        0 => Act::CloseAfter(0),
+        _ => Act::Reply(OK),
+    })
+    .await;
+    let f = fixture(
+        &[&clamd.server],
+        "streams_per_server: 1\nbreaker: {failures: 1, retry_after: 1ms}",
+    );
+    // It fails, and by the time that it is probed it is back: this one or the next.
+    let first = f.scan(b"x").await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(f.scan(b"x").await, clean(), "after {first:?}");
+    assert_eq!(clamd.count().pings, 1);
+}
+
+#[tokio::test]
 async fn when_all_fail_each_is_named() {
     let absent = nobody().await;
     let bad = FakeClamd::start(|_| Act::Reply(b"?\0")).await;
@@ -688,6 +726,11 @@ async fn our_own_bound_keeps_large_messages_away() {
     );
     assert_eq!(clamd.messages().len(), 1);
     assert_eq!(f.up(&clamd.server), 1);
+    // One that is sent only when it is complete is not even begun.
+    let f = fixture(&[&clamd.server], "max_bytes: 100KiB\nstreams_per_server: 1");
+    let before = clamd.count().streams;
+    unscanned(&f.scan(&body(200_000)).await, Reason::TooLarge, "max_bytes");
+    assert_eq!(clamd.count().streams, before);
 }
 
 #[tokio::test]
@@ -728,6 +771,102 @@ async fn servers_are_asked_for_their_version() {
     let health = health(&options).await;
     assert_eq!(health.len(), 2);
     assert!(health.iter().all(|(_, version)| version.is_err()));
+}
+
+/// Base64 in lines of 76 characters (RFC 2045).
+fn base64(bytes: &[u8]) -> Vec<u8> {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = Vec::new();
+    for (n, three) in bytes.chunks(3).enumerate() {
+        if n > 0 && n % 19 == 0 {
+            out.extend(b"\r\n");
+        }
+        let mut bits = 0u32;
+        for i in 0..3 {
+            bits = bits << 8 | u32::from(three.get(i).copied().unwrap_or(0));
+        }
+        for i in 0..4 {
+            let six = (bits >> (18 - 6 * i)) & 63;
+            let pad = i > three.len();
+            out.push(if pad { b'=' } else { ALPHABET[six as usize] });
+        }
+    }
+    out
+}
+
+fn with_attachment(content: &[u8]) -> Vec<u8> {
+    [
+        &b"From: a@example.org\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\
+--b\r\nContent-Type: text/plain\r\n\r\nhello\r\n--b\r\nContent-Type: application/octet-stream\r\n\
+Content-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename=a.com\r\n\r\n"[..],
+        &base64(content),
+        b"\r\n--b--\r\n",
+    ]
+    .concat()
+}
+
+impl Fixture {
+    /// A whole message of our own, header first.
+    async fn message(&self, raw: &[u8]) -> Outcome {
+        let mut check = self.filter.check();
+        let spool = Arc::new(Spool::new());
+        let header = raw.windows(4).position(|w| w == b"\r\n\r\n").unwrap() + 4;
+        spool.push(&raw[..header]);
+        check.headers(&Envelope::default(), &spool);
+        spool.push(&raw[header..]);
+        Transfer { check, spool }.finish().await.0
+    }
+}
+
+#[tokio::test]
+async fn the_real_clamd_is_understood() {
+    let Some(clamd) = RealClamd::start("StreamMaxLength 1M\nAlertExceedsMax yes\nMaxFileSize 300K")
+    else {
+        return;
+    };
+    let version = probe(&clamd.server, Duration::from_secs(10)).await.unwrap();
+    assert!(version.starts_with("ClamAV "), "{version}");
+    let f = fixture(&[&clamd.server], "");
+    assert_eq!(
+        f.message(&with_attachment(b"nothing bad at all")).await,
+        clean()
+    );
+    let outcome = f.message(&with_attachment(&eicar())).await;
+    assert_eq!(outcome.hits().len(), 1, "{outcome:?}");
+    assert!(
+        outcome.hits()[0].evidence.starts_with("Eicar-Test-Bytes"),
+        "{outcome:?}"
+    );
+    assert_eq!(outcome.hits()[0].decisive, Some(Action::Reject));
+    for _ in 0..5 {
+        let outcome = f.message(&with_attachment(&body(4 << 20))).await;
+        unscanned(&outcome, Reason::TooLarge, "StreamMaxLength");
+    }
+    let outcome = f.message(&with_attachment(&body(400_000))).await;
+    unscanned(&outcome, Reason::Limit, "Heuristics.Limits.Exceeded");
+    assert_eq!(f.up(&clamd.server), 1);
+}
+
+#[tokio::test]
+async fn the_real_clamd_is_sent_the_message_again_when_it_is_tired_of_waiting() {
+    let Some(clamd) = RealClamd::start("CommandReadTimeout 1\nReadTimeout 1") else {
+        return;
+    };
+    let f = fixture(&[&clamd.server], "breaker: {failures: 1}");
+    let raw = with_attachment(&eicar());
+    let mut check = f.filter.check();
+    let spool = Arc::new(Spool::new());
+    spool.push(&raw[..100]);
+    check.headers(&Envelope::default(), &spool);
+    // clamd looks at its clients about once a second: the sender is slower than both.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    spool.push(&raw[100..]);
+    let outcome = Transfer { check, spool }.finish().await.0;
+    assert_eq!(outcome.hits().len(), 1, "{outcome:?}");
+    assert_eq!(
+        (f.counted(&clamd.server, "idle"), f.up(&clamd.server)),
+        (1, 1)
+    );
 }
 
 #[test]

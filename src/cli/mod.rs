@@ -6,6 +6,8 @@
 mod check;
 mod generate;
 mod logging;
+mod printable;
+pub mod quarantine;
 mod send;
 mod serve;
 
@@ -14,7 +16,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::Overrides;
+use crate::config::{Config, Overrides};
 
 /// Inbound spam and virus filter for mail servers, spoken to over the milter protocol.
 #[derive(Debug, Parser)]
@@ -30,6 +32,13 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Check the configuration and everything that it names, and say what is wrong and where.
     Check(check::CheckArgs),
+    /// List, show, release and delete what was held back.
+    Quarantine {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(flatten)]
+        args: quarantine::QuarantineArgs,
+    },
     /// Send messages to a milter as a mail server would, and print the verdicts.
     Send(send::SendArgs),
     /// Write shell completions to standard output.
@@ -64,6 +73,7 @@ pub fn run() -> ExitCode {
     let done = match cli.command {
         Command::Serve(args) => serve::run(args),
         Command::Check(args) => check::run(&args),
+        Command::Quarantine { config, args } => held(&config, args),
         Command::Send(args) => send::run(args),
         Command::Completions(args) => generate::completions(&args),
         Command::Man(args) => generate::man(&args),
@@ -75,6 +85,25 @@ pub fn run() -> ExitCode {
         eprintln!("mailweir: {e:#}");
         ExitCode::FAILURE
     })
+}
+
+/// The quarantine of that configuration.
+fn held(config: &ConfigArgs, args: quarantine::QuarantineArgs) -> anyhow::Result<ExitCode> {
+    let config = match Config::load(config.config.as_deref(), &config.overrides()) {
+        Ok(config) => config,
+        Err(problems) => {
+            eprintln!("{problems}");
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    let settings = quarantine::QuarantineSettings {
+        options: config.file.quarantine,
+        data_dir: config.data_dir,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(quarantine::run(args, &settings))
 }
 
 /// Who reads our output may stop when they have seen enough.

@@ -185,6 +185,16 @@ impl Index {
         Ok(original)
     }
 
+    /// Forgets that an id was a retry: the message it led to is lost.
+    pub(super) async fn forget_sighting(&self, id: &str) -> Result<(), QuarantineError> {
+        let mut tx = self.begin().await?;
+        sqlx::query("DELETE FROM sightings WHERE id = ?")
+            .bind(id)
+            .execute(&mut *tx)
+            .await?;
+        Ok(tx.commit().await?)
+    }
+
     /// Enters a message, whose file is durable already.
     pub(super) async fn insert(
         &self,
@@ -209,14 +219,14 @@ impl Index {
 
     /// The id under which a message is kept: its own, or that of the message it was a retry of.
     pub(super) async fn resolve(&self, id: &str) -> Result<String, QuarantineError> {
-        sqlx::query_scalar(
-            "SELECT id FROM messages WHERE id = ?1
-             UNION ALL SELECT message FROM sightings WHERE id = ?1",
+        let found: Option<String> = sqlx::query_scalar(
+            "SELECT coalesce((SELECT id FROM messages WHERE id = ?1),
+                             (SELECT message FROM sightings WHERE id = ?1))",
         )
         .bind(id)
-        .fetch_optional(&self.readers)
-        .await?
-        .ok_or_else(|| QuarantineError::NotFound(id.to_owned()))
+        .fetch_one(&self.readers)
+        .await?;
+        found.ok_or_else(|| QuarantineError::NotFound(id.to_owned()))
     }
 }
 

@@ -53,11 +53,12 @@ impl Quarantine {
             Some(known) if known == likeness => return Ok(()),
             Some(_) => return Err(QuarantineError::Conflict(entry.id)),
         }
-        if let Some(original) = self.index.retry(&entry, &likeness).await?
-            && self.is_whole(&original).await?
-        {
-            tracing::info!(id = %entry.id, %original, "retry of a message in the quarantine");
-            return Ok(());
+        if let Some(original) = self.index.retry(&entry, &likeness).await? {
+            if self.is_whole(&original).await? {
+                tracing::info!(id = %entry.id, %original, "retry of a message in the quarantine");
+                return Ok(());
+            }
+            self.index.forget_sighting(&entry.id).await?;
         }
 
         let folder = self.folder.clone();

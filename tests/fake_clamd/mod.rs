@@ -20,6 +20,8 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+pub mod real;
+
 /// What is done with one stream.
 #[derive(Clone, Debug)]
 pub enum Act {

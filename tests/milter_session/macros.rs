@@ -95,6 +95,32 @@ fn postfix_macros_before_each_header_and_chunk_are_merged() {
 }
 
 #[test]
+fn a_macro_told_ahead_of_header_fields_only_is_known_from_there() {
+    let mut peer = Peer::modern();
+    peer.open();
+    peer.say(b'L', b"X\0y\0");
+    assert_eq!(get(&peer, "i"), None);
+    peer.say(b'D', b"Li\0Q1\0");
+    peer.say(b'L', b"X\0z\0");
+    assert_eq!(get(&peer, "i").as_deref(), Some("Q1"));
+}
+
+#[test]
+fn what_was_told_last_holds_and_an_empty_value_tells_nothing() {
+    let mut peer = Peer::modern();
+    peer.say(b'D', b"Mi\0EARLY\0{auth_authen}\0\0");
+    peer.say(b'D', b"Ei\0LATE\0");
+    assert_eq!(get(&peer, "i").as_deref(), Some("LATE"));
+    assert_eq!(
+        get(&peer, "auth_authen"),
+        None,
+        "empty is not authenticated"
+    );
+    peer.say(b'D', b"Ei\0\0");
+    assert_eq!(get(&peer, "i").as_deref(), Some("EARLY"));
+}
+
+#[test]
 fn macros_of_connect_and_helo_outlive_messages() {
     let mut peer = Peer::modern();
     peer.say(b'D', b"Cj\0mx.example\0");

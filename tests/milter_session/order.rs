@@ -253,6 +253,14 @@ fn an_unknown_smtp_command_is_answered_between_commands() {
 }
 
 #[test]
+fn an_unknown_smtp_command_inside_of_a_message_ends_it_and_is_answered() {
+    let mut peer = in_body();
+    assert_eq!(peer.say(b'U', b"FOO\0"), ["abort", "unknown FOO"]);
+    assert_eq!(peer.letters(), "c");
+    assert!(peer.say(b'E', b"").is_empty());
+}
+
+#[test]
 fn a_thousand_recipients_are_each_answered() {
     let mut peer = Peer::modern();
     peer.say(b'M', b"<a>\0");

@@ -143,8 +143,9 @@ impl Shared {
                 () = expired(deadline.clone()) => None,
             };
             let Some(stream) = stream else {
-                let busy = "every stream is taken, for all of the time".to_owned();
-                troubles.push(Trouble::new(server, Failure::Timeout(busy)));
+                let busy = Failure::Late("every stream was taken, all of the time".to_owned());
+                server.failed(&busy);
+                troubles.push(Trouble::new(server, busy));
                 return unscanned(&troubles);
             };
             let whole = Message::Whole(message.clone());

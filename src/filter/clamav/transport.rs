@@ -333,3 +333,77 @@ fn route(address: &Address, limit: Duration) -> Route<'_> {
         course: Arc::default(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use futures_util::StreamExt;
+    use futures_util::stream::{iter, once};
+    use tokio::io::AsyncReadExt;
+
+    /// The course of a stream whose server closes without a word after the first chunk, while the
+    /// sender pauses; then the sender sends `more`, and ends.
+    async fn closed_while_waiting(pause: Duration, more: Option<&'static [u8]>) -> Arc<Course> {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = Address::Tcp(listener.local_addr().unwrap().to_string());
+        let (closed, wait) = tokio::sync::oneshot::channel();
+        let server = tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut all = [0; 10 + 4 + 5];
+            socket.read_exact(&mut all).await.unwrap();
+            drop(socket);
+            closed.send(()).unwrap();
+            all
+        });
+        let mut route = route(&address, Duration::from_secs(10));
+        route.limits.pause = pause;
+        let course = Arc::clone(&route.course);
+        let rest = once(async move {
+            wait.await.unwrap();
+            iter(more.map(|bytes| Ok(Bytes::from_static(bytes))))
+        });
+        let chunks = iter([Ok(Bytes::from_static(b"first"))]).chain(rest.flatten());
+        let reply = clamav_client::tokio::scan_stream(chunks, route, None).await;
+        assert_eq!(reply.unwrap(), b"");
+        assert_eq!(&server.await.unwrap(), b"zINSTREAM\0\0\0\0\x05first");
+        assert!(course.over.load(Ordering::Relaxed) && !course.ended.load(Ordering::Relaxed));
+        course
+    }
+
+    #[tokio::test]
+    async fn a_server_that_closes_after_a_pause_of_the_sender_is_told_apart() {
+        for more in [Some(&b"second"[..]), None] {
+            let course = closed_while_waiting(Duration::ZERO, more).await;
+            assert!(course.paused.load(Ordering::Relaxed));
+            let course = closed_while_waiting(Duration::from_secs(60), more).await;
+            assert!(!course.paused.load(Ordering::Relaxed));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_takes_the_message_slowly_but_takes_it_has_not_hung() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        let address = Address::Unix(path);
+        let server = tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut part = vec![0; 100 << 10];
+            // Each pause is shorter than the limit and all of them together are longer.
+            for _ in 0..20 {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                socket.read_exact(&mut part).await.unwrap();
+            }
+            tokio::io::copy(&mut socket, &mut tokio::io::sink()).await
+        });
+        let mut route = route(&address, Duration::from_millis(500));
+        route.limits.reply = Duration::from_millis(1);
+        let course = Arc::clone(&route.course);
+        let chunks = iter((0..64).map(|_| Ok(Bytes::from(vec![0; 64 << 10]))));
+        let end = clamav_client::tokio::scan_stream(chunks, route, Some(64 << 10)).await;
+        // It has taken everything, and only the reply is missing.
+        assert!(course.ended.load(Ordering::Relaxed), "{end:?}");
+        server.abort();
+    }
+}

@@ -18,7 +18,7 @@ use hickory_resolver::net::runtime::{
 use hickory_resolver::net::{DnsError, NetError, NoRecords};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
-use tokio::io::{Interest, ReadBuf};
+use tokio::io::ReadBuf;
 
 use super::answer::Failure;
 use super::settings::Settings;
@@ -208,8 +208,9 @@ impl DnsUdpSocket for ConnectedSocket {
             .map_ok(|()| (buffer.filled().len(), self.server))
     }
 
-    // "Nobody is there" makes a socket neither readable nor writable, so reading alone would wait for
-    // the timeout. The signature is what the attribute of the trait makes of an async method.
+    // "Nobody is there" makes a socket neither readable nor writable, so polling it for reading would
+    // wait for the timeout; the async method of tokio waits for errors too. The signature is what the
+    // attribute of the trait makes of an async method.
     fn recv_from<'a, 'b, 'c>(
         &'a self,
         buffer: &'b mut [u8],
@@ -219,17 +220,7 @@ impl DnsUdpSocket for ConnectedSocket {
         'b: 'c,
         Self: 'c,
     {
-        Box::pin(async move {
-            tokio::select! {
-                biased;
-                received = self.socket.recv(buffer) => return received.map(|n| (n, self.server)),
-                ready = self.socket.ready(Interest::ERROR) => ready?,
-            };
-            match self.socket.take_error()? {
-                Some(error) => Err(error),
-                None => Ok((self.socket.recv(buffer).await?, self.server)),
-            }
-        })
+        Box::pin(async move { Ok((self.socket.recv(buffer).await?, self.server)) })
     }
 
     fn poll_send_to(
