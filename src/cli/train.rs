@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::printable::printable;
 use crate::filter::bayes::{
     Class, Engine, EngineKind, Evaluation, Facts, Trained, Trainer, judge_all,
 };
@@ -248,14 +249,9 @@ fn shown(path: &Path) -> String {
     escaped(&path.display().to_string())
 }
 
+/// Longest text from outside on a line, characters.
+const SHOWN: usize = 300;
+
 fn escaped(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            let plain = !c.is_control();
-            plain
-                .then_some(c)
-                .into_iter()
-                .chain((!plain).then(|| c.escape_default()).into_iter().flatten())
-        })
-        .collect()
+    printable(text, SHOWN)
 }
