@@ -288,6 +288,37 @@ fn an_encoded_message_is_taken_apart_too() {
     assert_eq!(mail.parts()[2].body, None);
 }
 
+#[test]
+fn a_boundary_that_an_inner_container_shares_belongs_to_the_one_still_open() {
+    let mail = parse(
+        "Content-Type: multipart/mixed; boundary=b\n\n--b\n\
+         Content-Type: multipart/mixed; boundary=b\n\n--b\n\ninner\n--b--\n--b\n\nouter\n--b--\n",
+    );
+    let depths: Vec<_> = mail.parts().iter().map(|p| p.depth).collect();
+    assert_eq!(depths, [0, 1, 2, 1]);
+    assert_eq!(mail.flags(), []);
+}
+
+/// A message in quoted-printable, whose `=` are escaped once a level.
+fn encoded(levels: usize) -> String {
+    let mut raw = "\nend\n".to_owned();
+    for _ in 0..levels {
+        raw = format!(
+            "Content-Type: message/rfc822\nContent-Transfer-Encoding: quoted-printable\n\n{}",
+            raw.replace('=', "=3D")
+        );
+    }
+    raw
+}
+
+#[test]
+fn encoded_messages_are_taken_apart_to_a_bounded_level() {
+    assert_eq!(parse(&encoded(3)).flags(), [Flag::EncodedMessage]);
+    let deep = parse(&encoded(4));
+    assert_eq!(deep.flags(), [Flag::TooDeep, Flag::EncodedMessage]);
+    assert!(matches!(deep.parts()[3].kind, PartKind::Binary(_)));
+}
+
 /// `levels` containers in each other.
 fn nested(levels: usize, message: bool) -> Vec<u8> {
     let mut raw = String::new();
