@@ -13,6 +13,8 @@ use crate::filter::bayes::{
 };
 use crate::mail::corpus::Corpus;
 
+use super::printable::printable;
+
 /// Trains the Bayesian filter on sorted mail.
 ///
 /// A PATH is a message, an mbox, a Maildir, or a folder with any of these. Exit codes: 0 when the model
@@ -70,7 +72,9 @@ pub fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
                 &mut |error| {
                     failures += 1;
                     if failures <= NAMED_FAILURES {
-                        bar.suspend(|| eprintln!("left out: {}", escaped(&error.to_string())));
+                        bar.suspend(|| {
+                            eprintln!("left out: {}", printable(&error.to_string(), 400))
+                        });
                     }
                 },
             );
@@ -134,7 +138,7 @@ fn trained_at(now: SystemTime) -> anyhow::Result<u64> {
         Ok(text) => text.parse().with_context(|| {
             format!(
                 "SOURCE_DATE_EPOCH is not a number of seconds: {}",
-                escaped(&text)
+                printable(&text, 100)
             )
         }),
         Err(_) => Ok(now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()),
@@ -243,19 +247,7 @@ fn progress_bar() -> ProgressBar {
     bar
 }
 
-/// A path for a terminal: file names come from elsewhere and may hold control characters.
+/// A path for a terminal: file names come from elsewhere.
 fn shown(path: &Path) -> String {
-    escaped(&path.display().to_string())
-}
-
-fn escaped(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            let plain = !c.is_control();
-            plain
-                .then_some(c)
-                .into_iter()
-                .chain((!plain).then(|| c.escape_default()).into_iter().flatten())
-        })
-        .collect()
+    printable(&path.display().to_string(), 300)
 }
