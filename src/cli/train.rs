@@ -8,11 +8,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::printable::printable;
 use crate::filter::bayes::{
     Class, Engine, EngineKind, Evaluation, Facts, Trained, Trainer, judge_all,
 };
 use crate::mail::corpus::Corpus;
+
+use super::printable::printable;
 
 /// Trains the Bayesian filter on sorted mail.
 ///
@@ -71,7 +72,9 @@ pub fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
                 &mut |error| {
                     failures += 1;
                     if failures <= NAMED_FAILURES {
-                        bar.suspend(|| eprintln!("left out: {}", escaped(&error.to_string())));
+                        bar.suspend(|| {
+                            eprintln!("left out: {}", printable(&error.to_string(), 400))
+                        });
                     }
                 },
             );
@@ -135,7 +138,7 @@ fn trained_at(now: SystemTime) -> anyhow::Result<u64> {
         Ok(text) => text.parse().with_context(|| {
             format!(
                 "SOURCE_DATE_EPOCH is not a number of seconds: {}",
-                escaped(&text)
+                printable(&text, 100)
             )
         }),
         Err(_) => Ok(now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()),
@@ -244,14 +247,7 @@ fn progress_bar() -> ProgressBar {
     bar
 }
 
-/// A path for a terminal: file names come from elsewhere and may hold control characters.
+/// A path for a terminal: file names come from elsewhere.
 fn shown(path: &Path) -> String {
-    escaped(&path.display().to_string())
-}
-
-/// Longest text from outside on a line, characters.
-const SHOWN: usize = 300;
-
-fn escaped(text: &str) -> String {
-    printable(text, SHOWN)
+    printable(&path.display().to_string(), 300)
 }

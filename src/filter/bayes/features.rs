@@ -61,6 +61,8 @@ pub(super) fn names(mail: &Mail, settings: &Settings, wanted: &[u64]) -> Vec<(u6
 
 /// Looks on while features are made; the way to learn their names, which are not kept otherwise.
 trait Observer {
+    /// Whether the features themselves are wanted, and not only their names.
+    const COLLECTS: bool;
     fn field(&mut self, label: &'static str, detail: &str);
     fn token(&mut self, hash: u64, text: &str);
     fn pair(&mut self, hash: u64, distance: usize, text: &str);
@@ -68,6 +70,7 @@ trait Observer {
 }
 
 impl Observer for () {
+    const COLLECTS: bool = true;
     fn field(&mut self, _: &'static str, _: &str) {}
     fn token(&mut self, _: u64, _: &str) {}
     fn pair(&mut self, _: u64, _: usize, _: &str) {}
@@ -100,6 +103,7 @@ impl<'a> Names<'a> {
 }
 
 impl Observer for Names<'_> {
+    const COLLECTS: bool = false;
     fn field(&mut self, label: &'static str, detail: &str) {
         self.field.clear();
         self.field
@@ -156,7 +160,8 @@ impl<O: Observer> Extractor<O> {
     }
 
     fn keep(&mut self, hash: u64) {
-        if self.features.hashes.len() < self.settings.max_features as usize
+        if O::COLLECTS
+            && self.features.hashes.len() < self.settings.max_features as usize
             && self.seen.insert(hash)
         {
             self.features.hashes.push(hash);
@@ -199,7 +204,7 @@ impl<O: Observer> Sink for Extractor<O> {
 
     fn characters(&mut self, text: &str) {
         let bits = u32::from(self.settings.grid_bits.clamp(6, 24));
-        if self.grid.is_empty() {
+        if self.grid.is_empty() || !O::COLLECTS {
             return;
         }
         let mut run = 0x2020_2020_u32;

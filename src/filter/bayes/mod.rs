@@ -26,6 +26,7 @@ mod format;
 mod logistic;
 mod model;
 mod options;
+mod receiving;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -440,7 +440,15 @@ fn the_corpus_of_the_repository_is_told_apart() {
     };
     let evaluation = trained.evaluation.expect("the corpus is large enough");
     let roca = evaluation.one_minus_roca().unwrap();
-    assert!(roca < 10.0, "1-ROCA is {roca} %");
+    // Some two hundred messages in a dozen languages, phishing beside what it imitates: far too few to
+    // learn from well, and still far better than the 50 % of a coin. What is not well learned must not
+    // be sure either.
+    assert!(roca < 20.0, "1-ROCA is {roca} %");
+    let surely_lost = evaluation.ham_at(0.99);
+    assert!(
+        surely_lost * 50 < evaluation.count(Class::Ham),
+        "{surely_lost} ham surely spam"
+    );
 }
 
 #[test]

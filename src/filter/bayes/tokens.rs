@@ -10,6 +10,7 @@
 
 use crate::mail::{Header, Mail, PartKind};
 
+use super::receiving::receiving_side;
 use super::words::{self, Oddities};
 
 /// Takes the tokens of one message.
@@ -36,80 +37,6 @@ const PATH_WORDS: usize = 8;
 const PARTS: usize = 50;
 /// Bytes of HTML source whose tags are looked at.
 const MARKUP_BYTES: usize = 64 << 10;
-
-/// Fields that say how the message arrived, not what was sent. Lower case.
-const RECEIVING_SIDE: &[&str] = &[
-    "received",
-    "return-path",
-    "delivered-to",
-    "x-original-to",
-    "envelope-to",
-    "envelope-from",
-    "authentication-results",
-    "received-spf",
-    "delivery-date",
-    "status",
-    "x-status",
-    "x-uid",
-    "x-uidl",
-    "x-keywords",
-    "x-folder",
-    "x-pop3-rcpt",
-    "x-evolution",
-    "x-sender-ip",
-    "x-originalarrivaltime",
-    "x-apparently-to",
-    "x-loop",
-    "x-forwarded-to",
-    "x-forwarded-for",
-    "x-bogosity",
-    "x-eopattributedmessage",
-    "x-eoptenantattributedmessage",
-    "x-received",
-    "x-greylist",
-    "content-length",
-    "lines",
-    "old-received",
-    "old-return-path",
-    "dkim-filter",
-    "x-sieve",
-    "x-cloudmark-score",
-];
-
-/// Beginnings of such names: of other filters, of mail stores and of this filter. Lower case.
-const RECEIVING_SIDE_PREFIXES: &[&str] = &[
-    "x-spam",
-    "x-virus",
-    "x-mailweir",
-    "arc-",
-    "x-arc-",
-    "x-envelope-",
-    "x-original-",
-    "x-ms-exchange-",
-    "x-microsoft-antispam",
-    "x-forefront-",
-    "x-incoming",
-    "x-sid-",
-    "x-rspamd",
-    "x-amavis",
-    "x-barracuda",
-    "x-proofpoint",
-    "x-ironport",
-    "x-mimedefang",
-    "x-mailscanner",
-    "x-dspam",
-    "x-crm114",
-    "x-assp",
-    "x-pmx",
-    "x-scanned",
-    "x-mozilla-",
-    "x-imap",
-    "x-gm-",
-    "x-google-smtp-source",
-    "x-yahoofiltered",
-    "x-ymail",
-    "x-fetchmail",
-];
 
 /// Fields that are read in a way of their own, or that never come twice. Lower case.
 const READ_ELSEWHERE: &[&str] = &[
@@ -279,15 +206,6 @@ fn recipients(mail: &Mail, sink: &mut impl Sink) {
             }
         }
     }
-}
-
-/// Whether the receiving side, and not the sender, writes fields of this name.
-pub(super) fn receiving_side(name: &str) -> bool {
-    // The line that separates messages in mbox files, with and without quoting.
-    name.starts_with("from ")
-        || name.starts_with(">from ")
-        || RECEIVING_SIDE.contains(&name)
-        || RECEIVING_SIDE_PREFIXES.iter().any(|p| name.starts_with(p))
 }
 
 fn headers(mail: &Mail, sink: &mut impl Sink) {
