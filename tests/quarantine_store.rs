@@ -14,7 +14,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use clap::Parser;
@@ -150,7 +150,7 @@ async fn a_message_comes_back_as_it_was_with_everything_hostile_as_data_only() {
             recipient,
             ..Filter::default()
         };
-        assert_eq!(ids(&quarantine, &filter).await, [id.clone()]);
+        assert_eq!(ids(&quarantine, &filter).await, std::slice::from_ref(&id));
     }
     for bad in ["", "../../etc/passwd", "a/b", EVIL] {
         assert!(matches!(
@@ -432,7 +432,7 @@ async fn opening_repairs_what_a_crash_left() {
         "being removed",
         "damaged",
     ];
-    let entries = names.map(|name| entry(name));
+    let entries = names.map(entry);
     for entry in &entries {
         quarantine
             .store(entry, message(&entry.subject))
@@ -895,6 +895,67 @@ fn take(
         }
         _ => {}
     }
+}
+
+/// A measurement: `cargo test --release --test quarantine_store -- --ignored --nocapture`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement, not a test"]
+async fn how_long_storing_and_listing_take() {
+    let dir = tempfile::tempdir().unwrap();
+    let quarantine = open(dir.path()).await;
+    for (sessions, messages) in [(1, 300), (8, 1_200), (32, 2_400)] {
+        let started = Instant::now();
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..sessions {
+            let quarantine = quarantine.clone();
+            tasks.spawn(async move {
+                let mut waits = Vec::new();
+                for _ in 0..messages / sessions {
+                    let entry = entry("measured");
+                    let raw = Bytes::from(entry.id.repeat(800));
+                    let began = Instant::now();
+                    quarantine.store(&entry, raw).await.unwrap();
+                    waits.push(began.elapsed());
+                }
+                waits
+            });
+        }
+        let mut waits: Vec<Duration> = tasks.join_all().await.concat();
+        waits.sort_unstable();
+        println!(
+            "{sessions} sessions, messages of 20 KiB: {:.0}/s, p50 {:?}, p99 {:?}",
+            waits.len() as f64 / started.elapsed().as_secs_f64(),
+            waits[waits.len() / 2],
+            waits[waits.len() * 99 / 100],
+        );
+    }
+    let db = database(dir.path()).await;
+    let copies = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
+        INSERT INTO messages SELECT printf('%026d', i), received - i, last_seen - i, 1, state, NULL, size,
+            randomblob(32), sender, subject || i, entry
+        FROM n, (SELECT * FROM messages LIMIT 1)";
+    sqlx::query(copies).execute(&db).await.unwrap();
+    let page = Filter {
+        limit: Some(50),
+        ..Filter::default()
+    };
+    for (what, filter) in [
+        ("the newest 50 of 100,000", page.clone()),
+        (
+            "50 by a part of the subject that one has",
+            Filter {
+                subject: Some("measured77777".to_owned()),
+                ..page
+            },
+        ),
+    ] {
+        let began = Instant::now();
+        quarantine.list(&filter).await.unwrap();
+        println!("{what}: {:?}", began.elapsed());
+    }
+    let began = Instant::now();
+    quarantine.stats().await.unwrap();
+    println!("stats of 100,000: {:?}", began.elapsed());
 }
 
 /// Not a test of its own: the process whose system calls are watched.
