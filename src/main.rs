@@ -1,3 +1,7 @@
 //! The `mailweir` binary: see the library for the map of the code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mailweir::cli::run()
+}

@@ -50,7 +50,9 @@ macro_rules! metrics {
                     let $field = metrics!(@make $kind, $name, concat!($($doc,)+), [$($($label),*)?], $($buckets)?);
                     registry.register(boxed(&$field))?;
                 )*
-                Ok(Metrics { registry, $($field),* })
+                let metrics = Metrics { registry, $($field),* };
+                metrics.start_at_zero();
+                Ok(metrics)
             }
 
             /// Name and help of each metric, in the order of declaration.
@@ -82,6 +84,8 @@ metrics! {
     sessions: counter = "mailweir_sessions_total";
     /// Milter connections open now.
     sessions_open: gauge = "mailweir_sessions_open";
+    /// Milter connections allowed at one time.
+    sessions_limit: gauge = "mailweir_sessions_limit";
     /// Milter connections closed at once because the bound on connections was reached.
     sessions_refused: counter = "mailweir_sessions_refused_total";
     /// Ends of milter connections, by cause: quit, eof, idle, read_timeout, write_timeout, protocol, io, drain, panic.
@@ -104,6 +108,8 @@ metrics! {
     message_bytes: histogram = "mailweir_message_bytes" {SIZES};
     /// Bytes of messages held in memory now.
     bytes_in_flight: gauge = "mailweir_bytes_in_flight";
+    /// Bytes of messages allowed in memory at one time.
+    bytes_limit: gauge = "mailweir_bytes_in_flight_limit";
     /// Messages answered tempfail or reject because a bound on bytes was reached, by bound: message, total.
     over_limit: counters = "mailweir_over_limit_total"["bound"];
     /// Panics caught; each cost one session.
@@ -116,7 +122,7 @@ metrics! {
     dnsbl_seconds: histograms = "mailweir_dnsbl_seconds"["zone"] {WAITS};
     /// Entries in the cache of DNS list answers.
     dnsbl_cache_entries: gauge = "mailweir_dnsbl_cache_entries";
-    /// Scans by ClamAV server: clean, found, too_large, error, timeout, down, closed, garbled.
+    /// Scans by ClamAV server: clean, found, too_large, limit, encrypted, error, timeout, down, closed, garbled, idle.
     clamav_scans: counters = "mailweir_clamav_scans_total"["server", "result"];
     /// Scans running now, by ClamAV server.
     clamav_running: gauges = "mailweir_clamav_running"["server"];
@@ -134,9 +140,14 @@ metrics! {
     quarantine_messages: gauge = "mailweir_quarantine_messages";
     /// Bytes in the quarantine.
     quarantine_bytes: gauge = "mailweir_quarantine_bytes";
+    /// Messages that the retention of the quarantine allows.
+    quarantine_messages_limit: gauge = "mailweir_quarantine_messages_limit";
+    /// Bytes that the retention of the quarantine allows.
+    quarantine_bytes_limit: gauge = "mailweir_quarantine_bytes_limit";
     /// Quarantine operations: stored, released, deleted, expired, redeemed.
     quarantine_operations: counters = "mailweir_quarantine_operations_total"["operation"];
-    /// Quarantine operations that failed; a failed store was answered tempfail.
+    /// Quarantine operations that failed: store, read, release, delete, expire, redeem; a failed store was
+    /// answered tempfail.
     quarantine_failures: counters = "mailweir_quarantine_failures_total"["operation"];
     /// Reloads by result: ok, failed.
     reloads: counters = "mailweir_reloads_total"["result"];
@@ -149,6 +160,72 @@ metrics! {
 }
 
 impl Metrics {
+    /// Shows the counters whose labels are fixed before anything has happened. A counter that is first
+    /// seen at 1 has not grown for Prometheus, so the first failure would raise no alert.
+    fn start_at_zero(&self) {
+        let fixed: [(&Counters, &[&str]); 6] = [
+            (
+                &self.session_ends,
+                &[
+                    "quit",
+                    "eof",
+                    "idle",
+                    "read_timeout",
+                    "write_timeout",
+                    "protocol",
+                    "io",
+                    "drain",
+                    "panic",
+                ],
+            ),
+            (
+                &self.messages,
+                &[
+                    "deliver",
+                    "tag",
+                    "quarantine",
+                    "tempfail",
+                    "discard",
+                    "reject",
+                ],
+            ),
+            (&self.over_limit, &["message", "total"]),
+            (
+                &self.quarantine_operations,
+                &["stored", "released", "deleted", "expired", "redeemed"],
+            ),
+            (
+                &self.quarantine_failures,
+                &["store", "read", "release", "delete", "expire", "redeem"],
+            ),
+            (&self.reloads, &["ok", "failed"]),
+        ];
+        for (counters, values) in fixed {
+            for value in values {
+                counters.with_label_values(&[value]);
+            }
+        }
+        self.reload_ok.set(1);
+    }
+
+    /// Shows the counters of a filter before it has met a message, for the same reason.
+    pub fn filter_starts_at_zero(&self, filter: &str) {
+        for outcome in ["checked", "skipped"] {
+            self.outcomes.with_label_values(&[filter, outcome]);
+        }
+        for reason in [
+            "down",
+            "timeout",
+            "too_large",
+            "limit",
+            "encrypted",
+            "error",
+        ] {
+            self.outcomes.with_label_values(&[filter, reason]);
+            self.unscanned.with_label_values(&[filter, reason]);
+        }
+    }
+
     /// The text exposition format, version 0.0.4.
     ///
     /// # Errors
@@ -171,5 +248,26 @@ mod tests {
         let text = String::from_utf8(metrics.encode().unwrap()).unwrap();
         assert!(text.contains("mailweir_sessions_total 1"));
         assert!(text.contains("# HELP mailweir_sessions_total Milter connections accepted."));
+    }
+
+    #[test]
+    fn counters_with_fixed_labels_are_seen_before_their_first_event() {
+        let metrics = Metrics::new().unwrap();
+        metrics.filter_starts_at_zero("clamav");
+        let text = String::from_utf8(metrics.encode().unwrap()).unwrap();
+        for reason in crate::filter::Reason::ALL {
+            let line =
+                format!(r#"mailweir_unscanned_total{{filter="clamav",reason="{reason}"}} 0"#);
+            assert!(text.contains(&line), "{line}");
+        }
+        for line in [
+            r#"mailweir_quarantine_failures_total{operation="store"} 0"#,
+            r#"mailweir_messages_total{verdict="tempfail"} 0"#,
+            r#"mailweir_over_limit_total{bound="total"} 0"#,
+            r#"mailweir_reloads_total{result="failed"} 0"#,
+            "mailweir_reload_ok 1",
+        ] {
+            assert!(text.contains(line), "{line}");
+        }
     }
 }

@@ -1,1 +1,380 @@
-//! From a verdict to replies, header changes and side effects.
+//! From a verdict to what the MTA is told and what is done beside: a pure function.
+//!
+//! In: verdict, policy, the header names of the message. Out: a [`Plan`]: modifications, the final reply,
+//! and whether a copy must be durable before that reply may be sent. Texts say what happened and which
+//! id to ask for, never details: those are in the log and in the quarantine.
+
+use serde::Deserialize;
+
+use crate::filter::{Action, Outcome};
+use crate::milter::{Modification, Reply, ReplyText, header_value};
+use crate::verdict::{DecidedBy, Verdict};
+
+/// Header fields that mailweir writes. Fields of these names that a message brings along are forged, or
+/// another filter's, and are removed.
+pub const OWN_HEADERS: [&str; 7] = [
+    "X-Spam-Flag",
+    "X-Spam-Score",
+    "X-Spam-Status",
+    "X-Spam-Level",
+    "X-Virus-Status",
+    "X-Mailweir-Id",
+    RELEASE_HEADER,
+];
+
+/// The mark that lets a released message pass once.
+pub const RELEASE_HEADER: &str = "X-Mailweir-Release";
+
+/// Where quarantined messages are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hold {
+    /// In mailweir's own store.
+    #[default]
+    Store,
+    /// In the hold queue of the MTA; in our own store where the MTA did not offer it.
+    Mta,
+}
+
+/// What the router needs to know beside the verdict.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// Id of the transaction.
+    pub id: &'a str,
+    /// The name of the scanner in the chain, `None` when the chain has no virus scanner.
+    pub scanner: Option<&'a str>,
+    /// The threshold shown as `required`.
+    pub required: Option<f64>,
+    /// Where quarantined messages go.
+    pub hold: Hold,
+    /// Whether the MTA takes the hold modification.
+    pub can_hold: bool,
+    /// Names of the header fields of the message, in order, as received.
+    pub field_names: &'a [Vec<u8>],
+}
+
+/// What is to be done, in this order: store, modify, reply.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// A copy must be durable in the quarantine before anything else is sent. If that fails, the answer
+    /// is [`store_failed`] instead.
+    pub store: bool,
+    /// Changes to the message.
+    pub modifications: Vec<Modification>,
+    /// The final reply.
+    pub reply: Reply,
+}
+
+/// The answer when the copy could not be made durable.
+pub fn store_failed(id: &str) -> Reply {
+    Reply::Text(ReplyText::tempfailed(&format!(
+        "Message cannot be processed now, please try again later (id {id})"
+    )))
+}
+
+/// The answer when the verdict is tempfail, also when something broke before there was a verdict.
+pub fn tempfail(id: &str) -> Reply {
+    Reply::Text(ReplyText::tempfailed(&format!(
+        "Message cannot be checked now, please try again later (id {id})"
+    )))
+}
+
+fn reject(verdict: &Verdict, id: &str) -> Reply {
+    let what = match &verdict.decided_by {
+        DecidedBy::Hit { filter, .. } if *filter == "clamav" => {
+            "Message refused: a virus was found"
+        }
+        DecidedBy::Hit { filter, .. } if *filter == "dnsbl" => {
+            "Message refused: the client is on a block list"
+        }
+        _ => "Message refused as spam",
+    };
+    Reply::Text(ReplyText::rejected(&format!("{what} (id {id})")))
+}
+
+/// The reply to RCPT or BODY for a verdict that was reached before end of message.
+pub fn early_reply(verdict: &Verdict, id: &str) -> Option<Reply> {
+    match verdict.action {
+        Action::Reject => Some(reject(verdict, id)),
+        Action::Tempfail => Some(tempfail(id)),
+        _ => None,
+    }
+}
+
+/// Makes the plan.
+pub fn route(verdict: &Verdict, context: &Context<'_>) -> Plan {
+    let plain = |reply| Plan {
+        store: false,
+        modifications: Vec::new(),
+        reply,
+    };
+    match verdict.action {
+        Action::Reject => plain(reject(verdict, context.id)),
+        Action::Tempfail => plain(tempfail(context.id)),
+        Action::Discard => Plan {
+            store: true,
+            ..plain(Reply::Discard)
+        },
+        Action::Quarantine if context.hold == Hold::Mta && context.can_hold => {
+            let mut modifications = headers(verdict, context);
+            modifications.push(Modification::Hold {
+                reason: format!("mailweir score {:.2} id {}", verdict.score, context.id),
+            });
+            Plan {
+                store: false,
+                modifications,
+                reply: Reply::Continue,
+            }
+        }
+        // The MTA forgets the message; ours is the only copy from here on.
+        Action::Quarantine => Plan {
+            store: true,
+            ..plain(Reply::Discard)
+        },
+        Action::Deliver | Action::Tag => Plan {
+            store: false,
+            modifications: headers(verdict, context),
+            reply: Reply::Continue,
+        },
+    }
+}
+
+fn headers(verdict: &Verdict, context: &Context<'_>) -> Vec<Modification> {
+    let mut out = forged(context.field_names);
+    let mut values = Vec::with_capacity(6);
+    let spam = verdict.action >= Action::Tag;
+    values.push(("X-Spam-Flag", if spam { "YES" } else { "NO" }.to_owned()));
+    values.push(("X-Spam-Score", format!("{:.2}", verdict.score)));
+    values.push(("X-Spam-Level", level(verdict.score)));
+    values.push(("X-Spam-Status", status(verdict, spam, context.required)));
+    values.push(("X-Virus-Status", virus_status(verdict, context.scanner)));
+    values.push(("X-Mailweir-Id", context.id.to_owned()));
+    // Each goes to the top, so the last inserted comes first: insert from the last to the first.
+    for (name, value) in values.into_iter().rev() {
+        out.push(Modification::InsertHeader {
+            index: 0,
+            name: name.to_owned(),
+            value: header_value(name, &value),
+        });
+    }
+    out
+}
+
+/// One star a point, at most 50.
+fn level(score: f64) -> String {
+    let stars = if score >= 1.0 {
+        score.min(50.0) as usize
+    } else {
+        0
+    };
+    match stars {
+        0 => "-".to_owned(),
+        n => "*".repeat(n),
+    }
+}
+
+fn status(verdict: &Verdict, spam: bool, required: Option<f64>) -> String {
+    let mut out = format!(
+        "{}, score={:.2}",
+        if spam { "Yes" } else { "No" },
+        verdict.score
+    );
+    if let Some(required) = required {
+        out.push_str(&format!(" required={required:.2}"));
+    }
+    let hits: Vec<_> = verdict.hits().map(|(_, h)| h.rule.as_ref()).collect();
+    out.push_str(" tests=");
+    if hits.is_empty() {
+        out.push_str("none");
+    } else {
+        // A comma and a space between the names gives the line places to fold.
+        out.push_str(&hits.join(", "));
+    }
+    for (filter, reason) in verdict.unscanned() {
+        out.push_str(&format!(" unscanned={filter}:{reason}"));
+    }
+    if verdict.decided_by == DecidedBy::Release {
+        out.push_str(" released=yes");
+    }
+    out
+}
+
+/// Never `Clean` unless the scanner has said so.
+fn virus_status(verdict: &Verdict, scanner: Option<&str>) -> String {
+    let Some(scanner) = scanner else {
+        return "Unscanned (no scanner configured)".to_owned();
+    };
+    let report = verdict.reports.iter().find(|r| r.filter == scanner);
+    match report.map(|r| &r.outcome) {
+        Some(Outcome::Checked(hits)) => match hits.first() {
+            None => "Clean".to_owned(),
+            Some(hit) => format!("Infected ({})", hit.evidence),
+        },
+        Some(Outcome::Unscanned { reason, .. }) => format!("Unscanned ({reason})"),
+        Some(Outcome::Skipped(why)) => format!("Unscanned ({why})"),
+        None => "Unscanned (not checked)".to_owned(),
+    }
+}
+
+/// Deletes every field of our names, from the last to the first.
+fn forged(field_names: &[Vec<u8>]) -> Vec<Modification> {
+    let mut out = Vec::new();
+    for own in OWN_HEADERS {
+        let count = field_names
+            .iter()
+            .filter(|n| n.eq_ignore_ascii_case(own.as_bytes()))
+            .count();
+        for index in (1..=count).rev() {
+            out.push(Modification::DeleteHeader {
+                index: u32::try_from(index).unwrap_or(u32::MAX),
+                name: own.to_owned(),
+            });
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filter::{Hit, Reason, Report};
+    use std::time::Duration;
+
+    fn verdict(action: Action, outcomes: Vec<(&'static str, Outcome)>) -> Verdict {
+        Verdict {
+            action,
+            score: 6.5,
+            decided_by: DecidedBy::Nothing,
+            reports: outcomes
+                .into_iter()
+                .map(|(filter, outcome)| Report {
+                    filter,
+                    outcome,
+                    elapsed: Duration::ZERO,
+                })
+                .collect(),
+        }
+    }
+
+    fn context(field_names: &[Vec<u8>]) -> Context<'_> {
+        Context {
+            id: "01TEST",
+            scanner: Some("clamav"),
+            required: Some(5.0),
+            hold: Hold::Store,
+            can_hold: true,
+            field_names,
+        }
+    }
+
+    fn value(plan: &Plan, wanted: &str) -> String {
+        plan.modifications
+            .iter()
+            .find_map(|m| match m {
+                Modification::InsertHeader { name, value, .. } if name == wanted => {
+                    Some(value.clone())
+                }
+                _ => None,
+            })
+            .unwrap()
+    }
+
+    #[test]
+    fn forged_fields_go_from_the_last_to_the_first_before_ours_come() {
+        let names: Vec<Vec<u8>> = ["x-spam-flag", "From", "X-SPAM-FLAG", "X-Virus-Status"]
+            .map(|n| n.as_bytes().to_vec())
+            .to_vec();
+        let plan = route(&verdict(Action::Deliver, vec![]), &context(&names));
+        let deleted: Vec<_> = plan
+            .modifications
+            .iter()
+            .map_while(|m| match m {
+                Modification::DeleteHeader { index, name } => Some((*index, name.as_str())),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(
+            deleted,
+            [
+                (2, "X-Spam-Flag"),
+                (1, "X-Spam-Flag"),
+                (1, "X-Virus-Status")
+            ]
+        );
+    }
+
+    #[test]
+    fn unscanned_is_never_clean() {
+        let virus = |outcome| {
+            let plan = route(
+                &verdict(Action::Deliver, vec![("clamav", outcome)]),
+                &context(&[]),
+            );
+            value(&plan, "X-Virus-Status")
+        };
+        assert_eq!(virus(Outcome::Checked(vec![])), "Clean");
+        for reason in Reason::ALL {
+            let shown = virus(Outcome::unscanned(reason, "secret detail"));
+            assert_eq!(shown, format!("Unscanned ({reason})"));
+        }
+        assert!(virus(Outcome::Skipped("no server configured")).starts_with("Unscanned"));
+        let none = Context {
+            scanner: None,
+            ..context(&[])
+        };
+        let plan = route(&verdict(Action::Deliver, vec![]), &none);
+        assert!(value(&plan, "X-Virus-Status").starts_with("Unscanned"));
+    }
+
+    #[test]
+    fn quarantine_and_discard_are_stored_before_the_reply() {
+        for action in [Action::Quarantine, Action::Discard] {
+            let plan = route(&verdict(action, vec![]), &context(&[]));
+            assert!(plan.store);
+            assert_eq!(plan.reply, Reply::Discard);
+        }
+        let mut mta = context(&[]);
+        mta.hold = Hold::Mta;
+        let plan = route(&verdict(Action::Quarantine, vec![]), &mta);
+        assert!(!plan.store);
+        assert_eq!(plan.reply, Reply::Continue);
+        assert!(matches!(
+            plan.modifications.last(),
+            Some(Modification::Hold { .. })
+        ));
+        mta.can_hold = false;
+        assert!(route(&verdict(Action::Quarantine, vec![]), &mta).store);
+    }
+
+    #[test]
+    fn status_names_the_rules_and_what_was_not_scanned() {
+        let hits = Outcome::Checked(vec![Hit::new("A", 1.0, ""), Hit::new("B", 5.5, "")]);
+        let reports = vec![
+            ("rules", hits),
+            ("dnsbl", Outcome::unscanned(Reason::Timeout, "")),
+        ];
+        let plan = route(&verdict(Action::Tag, reports), &context(&[]));
+        assert_eq!(
+            value(&plan, "X-Spam-Status").replace("\n\t", " "),
+            "Yes, score=6.50 required=5.00 tests=A, B unscanned=dnsbl:timeout"
+        );
+        assert_eq!(value(&plan, "X-Spam-Flag"), "YES");
+        assert_eq!(value(&plan, "X-Spam-Level"), "******");
+    }
+
+    #[test]
+    fn refusals_name_the_id_and_nothing_from_the_message() {
+        let plan = route(&verdict(Action::Reject, vec![]), &context(&[]));
+        let Reply::Text(text) = plan.reply else {
+            panic!()
+        };
+        assert_eq!(
+            text.as_str(),
+            "550 5.7.1 Message refused as spam (id 01TEST)"
+        );
+        let Reply::Text(text) = tempfail("01TEST") else {
+            panic!()
+        };
+        assert!(text.as_str().starts_with("451 4.7.1 "));
+    }
+}

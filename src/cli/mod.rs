@@ -1,1 +1,124 @@
-//! The commands.
+//! The commands, one file each.
+//!
+//! Exit codes: 0 done; 1 something failed, as the message on standard error says; 2 the command line is
+//! wrong. `send` adds 3 (refused for now) and 4 (refused for good).
+
+mod check;
+mod generate;
+mod logging;
+mod printable;
+pub mod quarantine;
+mod scan;
+mod send;
+mod serve;
+pub mod train;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, Overrides};
+
+/// Inbound spam and virus filter for mail servers, spoken to over the milter protocol.
+#[derive(Debug, Parser)]
+#[command(name = "mailweir", version, about, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve mail servers until SIGTERM; SIGHUP reloads the configuration.
+    Serve(serve::ServeArgs),
+    /// Check the configuration and everything that it names, and say what is wrong and where.
+    Check(check::CheckArgs),
+    /// Print the verdicts of the configured chain on messages in files.
+    Scan(scan::ScanArgs),
+    /// Train the classifier on sorted mail, and say how good it is.
+    Train(train::TrainArgs),
+    /// List, show, release and delete what was held back.
+    Quarantine {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(flatten)]
+        args: quarantine::QuarantineArgs,
+    },
+    /// Send messages to a milter as a mail server would, and print the verdicts.
+    Send(send::SendArgs),
+    /// Write shell completions to standard output.
+    Completions(generate::CompletionsArgs),
+    /// Write man pages into a folder.
+    Man(generate::ManArgs),
+}
+
+/// The configuration to use.
+#[derive(Clone, Debug, Args)]
+struct ConfigArgs {
+    /// Configuration file; without it the built-in defaults hold.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder for the daemon's own files; wins over the configuration.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+impl ConfigArgs {
+    fn overrides(&self) -> Overrides {
+        Overrides {
+            data_dir: self.data_dir.clone(),
+            ..Overrides::default()
+        }
+    }
+}
+
+/// Parses the command line, runs the command, gives the exit code.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Serve(args) => serve::run(args),
+        Command::Check(args) => check::run(&args),
+        Command::Scan(args) => scan::run(args),
+        Command::Train(args) => train::run(args),
+        Command::Quarantine { config, args } => held(&config, args),
+        Command::Send(args) => send::run(args),
+        Command::Completions(args) => generate::completions(&args),
+        Command::Man(args) => generate::man(&args),
+    };
+    done.unwrap_or_else(|e| {
+        if closed_pipe(&e) {
+            return ExitCode::SUCCESS;
+        }
+        eprintln!("mailweir: {e:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// The quarantine of that configuration.
+fn held(config: &ConfigArgs, args: quarantine::QuarantineArgs) -> anyhow::Result<ExitCode> {
+    let config = match Config::load(config.config.as_deref(), &config.overrides()) {
+        Ok(config) => config,
+        Err(problems) => {
+            eprintln!("{problems}");
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    let settings = quarantine::QuarantineSettings {
+        options: config.file.quarantine,
+        data_dir: config.data_dir,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(quarantine::run(args, &settings))
+}
+
+/// Who reads our output may stop when they have seen enough.
+fn closed_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}

@@ -5,8 +5,12 @@
 
 mod diagnostic;
 mod duration;
+mod file;
+mod run;
 mod size;
 
 pub use diagnostic::{Problem, Problems, Source, parse_yaml, span_of};
 pub use duration::Seconds;
+pub use file::{File, FilterName, LogFormat, LogLevel, LogSection};
+pub use run::{Config, DEFAULT, Overrides};
 pub use size::ByteSize;

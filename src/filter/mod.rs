@@ -8,6 +8,7 @@
 //! `Outcome::Unscanned` with its reason: a check never calls a message clean that it has not seen.
 
 pub mod bayes;
+mod chain;
 pub mod clamav;
 pub mod dnsbl;
 mod failure;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+pub use chain::{Chain, Checks, ENDED, Report};
 pub use failure::{FailureAction, FailurePolicy, OnFailure};
 pub use outcome::{Action, EVIDENCE_BYTES, Hit, Outcome, Reason};
 
@@ -33,6 +35,12 @@ pub trait Filter: Send + Sync + 'static {
 
     /// What becomes of a message that this filter could not check.
     fn failure_policy(&self) -> &FailurePolicy;
+
+    /// Whether its checks may be decisive before the end of a message. Where no filter may, the MTA is
+    /// told not to wait for answers before it.
+    fn may_decide_early(&self) -> bool {
+        false
+    }
 
     /// Begins a check for one transaction.
     fn check(&self) -> Box<dyn Check>;

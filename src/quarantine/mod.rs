@@ -1,1 +1,188 @@
-//! The durable store of messages that were held back.
+//! The durable store of messages that were held back, and their way out of it.
+//!
+//! In: an [`Entry`] and the exact bytes of a message. Out: the same bytes, later, to whoever looks,
+//! releases or deletes.
+//!
+//! Promises:
+//! - When [`Quarantine::store`] returns `Ok`, message and index survive a crash of the machine: file
+//!   written, fsync, rename, fsync of the folder, then the row of the index committed with full
+//!   synchronisation. On `Err` nothing is left behind.
+//! - After a crash [`Quarantine::open`] makes files and index agree again; the whole index can be built
+//!   anew from the files.
+//! - A file name is our own id, never anything of a message. Files are 0600 in folders 0700, links are not
+//!   followed, and a folder that others can write to is refused.
+//! - A released message passes the filters by a secret mark that fits this message only, for a short time
+//!   ([`mark`](Quarantine::redeem)).
+//! - The store is bounded by age, bytes and number; a clock that jumps removes nothing.
+//!
+//! One process stores (the daemon; a lock sees to it); others may list, read, release, delete and expire
+//! beside it ([`Quarantine::attach`]). File work runs on the blocking pool, SQL on SQLite's own threads.
+
+mod entry;
+mod error;
+mod file_format;
+mod fingerprint;
+mod folder;
+mod index;
+mod mark;
+mod options;
+mod record;
+mod recovery;
+mod release;
+mod removal;
+mod retention;
+mod store;
+mod submission;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::{Notify, Semaphore};
+
+pub use entry::Entry;
+pub use error::QuarantineError;
+pub use mark::{Mark, Redeem};
+pub use options::{Options, ReleaseOptions, RetentionOptions};
+pub use record::{Filter, Record, State};
+pub use recovery::Recovered;
+pub use release::Released;
+pub use retention::{Expired, Stats};
+
+use crate::config::Source;
+use crate::metrics::Metrics;
+use folder::Folder;
+use index::Index;
+
+/// Messages being written at one time; more wait, and give up after ten seconds.
+const STORES_AT_ONCE: usize = 32;
+
+/// The store; shared by all sessions.
+#[derive(Debug)]
+pub struct Quarantine {
+    folder: Arc<Folder>,
+    index: Index,
+    options: Options,
+    metrics: Arc<Metrics>,
+    stores: Semaphore,
+    /// Told when a bound of size was passed.
+    full: Notify,
+    recovered: Recovered,
+}
+
+impl Quarantine {
+    /// Opens the quarantine for storing: creates it where it is missing, takes its lock, and repairs what a
+    /// crash left ([`Quarantine::recovered`] says what). `options.path` is taken relative to `data_dir`,
+    /// which must exist.
+    ///
+    /// # Errors
+    /// Senseless options; a folder that is not safe or in use by another daemon; the file system; an index
+    /// that cannot be opened.
+    pub async fn open(
+        options: &Options,
+        data_dir: &Path,
+        metrics: Arc<Metrics>,
+    ) -> Result<Quarantine, QuarantineError> {
+        let root = checked(options, data_dir)?;
+        let folder = Arc::new(blocking(move || Folder::own(&root)).await??);
+        let index = Index::open(&folder.index()).await?;
+        let recovered = recovery::recover(&folder, &index).await?;
+        let gauge = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        let retention = &options.retention;
+        metrics
+            .quarantine_bytes_limit
+            .set(gauge(retention.bytes.value.0));
+        metrics
+            .quarantine_messages_limit
+            .set(gauge(retention.messages.value));
+        let quarantine = Quarantine::new(folder, index, options, metrics, recovered);
+        quarantine.stats().await?;
+        Ok(quarantine)
+    }
+
+    /// Opens an existing quarantine beside the daemon, for everything but storing. Also for root, whoever
+    /// owns the folder.
+    ///
+    /// # Errors
+    /// [`QuarantineError::Absent`] where there is none; otherwise as [`Quarantine::open`].
+    pub async fn attach(
+        options: &Options,
+        data_dir: &Path,
+        metrics: Arc<Metrics>,
+    ) -> Result<Quarantine, QuarantineError> {
+        let root = checked(options, data_dir)?;
+        let folder = Arc::new(blocking(move || Folder::visit(&root)).await??);
+        let index = Index::open(&folder.index()).await?;
+        let recovered = Recovered::default();
+        Ok(Quarantine::new(folder, index, options, metrics, recovered))
+    }
+
+    fn new(
+        folder: Arc<Folder>,
+        index: Index,
+        options: &Options,
+        metrics: Arc<Metrics>,
+        recovered: Recovered,
+    ) -> Quarantine {
+        Quarantine {
+            folder,
+            index,
+            options: options.clone(),
+            metrics,
+            stores: Semaphore::new(STORES_AT_ONCE),
+            full: Notify::new(),
+            recovered,
+        }
+    }
+
+    /// What was repaired when the quarantine was opened.
+    pub fn recovered(&self) -> &Recovered {
+        &self.recovered
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        self.folder.root()
+    }
+
+    /// Waits for what is under way in the index and closes it. Afterwards every operation fails.
+    pub async fn close(&self) {
+        self.index.close().await;
+    }
+
+    fn count(&self, operation: &str, n: u64) {
+        self.metrics
+            .quarantine_operations
+            .with_label_values(&[operation])
+            .inc_by(n);
+    }
+
+    /// Counts a failure and hands the result on.
+    fn counted<T>(
+        &self,
+        operation: &str,
+        result: Result<T, QuarantineError>,
+    ) -> Result<T, QuarantineError> {
+        if result.is_err() {
+            self.metrics
+                .quarantine_failures
+                .with_label_values(&[operation])
+                .inc();
+        }
+        result
+    }
+}
+
+fn checked(options: &Options, data_dir: &Path) -> Result<std::path::PathBuf, QuarantineError> {
+    let problems = options.problems(&Source::new("", "")).0;
+    if let Some(first) = problems.first() {
+        return Err(QuarantineError::Options(first.message.clone()));
+    }
+    Ok(data_dir.join(&options.path))
+}
+
+/// Runs file work where it may block.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, QuarantineError> {
+    Ok(tokio::task::spawn_blocking(work).await?)
+}

@@ -1,1 +1,101 @@
-//! The `dnsbl` filter.
+//! The filter `dnsbl`: what DNS lists say about the address of the client (RFC 5782).
+//!
+//! In: the client's address, at CONNECT. Out: a hit for each listing, decisive where the
+//! configuration says so. The look-ups run while the message is still on its way; a decisive listing
+//! is known to [`Check::decisive`](super::Check::decisive) before the body is sent.
+//!
+//! Promises: an answer that is not a listing is never taken for one (errors in 127.255.255.0/24,
+//! addresses outside 127.0.0.0/8, 127.0.0.1, lists that list everything); a list that could not be
+//! asked makes the outcome `Unscanned`, with the hits of the others; one whole look-up is bounded in
+//! time, and the cache and the queries in flight are bounded in number, for each list on its own.
+
+mod answer;
+mod check;
+mod lookups;
+mod options;
+mod question;
+mod resolver;
+mod settings;
+mod zone;
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+pub use options::{CodeOptions, Decisive, Options, ZoneOptions};
+
+use crate::config::Problems;
+use crate::filter::{Build, Check, FailurePolicy, Filter, Outcome, Scan};
+use check::DnsblCheck;
+use lookups::Lookups;
+use resolver::NetworkResolver;
+use settings::Settings;
+
+/// Checks `options` and builds the filter. Without zones it is built too, and skips every message.
+/// Resolvers are read from /etc/resolv.conf only when there are zones and no resolver is written.
+///
+/// # Errors
+/// Every problem in `options`, with its place.
+pub fn build(options: &Options, build: &Build<'_>) -> Result<Arc<dyn Filter>, Problems> {
+    let settings = Settings::check(options, build.source)?;
+    if settings.zones.is_empty() {
+        return Ok(Arc::new(Idle(settings.on_failure)));
+    }
+    let lookups = Lookups::new(
+        Box::new(NetworkResolver::new(&settings)?),
+        settings.cache_entries,
+        settings.ttl.clone(),
+        settings.verify_lists,
+        Arc::clone(build.metrics),
+    );
+    Ok(Arc::new(Dnsbl(Arc::new(Shared { settings, lookups }))))
+}
+
+struct Dnsbl(Arc<Shared>);
+
+/// What all checks share.
+struct Shared {
+    settings: Settings,
+    lookups: Lookups,
+}
+
+impl Filter for Dnsbl {
+    fn name(&self) -> &'static str {
+        "dnsbl"
+    }
+
+    fn failure_policy(&self) -> &FailurePolicy {
+        &self.0.settings.on_failure
+    }
+
+    fn may_decide_early(&self) -> bool {
+        self.0.settings.zones.iter().any(|z| z.may_decide())
+    }
+
+    fn check(&self) -> Box<dyn Check> {
+        Box::new(DnsblCheck::new(Arc::clone(&self.0)))
+    }
+}
+
+/// The filter without zones.
+struct Idle(FailurePolicy);
+
+impl Filter for Idle {
+    fn name(&self) -> &'static str {
+        "dnsbl"
+    }
+
+    fn failure_policy(&self) -> &FailurePolicy {
+        &self.0
+    }
+
+    fn check(&self) -> Box<dyn Check> {
+        Box::new(Idle(self.0))
+    }
+}
+
+impl Check for Idle {
+    fn finish(self: Box<Self>, _scan: Arc<Scan>) -> BoxFuture<'static, Outcome> {
+        Box::pin(std::future::ready(Outcome::Skipped("no zones configured")))
+    }
+}

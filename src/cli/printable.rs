@@ -1,0 +1,65 @@
+//! Text from outside, made harmless for a terminal: no control characters, no escape sequences, nothing that
+//! turns the direction of writing or hides itself.
+
+/// At most `max` characters of `text`, escaped as Rust writes them (`\n`, `\u{202e}`); a cut is shown by `…`.
+/// The result is one line.
+pub(super) fn printable(text: &str, max: usize) -> String {
+    let mut out = String::with_capacity(text.len().min(max));
+    for (i, c) in text.chars().enumerate() {
+        if i >= max {
+            out.push('…');
+            break;
+        }
+        if c == '\\' || deceives(c) {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Characters that act on a terminal or on the reader's eye instead of being seen.
+pub(super) fn deceives(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            // Zero width, marks of direction, line and paragraph separators, embeddings, isolates.
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_acts_on_the_terminal() {
+        for (text, shown) in [
+            ("plain", "plain"),
+            ("Grüße 你好", "Grüße 你好"),
+            ("a\r\nb\tc\0", "a\\r\\nb\\tc\\u{0}"),
+            ("\u{1b}[2J\u{9b}31m\u{7f}", "\\u{1b}[2J\\u{9b}31m\\u{7f}"),
+            ("gpj.\u{202e}exe", "gpj.\\u{202e}exe"),
+            (
+                "a\u{200b}b\u{feff}\u{2066}",
+                "a\\u{200b}b\\u{feff}\\u{2066}",
+            ),
+            ("\\n", "\\\\n"),
+            ("$(id) 'x' \"y\"", "$(id) 'x' \"y\""),
+        ] {
+            assert_eq!(printable(text, 100), shown);
+        }
+        assert_eq!(printable("abcdef", 3), "abc…");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_printed_is_one_harmless_line(text in ".*") {
+            let shown = printable(&text, 10_000);
+            proptest::prop_assert!(!shown.chars().any(deceives));
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! `mailweir serve`: the daemon.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::{ConfigArgs, logging};
+use crate::config::{Config, Overrides};
+use crate::metrics::Metrics;
+use crate::quarantine::Quarantine;
+use crate::server::{self, Address, Budget, Engine, Health, Listener, Services};
+
+/// `mailweir serve`
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Where mail servers connect: 127.0.0.1:8895 or unix:/path; wins over the configuration.
+    #[arg(long, value_name = "ADDR")]
+    milter: Option<Address>,
+    /// Where /metrics, /healthz and /readyz are served; wins over the configuration.
+    #[arg(long, value_name = "ADDR")]
+    http: Option<SocketAddr>,
+}
+
+impl ServeArgs {
+    fn load(&self) -> Result<Config, crate::config::Problems> {
+        let overrides = Overrides {
+            milter: self.milter.clone(),
+            http: self.http,
+            ..self.config.overrides()
+        };
+        Config::load(self.config.config.as_deref(), &overrides)
+    }
+}
+
+pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
+    let config = match args.load() {
+        Ok(config) => config,
+        Err(problems) => {
+            eprintln!("{problems}");
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    logging::start(config.log());
+    // Whatever the daemon creates is nobody else's business; sockets get their mode explicitly.
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(serve(args, config))
+}
+
+async fn serve(args: ServeArgs, config: Config) -> anyhow::Result<ExitCode> {
+    let metrics = Arc::new(Metrics::new()?);
+    metrics
+        .build
+        .with_label_values(&[env!("CARGO_PKG_VERSION")])
+        .set(1);
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&config.data_dir)
+        .with_context(|| format!("cannot create {}", config.data_dir.display()))?;
+    let engine = match Engine::build(&config, &metrics) {
+        Ok(engine) => engine,
+        Err(problems) => {
+            eprintln!("{problems}");
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    taken(&metrics);
+    let quarantine = Quarantine::open(&config.file.quarantine, &config.data_dir, metrics.clone())
+        .await
+        .context("cannot open the quarantine")?;
+
+    let mut listeners = Vec::new();
+    for address in &config.listen {
+        listeners.push(Listener::bind(address, &config.access).await?);
+    }
+    let http = match config.http {
+        Some(address) => Some(
+            TcpListener::bind(address)
+                .await
+                .with_context(|| format!("cannot listen on {address} for HTTP"))?,
+        ),
+        None => None,
+    };
+    let services = Arc::new(Services {
+        engine: ArcSwap::from_pointee(engine),
+        quarantine: Arc::new(quarantine),
+        budget: Budget::new(config.settings.total_bytes, metrics.bytes_in_flight.clone()),
+        metrics: metrics.clone(),
+        settings: config.settings,
+    });
+    announce(&listeners, http.as_ref(), &services)?;
+
+    let drain = CancellationToken::new();
+    let stop = CancellationToken::new();
+    let health = Arc::new(Health::default());
+    health.set_ready(true);
+    let web = http.map(|listener| {
+        tokio::spawn(server::serve_http(
+            listener,
+            metrics.clone(),
+            health.clone(),
+            stop.clone(),
+        ))
+    });
+    let housed = services.quarantine.clone();
+    let until = stop.clone();
+    let keeper = tokio::spawn(async move { housed.keep_house(until).await });
+    tokio::spawn(reload_on_hangup(
+        args,
+        services.clone(),
+        signal(SignalKind::hangup())?,
+    ));
+    tokio::spawn(drain_on_signal(
+        [
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::interrupt())?,
+        ],
+        drain.clone(),
+        health,
+    ));
+    server::serve(listeners, services, drain).await;
+    stop.cancel();
+    keeper.await?;
+    if let Some(web) = web {
+        web.await??;
+    }
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says where the daemon listens and how a mail server is told, on standard output, for people and
+/// for scripts that chose port 0.
+fn announce(
+    listeners: &[Listener],
+    http: Option<&TcpListener>,
+    services: &Services,
+) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "mailweir {}", env!("CARGO_PKG_VERSION"))?;
+    writeln!(out, "chain: {:?}", services.engine.load().chain)?;
+    for listener in listeners {
+        let address = listener.address()?;
+        let postfix = match &address {
+            Address::Tcp(addr) => format!("inet:{addr}"),
+            Address::Unix(path) => format!("unix:{}", path.display()),
+        };
+        writeln!(
+            out,
+            "milter: {address}\n  \
+             Postfix, in main.cf:  smtpd_milters = {postfix}\n                        \
+             milter_default_action = tempfail\n  \
+             first message:        mailweir send --milter {address} FILE..."
+        )?;
+    }
+    if let Some(http) = http {
+        writeln!(out, "metrics: http://{}/metrics", http.local_addr()?)?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn taken(metrics: &Metrics) {
+    metrics.reload_ok.set(1);
+    metrics
+        .configuration_loaded
+        .set(jiff::Timestamp::now().as_millisecond() as f64 / 1000.0);
+}
+
+/// Promise 4: a broken configuration never replaces a working one.
+async fn reload_on_hangup(args: ServeArgs, services: Arc<Services>, mut hangup: Signal) {
+    let args = Arc::new(args);
+    while hangup.recv().await.is_some() {
+        let (args, metrics) = (args.clone(), services.metrics.clone());
+        let built = tokio::task::spawn_blocking(move || {
+            let config = args.load()?;
+            Engine::build(&config, &metrics)
+        })
+        .await;
+        let failure = match built {
+            Ok(Ok(engine)) => {
+                services.engine.store(Arc::new(engine));
+                taken(&services.metrics);
+                services.metrics.reloads.with_label_values(&["ok"]).inc();
+                tracing::info!(
+                    "reloaded; messages that began before end under the old configuration"
+                );
+                continue;
+            }
+            Ok(Err(problems)) => problems.to_string(),
+            Err(e) => e.to_string(),
+        };
+        services.metrics.reload_ok.set(0);
+        services
+            .metrics
+            .reloads
+            .with_label_values(&["failed"])
+            .inc();
+        tracing::error!("reload refused, the old configuration goes on:\n{failure}");
+    }
+}
+
+/// The first SIGTERM or SIGINT drains; the second ends at once.
+async fn drain_on_signal(
+    [mut terminate, mut interrupt]: [Signal; 2],
+    drain: CancellationToken,
+    health: Arc<Health>,
+) {
+    let mut next = async || {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    next().await;
+    tracing::info!("stopping: sessions end after the message in progress");
+    health.set_ready(false);
+    drain.cancel();
+    next().await;
+    tracing::warn!("stopping at once");
+    std::process::exit(1);
+}

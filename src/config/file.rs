@@ -1,0 +1,247 @@
+//! The configuration file as written. Every key has a default; unknown keys are errors.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde_saphyr::{Location, Spanned};
+
+use super::{ByteSize, Seconds};
+use crate::filter::{bayes, clamav, dnsbl, rules};
+use crate::quarantine;
+use crate::router::Hold;
+use crate::server::Address;
+
+/// A value that nobody wrote, so that it has no place in a file.
+pub(super) fn unwritten<T>(value: T) -> Spanned<T> {
+    Spanned::new(value, Location::UNKNOWN, Location::UNKNOWN)
+}
+
+/// The whole file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct File {
+    /// Where the daemon keeps its own files.
+    pub data_dir: PathBuf,
+    /// The milter side.
+    pub milter: MilterSection,
+    /// The HTTP listener for metrics and health.
+    pub http: HttpSection,
+    /// Bounds of memory and of parsing.
+    pub limits: LimitsSection,
+    /// From end of message to the verdict, at most.
+    pub deadline: Spanned<Seconds>,
+    /// Scores from which on something happens.
+    pub thresholds: Spanned<ThresholdsSection>,
+    /// The filters, in order.
+    pub chain: Vec<Spanned<FilterName>>,
+    /// Options of the filter `dnsbl`.
+    pub dnsbl: dnsbl::Options,
+    /// Options of the filter `rules`.
+    pub rules: rules::Options,
+    /// Options of the filter `bayes`.
+    pub bayes: bayes::Options,
+    /// Options of the filter `clamav`.
+    pub clamav: clamav::Options,
+    /// What becomes of messages that are held back: store or mta.
+    pub hold: Hold,
+    /// The quarantine store.
+    pub quarantine: quarantine::Options,
+    /// The log.
+    pub log: LogSection,
+}
+
+impl Default for File {
+    fn default() -> Self {
+        File {
+            data_dir: PathBuf::from("/var/lib/mailweir"),
+            milter: MilterSection::default(),
+            http: HttpSection::default(),
+            limits: LimitsSection::default(),
+            deadline: unwritten(Seconds::new(120)),
+            thresholds: unwritten(ThresholdsSection::default()),
+            chain: [
+                FilterName::Dnsbl,
+                FilterName::Rules,
+                FilterName::Bayes,
+                FilterName::Clamav,
+            ]
+            .map(unwritten)
+            .to_vec(),
+            dnsbl: dnsbl::Options::default(),
+            rules: rules::Options::default(),
+            bayes: bayes::Options::default(),
+            clamav: clamav::Options::default(),
+            hold: Hold::default(),
+            quarantine: quarantine::Options::default(),
+            log: LogSection::default(),
+        }
+    }
+}
+
+/// A member of the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FilterName {
+    /// DNS block lists.
+    Dnsbl,
+    /// Regex rules.
+    Rules,
+    /// The Bayesian classifier.
+    Bayes,
+    /// ClamAV.
+    Clamav,
+}
+
+/// `milter:`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MilterSection {
+    /// Where MTAs connect.
+    pub listen: Vec<Address>,
+    /// Permissions of unix sockets, octal.
+    pub socket_mode: Spanned<String>,
+    /// Group of unix sockets.
+    pub socket_group: Option<String>,
+    /// Connections at the same time.
+    pub connections: Spanned<usize>,
+    /// Within a message.
+    pub read_timeout: Spanned<Seconds>,
+    /// For the MTA to take a reply.
+    pub write_timeout: Spanned<Seconds>,
+    /// Between messages.
+    pub idle_timeout: Spanned<Seconds>,
+    /// Between two signs of life while a verdict is pending.
+    pub progress_interval: Spanned<Seconds>,
+    /// For sessions to end after SIGTERM.
+    pub drain: Spanned<Seconds>,
+}
+
+impl Default for MilterSection {
+    fn default() -> Self {
+        MilterSection {
+            listen: vec![Address::Tcp(([127, 0, 0, 1], 8895).into())],
+            socket_mode: unwritten("0660".to_owned()),
+            socket_group: None,
+            connections: unwritten(512),
+            read_timeout: unwritten(Seconds::new(300)),
+            write_timeout: unwritten(Seconds::new(30)),
+            idle_timeout: unwritten(Seconds::new(600)),
+            progress_interval: unwritten(Seconds::new(5)),
+            drain: unwritten(Seconds::new(30)),
+        }
+    }
+}
+
+/// `http:`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpSection {
+    /// Address for `/metrics`, `/healthz`, `/readyz`; null switches it off.
+    pub listen: Option<std::net::SocketAddr>,
+}
+
+impl Default for HttpSection {
+    fn default() -> Self {
+        HttpSection {
+            listen: Some(([127, 0, 0, 1], 8896).into()),
+        }
+    }
+}
+
+/// `limits:`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsSection {
+    /// Bytes of one message.
+    pub message: Spanned<ByteSize>,
+    /// Bytes of all messages in memory.
+    pub total: Spanned<ByteSize>,
+    /// Header fields that filters look at.
+    pub fields: Spanned<usize>,
+    /// MIME containers in containers.
+    pub depth: Spanned<usize>,
+    /// MIME parts.
+    pub parts: Spanned<usize>,
+    /// Bytes of text that filters look at.
+    pub text: Spanned<ByteSize>,
+    /// URLs of a message.
+    pub urls: Spanned<usize>,
+}
+
+impl Default for LimitsSection {
+    fn default() -> Self {
+        let parsing = crate::mail::Limits::default();
+        LimitsSection {
+            message: unwritten(ByteSize::mib(64)),
+            total: unwritten(ByteSize::mib(512)),
+            fields: unwritten(parsing.fields),
+            depth: unwritten(parsing.depth),
+            parts: unwritten(parsing.parts),
+            text: unwritten(ByteSize(parsing.text_bytes as u64)),
+            urls: unwritten(parsing.urls),
+        }
+    }
+}
+
+/// `thresholds:`
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ThresholdsSection {
+    /// Mark as spam.
+    pub tag: Option<f64>,
+    /// Hold back.
+    pub quarantine: Option<f64>,
+    /// Refuse.
+    pub reject: Option<f64>,
+}
+
+impl Default for ThresholdsSection {
+    fn default() -> Self {
+        let crate::verdict::Thresholds {
+            tag,
+            quarantine,
+            reject,
+        } = crate::verdict::Thresholds::default();
+        ThresholdsSection {
+            tag,
+            quarantine,
+            reject,
+        }
+    }
+}
+
+/// `log:`
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogSection {
+    /// The least severe level that is written.
+    pub level: LogLevel,
+    /// Lines for people or JSON objects.
+    pub format: LogFormat,
+}
+
+/// `log.level`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogLevel {
+    /// What went wrong.
+    Error,
+    /// And what may go wrong.
+    Warn,
+    /// And a line for each message.
+    #[default]
+    Info,
+    /// And how it came about.
+    Debug,
+}
+
+/// `log.format`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}

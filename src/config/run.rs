@@ -1,0 +1,312 @@
+//! The configuration as run: checked, with the command line applied.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_saphyr::Spanned;
+
+use super::file::{File, FilterName};
+use super::{LogSection, Problem, Problems, Seconds, Source, parse_yaml, span_of};
+use crate::mail::Limits;
+use crate::server::{Address, Settings, SocketAccess};
+use crate::verdict::Thresholds;
+
+/// What the command line says; it wins over the file.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// `--milter`
+    pub milter: Option<Address>,
+    /// `--http`
+    pub http: Option<SocketAddr>,
+    /// `--data-dir`
+    pub data_dir: Option<PathBuf>,
+}
+
+/// The embedded default configuration, which is also shipped as a commented file.
+pub const DEFAULT: &str = include_str!("../../mailweir.yaml");
+
+/// A checked configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file, for problems that are found later.
+    pub source: Source,
+    /// As written, for the options of the filters.
+    pub file: File,
+    /// Relative paths in it are relative to this folder.
+    pub base: PathBuf,
+    /// Where the daemon keeps its own files.
+    pub data_dir: PathBuf,
+    /// Where MTAs connect.
+    pub listen: Vec<Address>,
+    /// Who may connect to unix sockets.
+    pub access: SocketAccess,
+    /// The HTTP listener.
+    pub http: Option<SocketAddr>,
+    /// Bounds and waits of sessions.
+    pub settings: Settings,
+    /// Bounds of parsing.
+    pub mail_limits: Limits,
+    /// From end of message to the verdict.
+    pub deadline: Duration,
+    /// Scores from which on something happens.
+    pub thresholds: Thresholds,
+    /// The filters, in order, each once.
+    pub chain: Vec<FilterName>,
+}
+
+impl Config {
+    /// Reads and checks a file; without one, the embedded default, with the current folder as base.
+    ///
+    /// # Errors
+    /// Every problem found, with places.
+    pub fn load(path: Option<&Path>, overrides: &Overrides) -> Result<Config, Problems> {
+        let (source, base) = match path {
+            Some(path) => {
+                let base = path.parent().filter(|p| !p.as_os_str().is_empty());
+                (
+                    Source::read(path)?,
+                    base.unwrap_or(Path::new(".")).to_path_buf(),
+                )
+            }
+            None => (Source::new("(built in)", DEFAULT), PathBuf::from(".")),
+        };
+        Config::check(source, base, overrides)
+    }
+
+    fn check(source: Source, base: PathBuf, overrides: &Overrides) -> Result<Config, Problems> {
+        let file: File = match source.text().trim().is_empty() {
+            true => File::default(),
+            false => parse_yaml(&source)?,
+        };
+        let mut problems = Checker {
+            source: &source,
+            found: Vec::new(),
+        };
+        let milter = &file.milter;
+        let mode = problems.octal(&milter.socket_mode);
+        let data_dir = overrides
+            .data_dir
+            .clone()
+            .unwrap_or_else(|| base.join(&file.data_dir));
+        let settings = Settings {
+            connections: problems.number("milter.connections", &milter.connections, 1, 100_000),
+            message_bytes: problems.number(
+                "limits.message",
+                &Spanned::new(
+                    file.limits.message.value.bytes(),
+                    file.limits.message.referenced,
+                    file.limits.message.defined,
+                ),
+                1 << 10,
+                1 << 31,
+            ),
+            total_bytes: file.limits.total.value.bytes(),
+            read_timeout: problems.wait("milter.read_timeout", &milter.read_timeout, 1, 7200),
+            write_timeout: problems.wait("milter.write_timeout", &milter.write_timeout, 1, 7200),
+            idle_timeout: problems.wait("milter.idle_timeout", &milter.idle_timeout, 1, 86_400),
+            // Sendmail gives up when it hears nothing for 10 seconds.
+            progress_interval: problems.wait(
+                "milter.progress_interval",
+                &milter.progress_interval,
+                1,
+                9,
+            ),
+            drain: problems.wait("milter.drain", &milter.drain, 0, 3600),
+        };
+        if settings.total_bytes < settings.message_bytes {
+            problems.at(
+                &file.limits.total,
+                "limits.total is smaller than limits.message, so such a message never fits",
+            );
+        }
+        if milter.listen.is_empty() && overrides.milter.is_none() {
+            problems.found.push(Problem::without_place(
+                "milter.listen is empty, so no mail server could connect",
+            ));
+        }
+        let mail_limits = Limits {
+            fields: problems.number("limits.fields", &file.limits.fields, 1, 1_000_000),
+            depth: problems.number("limits.depth", &file.limits.depth, 1, 1000),
+            parts: problems.number("limits.parts", &file.limits.parts, 1, 100_000),
+            text_bytes: file.limits.text.value.bytes(),
+            urls: problems.number("limits.urls", &file.limits.urls, 1, 100_000),
+        };
+        // Sendmail waits five minutes in all from end of message on.
+        let deadline = problems.wait("deadline", &file.deadline, 1, 270);
+        problems.found.extend(file.quarantine.problems(&source).0);
+        let config = Config {
+            data_dir,
+            listen: match &overrides.milter {
+                Some(address) => vec![address.clone()],
+                None => milter.listen.clone(),
+            },
+            access: SocketAccess {
+                mode,
+                group: milter.socket_group.clone(),
+            },
+            http: overrides.http.or(file.http.listen),
+            settings,
+            mail_limits,
+            deadline,
+            thresholds: problems.thresholds(&file),
+            chain: problems.chain(&file.chain),
+            base,
+            file: file.clone(),
+            source: source.clone(),
+        };
+        match problems.found.is_empty() {
+            true => Ok(config),
+            false => Err(Problems(problems.found)),
+        }
+    }
+
+    /// `log:`
+    pub fn log(&self) -> LogSection {
+        self.file.log
+    }
+}
+
+struct Checker<'a> {
+    source: &'a Source,
+    found: Vec<Problem>,
+}
+
+impl Checker<'_> {
+    fn at<T>(&mut self, value: &Spanned<T>, message: impl Into<String>) {
+        self.found
+            .push(Problem::at(self.source, span_of(value), message));
+    }
+
+    fn number(&mut self, key: &str, value: &Spanned<usize>, least: usize, most: usize) -> usize {
+        if value.value < least || value.value > most {
+            self.at(value, format!("{key} must be between {least} and {most}"));
+        }
+        value.value
+    }
+
+    fn wait(&mut self, key: &str, value: &Spanned<Seconds>, least: u64, most: u64) -> Duration {
+        let wait = value.value.0;
+        if wait < Duration::from_secs(least) || wait > Duration::from_secs(most) {
+            self.at(value, format!("{key} must be between {least}s and {most}s"));
+        }
+        wait
+    }
+
+    fn octal(&mut self, value: &Spanned<String>) -> u32 {
+        match u32::from_str_radix(&value.value, 8) {
+            Ok(mode) if mode <= 0o777 => mode,
+            _ => {
+                self.at(
+                    value,
+                    "milter.socket_mode must be octal permissions such as \"0660\"",
+                );
+                0o600
+            }
+        }
+    }
+
+    fn thresholds(&mut self, file: &File) -> Thresholds {
+        let written = file.thresholds.value;
+        let all = [written.tag, written.quarantine, written.reject];
+        let ordered: Vec<f64> = all.into_iter().flatten().collect();
+        if ordered.iter().any(|t| !t.is_finite()) {
+            self.at(
+                &file.thresholds,
+                "thresholds must be finite numbers, or null for never",
+            );
+        }
+        if !ordered.is_sorted() {
+            self.at(
+                &file.thresholds,
+                "thresholds must rise: tag, quarantine, reject",
+            );
+        }
+        Thresholds {
+            tag: written.tag,
+            quarantine: written.quarantine,
+            reject: written.reject,
+        }
+    }
+
+    fn chain(&mut self, names: &[Spanned<FilterName>]) -> Vec<FilterName> {
+        let mut seen = HashSet::new();
+        for name in names {
+            if !seen.insert(name.value) {
+                self.at(name, "this filter stands in the chain twice");
+            }
+        }
+        names.iter().map(|n| n.value).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str) -> Result<Config, Problems> {
+        Config::check(
+            Source::new("mailweir.yaml", text),
+            PathBuf::from("."),
+            &Overrides::default(),
+        )
+    }
+
+    #[test]
+    fn the_shipped_file_says_what_holds_without_it() {
+        let shipped = check(DEFAULT).unwrap();
+        let empty = check("").unwrap();
+        assert_eq!(
+            format!("{:?}", shipped.settings),
+            format!("{:?}", empty.settings)
+        );
+        assert_eq!(shipped.thresholds, empty.thresholds);
+        assert_eq!(shipped.listen, empty.listen);
+        assert_eq!(shipped.http, empty.http);
+        assert_eq!(shipped.chain, empty.chain);
+        assert_eq!(shipped.mail_limits, empty.mail_limits);
+        assert_eq!(shipped.deadline, empty.deadline);
+    }
+
+    #[test]
+    fn all_values_out_of_range_are_named_at_once() {
+        let problems = check(
+            "milter: { connections: 0, socket_mode: \"9\" }\ndeadline: 10m\n\
+             thresholds: { tag: 9, reject: 3 }\nchain: [rules, rules]\n",
+        )
+        .unwrap_err()
+        .to_string();
+        for part in [
+            "mailweir.yaml:1:24",
+            "milter.connections must be between 1 and 100000",
+            "octal permissions",
+            "deadline must be between 1s and 270s",
+            "thresholds must rise",
+            "mailweir.yaml:4:16",
+            "twice",
+        ] {
+            assert!(problems.contains(part), "{part} in:\n{problems}");
+        }
+    }
+
+    #[test]
+    fn a_misspelt_filter_is_explained() {
+        let problems = check("chain: [rules, clamv]\n").unwrap_err().to_string();
+        assert!(problems.contains("did you mean `clamav`?"), "{problems}");
+    }
+
+    #[test]
+    fn the_command_line_wins() {
+        let overrides = Overrides {
+            milter: Some("unix:/run/m.sock".parse().unwrap()),
+            http: Some("127.0.0.1:0".parse().unwrap()),
+            data_dir: Some(PathBuf::from("/tmp/x")),
+        };
+        let source = Source::new("a.yaml", "data_dir: other\n");
+        let config = Config::check(source, PathBuf::from("/etc"), &overrides).unwrap();
+        assert_eq!(config.listen, [overrides.milter.unwrap()]);
+        assert_eq!(config.http, overrides.http);
+        assert_eq!(config.data_dir, PathBuf::from("/tmp/x"));
+    }
+}

@@ -1,0 +1,166 @@
+//! The chain: its members in the order of the configuration, and their checks on one transaction.
+//!
+//! The order decides which outcome is looked at first and may end the evaluation; it does not serialise
+//! waiting: all checks are joined at once, under one deadline. What stands behind a decisive hit is
+//! recorded as skipped even if it was ready, so that the verdict does not depend on speed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesOrdered;
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::{Check, Filter, Hit, Outcome, Reason, Scan};
+use crate::mail::{Envelope, Spool};
+
+/// Why the filters behind a decisive hit have no outcome.
+pub const ENDED: &str = "a filter before it was decisive";
+
+/// The members of the chain, in order.
+#[derive(Clone, Default)]
+pub struct Chain {
+    members: Vec<Arc<dyn Filter>>,
+}
+
+impl std::fmt::Debug for Chain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list()
+            .entries(self.members.iter().map(|m| m.name()))
+            .finish()
+    }
+}
+
+/// What one filter said of one message.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// The filter's name.
+    pub filter: &'static str,
+    /// Its outcome.
+    pub outcome: Outcome,
+    /// From end of message to the outcome.
+    #[serde(skip)]
+    pub elapsed: Duration,
+}
+
+impl Chain {
+    /// A chain of these members.
+    pub fn new(members: Vec<Arc<dyn Filter>>) -> Chain {
+        Chain { members }
+    }
+
+    /// The members, in order.
+    pub fn members(&self) -> &[Arc<dyn Filter>] {
+        &self.members
+    }
+
+    /// Whether a message may be decided before its end.
+    pub fn may_decide_early(&self) -> bool {
+        self.members.iter().any(|m| m.may_decide_early())
+    }
+
+    /// Begins the checks of one transaction.
+    pub fn begin(&self) -> Checks {
+        Checks {
+            members: self.members.iter().map(|f| (f.name(), f.check())).collect(),
+        }
+    }
+}
+
+/// The checks at work on one transaction. Dropping them cancels what is in flight.
+pub struct Checks {
+    members: Vec<(&'static str, Box<dyn Check>)>,
+}
+
+impl std::fmt::Debug for Checks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list()
+            .entries(self.members.iter().map(|m| m.0))
+            .finish()
+    }
+}
+
+impl Checks {
+    /// The client is known.
+    pub fn connect(&mut self, envelope: &Envelope) {
+        self.each(|c| c.connect(envelope));
+    }
+
+    /// HELO was given.
+    pub fn helo(&mut self, envelope: &Envelope) {
+        self.each(|c| c.helo(envelope));
+    }
+
+    /// MAIL was given.
+    pub fn mail(&mut self, envelope: &Envelope) {
+        self.each(|c| c.mail(envelope));
+    }
+
+    /// RCPT was given.
+    pub fn rcpt(&mut self, envelope: &Envelope) {
+        self.each(|c| c.rcpt(envelope));
+    }
+
+    /// The header is in the spool.
+    pub fn headers(&mut self, envelope: &Envelope, spool: &Arc<Spool>) {
+        self.each(|c| c.headers(envelope, spool));
+    }
+
+    /// The first decisive hit, in the order of the chain, that is known by now. Never waits.
+    pub fn decisive(&mut self) -> Option<(&'static str, Hit)> {
+        self.members
+            .iter_mut()
+            .find_map(|(name, check)| Some((*name, check.decisive()?)))
+    }
+
+    /// Joins all checks. After `deadline` whatever is missing is `Unscanned(Timeout)`.
+    pub async fn finish(self, scan: Arc<Scan>, deadline: Instant) -> Vec<Report> {
+        let started = Instant::now();
+        let names: Vec<_> = self.members.iter().map(|m| m.0).collect();
+        let mut joined: FuturesOrdered<_> = self
+            .members
+            .into_iter()
+            .map(|(filter, check)| {
+                let outcome = check.finish(scan.clone());
+                async move {
+                    let outcome = tokio::time::timeout_at(deadline, outcome)
+                        .await
+                        .unwrap_or_else(|_| {
+                            Outcome::unscanned(
+                                Reason::Timeout,
+                                "the deadline of the message passed",
+                            )
+                        });
+                    Report {
+                        filter,
+                        outcome,
+                        elapsed: started.elapsed(),
+                    }
+                }
+            })
+            .collect();
+        let mut reports = Vec::with_capacity(names.len());
+        while let Some(report) = joined.next().await {
+            let decisive = report.outcome.hits().iter().any(|h| h.decisive.is_some());
+            reports.push(report);
+            if decisive {
+                break;
+            }
+        }
+        for filter in names.into_iter().skip(reports.len()) {
+            reports.push(Report {
+                filter,
+                outcome: Outcome::Skipped(ENDED),
+                elapsed: started.elapsed(),
+            });
+        }
+        reports
+    }
+
+    fn each(&mut self, mut stage: impl FnMut(&mut dyn Check)) {
+        for (_, check) in &mut self.members {
+            stage(check.as_mut());
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! The index: SQLite in WAL mode with full synchronisation, so that a commit survives a crash of the
+//! machine. One connection writes, so that writers of this process queue fairly; others read beside it.
+//! Another process (the command line) may write too; each waits for the other up to [`BUSY`].
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Sqlite, SqliteConnection, Transaction};
+
+use super::QuarantineError;
+use super::entry::{Entry, bare};
+
+/// Longest wait for another process that writes.
+const BUSY: Duration = Duration::from_secs(10);
+/// Longest wait for a connection of our own.
+const ACQUIRE: Duration = Duration::from_secs(10);
+const READERS: u32 = 3;
+
+/// The same message from the same sender to the same recipients within this time is a retry.
+const RETRY_WINDOW_MS: i64 = 86_400_000;
+/// Ids of retries that can be looked up, for each message; later ones are only counted.
+const SIGHTINGS: i64 = 50;
+
+/// The schema, step by step; `PRAGMA user_version` counts the steps that were made.
+const MIGRATIONS: [&str; 1] = [r"
+CREATE TABLE messages (
+    id TEXT PRIMARY KEY NOT NULL,
+    received INTEGER NOT NULL,
+    last_seen INTEGER NOT NULL,
+    seen INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    released INTEGER,
+    size INTEGER NOT NULL,
+    likeness BLOB NOT NULL,
+    sender TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    entry TEXT NOT NULL
+) STRICT;
+CREATE INDEX messages_by_age ON messages (last_seen, id);
+CREATE INDEX messages_by_arrival ON messages (received, id);
+CREATE INDEX messages_by_state ON messages (state, size);
+CREATE INDEX messages_by_likeness ON messages (likeness);
+CREATE TABLE recipients (
+    message TEXT NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
+    recipient TEXT NOT NULL,
+    PRIMARY KEY (message, recipient)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE hits (
+    message TEXT NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
+    rule TEXT NOT NULL,
+    PRIMARY KEY (message, rule)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX hits_by_rule ON hits (rule);
+CREATE TABLE sightings (
+    id TEXT PRIMARY KEY NOT NULL,
+    message TEXT NOT NULL REFERENCES messages (id) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sightings_by_message ON sightings (message);
+CREATE TABLE marks (
+    serial INTEGER PRIMARY KEY AUTOINCREMENT,
+    message TEXT NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
+    token BLOB NOT NULL,
+    fields INTEGER NOT NULL,
+    fingerprint BLOB NOT NULL,
+    issued INTEGER NOT NULL,
+    expires INTEGER NOT NULL,
+    uses INTEGER NOT NULL,
+    first_used INTEGER
+) STRICT;
+CREATE INDEX marks_by_message ON marks (message);
+CREATE TABLE clock (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    last_expiry INTEGER NOT NULL,
+    suspect_since INTEGER
+) STRICT;
+"];
+
+/// What became of an insert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Inserted {
+    /// A new message.
+    New,
+    /// This id was there already, with the same message.
+    Known,
+    /// A retry of the message with this id.
+    Retry(String),
+    /// This id was there already, with another message.
+    Conflict,
+}
+
+/// A handle to the index; clones share it.
+#[derive(Clone, Debug)]
+pub(super) struct Index {
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl Index {
+    /// Opens the index file, which must exist, if only empty, and brings its schema up to date.
+    pub(super) async fn open(path: &Path) -> Result<Index, QuarantineError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(false)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY);
+        let pool = |n| {
+            SqlitePoolOptions::new()
+                .max_connections(n)
+                .acquire_timeout(ACQUIRE)
+        };
+        let writer = pool(1).connect_with(options.clone()).await?;
+        let index = Index {
+            writer,
+            readers: pool(READERS).connect_lazy_with(options),
+        };
+        index.migrate().await?;
+        Ok(index)
+    }
+
+    async fn migrate(&self) -> Result<(), QuarantineError> {
+        const VERSION: &str = "PRAGMA user_version";
+        let known = MIGRATIONS.len() as i64;
+        // Whoever only looks shall not wait for the lock of writers.
+        let found: i64 = sqlx::query_scalar(VERSION).fetch_one(&self.readers).await?;
+        if found == known {
+            return Ok(());
+        }
+        let mut tx = self.begin().await?;
+        // Another process may have been faster.
+        let found: i64 = sqlx::query_scalar(VERSION).fetch_one(&mut *tx).await?;
+        let made = usize::try_from(found).ok().filter(|_| found <= known);
+        let made = made.ok_or(QuarantineError::Version { found, known })?;
+        for step in MIGRATIONS.iter().skip(made) {
+            sqlx::raw_sql(*step).execute(&mut *tx).await?;
+        }
+        sqlx::query("INSERT OR IGNORE INTO clock (only, last_expiry) VALUES (1, ?)")
+            .bind(jiff::Timestamp::now().as_millisecond())
+            .execute(&mut *tx)
+            .await?;
+        // A pragma takes no bound value; this is a number of ours.
+        let version = format!("PRAGMA user_version = {known}");
+        sqlx::query(sqlx::AssertSqlSafe(version))
+            .execute(&mut *tx)
+            .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// A transaction that writes; it takes the lock at once, so that it cannot fail half-way for a lock.
+    pub(super) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, QuarantineError> {
+        match self.writer.begin_with("BEGIN IMMEDIATE").await {
+            Err(sqlx::Error::PoolTimedOut) => Err(QuarantineError::Busy),
+            other => Ok(other?),
+        }
+    }
+
+    /// For reading.
+    pub(super) fn readers(&self) -> &SqlitePool {
+        &self.readers
+    }
+
+    pub(super) async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    /// Counts a retry of a message that is held, if this is one, and returns the id of the message.
+    pub(super) async fn retry(
+        &self,
+        entry: &Entry,
+        likeness: &[u8],
+    ) -> Result<Option<String>, QuarantineError> {
+        // Most messages are no retries: look before taking the write lock.
+        let seen: Option<i64> =
+            sqlx::query_scalar("SELECT 1 FROM messages WHERE likeness = ? LIMIT 1")
+                .bind(likeness)
+                .fetch_optional(&self.readers)
+                .await?;
+        if seen.is_none() {
+            return Ok(None);
+        }
+        let mut tx = self.begin().await?;
+        let original = count_retry(&mut tx, entry, likeness).await?;
+        tx.commit().await?;
+        Ok(original)
+    }
+
+    /// Forgets that an id was a retry: the message it led to is lost.
+    pub(super) async fn forget_sighting(&self, id: &str) -> Result<(), QuarantineError> {
+        let mut tx = self.begin().await?;
+        sqlx::query("DELETE FROM sightings WHERE id = ?")
+            .bind(id)
+            .execute(&mut *tx)
+            .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Enters a message, whose file is durable already.
+    pub(super) async fn insert(
+        &self,
+        entry: &Entry,
+        likeness: &[u8],
+    ) -> Result<Inserted, QuarantineError> {
+        let mut tx = self.begin().await?;
+        let done = insert(&mut tx, entry, likeness).await?;
+        tx.commit().await?;
+        Ok(done)
+    }
+
+    /// The likeness of the message that is entered under that very id.
+    pub(super) async fn likeness(&self, id: &str) -> Result<Option<Vec<u8>>, QuarantineError> {
+        Ok(
+            sqlx::query_scalar("SELECT likeness FROM messages WHERE id = ?")
+                .bind(id)
+                .fetch_optional(&self.readers)
+                .await?,
+        )
+    }
+
+    /// The id under which a message is kept: its own, or that of the message it was a retry of.
+    pub(super) async fn resolve(&self, id: &str) -> Result<String, QuarantineError> {
+        let found: Option<String> = sqlx::query_scalar(
+            "SELECT coalesce((SELECT id FROM messages WHERE id = ?1),
+                             (SELECT message FROM sightings WHERE id = ?1))",
+        )
+        .bind(id)
+        .fetch_one(&self.readers)
+        .await?;
+        found.ok_or_else(|| QuarantineError::NotFound(id.to_owned()))
+    }
+}
+
+async fn count_retry(
+    tx: &mut SqliteConnection,
+    entry: &Entry,
+    likeness: &[u8],
+) -> Result<Option<String>, QuarantineError> {
+    let at = entry.received.as_millisecond();
+    let original: Option<String> = sqlx::query_scalar(
+        "UPDATE messages SET seen = seen + 1, last_seen = max(last_seen, ?1)
+         WHERE id = (SELECT id FROM messages
+                     WHERE likeness = ?2 AND id <> ?3 AND state = 'held'
+                       AND received BETWEEN ?1 - ?4 AND ?1 + ?4
+                     ORDER BY received LIMIT 1)
+         RETURNING id",
+    )
+    .bind(at)
+    .bind(likeness)
+    .bind(&entry.id)
+    .bind(RETRY_WINDOW_MS)
+    .fetch_optional(&mut *tx)
+    .await?;
+    if let Some(original) = &original {
+        sqlx::query(
+            "INSERT OR IGNORE INTO sightings (id, message)
+             SELECT ?1, ?2 WHERE (SELECT count(*) FROM sightings WHERE message = ?2) < ?3",
+        )
+        .bind(&entry.id)
+        .bind(original)
+        .bind(SIGHTINGS)
+        .execute(&mut *tx)
+        .await?;
+    }
+    Ok(original)
+}
+
+async fn insert(
+    tx: &mut SqliteConnection,
+    entry: &Entry,
+    likeness: &[u8],
+) -> Result<Inserted, QuarantineError> {
+    let known: Option<Vec<u8>> = sqlx::query_scalar("SELECT likeness FROM messages WHERE id = ?")
+        .bind(&entry.id)
+        .fetch_optional(&mut *tx)
+        .await?;
+    if let Some(known) = known {
+        let same = known == likeness;
+        return Ok(if same {
+            Inserted::Known
+        } else {
+            Inserted::Conflict
+        });
+    }
+    if let Some(original) = count_retry(tx, entry, likeness).await? {
+        return Ok(Inserted::Retry(original));
+    }
+    sqlx::query(
+        "INSERT INTO messages
+             (id, received, last_seen, seen, state, size, likeness, sender, subject, entry)
+         VALUES (?1, ?2, ?2, 1, 'held', ?3, ?4, ?5, ?6, ?7)",
+    )
+    .bind(&entry.id)
+    .bind(entry.received.as_millisecond())
+    .bind(i64::try_from(entry.size).unwrap_or(i64::MAX))
+    .bind(likeness)
+    .bind(folded(&String::from_utf8_lossy(bare(&entry.sender))))
+    .bind(folded(&entry.subject))
+    .bind(serde_json::to_string(entry).unwrap_or_default())
+    .execute(&mut *tx)
+    .await?;
+    for recipient in &entry.recipients {
+        sqlx::query("INSERT OR IGNORE INTO recipients (message, recipient) VALUES (?, ?)")
+            .bind(&entry.id)
+            .bind(folded(&String::from_utf8_lossy(bare(recipient))))
+            .execute(&mut *tx)
+            .await?;
+    }
+    for rule in &entry.rules {
+        sqlx::query("INSERT OR IGNORE INTO hits (message, rule) VALUES (?, ?)")
+            .bind(&entry.id)
+            .bind(rule)
+            .execute(&mut *tx)
+            .await?;
+    }
+    Ok(Inserted::New)
+}
+
+/// As it is searched: lower case, in all scripts, and without NUL, at which SQLite would stop reading.
+pub(super) fn folded(text: &str) -> String {
+    text.to_lowercase().replace('\0', "\u{fffd}")
+}

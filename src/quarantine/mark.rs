@@ -1,0 +1,435 @@
+//! Marks: what lets a released message pass the filters.
+//!
+//! A released message goes to the MTA by SMTP and so comes back to us. It carries one more header field,
+//! `X-Mailweir-Release: <id>.<token>`. The token is 128 bits of randomness; the index keeps its hash only,
+//! with the [`Fingerprint`] of the message and an expiry. A mark lets pass:
+//! - only the message it was made for, whoever may have read the mark on its way;
+//! - only until it expires;
+//! - once; and once more within [`REPEAT_MS`]. The second time is for a relay before us: when it lost our
+//!   answer it must send the message again, and Postfix does so after 5 to 10 minutes by default. Worst
+//!   case of that grace is a second copy of a message that a person has released.
+//!
+//! The use is counted durably before the message passes. Whatever is refused is checked like any other
+//! message. The field is removed from the message when it is delivered.
+
+use std::fmt;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use ulid::Ulid;
+
+use super::entry::checked_id;
+use super::fingerprint::Fingerprint;
+use super::record::State;
+use super::{Quarantine, QuarantineError, blocking};
+
+/// Marks of one message that are valid at one time; the oldest go.
+const MARKS: i64 = 8;
+const USES: i64 = 2;
+/// After the first use, the second must come within this time: 15 minutes.
+const REPEAT_MS: i64 = 15 * 60_000;
+/// How far back the clock may go before a mark is not believed: 5 minutes.
+const SLACK_MS: i64 = 5 * 60_000;
+
+/// The secret value of the header field. Its `Debug` form does not show the token.
+#[derive(Clone)]
+pub struct Mark {
+    id: String,
+    token: String,
+    pub(super) serial: i64,
+}
+
+impl Mark {
+    /// The value for the header field.
+    pub fn value(&self) -> String {
+        format!("{}.{}", self.id, self.token)
+    }
+
+    /// The id of the message.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl fmt::Debug for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mark")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a mark of release is worth.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Redeem {
+    /// The message passes.
+    Pass,
+    /// The mark is not good: why, in a few fixed words.
+    Refused(&'static str),
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    serial: i64,
+    token: Vec<u8>,
+    fields: i64,
+    fingerprint: Vec<u8>,
+    issued: i64,
+    expires: i64,
+    uses: i64,
+    first_used: Option<i64>,
+}
+
+impl Row {
+    /// Why the mark does not hold at that time, if it does not.
+    fn refusal(&self, now: i64) -> Option<&'static str> {
+        if now > self.expires {
+            return Some("the mark has expired");
+        }
+        if now < self.issued - SLACK_MS {
+            return Some("the clock stands before the release");
+        }
+        let spent = self.uses >= USES
+            || self
+                .first_used
+                .is_some_and(|first| now.abs_diff(first) > REPEAT_MS.unsigned_abs());
+        spent.then_some("the mark was used already")
+    }
+}
+
+impl Quarantine {
+    /// Begins a release: notes durably that it was begun, and makes the mark for it. `raw` must be the
+    /// stored message.
+    ///
+    /// # Errors
+    /// [`QuarantineError::NotFound`], also when the message is being removed; [`QuarantineError::Lost`];
+    /// the index.
+    pub(super) async fn begin_release(
+        &self,
+        id: &str,
+        raw: &Bytes,
+    ) -> Result<Mark, QuarantineError> {
+        let now = Timestamp::now().as_millisecond();
+        let valid = self.options.release.mark_valid.value.0.as_millis();
+        let expires = now.saturating_add(i64::try_from(valid).unwrap_or(i64::MAX));
+        let raw = raw.clone();
+        let (token, fingerprint) =
+            blocking(move || random_token().map(|token| (token, Fingerprint::of(&raw)))).await??;
+
+        let mut tx = self.index.begin().await?;
+        let state: Option<String> = sqlx::query_scalar("SELECT state FROM messages WHERE id = ?")
+            .bind(id)
+            .fetch_optional(&mut *tx)
+            .await?;
+        match state.as_deref() {
+            None => return Err(QuarantineError::NotFound(id.to_owned())),
+            Some(s) if s == State::Deleting.name() => {
+                return Err(QuarantineError::NotFound(id.to_owned()));
+            }
+            Some(s) if s == State::Lost.name() => return Err(QuarantineError::Lost(id.to_owned())),
+            Some(_) => {}
+        }
+        let serial: i64 = sqlx::query_scalar(
+            "INSERT INTO marks (message, token, fields, fingerprint, issued, expires, uses)
+             VALUES (?, ?, ?, ?, ?, ?, 0) RETURNING serial",
+        )
+        .bind(id)
+        .bind(hash(&token).as_bytes().as_slice())
+        .bind(i64::from(fingerprint.fields))
+        .bind(fingerprint.hash.as_bytes().as_slice())
+        .bind(now)
+        .bind(expires)
+        .fetch_one(&mut *tx)
+        .await?;
+        sqlx::query(
+            "DELETE FROM marks WHERE message = ?1 AND serial NOT IN
+                 (SELECT serial FROM marks WHERE message = ?1 ORDER BY serial DESC LIMIT ?2)",
+        )
+        .bind(id)
+        .bind(MARKS)
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query("UPDATE messages SET state = 'releasing' WHERE id = ?")
+            .bind(id)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(Mark {
+            id: id.to_owned(),
+            token,
+            serial,
+        })
+    }
+
+    /// Checks the mark of a message that came in, and counts its use durably. `raw` is the whole message as
+    /// it came, with the mark's field and whatever an MTA added.
+    ///
+    /// # Errors
+    /// The index: then nothing is known of the mark, and the message must be checked like any other.
+    pub async fn redeem(&self, mark: &str, raw: &Bytes) -> Result<Redeem, QuarantineError> {
+        let now = Timestamp::now().as_millisecond();
+        let result = self.redeem_at(mark, raw, now).await;
+        if matches!(result, Ok(Redeem::Pass)) {
+            self.count("redeemed", 1);
+        }
+        self.counted("redeem", result)
+    }
+
+    pub(super) async fn redeem_at(
+        &self,
+        mark: &str,
+        raw: &Bytes,
+        now: i64,
+    ) -> Result<Redeem, QuarantineError> {
+        let Some((id, token)) = parse(mark) else {
+            return Ok(Redeem::Refused("not a mark of ours"));
+        };
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT serial, token, fields, fingerprint, issued, expires, uses, first_used
+             FROM marks WHERE message = ?",
+        )
+        .bind(id)
+        .fetch_all(self.index.readers())
+        .await?;
+        // The comparison of hashes takes the same time wherever they differ.
+        let token = hash(token);
+        let Some(row) = rows.into_iter().find(|r| same(&token, &r.token)) else {
+            return Ok(Redeem::Refused("the mark is unknown"));
+        };
+        if let Some(why) = row.refusal(now) {
+            return Ok(Redeem::Refused(why));
+        }
+        let fields = u8::try_from(row.fields).unwrap_or_default();
+        let raw = raw.clone();
+        let found = blocking(move || Fingerprint::with(&raw, fields)).await?;
+        if found.fields != fields || !same(&found.hash, &row.fingerprint) {
+            return Ok(Redeem::Refused("the mark is for another message"));
+        }
+
+        let mut tx = self.index.begin().await?;
+        // Another session may have used it meanwhile: the count of uses must still be the one looked at.
+        let used = sqlx::query(
+            "UPDATE marks SET uses = uses + 1, first_used = coalesce(first_used, ?)
+             WHERE serial = ? AND uses = ?",
+        )
+        .bind(now)
+        .bind(row.serial)
+        .bind(row.uses)
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        tx.commit().await?;
+        Ok(match used {
+            1 => Redeem::Pass,
+            _ => Redeem::Refused("the mark is in use"),
+        })
+    }
+}
+
+/// Id and token of a well-formed mark.
+fn parse(mark: &str) -> Option<(&str, &str)> {
+    let (id, token) = mark.split_once('.')?;
+    checked_id(id).ok()?;
+    let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    (token.len() == 32 && token.bytes().all(hex)).then_some((id, token))
+}
+
+fn hash(token: &str) -> blake3::Hash {
+    blake3::Hash::from_bytes(blake3::derive_key(
+        "mailweir release token 1",
+        token.as_bytes(),
+    ))
+}
+
+fn same(hash: &blake3::Hash, stored: &[u8]) -> bool {
+    <[u8; 32]>::try_from(stored).is_ok_and(|s| *hash == blake3::Hash::from_bytes(s))
+}
+
+/// 128 bits from the system, as 32 hex digits.
+fn random_token() -> Result<String, QuarantineError> {
+    let path = std::path::Path::new("/dev/urandom");
+    let mut bytes = [0_u8; 16];
+    std::fs::File::open(path)
+        .and_then(|mut f| std::io::Read::read_exact(&mut f, &mut bytes))
+        .map_err(QuarantineError::file("read", path))?;
+    // The same 128 bits, in the digits of a Ulid's number.
+    Ok(format!("{:032x}", Ulid::from_bytes(bytes).0))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::mail::Envelope;
+    use crate::metrics::Metrics;
+    use crate::quarantine::{Entry, Options};
+    use crate::verdict::Verdict;
+
+    const RAW: &[u8] = b"From: a@b\r\nSubject: x\r\n\r\nhello\r\n";
+    const HOUR: i64 = 3_600_000;
+
+    struct Store {
+        quarantine: Arc<Quarantine>,
+        id: String,
+        raw: Bytes,
+        now: i64,
+        _dir: tempfile::TempDir,
+    }
+
+    impl Store {
+        async fn new() -> Store {
+            let dir = tempfile::tempdir().unwrap();
+            let metrics = Arc::new(Metrics::new().unwrap());
+            let options = Options::default();
+            let quarantine = Quarantine::open(&options, dir.path(), metrics);
+            let quarantine = Arc::new(quarantine.await.unwrap());
+            let id = Ulid::new().to_string();
+            let now = Timestamp::now();
+            let (envelope, verdict) = (Envelope::default(), Verdict::released());
+            let entry = Entry::new(&id, now, &envelope, "x", &verdict, 0);
+            let raw = Bytes::from_static(RAW);
+            quarantine.store(&entry, raw.clone()).await.unwrap();
+            Store {
+                quarantine,
+                id,
+                raw,
+                now: now.as_millisecond(),
+                _dir: dir,
+            }
+        }
+
+        async fn mark(&self) -> String {
+            let mark = self.quarantine.begin_release(&self.id, &self.raw).await;
+            mark.unwrap().value()
+        }
+
+        async fn redeem(&self, mark: &str, raw: &[u8], at: i64) -> Redeem {
+            let raw = Bytes::copy_from_slice(raw);
+            let redeemed = self.quarantine.redeem_at(mark, &raw, self.now + at).await;
+            redeemed.unwrap()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_mark_passes_once_and_once_more_for_a_lost_answer() {
+        let store = Store::new().await;
+        let mark = store.mark().await;
+        let used = Redeem::Refused("the mark was used already");
+        assert_eq!(store.redeem(&mark, RAW, 1_000).await, Redeem::Pass);
+        assert_eq!(store.redeem(&mark, RAW, 601_000).await, Redeem::Pass);
+        assert_eq!(store.redeem(&mark, RAW, 602_000).await, used);
+
+        let mark = store.mark().await;
+        assert_eq!(store.redeem(&mark, RAW, 1_000).await, Redeem::Pass);
+        assert_eq!(store.redeem(&mark, RAW, 2_000 + REPEAT_MS).await, used);
+    }
+
+    #[tokio::test]
+    async fn marks_expire_and_a_clock_set_back_does_not_revive_them() {
+        let store = Store::new().await;
+        let mark = store.mark().await;
+        let refused = |why| Redeem::Refused(why);
+        assert_eq!(
+            store.redeem(&mark, RAW, HOUR + 60_000).await,
+            refused("the mark has expired")
+        );
+        assert_eq!(
+            store.redeem(&mark, RAW, -HOUR).await,
+            refused("the clock stands before the release")
+        );
+        assert_eq!(store.redeem(&mark, RAW, HOUR - 60_000).await, Redeem::Pass);
+    }
+
+    #[tokio::test]
+    async fn a_mark_fits_its_own_message_only_and_is_not_spent_on_another() {
+        let store = Store::new().await;
+        let mark = store.mark().await;
+        let other = b"From: a@b\r\nSubject: x\r\n\r\nother\r\n";
+        assert_eq!(
+            store.redeem(&mark, other, 0).await,
+            Redeem::Refused("the mark is for another message")
+        );
+        let on_its_way = [
+            format!("Received: by mta\r\nX-Mailweir-Release: {mark}\r\n").as_bytes(),
+            RAW,
+        ]
+        .concat();
+        assert_eq!(store.redeem(&mark, &on_its_way, 0).await, Redeem::Pass);
+    }
+
+    #[tokio::test]
+    async fn forged_marks_are_refused() {
+        let store = Store::new().await;
+        let mark = store.mark().await;
+        let (id, token) = mark.split_once('.').unwrap();
+        let flipped = token.replace(|c| c != '0', "0");
+        let other = Ulid::new().to_string();
+        for unknown in [format!("{id}.{flipped}"), format!("{other}.{token}")] {
+            assert_eq!(
+                store.redeem(&unknown, RAW, 0).await,
+                Redeem::Refused("the mark is unknown")
+            );
+        }
+        let huge = "a".repeat(1 << 20);
+        for garbage in [
+            "",
+            ".",
+            "x",
+            token,
+            &mark.replacen('0', "", 1),
+            &format!("{mark} "),
+            &mark.to_uppercase(),
+            &huge,
+        ] {
+            assert_eq!(
+                store.redeem(garbage, RAW, 0).await,
+                Redeem::Refused("not a mark of ours"),
+                "{garbage:.60}"
+            );
+        }
+        let debug = format!(
+            "{:?}",
+            store.quarantine.begin_release(&store.id, &store.raw).await
+        );
+        assert!(debug.contains(id) && !debug.contains("token"), "{debug}");
+    }
+
+    #[tokio::test]
+    async fn the_index_holds_no_token_and_a_bounded_number_of_marks() {
+        let store = Store::new().await;
+        let mut marks = Vec::new();
+        for _ in 0..MARKS + 2 {
+            marks.push(store.mark().await);
+        }
+        let rows: Vec<Vec<u8>> = sqlx::query_scalar("SELECT token FROM marks ORDER BY serial")
+            .fetch_all(store.quarantine.index.readers())
+            .await
+            .unwrap();
+        assert_eq!(rows.len(), 8);
+        for (row, mark) in rows.iter().rev().zip(marks.iter().rev()) {
+            let token = mark.split_once('.').unwrap().1;
+            assert_ne!(row.as_slice(), token.as_bytes());
+            assert_eq!(row.as_slice(), hash(token).as_bytes());
+        }
+        assert_eq!(
+            store.redeem(&marks[0], RAW, 0).await,
+            Redeem::Refused("the mark is unknown")
+        );
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn a_mark_that_many_use_at_one_time_passes_twice_at_most() {
+        let store = Store::new().await;
+        let mark = store.mark().await;
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..32 {
+            let (quarantine, mark) = (store.quarantine.clone(), mark.clone());
+            let raw = store.raw.clone();
+            tasks.spawn(async move { quarantine.redeem(&mark, &raw).await.unwrap() });
+        }
+        let results = tasks.join_all().await;
+        let passed = results.iter().filter(|r| **r == Redeem::Pass).count();
+        assert!((1..=2).contains(&passed), "{passed}");
+    }
+}

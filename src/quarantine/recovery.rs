@@ -1,0 +1,149 @@
+//! After a crash: make files and index agree again, before the first message is stored.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::entry::checked_id;
+use super::folder::Folder;
+use super::index::Index;
+use super::{QuarantineError, blocking, file_format};
+
+/// What was found and repaired when the quarantine was opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Files whose writing was cut off; removed.
+    pub temporary: usize,
+    /// Messages whose file was whole and which the index did not know; entered.
+    pub entered: Vec<String>,
+    /// Messages whose removal was cut off; removed.
+    pub deleted: usize,
+    /// Messages in the index whose file is missing; marked `lost`.
+    pub lost: Vec<String>,
+    /// Lost messages whose file is there again, from a backup perhaps; held again.
+    pub found: usize,
+    /// Files that are damaged or do not belong there; left alone.
+    pub foreign: usize,
+}
+
+pub(super) async fn recover(
+    folder: &Arc<Folder>,
+    index: &Index,
+) -> Result<Recovered, QuarantineError> {
+    let mut report = Recovered::default();
+    let (temporary, listing) = {
+        let folder = folder.clone();
+        blocking(move || {
+            let temporary = folder.clear_temporary()?;
+            Ok::<_, QuarantineError>((temporary, folder.list()?))
+        })
+        .await??
+    };
+    report.temporary = temporary;
+    report.foreign = listing.foreign.len();
+    for path in &listing.foreign {
+        tracing::warn!(?path, "this does not belong into the quarantine");
+    }
+
+    finish_removals(folder, index, &mut report).await?;
+    let rows: Vec<(String, String)> = sqlx::query_as("SELECT id, state FROM messages")
+        .fetch_all(index.readers())
+        .await?;
+
+    let mut tx = index.begin().await?;
+    for (id, state) in &rows {
+        let there = listing.ids.contains(id);
+        let state = match (there, state.as_str()) {
+            (false, "held" | "releasing" | "released") => {
+                tracing::error!(id, "message lost: its file is missing");
+                report.lost.push(id.clone());
+                "lost"
+            }
+            (true, "lost") => {
+                report.found += 1;
+                "held"
+            }
+            _ => continue,
+        };
+        sqlx::query("UPDATE messages SET state = ? WHERE id = ?")
+            .bind(state)
+            .bind(id)
+            .execute(&mut *tx)
+            .await?;
+    }
+    tx.commit().await?;
+
+    let known: HashSet<&String> = rows.iter().map(|(id, _)| id).collect();
+    for id in listing.ids.iter().filter(|id| !known.contains(id)) {
+        enter(folder, index, id, &mut report).await?;
+    }
+    report.entered.sort_unstable();
+    if report != Recovered::default() {
+        tracing::warn!(
+            temporary = report.temporary,
+            entered = report.entered.len(),
+            deleted = report.deleted,
+            lost = report.lost.len(),
+            found = report.found,
+            foreign = report.foreign,
+            "quarantine repaired"
+        );
+    }
+    Ok(report)
+}
+
+async fn finish_removals(
+    folder: &Arc<Folder>,
+    index: &Index,
+    report: &mut Recovered,
+) -> Result<(), QuarantineError> {
+    let ids: Vec<String> = sqlx::query_scalar("SELECT id FROM messages WHERE state = 'deleting'")
+        .fetch_all(index.readers())
+        .await?;
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let (gone, error) = super::removal::finish(folder, index, ids).await?;
+    report.deleted = gone;
+    if let Some(error) = error {
+        tracing::error!(%error, "a removal could not be finished");
+    }
+    Ok(())
+}
+
+/// Enters a file that the index does not know: a crash came between the two.
+async fn enter(
+    folder: &Arc<Folder>,
+    index: &Index,
+    id: &str,
+    report: &mut Recovered,
+) -> Result<(), QuarantineError> {
+    let ulid = checked_id(id)?;
+    let file = {
+        let folder = folder.clone();
+        blocking(move || folder.get(ulid)).await??
+    };
+    // Somebody else removed it a moment ago.
+    let Some(file) = file else { return Ok(()) };
+    let opened = blocking(move || {
+        let (entry, raw) = file_format::open(file).ok()?;
+        let likeness = entry.likeness(&raw);
+        (entry.id == ulid.to_string() && entry.size == raw.len() as u64)
+            .then_some((entry, likeness))
+    })
+    .await?;
+    match opened {
+        None => {
+            tracing::warn!(id, "a damaged file in the quarantine is left alone");
+            report.foreign += 1;
+        }
+        Some((entry, likeness)) => {
+            if let super::index::Inserted::Retry(_) = index.insert(&entry, &likeness).await? {
+                let folder = folder.clone();
+                let (_, error) = blocking(move || folder.remove(&[ulid])).await?;
+                error.map_or(Ok(()), Err)?;
+            }
+            report.entered.push(id.to_owned());
+        }
+    }
+    Ok(())
+}

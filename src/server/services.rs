@@ -1,0 +1,47 @@
+//! What every session shares.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use super::budget::Budget;
+use super::engine::Engine;
+use crate::metrics::Metrics;
+use crate::quarantine::Quarantine;
+
+/// Bounds and waits of sessions. Fixed for the life of the daemon.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Milter connections at the same time.
+    pub connections: usize,
+    /// Bytes of one message.
+    pub message_bytes: usize,
+    /// Bytes of all messages in memory.
+    pub total_bytes: usize,
+    /// Between two packets of a message, and within a packet.
+    pub read_timeout: Duration,
+    /// For the MTA to take what is written.
+    pub write_timeout: Duration,
+    /// Between two commands outside of a message.
+    pub idle_timeout: Duration,
+    /// Between two signs of life while a verdict is pending.
+    pub progress_interval: Duration,
+    /// For sessions to end after SIGTERM.
+    pub drain: Duration,
+}
+
+/// The parts of the daemon that sessions work with.
+#[derive(Debug)]
+pub struct Services {
+    /// Chain and policy; replaced on reload.
+    pub engine: ArcSwap<Engine>,
+    /// Where held-back messages go.
+    pub quarantine: Arc<Quarantine>,
+    /// All metrics.
+    pub metrics: Arc<Metrics>,
+    /// The bound on message bytes.
+    pub budget: Budget,
+    /// Bounds and waits.
+    pub settings: Settings,
+}

@@ -1,0 +1,211 @@
+//! One message on its way: envelope, bytes so far, checks at work. Nothing is shared with the next.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::budget::Share;
+use super::engine::Engine;
+use super::services::Services;
+use crate::filter::Checks;
+use crate::mail::{Address, Envelope, Spool};
+use crate::milter::{Reply, ReplyText};
+use crate::router::{self, RELEASE_HEADER};
+use crate::verdict::Verdict;
+
+/// A transaction from MAIL (its checks: from CONNECT) to its end.
+pub(super) struct Transaction {
+    pub(super) id: String,
+    pub(super) received: Timestamp,
+    pub(super) engine: Arc<Engine>,
+    pub(super) envelope: Envelope,
+    pub(super) field_names: Vec<Vec<u8>>,
+    pub(super) release_mark: Option<Vec<u8>>,
+    pub(super) sealed: Option<Sealed>,
+    pub(super) answered_early: bool,
+    pub(super) checks: Checks,
+    pub(super) spool: Arc<Spool>,
+    pub(super) services: Arc<Services>,
+    pub(super) share: Share,
+    line: Vec<u8>,
+}
+
+/// The answer is known before the end of the message.
+#[derive(Clone, Debug)]
+pub(super) struct Sealed {
+    pub(super) reply: Reply,
+    /// Whether a reply without a verdict refuses for good.
+    pub(super) permanent: bool,
+    pub(super) verdict: Option<Verdict>,
+}
+
+/// A bound on bytes that was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bound {
+    /// That of one message.
+    Message,
+    /// That of all messages together.
+    Total,
+}
+
+impl Bound {
+    fn name(self) -> &'static str {
+        match self {
+            Bound::Message => "message",
+            Bound::Total => "total",
+        }
+    }
+}
+
+impl Transaction {
+    /// Begins the checks with what is known of the session.
+    pub(super) fn begin(services: &Arc<Services>, session: &Envelope) -> Self {
+        let engine = services.engine.load_full();
+        let mut checks = engine.chain.begin();
+        checks.connect(session);
+        if session.helo.is_some() {
+            checks.helo(session);
+        }
+        Transaction {
+            id: ulid::Ulid::new().to_string(),
+            received: Timestamp::now(),
+            engine,
+            envelope: session.clone(),
+            field_names: Vec::new(),
+            release_mark: None,
+            sealed: None,
+            answered_early: false,
+            checks,
+            spool: Arc::new(Spool::new()),
+            services: services.clone(),
+            share: services.budget.share(),
+            line: Vec::new(),
+        }
+    }
+
+    pub(super) fn helo(&mut self, session: &Envelope) {
+        self.envelope = session.clone();
+        self.checks.helo(&self.envelope);
+    }
+
+    pub(super) fn mail(&mut self, envelope: Envelope) {
+        self.envelope = envelope;
+        self.checks.mail(&self.envelope);
+    }
+
+    pub(super) fn rcpt(&mut self, recipient: Address) {
+        self.envelope.recipients.push(recipient);
+        self.checks.rcpt(&self.envelope);
+    }
+
+    /// Adds a header field as it stands in the message: LF becomes CRLF.
+    pub(super) fn header(&mut self, name: &[u8], value: &[u8], leading_space: bool) {
+        if self.sealed.is_none() {
+            if name.eq_ignore_ascii_case(RELEASE_HEADER.as_bytes()) {
+                // The first is ours, put on top; one below was in the message before its release.
+                self.release_mark
+                    .get_or_insert_with(|| value.trim_ascii().to_vec());
+            }
+            self.field_names.push(name.to_vec());
+        }
+        let mut line = std::mem::take(&mut self.line);
+        line.clear();
+        line.extend_from_slice(name);
+        line.push(b':');
+        if !leading_space {
+            line.push(b' ');
+        }
+        let mut previous = 0;
+        for byte in value {
+            if *byte == b'\n' && previous != b'\r' {
+                line.push(b'\r');
+            }
+            line.push(*byte);
+            previous = *byte;
+        }
+        line.extend_from_slice(b"\r\n");
+        // What is kept of a field beside its bytes counts too: many tiny fields must not be cheap.
+        self.push(&line, name.len() + 48);
+        self.line = line;
+    }
+
+    pub(super) fn end_of_headers(&mut self) {
+        self.push(b"\r\n", 0);
+        if self.sealed.is_none() {
+            self.checks.headers(&self.envelope, &self.spool);
+        }
+    }
+
+    pub(super) fn body(&mut self, chunk: &[u8]) {
+        self.push(chunk, 0);
+    }
+
+    fn push(&mut self, bytes: &[u8], overhead: usize) {
+        if self.sealed.is_some() {
+            return;
+        }
+        let over =
+            if self.share.bytes() + bytes.len() + overhead > self.services.settings.message_bytes {
+                Some(Bound::Message)
+            } else if !self.share.grow(bytes.len() + overhead) {
+                Some(Bound::Total)
+            } else {
+                None
+            };
+        match over {
+            None => self.spool.push(bytes),
+            Some(bound) => self.seal_over(bound),
+        }
+    }
+
+    fn seal_over(&mut self, bound: Bound) {
+        let id = &self.id;
+        let reply = match bound {
+            Bound::Message => Reply::Text(ReplyText::too_large(&format!(
+                "Message is larger than this server accepts (id {id})"
+            ))),
+            Bound::Total => Reply::Text(ReplyText::no_room(&format!(
+                "Server is busy, please try again later (id {id})"
+            ))),
+        };
+        tracing::warn!(id = %self.id, bound = bound.name(), "message over the limit");
+        self.services
+            .metrics
+            .over_limit
+            .with_label_values(&[bound.name()])
+            .inc();
+        self.seal(Sealed {
+            reply,
+            permanent: bound == Bound::Message,
+            verdict: None,
+        });
+    }
+
+    fn seal(&mut self, sealed: Sealed) {
+        self.sealed = Some(sealed);
+        self.spool.abort();
+        self.share.release();
+    }
+
+    /// Looks for a decisive hit that allows an answer now.
+    pub(super) fn early(&mut self) -> Option<&Sealed> {
+        if self.sealed.is_none()
+            && let Some((filter, hit)) = self.checks.decisive()
+        {
+            let verdict = Verdict::early(filter, hit);
+            if let Some(reply) = router::early_reply(&verdict, &self.id) {
+                self.seal(Sealed {
+                    reply,
+                    permanent: verdict.action == crate::filter::Action::Reject,
+                    verdict: Some(verdict),
+                });
+            }
+        }
+        self.sealed.as_ref()
+    }
+
+    /// Bytes of the message so far.
+    pub(super) fn bytes(&self) -> usize {
+        self.spool.len()
+    }
+}

@@ -1,0 +1,121 @@
+//! An exporter in which every metric has values that move, made from the daemon's own metrics.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+
+use mailweir::filter::{Action, Reason};
+use mailweir::metrics::Metrics;
+
+/// Serves `/metrics` until the test process ends.
+pub(crate) struct Exporter {
+    pub(crate) address: SocketAddr,
+}
+
+impl Exporter {
+    pub(crate) fn start() -> Exporter {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let metrics = Metrics::new().unwrap();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut request = [0; 4096];
+                let _ = stream.read(&mut request).unwrap();
+                something_happens(&metrics);
+                let body = metrics.encode().unwrap();
+                everything_is_there(&body);
+                let head = "HTTP/1.0 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\n\r\n";
+                stream.write_all(head.as_bytes()).unwrap();
+                stream.write_all(&body).unwrap();
+            }
+        });
+        Exporter { address }
+    }
+}
+
+fn everything_is_there(exposition: &[u8]) {
+    let text = String::from_utf8_lossy(exposition);
+    for (name, _) in Metrics::CATALOGUE {
+        assert!(text.contains(&format!("# TYPE {name} ")), "{name} is empty");
+    }
+}
+
+/// Each counter grows, each gauge has a value; called for each scrape.
+fn something_happens(m: &Metrics) {
+    for counter in [
+        &m.sessions,
+        &m.sessions_refused,
+        &m.transactions_aborted,
+        &m.panics,
+    ] {
+        counter.inc();
+    }
+    let labelled: &[(&mailweir::metrics::Counters, &[&str])] = &[
+        (&m.session_ends, &["quit"]),
+        (&m.session_ends, &["protocol"]),
+        (&m.early_answers, &["rcpt", "reject"]),
+        (&m.over_limit, &["total"]),
+        (&m.hits, &["SUBJ_ALL_CAPS"]),
+        (&m.hits, &["VIRUS"]),
+        (&m.dnsbl_lookups, &["bl.example.org", "listed"]),
+        (&m.dnsbl_lookups, &["bl.example.org", "cached"]),
+        (&m.dnsbl_lookups, &["bl.example.org", "refused"]),
+        (&m.clamav_scans, &["127.0.0.1:3310", "clean"]),
+        (&m.quarantine_operations, &["stored"]),
+        (&m.quarantine_failures, &["store"]),
+        (&m.reloads, &["ok"]),
+    ];
+    for (counters, labels) in labelled {
+        counters.with_label_values(labels).inc();
+    }
+    for action in [
+        Action::Deliver,
+        Action::Tag,
+        Action::Quarantine,
+        Action::Reject,
+    ] {
+        m.messages.with_label_values(&[action.name()]).inc();
+    }
+    for filter in ["dnsbl", "rules", "bayes", "clamav"] {
+        m.filter_starts_at_zero(filter);
+        m.outcomes.with_label_values(&[filter, "checked"]).inc();
+        let seconds = m.filter_seconds.with_label_values(&[filter]);
+        seconds.observe(0.003);
+    }
+    for reason in Reason::ALL {
+        let labels = ["clamav", reason.name()];
+        m.unscanned.with_label_values(&labels).inc();
+        m.outcomes.with_label_values(&labels).inc();
+    }
+    m.end_of_message_seconds.observe(0.2);
+    m.message_bytes.observe(3000.0);
+    let zone = m.dnsbl_seconds.with_label_values(&["bl.example.org"]);
+    zone.observe(0.02);
+    let server = m.clamav_seconds.with_label_values(&["127.0.0.1:3310"]);
+    server.observe(0.1);
+    for (gauge, value) in [
+        (&m.sessions_open, 3),
+        (&m.sessions_limit, 512),
+        (&m.bytes_in_flight, 4096),
+        (&m.bytes_limit, 1 << 29),
+        (&m.dnsbl_cache_entries, 7),
+        (&m.rules_loaded, 150),
+        (&m.quarantine_messages, 12),
+        (&m.quarantine_messages_limit, 100_000),
+        (&m.quarantine_bytes, 90_000),
+        (&m.quarantine_bytes_limit, 1 << 31),
+    ] {
+        gauge.set(value);
+    }
+    for (gauges, label, value) in [
+        (&m.clamav_up, "127.0.0.1:3310", 1),
+        (&m.clamav_running, "127.0.0.1:3310", 2),
+        (&m.model_messages, "ham", 400),
+        (&m.model_messages, "spam", 300),
+        (&m.build, "0.1.0", 1),
+    ] {
+        gauges.with_label_values(&[label]).set(value);
+    }
+    m.model_trained.set(1_700_000_000.0);
+    m.configuration_loaded.set(1_700_000_000.0);
+}
