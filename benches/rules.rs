@@ -1,7 +1,13 @@
 //! Time of the shipped rules: to load, and for one message of each kind.
 //!
 //! `cargo bench --bench rules`; nothing outside the project is read.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
 
 use std::hint::black_box;
 
@@ -19,6 +25,28 @@ fn text(words: &[&str], bytes: usize) -> String {
         }
         out.push_str(word);
         out.push(if i % 12 == 11 { '\n' } else { ' ' });
+    }
+    out
+}
+
+/// The worst that an attacker can send: the words of the rules themselves, shuffled, so that every gate
+/// opens and every pattern runs.
+fn hostile(bytes: usize) -> String {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/rules");
+    let mut words = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let split = text.split(|c: char| !(c.is_alphanumeric() || c == '$' || c == '@'));
+        words.extend(split.filter(|w| w.len() > 2).map(str::to_owned));
+    }
+    words.sort();
+    let mut out = String::with_capacity(bytes + 64);
+    let mut seed = 1_u64;
+    while out.len() < bytes {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let at = usize::try_from(seed >> 33).unwrap() % words.len();
+        out.push_str(&words[at]);
+        out.push(' ');
     }
     out
 }
@@ -83,6 +111,7 @@ fn rules(c: &mut Criterion) {
                 ),
             ),
         ),
+        ("hostile_256k", message("text/plain", &hostile(256 << 10))),
         ("one_line_1m", message("text/plain", &"a".repeat(1 << 20))),
     ];
     let envelope = Envelope::default();

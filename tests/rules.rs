@@ -1,6 +1,6 @@
 //! The shipped rules on real mail: how often each hits spam and ham, and that ham stays below the
 //! thresholds. Prints its tables with `--nocapture`; `MAILWEIR_RULES_SCORED=file` lists every message,
-//! `MAILWEIR_RULES=folder` measures other rules than those compiled in.
+//! `MAILWEIR_RULES=folder` measures other rules than those compiled in. All of the mail: `--release`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -32,6 +32,9 @@ const OWN: &[(&str, &str, bool)] = &[
     ("corpus-spam", "corpus/spam", true),
     ("corpus-ham", "corpus/ham", false),
 ];
+
+/// Of a large set an unoptimised build takes one message in ten; a release build takes all.
+const SAMPLE: usize = if cfg!(debug_assertions) { 10 } else { 1 };
 
 struct Scored {
     set: &'static str,
@@ -103,7 +106,9 @@ fn score(rules: &RuleSet, base: &Path, sets: &[(&'static str, &str, bool)]) -> V
     };
     let mut all = Vec::new();
     for (set, folder, spam) in sets {
-        for file in files(&base.join(folder)) {
+        let found = files(&base.join(folder));
+        let step = if found.len() > 200 { SAMPLE } else { 1 };
+        for file in found.into_iter().step_by(step) {
             all.push((*set, *spam, file));
         }
     }
@@ -221,8 +226,18 @@ fn shipped_rules_find_spam_and_leave_ham_alone() {
         100.0 * tagged,
         100.0 * held
     );
-    assert!(tagged < 0.005, "ham at 5 points: {:.3} %", 100.0 * tagged);
-    assert!(held < 0.001, "ham at 8 points: {:.3} %", 100.0 * held);
+    // At most 0.5 % and 0.1 % of ham, or where there is little of it, three messages and one.
+    let hams = scored.iter().filter(|s| !s.spam).count() as f64;
+    assert!(
+        tagged <= (3.0 / hams).max(0.005),
+        "ham at 5 points: {:.3} %",
+        100.0 * tagged
+    );
+    assert!(
+        held <= (1.0 / hams).max(0.001),
+        "ham at 8 points: {:.3} %",
+        100.0 * held
+    );
 
     // A rule that finds more ham than spam must not weigh: shares of each class, where it hits at all.
     let (spam, ham): (Vec<&Scored>, Vec<&Scored>) = scored.iter().partition(|s| s.spam);

@@ -1,19 +1,18 @@
 //! From rule files as written to rules as they run, with every problem of every file.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use aho_corasick::AhoCorasick;
 use ipnet::IpNet;
 use serde_saphyr::Spanned;
 
-use super::condition::{Bounds, Index, Leaf, Node, TextsLeaf, Value};
-use super::pattern::{PATTERN_BYTES, Pattern};
+use super::chain::{self, References};
+use super::condition::{Bounds, Index, Leaf, Node};
 use super::place::Place;
 use super::relation::Relation;
 use super::ruleset::Rule;
-use super::written::{self, Clause, Decisive, Keys, Matcher, OneOrMany, When, listed};
+use super::written::{self, Clause, Decisive, OneOrMany, When, listed};
 use crate::config::{Problem, Source, span_of};
 use crate::filter::Action;
 use crate::mail::Flag;
@@ -30,8 +29,6 @@ const DESCRIPTION_BYTES: usize = 200;
 const SCORE: f64 = 100.0;
 /// Most entries of one list of literals, domains or networks.
 const LIST: usize = 10_000;
-/// Shortest literal that a gate looks for.
-const GATED_BYTES: usize = 3;
 /// Keys of conditions that are not places.
 const CLAUSES: &[&str] = &[
     "all",
@@ -58,7 +55,7 @@ pub(super) struct Compiled {
     pub(super) literals: Vec<Vec<(Index, Vec<Vec<u8>>)>>,
     pub(super) problems: Vec<Problem>,
     ids: HashMap<String, Index>,
-    references: Vec<Vec<(Index, Source, Range<usize>)>>,
+    references: Vec<References>,
 }
 
 /// Compiles files in their order.
@@ -114,12 +111,14 @@ pub(super) fn compile(files: &[(Source, written::File)]) -> Compiled {
             compiled.rules.push(rule);
         }
     }
-    compiled.check_references();
+    compiled
+        .problems
+        .extend(chain::problems(&compiled.references));
     compiled
 }
 
 impl Compiled {
-    fn problem(&mut self, problem: Problem) {
+    pub(super) fn problem(&mut self, problem: Problem) {
         self.problems.push(problem);
     }
 
@@ -348,68 +347,6 @@ impl Compiled {
         Node::Rule(number)
     }
 
-    /// Finds circles and overlong chains. Iterative: it must not fall over what it has to refuse.
-    fn check_references(&mut self) {
-        let count = self.references.len();
-        let mut height: Vec<Option<usize>> = vec![None; count];
-        let mut problems = Vec::new();
-        for start in 0..count {
-            let mut stack: Vec<(Index, usize)> = vec![(start, 0)];
-            let mut on_path: HashSet<Index> = HashSet::from([start]);
-            while let Some((rule, next)) = stack.last_mut() {
-                let rule = *rule;
-                if height.get(rule).copied().flatten().is_some() {
-                    on_path.remove(&rule);
-                    stack.pop();
-                    continue;
-                }
-                let Some((target, source, span)) =
-                    self.references.get(rule).and_then(|r| r.get(*next))
-                else {
-                    let tallest = self
-                        .references
-                        .get(rule)
-                        .into_iter()
-                        .flatten()
-                        .filter_map(|(t, ..)| height.get(*t).copied().flatten())
-                        .max();
-                    let own = tallest.map_or(0, |t| t + 1);
-                    if own == DEPTH
-                        && let Some((_, source, span)) =
-                            self.references.get(rule).and_then(|r| r.first())
-                    {
-                        problems.push(Problem::at(
-                            source,
-                            span.clone(),
-                            format!("a chain of more than {DEPTH} rules that refer to each other"),
-                        ));
-                    }
-                    if let Some(h) = height.get_mut(rule) {
-                        *h = Some(own);
-                    }
-                    on_path.remove(&rule);
-                    stack.pop();
-                    continue;
-                };
-                *next += 1;
-                if on_path.contains(target) {
-                    problems.push(
-                        Problem::at(
-                            source,
-                            span.clone(),
-                            "the rules refer to each other in a circle",
-                        )
-                        .label("leads back to where it started"),
-                    );
-                } else if height.get(*target).copied().flatten().is_none() {
-                    on_path.insert(*target);
-                    stack.push((*target, 0));
-                }
-            }
-        }
-        self.problems.extend(problems);
-    }
-
     fn flags(&mut self, source: &Source, names: &OneOrMany) -> Vec<String> {
         let known: Vec<&str> = Flag::ALL.iter().map(|f| f.name()).collect();
         let mut all = Vec::new();
@@ -441,7 +378,7 @@ impl Compiled {
         all
     }
 
-    fn check_list(&mut self, source: &Source, list: &OneOrMany, len: usize) {
+    pub(super) fn check_list(&mut self, source: &Source, list: &OneOrMany, len: usize) {
         if len == 0 {
             self.problem(Problem::at(source, span_of(list), "the list is empty"));
         } else if len > LIST {
@@ -453,7 +390,7 @@ impl Compiled {
         }
     }
 
-    fn bounds(&mut self, source: &Source, bounds: &Spanned<written::Bounds>) -> Bounds {
+    pub(super) fn bounds(&mut self, source: &Source, bounds: &Spanned<written::Bounds>) -> Bounds {
         let given = bounds.value;
         let made = Bounds {
             at_least: given.at_least.map_or(0, |b| b.0),
@@ -473,268 +410,6 @@ impl Compiled {
             ));
         }
         made
-    }
-
-    fn texts(
-        &mut self,
-        source: &Source,
-        key: &Spanned<String>,
-        matcher: &Spanned<Matcher>,
-    ) -> Option<Leaf> {
-        let keys = match &matcher.value {
-            Matcher::Keys(keys) => Some(keys.as_ref()),
-            Matcher::Pattern(_) => None,
-        };
-        let place = self.place(source, key, keys)?;
-        let (value, literals) = match &matcher.value {
-            Matcher::Pattern(pattern) => self.pattern(source, pattern, span_of(matcher))?,
-            Matcher::Keys(keys) => self.value(source, &place, keys)?,
-        };
-        let (mut length, mut count) = (None, Bounds::SOME);
-        if let Some(keys) = keys {
-            let bare = matches!(value, Value::Anything);
-            length = keys.length.as_ref().map(|l| self.bounds(source, l));
-            if let Some(wanted) = &keys.count {
-                count = self.bounds(source, wanted);
-            }
-            if let Some(exists) = &keys.exists {
-                if !bare || keys.length.is_some() || keys.count.is_some() {
-                    self.problem(
-                        Problem::at(source, span_of(exists), "`exists` stands alone").help(
-                            "to negate a test write `not: { ... }`, or `count: { at_most: 0 }`",
-                        ),
-                    );
-                }
-                count = if exists.value {
-                    Bounds::SOME
-                } else {
-                    Bounds::NONE
-                };
-            } else if bare && keys.length.is_none() && keys.count.is_none() {
-                self.problem(
-                    Problem::at(source, span_of(matcher), "the condition asks nothing").help(
-                        "give one of matches, contains, equals, domains, length, exists, count",
-                    ),
-                );
-            }
-        }
-        let place = self.intern(place);
-        let leaf = self.leaves.len();
-        let gated = literals.is_some();
-        if let (Some(set), Some(of_place)) = (literals, self.literals.get_mut(place)) {
-            of_place.push((leaf, set));
-        }
-        Some(Leaf::Texts(TextsLeaf {
-            place,
-            value,
-            length,
-            count,
-            gated,
-        }))
-    }
-
-    fn intern(&mut self, place: Place) -> Index {
-        match self.places.iter().position(|p| *p == place) {
-            Some(number) => number,
-            None => {
-                self.places.push(place);
-                self.literals.push(Vec::new());
-                self.places.len() - 1
-            }
-        }
-    }
-
-    fn place(
-        &mut self,
-        source: &Source,
-        key: &Spanned<String>,
-        keys: Option<&Keys>,
-    ) -> Option<Place> {
-        let raw = keys.and_then(|k| k.raw.as_ref());
-        let name = keys.and_then(|k| k.name.as_ref());
-        match (key.value.as_str(), name) {
-            ("header", Some(name)) => {
-                let well_formed = !name.value.is_empty()
-                    && name
-                        .value
-                        .bytes()
-                        .all(|b| b.is_ascii_graphic() && b != b':');
-                if !well_formed {
-                    self.problem(Problem::at(
-                        source,
-                        span_of(name),
-                        format!("`{}` cannot be the name of a header field", name.value),
-                    ));
-                    return None;
-                }
-                return Some(Place::Header {
-                    name: name.value.to_ascii_lowercase(),
-                    raw: raw.is_some_and(|r| r.value),
-                });
-            }
-            ("header", None) => {
-                self.problem(
-                    Problem::at(source, span_of(key), "`header` needs the name of a field")
-                        .help("write `header: { name: X-Mailer, matches: '...' }`; `headers` looks at all fields"),
-                );
-                return None;
-            }
-            (other, Some(name)) => self.problem(
-                Problem::at(source, span_of(name), format!("`{other}` takes no `name`"))
-                    .help("only `header` is told by name"),
-            ),
-            _ => {}
-        }
-        if key.value == "headers" {
-            return Some(Place::Headers {
-                raw: raw.is_some_and(|r| r.value),
-            });
-        }
-        if let Some(raw) = raw {
-            self.problem(
-                Problem::at(
-                    source,
-                    span_of(raw),
-                    format!("`{}` takes no `raw`", key.value),
-                )
-                .help("only `header` and `headers` can be read undecoded"),
-            );
-        }
-        Place::named(&key.value)
-    }
-
-    fn pattern(
-        &mut self,
-        source: &Source,
-        pattern: &str,
-        span: Range<usize>,
-    ) -> Option<(Value, Option<Vec<Vec<u8>>>)> {
-        match Pattern::new(pattern) {
-            Ok(pattern) => Some((Value::Pattern(pattern.regex), pattern.literals)),
-            Err(refused) => {
-                let place = refused
-                    .span
-                    .and_then(|inner| within(source, span.clone(), pattern, inner))
-                    .unwrap_or(span);
-                let mut problem = Problem::at(source, place, refused.message);
-                problem.help = refused.help.map(str::to_owned);
-                self.problem(problem);
-                None
-            }
-        }
-    }
-
-    fn value(
-        &mut self,
-        source: &Source,
-        place: &Place,
-        keys: &Keys,
-    ) -> Option<(Value, Option<Vec<Vec<u8>>>)> {
-        let given = [
-            keys.matches.as_ref().map(span_of),
-            keys.contains.as_ref().map(span_of),
-            keys.equals.as_ref().map(span_of),
-            keys.domains.as_ref().map(span_of),
-        ];
-        if let Some(second) = given.iter().flatten().nth(1) {
-            self.problem(
-                Problem::at(
-                    source,
-                    second.clone(),
-                    "only one of matches, contains, equals and domains may stand here",
-                )
-                .help("combine conditions with `all` or `any`"),
-            );
-        }
-        if let Some(case) = &keys.ignore_case
-            && keys.contains.is_none()
-            && keys.equals.is_none()
-        {
-            self.problem(
-                Problem::at(
-                    source,
-                    span_of(case),
-                    "`ignore_case` goes with `contains` and `equals`",
-                )
-                .help("a pattern ignores case when it begins with (?i)"),
-            );
-        }
-        let ignore_case = keys.ignore_case.as_ref().is_none_or(|c| c.value);
-        if let Some(pattern) = &keys.matches {
-            return self.pattern(source, &pattern.value, span_of(pattern));
-        }
-        if let Some(list) = &keys.contains {
-            let literals = self.literals(source, list);
-            let automaton = AhoCorasick::builder()
-                .ascii_case_insensitive(ignore_case)
-                .build(&literals);
-            let Ok(automaton) = automaton else {
-                self.problem(Problem::at(source, span_of(list), "the list is too large"));
-                return None;
-            };
-            let gate: Vec<_> = literals.iter().map(|l| l.to_ascii_lowercase()).collect();
-            let gate = gate.iter().all(|l| l.len() >= GATED_BYTES).then_some(gate);
-            return Some((Value::Contains(automaton), gate));
-        }
-        if let Some(list) = &keys.equals {
-            let mut set: HashSet<Vec<u8>> = self.literals(source, list).into_iter().collect();
-            if ignore_case {
-                set = set.into_iter().map(|l| l.to_ascii_lowercase()).collect();
-            }
-            return Some((Value::Equals { set, ignore_case }, None));
-        }
-        if let Some(list) = &keys.domains {
-            if !place.holds_domains() {
-                self.problem(
-                    Problem::at(
-                        source,
-                        span_of(list),
-                        format!("`{}` holds no domains", place.label()),
-                    )
-                    .help("`domains` goes with addresses, domains, url_host, helo and client_name"),
-                );
-            }
-            return Some((Value::Domains(self.domains(source, list)), None));
-        }
-        Some((Value::Anything, None))
-    }
-
-    fn literals(&mut self, source: &Source, list: &OneOrMany) -> Vec<Vec<u8>> {
-        let mut all = Vec::new();
-        for (text, span) in listed(list) {
-            if text.is_empty() || text.len() > PATTERN_BYTES {
-                self.problem(Problem::at(
-                    source,
-                    span,
-                    format!("a literal has 1 to {PATTERN_BYTES} bytes"),
-                ));
-            } else {
-                all.push(text.as_bytes().to_vec());
-            }
-        }
-        self.check_list(source, list, listed(list).len());
-        all
-    }
-
-    fn domains(&mut self, source: &Source, list: &OneOrMany) -> HashSet<Vec<u8>> {
-        let mut all = HashSet::new();
-        for (text, span) in listed(list) {
-            let domain = text.trim_end_matches('.').to_ascii_lowercase();
-            let well_formed = !domain.is_empty()
-                && domain.split('.').all(|l| {
-                    !l.is_empty() && !l.contains(|c: char| c.is_whitespace() || "@/*:".contains(c))
-                });
-            if well_formed {
-                all.insert(domain.into_bytes());
-            } else {
-                self.problem(
-                    Problem::at(source, span, format!("`{text}` is not a domain"))
-                        .help("write `example.com`; subdomains are included"),
-                );
-            }
-        }
-        self.check_list(source, list, listed(list).len());
-        all
     }
 }
 
@@ -759,31 +434,4 @@ fn nearest<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a 
         .filter(|(distance, k)| *distance <= (k.len().max(given.len()) / 3).max(1))
         .min()
         .map(|(_, k)| k)
-}
-
-/// The bytes in the file of a range within a scalar; `None` when escapes stand between the two.
-fn within(
-    source: &Source,
-    scalar: Range<usize>,
-    value: &str,
-    inner: Range<usize>,
-) -> Option<Range<usize>> {
-    let written = source.text().get(scalar.start..)?;
-    let quote = written.bytes().next().filter(|b| matches!(b, b'\'' | b'"'));
-    let (start, body) = match quote {
-        Some(_) => (scalar.start + 1, written.get(1..)?),
-        None => (scalar.start, written),
-    };
-    if body.starts_with(value) {
-        return Some(start + inner.start..start + inner.end);
-    }
-    if quote == Some(b'\'') {
-        // A quote is written twice between single quotes.
-        let doubled = |end: usize| value.get(..end).map(|v| v.matches('\'').count() + end);
-        let escaped = value.replace('\'', "''");
-        if body.starts_with(&escaped) {
-            return Some(start + doubled(inner.start)?..start + doubled(inner.end)?);
-        }
-    }
-    None
 }

@@ -4,10 +4,12 @@
 //! with what matched. Rules are data: nothing in them is run, matching is linear in time, and a set is
 //! taken whole or not at all. `docs/rules.md` teaches the language.
 //!
-//! From file to hit: `written` (as serde reads it), `compile` (checked; `pattern`, `literal`), `gate`
+//! From file to hit: `written` (as serde reads it), `compile` (checked; `matcher`, `chain`,
+//! `pattern`, `literal`), `gate`
 //! (one pass tells which patterns can match), `place` and `texts` (where they look, taken out once),
 //! `condition` and `evaluation` (the answer), `example` (tests in rules).
 
+mod chain;
 mod check;
 mod compile;
 mod condition;
@@ -16,6 +18,7 @@ mod example;
 mod fold;
 mod gate;
 mod literal;
+mod matcher;
 mod options;
 mod pattern;
 mod place;

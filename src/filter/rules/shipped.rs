@@ -19,3 +19,107 @@ pub(super) const FILES: &[(&str, &str)] = &[
     ),
     ("urls.yaml", include_str!("../../../rules/urls.yaml")),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    use super::super::evaluation::Evaluation;
+    use super::super::ruleset::RuleSet;
+    use super::super::texts::Subject;
+    use super::FILES;
+    use crate::mail::{Envelope, Limits, Mail};
+
+    /// Pieces of spam and ham that the shipped rules know in part.
+    const WORDS: &[&str] = &[
+        "next of kin",
+        "NEXT OF",
+        "kin",
+        "bitcoin",
+        "wallet",
+        "Dear friend",
+        "urgent",
+        "verify your account",
+        "invoice",
+        "https://bit.ly/x",
+        "click here",
+        "password",
+        "gift cards",
+        "<a href=http://a.example>",
+        "million",
+        "USD",
+        "$",
+        "€",
+        "unsubscribe",
+        "\n",
+        "ACT NOW",
+        "paypal",
+        "Zahlung",
+        "Konto",
+        "colis",
+        "attached",
+        "meeting",
+        "tomorrow",
+        "100% free",
+        "é",
+        "\u{200B}",
+        "привет",
+    ];
+
+    fn pieced() -> impl Strategy<Value = String> {
+        proptest::collection::vec(proptest::sample::select(WORDS), 0..25).prop_map(|v| v.join(" "))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(150))]
+
+        /// Break it by letting the gate skip every second literal.
+        #[test]
+        fn gates_change_no_answer(subject in pieced(), text in pieced(), name in pieced()) {
+            let set = shipped();
+            let raw = format!(
+                "From: \"{}\" <a@example.com>\nSubject: {}\nTo: me@example.org\nContent-Type: text/html\n\n{text}",
+                name.replace(['"', '\n'], " "), subject.replace('\n', " "),
+            );
+            let mail = Mail::parse(Bytes::from(raw), &Limits::default());
+            let envelope = Envelope::default();
+            let transaction = Subject::Transaction(&envelope, &mail);
+            for subject in [&transaction, &Subject::Fragment(&text)] {
+                let gated = Evaluation::new(set, subject).hits();
+                let naive = Evaluation::new(set, subject).without_gates().hits();
+                prop_assert_eq!(gated, naive);
+            }
+        }
+    }
+
+    fn shipped() -> &'static RuleSet {
+        static SET: std::sync::OnceLock<RuleSet> = std::sync::OnceLock::new();
+        SET.get_or_init(|| RuleSet::shipped().unwrap_or_else(|p| panic!("{p}")))
+    }
+
+    #[test]
+    fn the_shipped_rules_are_the_files_of_the_folder_and_load() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
+        let mut names: Vec<_> = std::fs::read_dir(&folder)
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .filter(|n| n.ends_with(".yaml"))
+            .collect();
+        names.sort();
+        let listed: Vec<_> = FILES.iter().map(|(n, _)| *n).collect();
+        assert_eq!(listed, names);
+        let set = shipped();
+        assert!(set.rules().len() >= 120, "{}", set.rules().len());
+        assert_eq!(RuleSet::load(&folder).unwrap().version(), set.version());
+    }
+
+    #[test]
+    fn shipped_rules_seldom_run_over_a_whole_text_without_need() {
+        let always = shipped().always_running();
+        println!("{always:?}");
+        assert!(always.len() <= 12, "{always:?}");
+    }
+}
