@@ -3,6 +3,7 @@
 use tokio::runtime::Runtime;
 
 use super::dns_server::{FakeDns, Question, Reply};
+use super::place::PATIENCE;
 
 /// A scripted name server with the runtime that it lives on.
 pub(crate) struct Names {
@@ -33,6 +34,8 @@ impl Names {
 
     /// Waits until so many questions have come.
     pub(crate) fn wait_for(&self, count: usize) {
-        self.runtime.block_on(self.dns.asked(count));
+        let asked = async { tokio::time::timeout(PATIENCE, self.dns.asked(count)).await };
+        let in_time = self.runtime.block_on(asked).is_ok();
+        assert!(in_time, "{count} questions; asked: {:?}", self.asked());
     }
 }
