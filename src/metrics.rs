@@ -140,13 +140,14 @@ metrics! {
     quarantine_messages: gauge = "mailweir_quarantine_messages";
     /// Bytes in the quarantine.
     quarantine_bytes: gauge = "mailweir_quarantine_bytes";
-    /// Messages that the retention of the quarantine allows; 0 without a bound.
+    /// Messages that the retention of the quarantine allows.
     quarantine_messages_limit: gauge = "mailweir_quarantine_messages_limit";
-    /// Bytes that the retention of the quarantine allows; 0 without a bound.
+    /// Bytes that the retention of the quarantine allows.
     quarantine_bytes_limit: gauge = "mailweir_quarantine_bytes_limit";
     /// Quarantine operations: stored, released, deleted, expired, redeemed.
     quarantine_operations: counters = "mailweir_quarantine_operations_total"["operation"];
-    /// Quarantine operations that failed; a failed store was answered tempfail.
+    /// Quarantine operations that failed: store, read, release, delete, expire, redeem; a failed store was
+    /// answered tempfail.
     quarantine_failures: counters = "mailweir_quarantine_failures_total"["operation"];
     /// Reloads by result: ok, failed.
     reloads: counters = "mailweir_reloads_total"["result"];
@@ -195,7 +196,7 @@ impl Metrics {
             ),
             (
                 &self.quarantine_failures,
-                &["store", "release", "delete", "expire", "redeem"],
+                &["store", "read", "release", "delete", "expire", "redeem"],
             ),
             (&self.reloads, &["ok", "failed"]),
         ];

@@ -226,6 +226,27 @@ fn boundaries_are_lines_of_the_right_container() {
 }
 
 #[test]
+fn of_two_boundaries_that_begin_alike_the_longer_one_is_meant() {
+    let mail = parse(
+        "Content-Type: multipart/mixed; boundary=ab\n\n--ab\n\
+         Content-Type: multipart/mixed; boundary=a\n\n--a\n\ninner\n--ab\n\nouter\n--ab--\n",
+    );
+    let depths: Vec<_> = mail.parts().iter().map(|p| p.depth).collect();
+    assert_eq!(depths, [0, 1, 2, 1]);
+}
+
+#[test]
+fn the_line_end_before_a_boundary_belongs_to_the_boundary() {
+    for end in ["\n", "\r\n"] {
+        let raw = "Content-Type: multipart/mixed; boundary=b\n\n--b\n\ntext\n\n--b\n\
+                   Content-Type: a/b\n\nbytes\n--b--\n";
+        let mail = parse(&raw.replace('\n', end));
+        assert_eq!(mail.parts()[1].kind, PartKind::Text("text\n".to_owned()));
+        assert_eq!(mail.parts()[2].content(), b"bytes");
+    }
+}
+
+#[test]
 fn an_outer_boundary_ends_inner_containers() {
     let mail = parse(
         "Content-Type: multipart/mixed; boundary=a\n\n--a\n\
@@ -265,6 +286,37 @@ fn an_encoded_message_is_taken_apart_too() {
          1 text/plain text \"after\"\n"
     );
     assert_eq!(mail.parts()[2].body, None);
+}
+
+#[test]
+fn a_boundary_that_an_inner_container_shares_belongs_to_the_one_still_open() {
+    let mail = parse(
+        "Content-Type: multipart/mixed; boundary=b\n\n--b\n\
+         Content-Type: multipart/mixed; boundary=b\n\n--b\n\ninner\n--b--\n--b\n\nouter\n--b--\n",
+    );
+    let depths: Vec<_> = mail.parts().iter().map(|p| p.depth).collect();
+    assert_eq!(depths, [0, 1, 2, 1]);
+    assert_eq!(mail.flags(), []);
+}
+
+/// A message in quoted-printable, whose `=` are escaped once a level.
+fn encoded(levels: usize) -> String {
+    let mut raw = "\nend\n".to_owned();
+    for _ in 0..levels {
+        raw = format!(
+            "Content-Type: message/rfc822\nContent-Transfer-Encoding: quoted-printable\n\n{}",
+            raw.replace('=', "=3D")
+        );
+    }
+    raw
+}
+
+#[test]
+fn encoded_messages_are_taken_apart_to_a_bounded_level() {
+    assert_eq!(parse(&encoded(3)).flags(), [Flag::EncodedMessage]);
+    let deep = parse(&encoded(4));
+    assert_eq!(deep.flags(), [Flag::TooDeep, Flag::EncodedMessage]);
+    assert!(matches!(deep.parts()[3].kind, PartKind::Binary(_)));
 }
 
 /// `levels` containers in each other.
@@ -351,6 +403,12 @@ fn each_limit_holds_and_is_flagged() {
     assert_eq!(
         (mail.text(), mail.flags()),
         ("0123456789", &[Flag::TextTruncated][..])
+    );
+    let mail =
+        read("Content-Type: multipart/mixed; boundary=b\n\n--b\n\n1234\n--b\n\n123456\n--b--\n");
+    assert_eq!(
+        (mail.text(), mail.flags()),
+        ("1234\n12345", &[Flag::TextTruncated][..])
     );
     let mail = read(
         "Content-Type: text/html\n\n<a href=http://a.example></a><a href=http://b.example></a><a href=http://c.example></a>",

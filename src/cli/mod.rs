@@ -8,8 +8,10 @@ mod generate;
 mod logging;
 mod printable;
 pub mod quarantine;
+mod scan;
 mod send;
 mod serve;
+pub mod train;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,6 +34,10 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Check the configuration and everything that it names, and say what is wrong and where.
     Check(check::CheckArgs),
+    /// Print the verdicts of the configured chain on messages in files.
+    Scan(scan::ScanArgs),
+    /// Train the classifier on sorted mail, and say how good it is.
+    Train(train::TrainArgs),
     /// List, show, release and delete what was held back.
     Quarantine {
         #[command(flatten)]
@@ -73,6 +79,8 @@ pub fn run() -> ExitCode {
     let done = match cli.command {
         Command::Serve(args) => serve::run(args),
         Command::Check(args) => check::run(&args),
+        Command::Scan(args) => scan::run(args),
+        Command::Train(args) => train::run(args),
         Command::Quarantine { config, args } => held(&config, args),
         Command::Send(args) => send::run(args),
         Command::Completions(args) => generate::completions(&args),

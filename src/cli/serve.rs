@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
@@ -118,7 +117,9 @@ async fn serve(args: ServeArgs, config: Config) -> anyhow::Result<ExitCode> {
             stop.clone(),
         ))
     });
-    let keeper = tokio::spawn(keep_quarantine(services.quarantine.clone(), stop.clone()));
+    let housed = services.quarantine.clone();
+    let until = stop.clone();
+    let keeper = tokio::spawn(async move { housed.keep_house(until).await });
     tokio::spawn(reload_on_hangup(
         args,
         services.clone(),
@@ -232,19 +233,4 @@ async fn drain_on_signal(
     next().await;
     tracing::warn!("stopping at once");
     std::process::exit(1);
-}
-
-const RETENTION_INTERVAL: Duration = Duration::from_secs(600);
-
-async fn keep_quarantine(quarantine: Arc<Quarantine>, stop: CancellationToken) {
-    let mut due = tokio::time::interval(RETENTION_INTERVAL);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = due.tick() => {}
-        }
-        if let Err(e) = quarantine.expire(jiff::Timestamp::now()).await {
-            tracing::error!(error = %e, "retention of the quarantine failed");
-        }
-    }
 }

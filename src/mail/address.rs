@@ -4,7 +4,6 @@ use mail_parser::parsers::MessageStream;
 use mail_parser::{Addr, HeaderValue};
 
 use super::encoded_word;
-use super::flag::Flags;
 
 /// Bytes of one address field that are read.
 const FIELD_BYTES: usize = 256 * 1024;
@@ -88,21 +87,34 @@ pub(super) fn mailboxes(raw: &[u8]) -> Vec<Mailbox> {
         line = encoded_word::text(&line).into_owned().into_bytes();
     }
     line.push(b'\n');
-    let HeaderValue::Address(address) = MessageStream::new(&line).parse_address() else {
-        return Vec::new();
-    };
-    address.iter().take(MAILBOXES).map(mailbox).collect()
+    let found = parse(&line);
+    // The library decodes word by word, which breaks a character that is split between two words;
+    // hidden from it, the words are left to our own decoder.
+    if found
+        .iter()
+        .any(|m| m.name.as_deref().is_some_and(|n| n.contains('\u{fffd}')))
+    {
+        let whole = parse(&encoded_word::guard(&line));
+        if whole.len() == found.len() {
+            return whole;
+        }
+    }
+    found
+}
+
+fn parse(line: &[u8]) -> Vec<Mailbox> {
+    match MessageStream::new(line).parse_address() {
+        HeaderValue::Address(address) => address.iter().take(MAILBOXES).map(mailbox).collect(),
+        _ => Vec::new(),
+    }
 }
 
 fn mailbox(addr: &Addr<'_>) -> Mailbox {
-    let name = addr.name.as_deref().map(|name| {
-        if name.contains("=?") {
-            // Words in quotes or touching other text, which clients decode all the same.
-            encoded_word::decode(name.as_bytes(), &mut Flags::default())
-        } else {
-            name.trim().to_owned()
-        }
-    });
+    // Words that touch other text are left by the library, but decoded by mail clients.
+    let name = addr
+        .name
+        .as_deref()
+        .map(|name| encoded_word::unguard(name).trim().to_owned());
     Mailbox {
         name: name.filter(|n| !n.is_empty()),
         address: addr
@@ -142,6 +154,18 @@ mod tests {
             (
                 "\"=?utf-8?q?J=C3=BCrgen?=\" <a@b.example>",
                 &[(Some("Jürgen"), "a@b.example")],
+            ),
+            (
+                "Dr.=?utf-8?q?J=C3=BC?= <a@b.example>",
+                &[(Some("Dr.Jü"), "a@b.example")],
+            ),
+            (
+                "=?utf-8?q?J=C3?= =?utf-8?q?=BC?= <a@b.example>",
+                &[(Some("Jü"), "a@b.example")],
+            ),
+            (
+                "=?utf-8?q?B,_Ann?= <a@b.example>",
+                &[(Some("B, Ann"), "a@b.example")],
             ),
             ("a@b.example (Ann)", &[(Some("Ann"), "a@b.example")]),
             (

@@ -153,6 +153,9 @@ mod tests {
         assert_eq!(read("ä".as_bytes(), Some("us-ascii")).0, "ä");
         let wrong = (String::from("ä"), vec![Flag::UnknownCharset]);
         assert_eq!(read(b"\xe4", Some("x-nobody")), wrong);
+        // The web replaces such a text by one character, which would hide it.
+        let hidden = (String::from("pay here"), vec![Flag::UnknownCharset]);
+        assert_eq!(read(b"pay here", Some("iso-2022-kr")), hidden);
         let label = (String::from("gr\u{fc}n"), vec![Flag::DamagedCharset]);
         assert_eq!(read(b"gr\xfcn", Some("utf-8")), label);
         assert_eq!(read(b"\xc3\xa4\xc3\xa4\xff", Some("utf-8")).0, "ää\u{fffd}");

@@ -223,29 +223,9 @@ fn line(value: &[u8], flags: &mut Flags) -> Vec<u8> {
     if std::str::from_utf8(&line).is_err() {
         line = encoded_word::text(&line).into_owned().into_bytes();
     }
-    // The library decodes encoded words without joining neighbours; kept from them, they are left to
-    // our own decoder.
-    let mut guarded = Vec::with_capacity(line.len() + 8);
-    for byte in line {
-        if byte == b'?' && guarded.last() == Some(&b'=') {
-            guarded.push(GUARD);
-        }
-        guarded.push(byte);
-    }
-    guarded.push(b'\n');
-    guarded
-}
-
-/// Stands between `=` and `?` while the library reads a field.
-const GUARD: u8 = 1;
-
-/// A parameter value as a person reads it.
-fn unguarded(value: &str) -> String {
-    if !value.contains("=\u{1}?") {
-        return value.to_owned();
-    }
-    let value = value.replace("=\u{1}?", "=?");
-    encoded_word::decode(value.as_bytes(), &mut Flags::default())
+    line.push(b'\n');
+    // The library decodes encoded words without joining neighbours; that is left to our own decoder.
+    encoded_word::guard(&line)
 }
 
 fn structured(line: &[u8]) -> Option<ContentType<'_>> {
@@ -261,7 +241,7 @@ fn attributes(value: &ContentType<'_>, name: &str) -> impl Iterator<Item = Strin
         .iter()
         .flatten()
         .filter(move |a| a.name.eq_ignore_ascii_case(name))
-        .map(|a| unguarded(&a.value))
+        .map(|a| encoded_word::unguard(&a.value))
         .take(FIELDS)
         .collect::<Vec<_>>()
         .into_iter()

@@ -22,6 +22,30 @@ pub(super) fn text(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
+/// Stands between `=` and `?` while the library reads a structured field.
+const GUARD: u8 = 1;
+
+/// Hides encoded words from the library, until [`unguard`] decodes them.
+pub(super) fn guard(line: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(line.len() + 8);
+    for byte in line {
+        if *byte == b'?' && out.last() == Some(&b'=') {
+            out.push(GUARD);
+        }
+        out.push(*byte);
+    }
+    out
+}
+
+/// Decodes the encoded words of a value out of a structured field, hidden or not.
+pub(super) fn unguard(value: &str) -> String {
+    let shown = value.replace("=\u{1}?", "=?");
+    if !shown.contains("=?") {
+        return shown;
+    }
+    decode(shown.as_bytes(), &mut Flags::default())
+}
+
 /// One encoded word, its payload decoded to bytes of its charset.
 struct Word {
     label: String,

@@ -8,6 +8,7 @@
 mod address;
 mod charset;
 mod content;
+pub mod corpus;
 mod element;
 mod encoded_word;
 mod envelope;

@@ -262,10 +262,10 @@ impl Sheet {
             let opens = tail.starts_with('{');
             rest = tail.get(1..).unwrap_or_default();
             if opens {
-                // Blocks in blocks belong to media queries.
-                selector = if depth == 0 { before.trim() } else { "" };
+                selector = before.trim();
                 depth += 1;
             } else {
+                // Blocks in blocks belong to media queries.
                 if depth == 1 && !selector.is_empty() && !selector.starts_with('@') {
                     self.rule(selector, before);
                 }

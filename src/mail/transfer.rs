@@ -158,6 +158,7 @@ mod tests {
             (b"aGVsbG8", b"hello", true),
             (b"aG!Vs\xffbG8=", b"hello", false),
             (b"aGVs\x00bG8=", b"hello", false),
+            (b"aGVs\xffbG8=", b"hello", false),
             (b"aGk=aGk=", b"hihi", false),
             (b"aGVsb", b"hel", false),
             (b"", b"", true),

@@ -3,7 +3,7 @@
 //! Line by line, once, without recursion: the open containers are a stack whose height is
 //! `Limits::depth`, so a message of a million nested parts costs one pass and no stack. Boundaries
 //! are recognised as RFC 2046 (section 5.1.1) says: at the start of a line, by their beginning; where
-//! several match, a whole line wins, then the longest, then the innermost. Why not mail-parser's own walk: it builds
+//! several match, the longest and then the innermost wins. Why not mail-parser's own walk: it builds
 //! messages in messages, whose drop recurses (35,000 levels in 1.1 MB of mail abort the process), and
 //! it looks for each boundary to the end of the message, which makes boundaries that never occur
 //! quadratic. Its field parsers, decoders and charsets are used.
@@ -430,7 +430,7 @@ fn labels(declared: &Declared, shape: &Shape) -> (String, Option<String>) {
 /// Whether `line` is a delimiter of one of the open containers.
 fn delimiter(frames: &[Frame], line: &[u8]) -> Option<Delimiter> {
     let rest = line.strip_prefix(b"--")?;
-    let mut best: Option<(bool, usize, bool)> = None;
+    let mut best: Option<(usize, bool)> = None;
     let mut found = None;
     for (index, frame) in frames.iter().enumerate() {
         for boundary in &frame.boundaries {
@@ -441,15 +441,14 @@ fn delimiter(frames: &[Frame], line: &[u8]) -> Option<Delimiter> {
                 Some(tail) => (true, tail),
                 None => (false, tail),
             };
-            let exact = tail.trim_ascii().is_empty();
-            // Then containers that are still open, then the innermost.
-            let rank = Some((exact, boundary.len(), !frame.closed));
+            // Longest first, then containers that are still open, then the innermost.
+            let rank = Some((boundary.len(), !frame.closed));
             if best <= rank {
                 best = rank;
                 found = Some(Delimiter {
                     frame: index,
                     last,
-                    exact,
+                    exact: tail.trim_ascii().is_empty(),
                 });
             }
         }

@@ -158,6 +158,15 @@ mod tests {
     }
 
     #[test]
+    fn words_cannot_move_from_field_to_field_or_to_the_body() {
+        let one = Fingerprint::of(b"From: a \x02b\r\nSubject: c\r\n\r\n");
+        let other = Fingerprint::of(b"From: a\r\nSubject: b \x02c\r\n\r\n");
+        assert_ne!(one, other);
+        let one = Fingerprint::of(b"Subject: c \0d\r\n\r\n");
+        assert_ne!(one, Fingerprint::of(b"Subject: c\r\n\r\nd \r\n"));
+    }
+
+    #[test]
     fn a_message_id_that_was_there_counts() {
         let stored = Fingerprint::of(b"Message-ID: <1>\r\n\r\nx");
         assert_eq!(stored.fields, 4);

@@ -19,6 +19,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -31,6 +32,8 @@ use super::error::QuarantineError;
 const INDEX: &str = "index.sqlite";
 const LOCK: &str = "lock";
 const TEMPORARY: &str = "tmp";
+/// A daemon that ends may hold the lock for a moment after the next one has begun.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 const DAY_MS: u64 = 86_400_000;
 
 /// The folder, checked.
@@ -57,19 +60,15 @@ impl Folder {
     pub(super) fn own(root: &Path) -> Result<Folder, QuarantineError> {
         create_folder(root)?;
         check_folder(root, false)?;
+        if let Some(parent) = root.parent().filter(|p| !p.as_os_str().is_empty()) {
+            sync(parent)?;
+        }
         let temporary = root.join(TEMPORARY);
         create_folder(&temporary)?;
         check_folder(&temporary, false)?;
         let path = root.join(LOCK);
         let lock = open_or_create(&path)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let path = root.to_path_buf();
-                return Err(QuarantineError::InUse { path });
-            }
-            Err(TryLockError::Error(e)) => return Err(QuarantineError::file("lock", &path)(e)),
-        }
+        take_lock(&lock, root)?;
         open_or_create(&root.join(INDEX))?;
         sync(root)?;
         Ok(Folder {
@@ -297,13 +296,29 @@ fn open_or_create(path: &Path) -> Result<File, QuarantineError> {
     .map_err(QuarantineError::file("open", path))
 }
 
-/// Creates a folder and makes its name durable; an existing one is left as it is.
+/// Waits a moment for a daemon that is about to end.
+fn take_lock(lock: &File, root: &Path) -> Result<(), QuarantineError> {
+    let started = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if started.elapsed() < LOCK_PATIENCE => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            Err(TryLockError::WouldBlock) => {
+                let path = root.to_path_buf();
+                return Err(QuarantineError::InUse { path });
+            }
+            Err(TryLockError::Error(e)) => return Err(QuarantineError::file("lock", root)(e)),
+        }
+    }
+}
+
+/// Creates a folder, for its owner only; an existing one is left as it is. The caller synchronises its
+/// parent.
 fn create_folder(path: &Path) -> Result<(), QuarantineError> {
     match DirBuilder::new().mode(0o700).create(path) {
-        Ok(()) => match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => sync(parent),
-            _ => Ok(()),
-        },
+        Ok(()) => Ok(()),
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(e) => Err(QuarantineError::file("create", path)(e)),
     }

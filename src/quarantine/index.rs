@@ -40,6 +40,8 @@ CREATE TABLE messages (
     entry TEXT NOT NULL
 ) STRICT;
 CREATE INDEX messages_by_age ON messages (last_seen, id);
+CREATE INDEX messages_by_arrival ON messages (received, id);
+CREATE INDEX messages_by_state ON messages (state, size);
 CREATE INDEX messages_by_likeness ON messages (likeness);
 CREATE TABLE recipients (
     message TEXT NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
@@ -121,11 +123,16 @@ impl Index {
     }
 
     async fn migrate(&self) -> Result<(), QuarantineError> {
+        const VERSION: &str = "PRAGMA user_version";
         let known = MIGRATIONS.len() as i64;
+        // Whoever only looks shall not wait for the lock of writers.
+        let found: i64 = sqlx::query_scalar(VERSION).fetch_one(&self.readers).await?;
+        if found == known {
+            return Ok(());
+        }
         let mut tx = self.begin().await?;
-        let found: i64 = sqlx::query_scalar("PRAGMA user_version")
-            .fetch_one(&mut *tx)
-            .await?;
+        // Another process may have been faster.
+        let found: i64 = sqlx::query_scalar(VERSION).fetch_one(&mut *tx).await?;
         let made = usize::try_from(found).ok().filter(|_| found <= known);
         let made = made.ok_or(QuarantineError::Version { found, known })?;
         for step in MIGRATIONS.iter().skip(made) {
@@ -135,14 +142,11 @@ impl Index {
             .bind(jiff::Timestamp::now().as_millisecond())
             .execute(&mut *tx)
             .await?;
-        if found < known {
-            // A pragma takes no bound value; this is a number of ours.
-            sqlx::query(sqlx::AssertSqlSafe(format!(
-                "PRAGMA user_version = {known}"
-            )))
+        // A pragma takes no bound value; this is a number of ours.
+        let version = format!("PRAGMA user_version = {known}");
+        sqlx::query(sqlx::AssertSqlSafe(version))
             .execute(&mut *tx)
             .await?;
-        }
         Ok(tx.commit().await?)
     }
 

@@ -86,6 +86,14 @@ impl Quarantine {
         let folder = Arc::new(blocking(move || Folder::own(&root)).await??);
         let index = Index::open(&folder.index()).await?;
         let recovered = recovery::recover(&folder, &index).await?;
+        let gauge = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        let retention = &options.retention;
+        metrics
+            .quarantine_bytes_limit
+            .set(gauge(retention.bytes.value.0));
+        metrics
+            .quarantine_messages_limit
+            .set(gauge(retention.messages.value));
         let quarantine = Quarantine::new(folder, index, options, metrics, recovered);
         quarantine.stats().await?;
         Ok(quarantine)

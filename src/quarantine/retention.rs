@@ -230,3 +230,51 @@ impl Quarantine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::Envelope;
+    use crate::metrics::Metrics;
+    use crate::quarantine::{Entry, Options};
+    use crate::verdict::Verdict;
+
+    #[tokio::test]
+    async fn passing_a_bound_wakes_the_housekeeping_and_everything_is_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let mut options = Options::default();
+        options.retention.messages.value = 1;
+        let quarantine = Quarantine::open(&options, dir.path(), metrics.clone());
+        let quarantine = Arc::new(quarantine.await.unwrap());
+        let now = Timestamp::now();
+        let store = async |id: &str, text: &'static str| {
+            let (envelope, verdict) = (Envelope::default(), Verdict::released());
+            let entry = Entry::new(id, now, &envelope, text, &verdict, 0);
+            quarantine.store(&entry, text.into()).await
+        };
+        let woken = async || {
+            let at_once = Duration::ZERO;
+            tokio::time::timeout(at_once, quarantine.full.notified())
+                .await
+                .is_ok()
+        };
+        store(&ulid::Ulid::new().to_string(), "one").await.unwrap();
+        assert!(!woken().await);
+        store(&ulid::Ulid::new().to_string(), "four").await.unwrap();
+        assert!(woken().await);
+        store("no id", "x").await.unwrap_err();
+
+        assert_eq!(metrics.quarantine_messages.get(), 2);
+        assert_eq!(metrics.quarantine_bytes.get(), 7);
+        quarantine.expire(now).await.unwrap();
+        assert_eq!(metrics.quarantine_messages.get(), 1);
+        let count = |operation| {
+            let operations = &metrics.quarantine_operations;
+            operations.with_label_values(&[operation]).get()
+        };
+        assert_eq!((count("stored"), count("expired")), (2, 1));
+        let failures = &metrics.quarantine_failures;
+        assert_eq!(failures.with_label_values(&["store"]).get(), 1);
+    }
+}

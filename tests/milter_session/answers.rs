@@ -199,9 +199,9 @@ fn a_refused_connection_is_still_served_until_it_ends() {
 /// Sendmail drops a filter that says PROGRESS anywhere else (measured: at RCPT).
 #[test]
 fn progress_is_written_only_while_the_final_reply_is_owed() {
-    for n in 0..REST.len() {
+    for (n, stage) in STAGES.into_iter().enumerate() {
         let mut peer = waiting(n);
-        let legal = STAGES[n] == Stage::EndOfMessage;
+        let legal = stage == Stage::EndOfMessage;
         assert_eq!(peer.session.progress(&mut peer.output), legal);
         assert_eq!(peer.letters(), if legal { "p" } else { "" });
         peer.reply(&Reply::Continue);
@@ -216,9 +216,9 @@ fn modifications_are_written_only_while_the_final_reply_is_owed() {
     let hold = Modification::Hold {
         reason: "spam".to_owned(),
     };
-    for n in 0..REST.len() {
+    for (n, stage) in STAGES.into_iter().enumerate() {
         let mut peer = waiting(n);
-        let legal = STAGES[n] == Stage::EndOfMessage;
+        let legal = stage == Stage::EndOfMessage;
         assert_eq!(peer.session.modify(&hold, &mut peer.output), legal);
         peer.reply(&Reply::Continue);
         peer.output.clear();
@@ -227,7 +227,7 @@ fn modifications_are_written_only_while_the_final_reply_is_owed() {
     }
 }
 
-/// What the n-th packet of a modification looks like to the MTA.
+/// What a modification looks like to the MTA.
 fn modified(modification: &Modification) -> MtaReply {
     let mut peer = waiting(5);
     assert!(peer.session.modify(modification, &mut peer.output));

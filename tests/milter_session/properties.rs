@@ -130,11 +130,12 @@ impl Grammar {
 
 /// Whether a reply to the stage ends the message.
 fn ends(stage: Stage, reply: &Reply) -> bool {
-    match (stage, reply) {
-        (_, Reply::Continue | Reply::Skip) => false,
-        (Stage::Connect | Stage::Helo | Stage::Unknown, _) => false,
-        (Stage::Rcpt, Reply::Reject | Reply::Tempfail | Reply::Text(_)) => false,
-        _ => true,
+    let refused = matches!(reply, Reply::Reject | Reply::Tempfail | Reply::Text(_));
+    let taken = matches!(reply, Reply::Accept | Reply::Discard);
+    match stage {
+        Stage::Connect | Stage::Helo | Stage::Unknown => false,
+        Stage::Rcpt => taken,
+        _ => refused || taken,
     }
 }
 

@@ -1,34 +1,58 @@
-//! The real daemon, and an MTA that talks to it.
+//! The real daemon with a DNS list, a rule and a ClamAV server that do as a script says.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
-use bytes::BytesMut;
-use mailweir::milter::{Mta, MtaReply};
+use crate::dns_server::{FakeDns, Reply};
+use crate::fake_clamd::{Act, FakeClamd};
+use crate::mta::Session;
 
-/// `mailweir serve` with ephemeral ports; killed when dropped.
+/// Clients with this address are listed in `bl.example.org`, decisively.
+pub(crate) const LISTED: &str = "192.0.2.66";
+
+const RULES: &str = "version: 1
+rules:
+  - id: HOLD_THIS
+    description: The subject of a message that the test wants held
+    score: 9
+    when: { subject: '^hold this$' }
+";
+
+/// `mailweir serve` on ephemeral ports; killed when dropped.
 pub(crate) struct Daemon {
     process: Child,
     milter: SocketAddr,
     /// Where `/metrics` is.
     pub(crate) metrics: SocketAddr,
     _dir: tempfile::TempDir,
+    _servers: (FakeDns, FakeClamd),
+    _runtime: tokio::runtime::Runtime,
 }
 
 impl Daemon {
-    pub(crate) fn start() -> Daemon {
+    /// Starts one; `clamd` gives the answer to the n-th scan, from 0.
+    pub(crate) fn start(clamd: fn(usize) -> &'static [u8]) -> Daemon {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let (dns, clamd) = runtime.block_on(async move {
+            let dns = FakeDns::start(|q| match q.name.as_str() {
+                "66.2.0.192.bl.example.org" => Reply::A(vec![[127, 0, 0, 2]], 60),
+                _ => Reply::NxDomain(Some(60)),
+            });
+            let clamd = FakeClamd::start(move |n| Act::Reply(clamd(n)));
+            (dns.await, clamd.await)
+        });
         let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("rules")).unwrap();
+        std::fs::write(dir.path().join("rules/test.yaml"), RULES).unwrap();
         let config = dir.path().join("mailweir.yaml");
-        std::fs::write(
-            &config,
-            "milter: { listen: [\"127.0.0.1:0\"] }\nhttp: { listen: \"127.0.0.1:0\" }\nchain: []\nlog: { level: warn }\n",
-        )
-        .unwrap();
+        std::fs::write(&config, configuration(&dns, &clamd)).unwrap();
         let mut process = Command::new(env!("CARGO_BIN_EXE_mailweir"))
-            .arg("serve")
-            .arg("--config")
+            .args(["serve", "--config"])
             .arg(&config)
             .arg("--data-dir")
             .arg(dir.path().join("data"))
@@ -36,57 +60,20 @@ impl Daemon {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let (mut milter, mut metrics) = (None, None);
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        while milter.is_none() || metrics.is_none() {
-            let line = lines.next().expect("the daemon has ended").unwrap();
-            if let Some(address) = line.strip_prefix("milter: ") {
-                milter = address.parse().ok();
-            }
-            if let Some(url) = line.strip_prefix("metrics: http://") {
-                metrics = url.strip_suffix("/metrics").unwrap().parse().ok();
-            }
-        }
+        let (milter, metrics) = announced(&mut process);
         Daemon {
             process,
-            milter: milter.unwrap(),
-            metrics: metrics.unwrap(),
+            milter,
+            metrics,
             _dir: dir,
+            _servers: (dns, clamd),
+            _runtime: runtime,
         }
     }
 
-    /// Sends a message as an MTA does; gives the final reply.
-    pub(crate) fn send(&self, message: &[u8]) -> MtaReply {
-        let mut session = Session::open(self.milter);
-        session.envelope();
-        let (header, body) = split(message);
-        for line in header.split("\r\n").filter(|l| !l.is_empty()) {
-            let (name, value) = line.split_once(':').unwrap();
-            session.command(b'L', &[name.as_bytes(), value.as_bytes()]);
-        }
-        session.command(b'N', &[]);
-        Mta::body(body.as_bytes(), &mut session.out);
-        session.exchange(b'B');
-        Mta::command(b'E', &[], &mut session.out);
-        let reply = loop {
-            match session.exchange(b'E').unwrap() {
-                MtaReply::InsertHeader(..)
-                | MtaReply::ChangeHeader(..)
-                | MtaReply::Hold(_)
-                | MtaReply::Progress => {}
-                reply => break reply,
-            }
-        };
-        session.command(b'Q', &[]);
-        reply
-    }
-
-    /// Begins a message and gives it up.
-    pub(crate) fn give_up(&self) {
-        let mut session = Session::open(self.milter);
-        session.envelope();
-        session.command(b'A', &[]);
-        session.command(b'Q', &[]);
+    /// A new milter connection.
+    pub(crate) fn connect(&self) -> Session {
+        Session::open(self.milter)
     }
 }
 
@@ -97,74 +84,35 @@ impl Drop for Daemon {
     }
 }
 
-fn split(message: &[u8]) -> (&str, &str) {
-    std::str::from_utf8(message)
-        .unwrap()
-        .split_once("\r\n\r\n")
-        .unwrap()
+fn configuration(dns: &FakeDns, clamd: &FakeClamd) -> String {
+    format!(
+        "milter: {{ listen: [\"127.0.0.1:0\"] }}
+http: {{ listen: \"127.0.0.1:0\" }}
+chain: [dnsbl, rules, clamav]
+thresholds: {{ tag: 5, quarantine: 8, reject: 15 }}
+dnsbl:
+  resolvers: [\"{}\"]
+  zones: [ {{ zone: bl.example.org, score: 9, decisive: reject }} ]
+rules: {{ path: rules }}
+clamav: {{ servers: [\"{}\"] }}
+log: {{ level: error }}
+",
+        dns.addr, clamd.server
+    )
 }
 
-/// A milter connection, seen from the MTA.
-struct Session {
-    stream: TcpStream,
-    mta: Mta,
-    out: BytesMut,
-    input: BytesMut,
-}
-
-impl Session {
-    fn open(milter: SocketAddr) -> Session {
-        let stream = TcpStream::connect(milter).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(60)))
-            .unwrap();
-        let mut session = Session {
-            stream,
-            mta: Mta {
-                steps: mailweir::milter::Steps(0),
-            },
-            out: BytesMut::new(),
-            input: BytesMut::new(),
-        };
-        Mta::offer(&mut session.out);
-        let Some(MtaReply::Negotiated(_, _, steps, _)) = session.exchange(b'O') else {
-            panic!("no negotiation");
-        };
-        session.mta.steps = steps;
-        session
-    }
-
-    fn envelope(&mut self) {
-        Mta::connect(
-            "client.example.net",
-            "192.0.2.1".parse().unwrap(),
-            &mut self.out,
-        );
-        self.exchange(b'C');
-        self.command(b'H', &[b"client.example.net"]);
-        self.command(b'M', &[b"<a@example.net>"]);
-        self.command(b'R', &[b"<b@example.org>"]);
-    }
-
-    fn command(&mut self, code: u8, strings: &[&[u8]]) -> Option<MtaReply> {
-        Mta::command(code, strings, &mut self.out);
-        self.exchange(code)
-    }
-
-    /// Writes what is due and reads a reply if `code` is owed one.
-    fn exchange(&mut self, code: u8) -> Option<MtaReply> {
-        self.stream.write_all(&self.out.split()).unwrap();
-        if !self.mta.answered(code) {
-            return None;
+/// The addresses of milter and metrics, from what the daemon prints.
+fn announced(process: &mut Child) -> (SocketAddr, SocketAddr) {
+    let (mut milter, mut metrics) = (None, None);
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    while milter.is_none() || metrics.is_none() {
+        let line = lines.next().expect("the daemon has ended").unwrap();
+        if let Some(address) = line.strip_prefix("milter: ") {
+            milter = address.parse().ok();
         }
-        loop {
-            if let Some(reply) = Mta::decode(&mut self.input).unwrap() {
-                return Some(reply);
-            }
-            let mut chunk = [0; 4096];
-            let count = self.stream.read(&mut chunk).unwrap();
-            assert!(count > 0, "the daemon closed the connection");
-            self.input.extend_from_slice(&chunk[..count]);
+        if let Some(url) = line.strip_prefix("metrics: http://") {
+            metrics = url.strip_suffix("/metrics").unwrap().parse().ok();
         }
     }
+    (milter.unwrap(), metrics.unwrap())
 }

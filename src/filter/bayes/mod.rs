@@ -1,21 +1,59 @@
-//! The `bayes` filter.
+//! The learning filter: it was shown ham and spam, and says how much a message is like either.
+//!
+//! In: the parsed message. Out: one hit, `BAYES_SPAM`, `BAYES_HAM` or `BAYES_UNSURE`, with a score from
+//! the probability by a curve that never falls, and as evidence the probability and the features that
+//! spoke most. Without a model every message is skipped; with too little learned none gets points.
+//!
+//! The way of a message: [`words`] and [`tokens`] read it, [`features`] turns the reading into numbers,
+//! [`model`] looks the numbers up and adds weights, [`calibration`] makes a probability of the sum,
+//! [`curve`] a score. The way of a corpus: [`training`] reads it the same way, [`logistic`] finds the
+//! weights, [`duplicates`] and [`evaluation`] keep the figures honest, [`format`] and [`durable`] put the
+//! model on disk.
+//!
+//! A model never changes while it is used: the chain is rebuilt with the new one. The same message
+//! and model give the same result on every machine.
 
-use std::sync::Arc;
+mod baseline;
+mod calibration;
+mod check;
+mod curve;
+mod duplicates;
+mod durable;
+mod engine;
+mod evaluation;
+mod features;
+mod format;
+mod logistic;
+mod model;
+mod options;
+mod receiving;
+mod table;
+#[cfg(test)]
+mod tests;
+mod tokens;
+mod training;
+mod words;
 
-use serde::Deserialize;
+pub use engine::{Engine, EngineKind, Judgement, ModelError};
+pub use evaluation::{Evaluation, Judged};
+pub use model::{Facts, Telling};
+pub use options::{MODEL, Options, Point, build};
+pub use training::{Read, TrainError, Trained, Trainer, judge_all};
 
-use super::{Build, Filter};
-use crate::config::{Problem, Problems};
+/// What a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// Wanted, or at least not unasked.
+    Ham,
+    /// Spam, phishing, malware.
+    Spam,
+}
 
-/// Options of the filter.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Options {}
-
-/// Builds the filter.
-///
-/// # Errors
-/// Always, for now.
-pub fn build(_: &Options, _: &Build<'_>) -> Result<Arc<dyn Filter>, Problems> {
-    Err(Problem::without_place("not here yet").into())
+impl std::fmt::Display for Class {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Class::Ham => "ham",
+            Class::Spam => "spam",
+        })
+    }
 }

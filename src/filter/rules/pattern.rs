@@ -90,11 +90,12 @@ fn parse(pattern: &str) -> Result<(Hir, bool), Refused> {
             .nest_limit(NESTING)
             .build()
             .parse(pattern)
+            .map_err(Box::new)
     };
     if pattern.is_ascii() {
         match parse_as(false) {
             Ok(hir) => return Ok((hir, false)),
-            Err(regex_syntax::Error::Translate(_)) => {}
+            Err(error) if matches!(*error, regex_syntax::Error::Translate(_)) => {}
             Err(error) => return Err(refused(&error)),
         }
     }

@@ -1,0 +1,128 @@
+//! How well a classifier does on messages that it has not learned.
+
+use std::path::PathBuf;
+
+use super::Class;
+
+/// One message, judged by a classifier that had not learned it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    /// What it is.
+    pub class: Class,
+    /// The probability of spam that it got.
+    pub probability: f64,
+    /// What messages are ordered by: log odds, which still differ where probabilities are at their bounds.
+    pub odds: f64,
+    /// Where it is: the file, and the number in an mbox. To be escaped where it is shown.
+    pub name: (PathBuf, Option<usize>),
+}
+
+/// The result of an evaluation.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Evaluation {
+    /// Each message, in no order that means anything.
+    pub judged: Vec<Judged>,
+}
+
+impl Evaluation {
+    /// How many messages of the class were judged.
+    pub fn count(&self, class: Class) -> usize {
+        self.judged.iter().filter(|j| j.class == class).count()
+    }
+
+    /// The chance that a random ham gets a higher probability than a random spam, in percent
+    /// ("(1-ROCA)%" of the TREC spam track); ties count half. `None` when a class is empty.
+    pub fn one_minus_roca(&self) -> Option<f64> {
+        let mut order: Vec<(f64, Class)> = self.judged.iter().map(|j| (j.odds, j.class)).collect();
+        order.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let (mut spam_below, mut ham, mut bad) = (0.0, 0.0, 0.0);
+        for tied in order.chunk_by(|a, b| a.0 == b.0) {
+            let spam_here = tied.iter().filter(|t| t.1 == Class::Spam).count() as f64;
+            let ham_here = tied.len() as f64 - spam_here;
+            bad += ham_here * (spam_below + spam_here / 2.0);
+            spam_below += spam_here;
+            ham += ham_here;
+        }
+        (ham > 0.0 && spam_below > 0.0).then(|| 100.0 * bad / (ham * spam_below))
+    }
+
+    /// How many ham messages got `probability` or more.
+    pub fn ham_at(&self, probability: f64) -> usize {
+        self.judged
+            .iter()
+            .filter(|j| j.class == Class::Ham && j.probability >= probability)
+            .count()
+    }
+
+    /// How many spam messages got less than `probability`.
+    pub fn spam_below(&self, probability: f64) -> usize {
+        self.judged
+            .iter()
+            .filter(|j| j.class == Class::Spam && j.probability < probability)
+            .count()
+    }
+
+    /// The messages of a class that were judged most wrongly, the worst first: mistakes of the
+    /// classifier, or of whoever sorted them.
+    pub fn worst(&self, class: Class, most: usize) -> Vec<&Judged> {
+        let mut found: Vec<&Judged> = self
+            .judged
+            .iter()
+            .filter(|j| j.class == class && (j.probability > 0.5) == (class == Class::Ham))
+            .collect();
+        found.sort_by(|a, b| {
+            let order = a.odds.total_cmp(&b.odds);
+            let order = if class == Class::Ham {
+                order.reverse()
+            } else {
+                order
+            };
+            order.then_with(|| a.name.cmp(&b.name))
+        });
+        found.truncate(most);
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evaluation(judged: &[(Class, f64)]) -> Evaluation {
+        Evaluation {
+            judged: judged
+                .iter()
+                .map(|(class, probability)| Judged {
+                    class: *class,
+                    probability: *probability,
+                    odds: *probability,
+                    name: (PathBuf::from("x"), None),
+                })
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn roca_counts_pairs_in_the_wrong_order() {
+        use Class::{Ham, Spam};
+        let right = evaluation(&[(Ham, 0.1), (Ham, 0.2), (Spam, 0.8)]);
+        assert_eq!(right.one_minus_roca(), Some(0.0));
+        let one_of_four = evaluation(&[(Ham, 0.1), (Ham, 0.6), (Spam, 0.5), (Spam, 0.9)]);
+        assert_eq!(one_of_four.one_minus_roca(), Some(25.0));
+        assert_eq!(
+            evaluation(&[(Ham, 0.5), (Spam, 0.5)]).one_minus_roca(),
+            Some(50.0)
+        );
+        assert_eq!(evaluation(&[(Ham, 0.5)]).one_minus_roca(), None);
+    }
+
+    #[test]
+    fn losses_are_counted_at_the_threshold() {
+        use Class::{Ham, Spam};
+        let e = evaluation(&[(Ham, 0.1), (Ham, 0.9), (Spam, 0.9), (Spam, 0.3)]);
+        assert_eq!((e.ham_at(0.9), e.spam_below(0.9)), (1, 1));
+        assert_eq!((e.ham_at(0.91), e.spam_below(0.91)), (0, 2));
+        assert_eq!(e.worst(Ham, 5).len(), 1);
+        assert_eq!(e.worst(Spam, 5).len(), 1);
+    }
+}

@@ -1,0 +1,429 @@
+//! A message becomes tokens.
+//!
+//! In: a [`Mail`]. Out: a stream of tokens, field by field, into a [`Sink`]. What is read: the fields that
+//! the sender wrote, addresses, subject, rendered text, hidden text, URLs, the structure of MIME and HTML.
+//! What is not read: fields that the receiving side added, this filter's own headers and those of other
+//! filters. A classifier that sees those learns who collected a message, or its own opinion.
+//!
+//! Promises: bounded in number and length of tokens whatever the message, never fails, the same
+//! message always gives the same stream.
+
+use crate::mail::{Header, Mail, PartKind};
+
+use super::receiving::receiving_side;
+use super::words::{self, Oddities};
+
+/// Takes the tokens of one message.
+pub(super) trait Sink {
+    /// A field begins. Tokens of one field are neighbours of each other; those of two fields are not.
+    fn field(&mut self, label: &'static str, detail: &str);
+    /// The next token of the field.
+    fn token(&mut self, text: &str);
+    /// A token that has no neighbours.
+    fn alone(&mut self, text: &str);
+    /// Text whose runs of characters are looked at beside its words.
+    fn characters(&mut self, text: &str);
+}
+
+/// Header fields looked at.
+const HEADERS: usize = 80;
+/// Bytes of the value of one header field.
+const HEADER_BYTES: usize = 1_000;
+/// URLs looked at.
+const URLS: usize = 100;
+/// Words of the path of one URL.
+const PATH_WORDS: usize = 8;
+/// MIME parts looked at.
+const PARTS: usize = 50;
+/// Bytes of HTML source whose tags are looked at.
+const MARKUP_BYTES: usize = 64 << 10;
+
+/// Fields that are read in a way of their own, or that never come twice. Lower case.
+const READ_ELSEWHERE: &[&str] = &[
+    "from",
+    "reply-to",
+    "sender",
+    "subject",
+    "to",
+    "cc",
+    "bcc",
+    "date",
+    "message-id",
+    "references",
+    "in-reply-to",
+    "dkim-signature",
+    "domainkey-signature",
+    "content-type",
+    "mime-version",
+    "thread-index",
+    "autocrypt",
+    "openpgp",
+    "x-face",
+    "face",
+    "x-beenthere",
+    "errors-to",
+];
+
+/// Sends the tokens of `mail` to `sink`, reading at most `max_bytes` of its text.
+pub(super) fn tokens(mail: &Mail, max_bytes: usize, sink: &mut impl Sink) {
+    let mut odd = Oddities::default();
+    subject(mail, sink, &mut odd);
+    senders(mail, sink);
+    recipients(mail, sink);
+    headers(mail, sink);
+    structure(mail, sink);
+    urls(mail, sink);
+    for (label, text) in [("text", mail.text()), ("hidden", mail.hidden_text())] {
+        let (head, tail) = window(text, max_bytes);
+        for piece in [head, tail] {
+            if !piece.is_empty() {
+                sink.field(label, "");
+                add(&mut odd, prose(piece, sink));
+            }
+        }
+    }
+    sink.field("trait", "");
+    sink.alone(size("text", mail.text().len()).as_str());
+    sink.alone(size("raw", mail.raw().len()).as_str());
+    if !mail.hidden_text().trim().is_empty() {
+        sink.alone("hidden-text");
+    }
+    if odd.zero_width {
+        sink.alone("zero-width");
+    }
+    if odd.mixed_script {
+        sink.alone("mixed-script");
+    }
+    for flag in mail.flags() {
+        sink.alone(flag.name());
+    }
+}
+
+fn add(odd: &mut Oddities, more: Oddities) {
+    odd.zero_width |= more.zero_width;
+    odd.mixed_script |= more.mixed_script;
+}
+
+/// The first three quarters of what may be read and the last: padding in front of the message proper
+/// does not push it out of sight.
+fn window(text: &str, max: usize) -> (&str, &str) {
+    if text.len() <= max {
+        return (text, "");
+    }
+    let head = text.floor_char_boundary(max - max / 4);
+    let tail = text.ceil_char_boundary(text.len() - max / 4);
+    (
+        text.get(..head).unwrap_or_default(),
+        text.get(tail..).unwrap_or_default(),
+    )
+}
+
+/// Words as a sequence; a shouted word also by its spelling.
+fn prose(text: &str, sink: &mut impl Sink) -> Oddities {
+    words::split(text, |word| {
+        sink.token(word.folded);
+        if word.shouted && word.seen.len() <= 24 {
+            sink.alone(word.seen);
+        }
+    })
+}
+
+fn subject(mail: &Mail, sink: &mut impl Sink, odd: &mut Oddities) {
+    let subject = mail.subject();
+    let subject = window(&subject, HEADER_BYTES).0;
+    sink.field("subject", "");
+    add(odd, prose(subject, sink));
+    sink.characters(subject);
+    if subject.trim().is_empty() {
+        sink.alone("(empty)");
+    }
+}
+
+fn senders(mail: &Mail, sink: &mut impl Sink) {
+    let mut domains = Vec::new();
+    for (label, field) in [
+        ("from", "From"),
+        ("reply-to", "Reply-To"),
+        ("sender", "Sender"),
+    ] {
+        let mailboxes = mail.mailboxes(field);
+        sink.field(label, "");
+        if label == "from" && mailboxes.len() != 1 {
+            sink.alone("(not one)");
+        }
+        for mailbox in mailboxes.iter().take(3) {
+            let address = bounded(&mailbox.address).to_ascii_lowercase();
+            sink.alone(&address);
+            if label == "from" {
+                sink.characters(&address);
+            }
+            if let Some(domain) = mailbox.domain() {
+                let domain = bounded(domain).to_ascii_lowercase();
+                sink.alone(&format!("@{domain}"));
+                let registered = registered_domain(&domain);
+                if registered != domain {
+                    sink.alone(&format!("@@{registered}"));
+                }
+                domains.push(registered.to_owned());
+            }
+            match mailbox.name.as_deref().map(bounded) {
+                Some(name) if !name.trim().is_empty() => {
+                    prose(name, sink);
+                    sink.characters(name);
+                    if name.contains('@') {
+                        sink.alone("(address as name)");
+                    }
+                }
+                _ => sink.alone("(no name)"),
+            }
+        }
+    }
+    if domains.len() > 1 {
+        let same = domains.windows(2).all(|w| w.first() == w.last());
+        sink.alone(if same {
+            "(one domain)"
+        } else {
+            "(two domains)"
+        });
+    }
+}
+
+fn recipients(mail: &Mail, sink: &mut impl Sink) {
+    for (label, field) in [("to", "To"), ("cc", "Cc")] {
+        sink.field(label, "");
+        let mailboxes = mail.mailboxes(field);
+        sink.alone(count("count", mailboxes.len()).as_str());
+        for mailbox in mailboxes.iter().take(5) {
+            let address = bounded(&mailbox.address).to_ascii_lowercase();
+            sink.alone(&address);
+            match mailbox.name.as_deref().map(bounded) {
+                Some(name) if !name.trim().is_empty() => {
+                    if name.eq_ignore_ascii_case(&address) {
+                        sink.alone("(address as name)");
+                    }
+                }
+                _ => sink.alone("(no name)"),
+            }
+        }
+    }
+}
+
+fn headers(mail: &Mail, sink: &mut impl Sink) {
+    for header in mail.headers().take(HEADERS) {
+        let seen = header.name_text();
+        let seen = bounded(&seen);
+        let name = seen.to_ascii_lowercase();
+        if receiving_side(&name) {
+            continue;
+        }
+        sink.field("header", "");
+        sink.alone(seen);
+        sink.field("header", &name);
+        match name.as_str() {
+            "date" => date(header, sink),
+            "message-id" => message_id(header, sink),
+            "dkim-signature" => dkim(header, sink),
+            _ if READ_ELSEWHERE.contains(&name.as_str()) => {}
+            // That there is a list tells something; which one mostly tells whose mail this is.
+            _ if name.starts_with("list-") || name.starts_with("x-list-") => {}
+            _ => {
+                let value = header.decoded();
+                let value = window(&value, HEADER_BYTES).0;
+                prose(value, sink);
+                sink.characters(value);
+            }
+        }
+    }
+}
+
+/// Only the zone: the time itself tells when a corpus was collected.
+fn date(header: Header<'_>, sink: &mut impl Sink) {
+    let value = header.decoded();
+    let zone = value
+        .split_ascii_whitespace()
+        .find(|w| w.len() == 5 && (w.starts_with('+') || w.starts_with('-')));
+    sink.alone(zone.unwrap_or("(no zone)"));
+}
+
+/// The host that made the id, and the form of what stands before it.
+fn message_id(header: Header<'_>, sink: &mut impl Sink) {
+    let value = header.decoded();
+    let id = bounded(value.trim_matches(['<', '>']));
+    let (left, right) = id.rsplit_once('@').unwrap_or((id, "(no host)"));
+    sink.alone(&format!("@{}", right.to_ascii_lowercase()));
+    let mut form = String::new();
+    for c in left.chars() {
+        let class = match c {
+            '0'..='9' => '9',
+            'a'..='z' => 'a',
+            'A'..='Z' => 'A',
+            other => other,
+        };
+        if form.len() < 24 && !form.ends_with(class) {
+            form.push(class);
+        }
+    }
+    sink.alone(&form);
+}
+
+/// Only who signs.
+fn dkim(header: Header<'_>, sink: &mut impl Sink) {
+    let value = header.decoded();
+    let signer = value
+        .split(';')
+        .find_map(|tag| tag.trim().strip_prefix("d="))
+        .unwrap_or("(none)");
+    sink.alone(&bounded(signer.trim()).to_ascii_lowercase());
+}
+
+fn structure(mail: &Mail, sink: &mut impl Sink) {
+    sink.field("mime", "");
+    let mut markup = MARKUP_BYTES;
+    for part in mail.parts().iter().take(PARTS) {
+        sink.token(bounded(&part.content_type));
+        if let Some(charset) = &part.charset {
+            sink.alone(&format!("charset {}", bounded(charset)));
+        }
+        if let Some(name) = &part.name {
+            let extension = name.rsplit_once('.').map_or("(none)", |(_, e)| bounded(e));
+            sink.alone(&format!("file .{}", extension.to_lowercase()));
+        }
+        if part.attachment {
+            sink.alone("attachment");
+        }
+    }
+    sink.field("html", "");
+    for part in mail.parts().iter().take(PARTS) {
+        if let PartKind::Html(source) = &part.kind {
+            let (source, _) = window(source, markup);
+            markup -= source.len();
+            tags(source, sink);
+        }
+    }
+}
+
+/// Names of tags with the names of their attributes; colours and sizes with their values.
+fn tags(source: &str, sink: &mut impl Sink) {
+    for piece in source.split('<').skip(1) {
+        let tag = piece.split('>').next().unwrap_or_default();
+        let mut words = tag
+            .split(|c: char| c.is_ascii_whitespace() || c == '/')
+            .filter(|w| !w.is_empty());
+        let Some(name) = words.next() else { continue };
+        if !name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '!') || tag.starts_with('/')
+        {
+            continue;
+        }
+        let name = clip(name, 12).to_ascii_lowercase();
+        sink.alone(&name);
+        for attribute in words.take(8) {
+            let (key, value) = attribute.split_once('=').unwrap_or((attribute, ""));
+            let key = clip(key, 16).to_ascii_lowercase();
+            sink.alone(&format!("{name} {key}"));
+            if matches!(
+                key.as_str(),
+                "color"
+                    | "bgcolor"
+                    | "size"
+                    | "face"
+                    | "width"
+                    | "height"
+                    | "border"
+                    | "align"
+                    | "target"
+            ) {
+                let value = clip(value.trim_matches(['"', '\'']), 16);
+                sink.alone(&format!("{key}={}", value.to_ascii_lowercase()));
+            }
+        }
+    }
+}
+
+fn urls(mail: &Mail, sink: &mut impl Sink) {
+    let urls = mail.urls();
+    sink.field("url", "");
+    sink.alone(count("count", urls.len()).as_str());
+    for url in urls.iter().take(URLS) {
+        let host = bounded(&url.host);
+        sink.alone(host);
+        let registered = registered_domain(host);
+        if registered != host {
+            sink.alone(registered);
+        }
+        if let Some((_, suffix)) = registered.split_once('.') {
+            sink.alone(&format!(".{suffix}"));
+        }
+        let (scheme, rest) = url.text.split_once(':').unwrap_or(("", &url.text));
+        sink.alone(&format!("{}:", clip(scheme, 12).to_ascii_lowercase()));
+        let rest = rest.trim_start_matches('/');
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        if authority.contains('@') {
+            sink.alone("(user in authority)");
+        }
+        if authority
+            .rsplit_once(':')
+            .is_some_and(|(_, p)| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()))
+        {
+            sink.alone("(port)");
+        }
+        if host.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+            sink.alone("(number for a host)");
+        }
+        let mut left = PATH_WORDS;
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        words::split(clip(path, HEADER_BYTES), |word| {
+            if left > 0 {
+                left -= 1;
+                sink.alone(&format!("/{}", word.folded));
+            }
+        });
+        if !query.is_empty() {
+            sink.alone("(query)");
+        }
+        if url
+            .shown
+            .as_deref()
+            .is_some_and(|s| names_other_host(s, registered))
+        {
+            sink.alone("(shows another host)");
+        }
+    }
+}
+
+/// Whether the text of a link is itself a URL, and one that leads elsewhere.
+fn names_other_host(shown: &str, registered: &str) -> bool {
+    let shown = clip(shown.trim(), HEADER_BYTES);
+    let Some((_, rest)) = shown.split_once("://") else {
+        return false;
+    };
+    let host = rest.split(['/', '?', '#', ':']).next().unwrap_or_default();
+    registered_domain(&host.to_ascii_lowercase()) != registered
+}
+
+/// The part of a host name that its owner registered; the whole where the public suffix list knows none.
+fn registered_domain(host: &str) -> &str {
+    psl::domain_str(host).unwrap_or(host)
+}
+
+/// Longest address, domain, name or type that is kept, bytes.
+const NAME_BYTES: usize = 80;
+
+fn bounded(text: &str) -> &str {
+    clip(text, NAME_BYTES)
+}
+
+fn clip(text: &str, max: usize) -> &str {
+    text.get(..text.floor_char_boundary(max))
+        .unwrap_or_default()
+}
+
+fn size(label: &str, bytes: usize) -> String {
+    format!("{label} 2^{}", bytes.checked_ilog2().unwrap_or(0))
+}
+
+fn count(label: &str, n: usize) -> String {
+    match n {
+        0..=3 => format!("{label} {n}"),
+        _ => format!("{label} 2^{}", n.ilog2()),
+    }
+}

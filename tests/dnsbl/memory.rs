@@ -1,0 +1,131 @@
+//! The cache, and the bounds of what is on its way.
+
+use super::*;
+
+#[tokio::test]
+async fn equal_questions_are_asked_once_while_on_their_way_and_while_kept() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let dns =
+        FakeDns::start(move |_| Reply::Gate(held.clone(), Box::new(Reply::NxDomain(Some(300)))))
+            .await;
+    let f = fixture(&dns, ONE_ZONE);
+    let checks: Vec<_> = (0..20).map(|_| f.connect("192.0.2.1")).collect();
+    dns.asked(1).await;
+    gate.open();
+    for check in checks {
+        assert_eq!(finish(check).await, Outcome::Checked(vec![]));
+    }
+    assert_eq!(f.ask("192.0.2.1").await, Outcome::Checked(vec![]));
+    assert_eq!(dns.count(V4), 1);
+    assert_eq!(f.counted("bl.example.org", "cached"), 20);
+    assert_eq!(f.counted("bl.example.org", "not_listed"), 1);
+}
+
+#[tokio::test]
+async fn failures_and_answers_without_a_ttl_are_not_kept() {
+    for reply in [
+        Reply::Code(ResponseCode::ServFail),
+        Reply::NxDomain(None),
+        Reply::A(vec![[127, 255, 255, 255]], 0),
+    ] {
+        let shown = format!("{reply:?}");
+        let dns = FakeDns::start(move |_| reply.clone()).await;
+        let f = fixture(&dns, &format!("attempts: 1\n{ONE_ZONE}"));
+        f.ask("192.0.2.1").await;
+        f.ask("192.0.2.1").await;
+        assert_eq!(dns.count(V4), 2, "{shown}");
+        assert_eq!(f.counted("bl.example.org", "cached"), 0, "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn ttls_are_held_between_the_bounds_of_the_configuration() {
+    let dns = FakeDns::start(|_| Reply::NxDomain(None)).await;
+    let f = fixture(&dns, &format!("cache_min_ttl: 10m\n{ONE_ZONE}"));
+    f.ask("192.0.2.1").await;
+    f.ask("192.0.2.1").await;
+    assert_eq!(dns.count(V4), 1);
+
+    let dns = FakeDns::start(|_| Reply::NxDomain(Some(86400))).await;
+    let f = fixture(&dns, &format!("cache_max_ttl: 20ms\n{ONE_ZONE}"));
+    let start = Instant::now();
+    // Twice, because an entry past its time is replaced, not created.
+    while dns.count(V4) < 3 {
+        f.ask("192.0.2.1").await;
+        assert!(
+            start.elapsed() < Duration::from_secs(10),
+            "the answer is kept past its time"
+        );
+    }
+    assert!(start.elapsed() >= Duration::from_millis(40));
+    assert!(f.counted("bl.example.org", "cached") > 0);
+}
+
+#[tokio::test]
+async fn the_cache_is_bounded() {
+    let dns = FakeDns::start(|_| Reply::NxDomain(Some(300))).await;
+    let f = fixture(&dns, &format!("cache_entries: 10\n{ONE_ZONE}"));
+    for n in 0..200 {
+        f.ask(&format!("192.0.2.{n}")).await;
+    }
+    let entries = f.metrics.dnsbl_cache_entries.get();
+    // The cache catches up with itself in batches of its own.
+    assert!(entries <= 80, "{entries} entries");
+}
+
+#[tokio::test]
+async fn queries_in_flight_are_bounded_and_a_dead_list_starves_no_other() {
+    let dns = FakeDns::start(|q| {
+        if q.name.ends_with("dead.example.org") {
+            Reply::Silence
+        } else {
+            Reply::NxDomain(Some(300))
+        }
+    })
+    .await;
+    let f = fixture(
+        &dns,
+        "timeout: 400ms
+attempts: 1
+queries_in_flight: 4
+zones: [{zone: dead.example.org, score: 1}, {zone: bl.example.org, score: 1}]",
+    );
+    let checks: Vec<_> = (0..20)
+        .map(|n| f.connect(&format!("192.0.2.{n}")))
+        .collect();
+    for check in checks {
+        unscanned(&finish(check).await, Reason::Timeout, "dead.example.org");
+    }
+    let questions = dns.questions();
+    let mut dead: Vec<_> = questions
+        .iter()
+        .filter(|q| q.name.ends_with("dead.example.org"))
+        .map(|q| q.name.clone())
+        .collect();
+    dead.sort();
+    dead.dedup();
+    assert_eq!(dead.len(), 2, "two of the four are its share");
+    assert_eq!(f.counted("bl.example.org", "not_listed"), 20);
+}
+
+#[tokio::test]
+async fn a_dropped_check_gives_its_place_back_and_leaves_the_others_their_answer() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let dns =
+        FakeDns::start(move |_| Reply::Gate(held.clone(), Box::new(Reply::NxDomain(Some(300)))))
+            .await;
+    let f = fixture(
+        &dns,
+        &format!("queries_in_flight: 1\ntimeout: 30s\n{ONE_ZONE}"),
+    );
+    let first = f.connect("192.0.2.1");
+    dns.asked(1).await;
+    let second = f.connect("192.0.2.1");
+    let third = f.connect("192.0.2.3");
+    drop(first);
+    gate.open();
+    assert_eq!(finish(second).await, Outcome::Checked(vec![]));
+    assert_eq!(finish(third).await, Outcome::Checked(vec![]));
+}
