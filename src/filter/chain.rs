@@ -55,6 +55,11 @@ impl Chain {
         &self.members
     }
 
+    /// Whether a filter begins before the message comes.
+    pub fn begins_early(&self) -> bool {
+        self.members.iter().any(|m| m.begins_early())
+    }
+
     /// Whether a message may be decided before its end.
     pub fn may_decide_early(&self) -> bool {
         self.members.iter().any(|m| m.may_decide_early())

@@ -36,6 +36,12 @@ pub trait Filter: Send + Sync + 'static {
     /// What becomes of a message that this filter could not check.
     fn failure_policy(&self) -> &FailurePolicy;
 
+    /// Whether its checks begin work at CONNECT, HELO or MAIL. Where none does, the MTA may keep these for
+    /// itself until there is more to say.
+    fn begins_early(&self) -> bool {
+        false
+    }
+
     /// Whether its checks may be decisive before the end of a message. Where no filter may, the MTA is
     /// told not to wait for answers before it.
     fn may_decide_early(&self) -> bool {

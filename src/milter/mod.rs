@@ -22,7 +22,7 @@ pub use command::{Command, ConnectInfo, Malformed};
 pub use frame::{Frame, FrameError, MAX_PACKET};
 pub use macros::{MacroStage, Macros};
 pub use mta::{Mta, MtaError, MtaReply};
-pub use negotiation::{Actions, Agreement, Offer, PeerIncompatible, Steps};
+pub use negotiation::{Actions, Agreement, Answers, Offer, PeerIncompatible, Steps};
 pub use reply::{Modification, Reply};
 pub use session::{Event, ProtocolError, Session, Stage};
 pub use text::{ReplyText, header_value};

@@ -174,7 +174,6 @@ const WANTED_ACTIONS: Actions = Actions::ADD_HEADERS
 /// nothing.
 const WANTED_STEPS: Steps = Steps::NO_UNKNOWN
     .with(Steps::NO_DATA)
-    .with(Steps::NR_CONNECT)
     .with(Steps::NR_HELO)
     .with(Steps::NR_MAIL)
     .with(Steps::NR_DATA)
@@ -185,9 +184,31 @@ const WANTED_STEPS: Steps = Steps::NO_UNKNOWN
     .with(Steps::LEADING_SPACE)
     .with(Steps::PACKETS_1M);
 
-/// RCPT and BODY are answered only where an answer may come before the end of the message: RCPT to
-/// refuse recipients, BODY to skip the rest.
-const EARLY_STEPS: Steps = Steps::NR_RCPT.with(Steps::NR_BODY);
+/// Which commands before end of message are answered, where the MTA leaves the choice. Each answer is a round
+/// trip, and with small messages these are most of what a milter costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answers {
+    /// CONNECT, although the answer says nothing: Postfix keeps packets that are owed no reply in its
+    /// buffer until one is (milter8.c of 3.7 flushes only before it reads), so look-ups of the client would
+    /// begin together with RCPT, or with the end of the message.
+    pub connect: bool,
+    /// RCPT, to refuse recipients, and BODY, to skip the rest.
+    pub early: bool,
+}
+
+impl Answers {
+    /// Everything that can make a difference is answered.
+    pub const ALL: Answers = Answers {
+        connect: true,
+        early: true,
+    };
+
+    fn unanswered(self) -> Steps {
+        let steps = |unless: bool, steps: Steps| if unless { Steps(0) } else { steps };
+        steps(self.connect, Steps::NR_CONNECT)
+            .with(steps(self.early, Steps::NR_RCPT.with(Steps::NR_BODY)))
+    }
+}
 
 /// Macros asked for, by stage number. Sendmail 8.17 selects the list of end of message by the flag of
 /// end of headers, so both are always set alike.
@@ -202,13 +223,9 @@ const MACRO_LISTS: [(u32, &[u8]); 7] = [
 ];
 
 impl Agreement {
-    /// The intersection of an offer with what mailweir wants. `early`: whether RCPT and BODY may be
-    /// answered with something else than CONTINUE.
-    pub fn with(offer: Offer, early: bool) -> Agreement {
-        let wanted = match early {
-            true => WANTED_STEPS,
-            false => WANTED_STEPS.with(EARLY_STEPS),
-        };
+    /// The intersection of an offer with what mailweir wants.
+    pub fn with(offer: Offer, answers: Answers) -> Agreement {
+        let wanted = WANTED_STEPS.with(answers.unanswered());
         Agreement {
             version: offer.version.min(VERSION),
             actions: offer.actions.and(WANTED_ACTIONS),
@@ -245,8 +262,8 @@ mod tests {
         for steps in [0x1f_ffff, 0x7f, 0x3ff, 0x400, 0x8_0000, 1 << 31] {
             for actions in [0x1ff, 0x3f, 0x11, 0x100] {
                 let o = offer(6, actions, steps).unwrap();
-                for early in [false, true] {
-                    let a = Agreement::with(o, early);
+                for answers in [Answers::ALL, SILENT] {
+                    let a = Agreement::with(o, answers);
                     assert_eq!(a.actions.0 & !actions, 0);
                     assert_eq!(a.steps.0 & !steps, 0);
                 }
@@ -259,12 +276,12 @@ mod tests {
         assert_eq!(offer(1, 0, 0), Err(PeerIncompatible::Version(1)));
         for v in 2..=6 {
             assert_eq!(
-                Agreement::with(offer(v, 0x3f, 0x7f).unwrap(), true).version,
+                Agreement::with(offer(v, 0x3f, 0x7f).unwrap(), Answers::ALL).version,
                 v
             );
         }
         assert_eq!(
-            Agreement::with(offer(9, 0x3f, 0x7f).unwrap(), true).version,
+            Agreement::with(offer(9, 0x3f, 0x7f).unwrap(), Answers::ALL).version,
             6
         );
         let v1 = offer(2, 0, 0).unwrap();
@@ -279,19 +296,30 @@ mod tests {
         assert_eq!(Offer::parse(&data[..11]), Err(PeerIncompatible::Short(11)));
     }
 
+    const SILENT: Answers = Answers {
+        connect: false,
+        early: false,
+    };
+
     #[test]
-    fn rcpt_and_body_are_answered_only_for_early_answers() {
+    fn only_what_can_make_a_difference_is_answered() {
         let o = offer(6, 0x1ff, 0x1f_ffff).unwrap();
-        let both = Steps::NR_RCPT.with(Steps::NR_BODY);
-        assert!(Agreement::with(o, false).steps.has(both));
-        assert_eq!(Agreement::with(o, true).steps.and(both), Steps(0));
+        let all = Steps::NR_CONNECT.with(Steps::NR_RCPT).with(Steps::NR_BODY);
+        assert!(Agreement::with(o, SILENT).steps.has(all));
+        assert_eq!(Agreement::with(o, Answers::ALL).steps.and(all), Steps(0));
+        let connect = Answers {
+            connect: true,
+            ..SILENT
+        };
+        let steps = Agreement::with(o, connect).steps;
+        assert_eq!(steps.and(all), Steps::NR_RCPT.with(Steps::NR_BODY));
     }
 
     #[test]
     fn macro_lists_ride_only_where_offered() {
         let encode = |actions| {
             let mut out = BytesMut::new();
-            Agreement::with(offer(6, actions, 0x1f_ffff).unwrap(), true).encode(&mut out);
+            Agreement::with(offer(6, actions, 0x1f_ffff).unwrap(), Answers::ALL).encode(&mut out);
             out.len()
         };
         assert_eq!(encode(0xff), 4 + 1 + 12);

@@ -13,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use super::command::{Command, ConnectInfo, Malformed};
 use super::frame::{Frame, FrameError};
 use super::macros::{MacroStage, Macros};
-use super::negotiation::{Actions, Agreement, Offer, PeerIncompatible, Steps};
+use super::negotiation::{Actions, Agreement, Answers, Offer, PeerIncompatible, Steps};
 use super::reply::{Modification, Reply};
 
 /// Something that happened, in the words of SMTP.
@@ -149,7 +149,7 @@ pub struct Session {
     mail_macros_spent: bool,
     queue: VecDeque<(Event, Option<Stage>)>,
     owed: Option<Stage>,
-    early: bool,
+    answers: Answers,
 }
 
 impl Default for Session {
@@ -159,17 +159,15 @@ impl Default for Session {
 }
 
 impl Session {
-    /// A connection on which nothing was said; RCPT and BODY will be answered, so that messages can be
-    /// refused or cut short before their end.
+    /// A connection on which nothing was said; everything that can make a difference will be answered.
     pub fn new() -> Session {
-        Session::with_early_answers(true)
+        Session::answering(Answers::ALL)
     }
 
-    /// The same, with or without answers before end of message. Without them the MTA need not wait for a
-    /// reply to RCPT and BODY, where it offers that.
-    pub fn with_early_answers(early: bool) -> Session {
+    /// The same, answering less: the MTA is told not to wait, where it offers that.
+    pub fn answering(answers: Answers) -> Session {
         Session {
-            early,
+            answers,
             phase: Phase::New,
             agreement: Agreement {
                 version: 2,
@@ -238,7 +236,7 @@ impl Session {
         match command {
             Command::Negotiate(data) => {
                 if self.phase == Phase::New {
-                    self.agreement = Agreement::with(Offer::parse(&data)?, self.early);
+                    self.agreement = Agreement::with(Offer::parse(&data)?, self.answers);
                     self.agreement.encode(out);
                     self.phase = Phase::Idle;
                     self.push(Event::Negotiated, None);

@@ -18,7 +18,9 @@ use super::services::Services;
 use super::transaction::Transaction;
 use crate::filter::Action;
 use crate::mail::{Address, Envelope};
-use crate::milter::{Actions, ConnectInfo, Event, ProtocolError, Reply, Session, Stage, Steps};
+use crate::milter::{
+    Actions, Answers, ConnectInfo, Event, ProtocolError, Reply, Session, Stage, Steps,
+};
 use crate::router;
 
 /// Room for reading; a body chunk of 64 KiB takes a few reads, an idle connection holds little.
@@ -98,12 +100,16 @@ pub(super) struct Connection<S> {
 
 impl<S: Socket> Connection<S> {
     pub(super) fn new(socket: S, services: Arc<Services>, drain: CancellationToken) -> Self {
-        let early = services.engine.load().chain.may_decide_early();
+        let chain = &services.engine.load().chain;
+        let answers = Answers {
+            connect: chain.begins_early(),
+            early: chain.may_decide_early(),
+        };
         Connection {
             socket,
             services,
             drain,
-            session: Session::with_early_answers(early),
+            session: Session::answering(answers),
             input: BytesMut::new(),
             output: BytesMut::new(),
             envelope: Envelope::default(),

@@ -193,10 +193,7 @@ async fn a_virus_settles_the_fate_of_the_message() {
         assert_eq!(hits.len(), 1);
         assert_eq!(&*hits[0].rule, "VIRUS");
         assert!(hits[0].score == 0.0 && hits[0].decisive == Some(action));
-        assert_eq!(
-            hits[0].evidence,
-            format!("Eicar-Test-Signature (found by {})", clamd.server)
-        );
+        assert_eq!(hits[0].evidence, "Eicar-Test-Signature");
         assert_eq!(f.counted(&clamd.server, "found"), 1);
     }
 }

@@ -57,7 +57,7 @@ fn every_owed_command_takes_exactly_one_reply() {
 fn a_reply_that_nobody_waits_for_is_not_written() {
     let mut peer = Peer::modern();
     assert!(!peer.reply(&Reply::Reject));
-    peer.send(b'C', b"h\0U");
+    peer.send(b'H', b"h\0");
     peer.send(b'M', b"<a>\0");
     assert!(peer.next().unwrap().is_some());
     assert!(!peer.reply(&Reply::Reject));

@@ -291,6 +291,16 @@ mod tests {
     }
 
     #[test]
+    fn entries_out_of_order_are_refused_even_when_signed() {
+        let mut model = model();
+        model.entries.swap(3, 4);
+        assert_eq!(
+            decode(&encode(&model)).unwrap_err(),
+            Damage::Damaged("its entries are out of order")
+        );
+    }
+
+    #[test]
     fn foreign_newer_and_other_features_are_told_apart() {
         assert_eq!(decode(b"{}").unwrap_err(), Damage::Foreign);
         let mut bytes = encode(&model());

@@ -184,6 +184,13 @@ mod tests {
             let spam_like: Vec<u32> = (150..190).collect();
             assert!(weights.log_odds(&ham_like, 40) < 0.0, "{ham}:{spam}");
             assert!(weights.log_odds(&spam_like, 40) > 0.0, "{ham}:{spam}");
+            // Unweighted classes give 4.8 here; the calibration takes care of what is left.
+            let neither: Vec<u32> = (50..150).collect();
+            let odds = weights.log_odds(&neither, 100);
+            assert!(
+                odds.abs() < 3.5,
+                "{ham}:{spam} gives {odds} to what is neither"
+            );
         }
     }
 

@@ -68,6 +68,10 @@ impl Filter for Dnsbl {
         &self.0.settings.on_failure
     }
 
+    fn begins_early(&self) -> bool {
+        true
+    }
+
     fn may_decide_early(&self) -> bool {
         self.0.settings.zones.iter().any(|z| z.may_decide())
     }

@@ -1,0 +1,20 @@
+-- Two thousand fields, two hundred of them forged: all of these go, the rest stays.
+dofile(prelude)
+local conn = mt.connect(socket)
+assert(conn, "connect")
+mt.set_timeout(60)
+assert(mt.conninfo(conn, "client.example.net", "192.0.2.1") == nil)
+assert(mt.mailfrom(conn, "<sender@example.net>") == nil)
+assert(mt.rcptto(conn, "<user@example.org>") == nil)
+for i = 1, 2000 do
+  local name = (i % 10 == 0) and "X-Spam-Flag" or ("X-Field-" .. i)
+  assert(mt.header(conn, name, "value " .. i) == nil, name)
+end
+assert(mt.eoh(conn) == nil)
+assert(mt.bodystring(conn, "plain\r\n") == nil)
+assert(mt.eom(conn) == nil)
+assert(mt.getreply(conn) == SMFIR_CONTINUE)
+assert(mt.eom_check(conn, MT_HDRDELETE, "X-Spam-Flag"))
+assert(not mt.eom_check(conn, MT_HDRDELETE, "X-Field-1"))
+assert(mt.eom_check(conn, MT_HDRINSERT, "X-Spam-Flag"))
+mt.disconnect(conn)

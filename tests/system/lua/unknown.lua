@@ -1,0 +1,17 @@
+-- SMTP commands that nobody knows are none of ours, whether the MTA keeps them to itself or not.
+dofile(prelude)
+local conn = mt.connect(socket)
+assert(conn, "connect")
+assert(mt.negotiate(conn, nil, nil, nil) == nil)
+assert(mt.test_option(conn, SMFIP_NOUNKNOWN), "they need not be sent")
+mt.disconnect(conn)
+
+conn = mt.connect(socket)
+assert(mt.negotiate(conn, 6, SMFIF_ADDHDRS, 0) == nil)
+assert(mt.conninfo(conn, "client.example.net", "192.0.2.1") == nil)
+assert(mt.helo(conn, "client.example.net") == nil)
+assert(mt.unknown(conn, "XYZZY plugh") == nil)
+assert(mt.getreply(conn) == SMFIR_CONTINUE)
+assert(mt.mailfrom(conn, "<sender@example.net>") == nil)
+assert(mt.getreply(conn) == SMFIR_CONTINUE, "the session goes on")
+mt.disconnect(conn)

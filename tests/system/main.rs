@@ -1,0 +1,35 @@
+//! The real binary behind real mail servers, name servers and scanners, and behind faulty ones.
+//!
+//! Every test starts its own instances in a temporary folder on ports that the system chose, and ends
+//! them with itself, so tests run side by side. A test whose servers are not installed, or that needs
+//! root and does not have it, prints `skipped: ...` and passes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic
+)]
+
+#[path = "../dns_server/mod.rs"]
+mod dns_server;
+
+mod daemon;
+mod message;
+mod milter;
+mod names;
+mod place;
+mod postfix;
+mod process;
+mod scanner;
+mod smtp;
+mod tap;
+
+mod crashes;
+mod delivery;
+mod faults;
+mod life;
+mod lua;
+mod order;
+mod release;
+mod sendmail;
