@@ -5,7 +5,7 @@ DATA ?= data
 BIN := target/release/mailweir
 
 # What the system tests drive; each of them says when its part is missing and is skipped.
-PACKAGES := postfix clamav-daemon rbldnsd unbound miltertest swaks prometheus
+PACKAGES := postfix clamav-daemon rbldnsd unbound miltertest prometheus m4 strace
 
 .PHONY: help run test packages lint bench clean
 
@@ -26,8 +26,12 @@ $(DATA)/model.mwb:
 test: packages
 	$(CARGO) test --locked --no-fail-fast
 
+# Sendmail conflicts with Postfix, so it is unpacked into target/ instead of installed.
 # A start of the packaged services is prevented: the tests run instances of their own.
 packages:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  tests/system/sendmail/unpack.sh || echo "skipped: Sendmail could not be fetched"; \
+	fi
 	@missing=; for p in $(PACKAGES); do \
 	  dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; \
 	done; \

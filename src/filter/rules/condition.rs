@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use aho_corasick::AhoCorasick;
 use ipnet::IpNet;
-use regex::bytes::Regex;
+use regex_automata::meta::Regex;
 
 use super::relation::Relation;
 
@@ -44,6 +44,20 @@ pub(super) struct TextsLeaf {
     pub(super) count: Bounds,
     /// Whether the place's gate knows the literals of this leaf.
     pub(super) gated: bool,
+}
+
+impl Leaf {
+    /// Gives back the memory that matching has taken so far: the caches of lazy automata live in a regex,
+    /// not in its clones.
+    pub(super) fn renew(&mut self) {
+        if let Leaf::Texts(TextsLeaf {
+            value: Value::Pattern(regex),
+            ..
+        }) = self
+        {
+            *regex = regex.clone();
+        }
+    }
 }
 
 /// Bounds of a number, both included.

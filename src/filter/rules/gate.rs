@@ -8,7 +8,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, MatchKind};
 use super::condition::Index;
 
 /// Up to this many bytes of literals the faster automaton is built, which takes some 256 bytes for each.
-const FAST_BYTES: usize = 32 << 10;
+const FAST_BYTES: usize = 1 << 10;
 
 /// All literals of the leaves of one place.
 #[derive(Debug)]

@@ -9,6 +9,7 @@
 //! (one pass tells which patterns can match), `place` and `texts` (where they look, taken out once),
 //! `condition` and `evaluation` (the answer), `example` (tests in rules).
 
+mod boundary;
 mod chain;
 mod check;
 mod compile;

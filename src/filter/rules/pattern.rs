@@ -9,18 +9,19 @@
 
 use std::ops::Range;
 
-use regex::bytes::{Regex, RegexBuilder};
+use regex_automata::meta::{Config, Regex};
+use regex_automata::nfa::thompson::WhichCaptures;
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::Hir;
 
-use super::literal;
+use super::{boundary, literal};
 
 /// Longest pattern, bytes as written.
 pub(super) const PATTERN_BYTES: usize = 4 << 10;
 /// Largest compiled pattern, bytes of memory.
 const COMPILED_BYTES: usize = 512 << 10;
 /// Cache of the lazy automaton of one pattern in one thread, bytes.
-const CACHE_BYTES: usize = 1 << 20;
+const CACHE_BYTES: usize = 256 << 10;
 const NESTING: u32 = 64;
 
 /// A pattern ready to run.
@@ -53,7 +54,7 @@ impl Pattern {
                 help: Some("split it with `any`, or list literals with `contains`"),
             });
         }
-        let (hir, unicode) = parse(pattern)?;
+        let hir = parse(pattern)?;
         if always_matches(&hir) {
             return Err(Refused {
                 message: "the pattern matches every text, also an empty one".to_owned(),
@@ -61,12 +62,19 @@ impl Pattern {
                 help: Some("use `exists: true` to ask only whether the place is there"),
             });
         }
-        let regex = RegexBuilder::new(pattern)
-            .unicode(unicode)
-            .nest_limit(NESTING)
-            .size_limit(COMPILED_BYTES)
-            .dfa_size_limit(CACHE_BYTES)
-            .build()
+        // Only where a match lies is ever asked, so no groups are compiled; and with hundreds of patterns of
+        // which a message runs few, automata built ahead of need cost more memory than they save time.
+        let config = Config::new()
+            .utf8_empty(false)
+            .which_captures(WhichCaptures::Implicit)
+            .onepass(false)
+            .dfa(false)
+            .backtrack(false)
+            .nfa_size_limit(Some(COMPILED_BYTES))
+            .hybrid_cache_capacity(CACHE_BYTES);
+        let regex = Regex::builder()
+            .configure(config)
+            .build_from_hir(&hir)
             .map_err(|_| Refused {
                 message: format!(
                     "the pattern needs more than {} KiB when compiled",
@@ -82,7 +90,7 @@ impl Pattern {
     }
 }
 
-fn parse(pattern: &str) -> Result<(Hir, bool), Refused> {
+fn parse(pattern: &str) -> Result<Hir, Refused> {
     let parse_as = |unicode: bool| {
         ParserBuilder::new()
             .unicode(unicode)
@@ -94,13 +102,13 @@ fn parse(pattern: &str) -> Result<(Hir, bool), Refused> {
     };
     if pattern.is_ascii() {
         match parse_as(false) {
-            Ok(hir) => return Ok((hir, false)),
+            Ok(hir) => return Ok(hir),
             Err(error) if matches!(*error, regex_syntax::Error::Translate(_)) => {}
             Err(error) => return Err(refused(&error)),
         }
     }
     parse_as(true)
-        .map(|hir| (hir, true))
+        .map(boundary::simplified)
         .map_err(|error| refused(&error))
 }
 
