@@ -1,0 +1,146 @@
+//! What README and docs say of keys, commands and tests is so.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::process::Command;
+
+const BIN: &str = env!("CARGO_BIN_EXE_mailweir");
+
+fn read(path: &str) -> String {
+    let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
+/// The keys that a section of the configuration knows, from the daemon's own words.
+fn known_keys(section: &[&str]) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mailweir.yaml");
+    let mut text = String::new();
+    for (depth, name) in section.iter().enumerate() {
+        text.push_str(&format!("{}{name}:\n", "  ".repeat(depth)));
+    }
+    text.push_str(&format!("{}no_such_key: 1\n", "  ".repeat(section.len())));
+    std::fs::write(&file, text).unwrap();
+    let out = Command::new(BIN)
+        .arg("check")
+        .arg("--config")
+        .arg(&file)
+        .output()
+        .unwrap();
+    assert_eq!(out.status.code(), Some(1));
+    let said = String::from_utf8(out.stderr).unwrap();
+    assert!(said.contains("mailweir.yaml:"), "{said}");
+    let (_, list) = said
+        .split_once("known here: ")
+        .unwrap_or_else(|| panic!("{said}"));
+    let list = list.lines().next().unwrap();
+    list.split(", ").map(str::to_owned).collect()
+}
+
+#[test]
+fn every_key_of_the_configuration_is_documented() {
+    let page = read("docs/configuration.md");
+    for section in [
+        &[][..],
+        &["milter"],
+        &["http"],
+        &["limits"],
+        &["thresholds"],
+        &["log"],
+        &["dnsbl"],
+        &["dnsbl", "on_failure"],
+        &["rules"],
+        &["bayes"],
+        &["clamav"],
+        &["clamav", "breaker"],
+        &["quarantine"],
+        &["quarantine", "retention"],
+        &["quarantine", "release"],
+    ] {
+        for key in known_keys(section) {
+            let written = [format!("`{key}`"), format!("{key}: ")];
+            assert!(
+                written.iter().any(|w| page.contains(w.as_str())),
+                "docs/configuration.md does not explain `{key}` of {section:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_command_is_in_the_readme() {
+    let out = Command::new(BIN).arg("--help").output().unwrap();
+    let help = String::from_utf8(out.stdout).unwrap();
+    let (_, commands) = help.split_once("Commands:").unwrap();
+    let (commands, _) = commands.split_once("Options:").unwrap();
+    let readme = read("README.md");
+    let names = commands
+        .lines()
+        .filter(|l| l.starts_with("  ") && !l.starts_with("   "))
+        .filter_map(|l| l.split_whitespace().next())
+        .filter(|name| *name != "help");
+    let mut count = 0;
+    for name in names {
+        count += 1;
+        assert!(
+            readme.contains(&format!("mailweir {name}")),
+            "README lacks {name}"
+        );
+    }
+    assert!(count >= 8, "{help}");
+}
+
+/// README names a test for each promise: `file::name`.
+#[test]
+fn every_promise_names_tests_that_exist() {
+    let readme = read("README.md");
+    let (_, promises) = readme.split_once("## Promises").unwrap();
+    let promises = promises.split("\n## ").next().unwrap();
+    let rows: Vec<_> = promises
+        .lines()
+        .filter(|l| l.starts_with("| ") && l.chars().nth(2).is_some_and(|c| c.is_ascii_digit()))
+        .collect();
+    assert_eq!(rows.len(), 10);
+    for row in rows {
+        let (_, held_by) = row.trim_end_matches(['|', ' ']).rsplit_once('|').unwrap();
+        let tests: Vec<_> = held_by.split('`').skip(1).step_by(2).collect();
+        assert!(!tests.is_empty(), "{row}");
+        for test in tests {
+            let (file, name) = test.rsplit_once("::").unwrap_or_else(|| panic!("{test}"));
+            assert!(
+                read(file).contains(&format!("fn {name}(")),
+                "{test} does not exist"
+            );
+        }
+    }
+}
+
+/// CVE-2010-1132, CVE-2007-4560: what is never started cannot be made to run anything.
+#[test]
+fn no_process_is_ever_started() {
+    let mut folders = vec![std::path::PathBuf::from(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/src"
+    ))];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            files += 1;
+            let text = std::fs::read_to_string(&path).unwrap();
+            for way in [
+                "process::Command",
+                "Command::new(\"",
+                "fork(",
+                "execv",
+                "posix_spawn",
+            ] {
+                assert!(!text.contains(way), "{} has {way}", path.display());
+            }
+        }
+    }
+    assert!(files > 50);
+}
