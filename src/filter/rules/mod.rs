@@ -9,7 +9,6 @@
 //! (one pass tells which patterns can match), `place` and `texts` (where they look, taken out once),
 //! `condition` and `evaluation` (the answer), `example` (tests in rules).
 
-mod boundary;
 mod chain;
 mod check;
 mod compile;
@@ -26,6 +25,7 @@ mod place;
 mod relation;
 mod ruleset;
 mod shipped;
+mod simplify;
 mod texts;
 mod written;
 

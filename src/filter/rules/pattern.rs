@@ -14,14 +14,14 @@ use regex_automata::nfa::thompson::WhichCaptures;
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::Hir;
 
-use super::{boundary, literal};
+use super::{literal, simplify};
 
 /// Longest pattern, bytes as written.
 pub(super) const PATTERN_BYTES: usize = 4 << 10;
 /// Largest compiled pattern, bytes of memory.
 const COMPILED_BYTES: usize = 512 << 10;
 /// Cache of the lazy automaton of one pattern in one thread, bytes.
-const CACHE_BYTES: usize = 256 << 10;
+const CACHE_BYTES: usize = 512 << 10;
 const NESTING: u32 = 64;
 
 /// A pattern ready to run.
@@ -108,7 +108,7 @@ fn parse(pattern: &str) -> Result<Hir, Refused> {
         }
     }
     parse_as(true)
-        .map(boundary::simplified)
+        .map(simplify::simplified)
         .map_err(|error| refused(&error))
 }
 
