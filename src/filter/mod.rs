@@ -12,6 +12,7 @@ mod chain;
 pub mod clamav;
 pub mod dnsbl;
 mod failure;
+mod idle;
 mod outcome;
 pub mod rules;
 

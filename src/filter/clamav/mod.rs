@@ -23,12 +23,13 @@ mod transport;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::join_all;
 
 pub use options::{BreakerOptions, Options, VirusAction};
 
 use crate::config::Problems;
-use crate::filter::{Build, Check, FailurePolicy, Filter, Outcome, Scan};
+use crate::filter::idle::Idle;
+use crate::filter::{Build, Check, FailurePolicy, Filter};
 use check::{ClamavCheck, Shared};
 use server::Pool;
 use settings::Settings;
@@ -41,7 +42,11 @@ use settings::Settings;
 pub fn build(options: &Options, build: &Build<'_>) -> Result<Arc<dyn Filter>, Problems> {
     let settings = Settings::check(options, build.source)?;
     if settings.servers.is_empty() {
-        return Ok(Arc::new(Idle(settings.on_failure)));
+        return Ok(Arc::new(Idle {
+            name: "clamav",
+            why: "no server configured",
+            on_failure: settings.on_failure,
+        }));
     }
     let pool = Pool::new(&settings, build.metrics);
     Ok(Arc::new(Clamav(Arc::new(Shared { settings, pool }))))
@@ -97,28 +102,5 @@ impl Filter for Clamav {
 
     fn check(&self) -> Box<dyn Check> {
         Box::new(ClamavCheck::new(Arc::clone(&self.0)))
-    }
-}
-
-/// The filter without servers.
-struct Idle(FailurePolicy);
-
-impl Filter for Idle {
-    fn name(&self) -> &'static str {
-        "clamav"
-    }
-
-    fn failure_policy(&self) -> &FailurePolicy {
-        &self.0
-    }
-
-    fn check(&self) -> Box<dyn Check> {
-        Box::new(Idle(self.0))
-    }
-}
-
-impl Check for Idle {
-    fn finish(self: Box<Self>, _scan: Arc<Scan>) -> BoxFuture<'static, Outcome> {
-        Box::pin(std::future::ready(Outcome::Skipped("no server configured")))
     }
 }

@@ -20,12 +20,11 @@ mod zone;
 
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
-
 pub use options::{CodeOptions, Decisive, Options, ZoneOptions};
 
 use crate::config::Problems;
-use crate::filter::{Build, Check, FailurePolicy, Filter, Outcome, Scan};
+use crate::filter::idle::Idle;
+use crate::filter::{Build, Check, FailurePolicy, Filter};
 use check::DnsblCheck;
 use lookups::Lookups;
 use resolver::NetworkResolver;
@@ -39,7 +38,11 @@ use settings::Settings;
 pub fn build(options: &Options, build: &Build<'_>) -> Result<Arc<dyn Filter>, Problems> {
     let settings = Settings::check(options, build.source)?;
     if settings.zones.is_empty() {
-        return Ok(Arc::new(Idle(settings.on_failure)));
+        return Ok(Arc::new(Idle {
+            name: "dnsbl",
+            why: "no zones configured",
+            on_failure: settings.on_failure,
+        }));
     }
     let lookups = Lookups::new(
         Box::new(NetworkResolver::new(&settings)?),
@@ -78,28 +81,5 @@ impl Filter for Dnsbl {
 
     fn check(&self) -> Box<dyn Check> {
         Box::new(DnsblCheck::new(Arc::clone(&self.0)))
-    }
-}
-
-/// The filter without zones.
-struct Idle(FailurePolicy);
-
-impl Filter for Idle {
-    fn name(&self) -> &'static str {
-        "dnsbl"
-    }
-
-    fn failure_policy(&self) -> &FailurePolicy {
-        &self.0
-    }
-
-    fn check(&self) -> Box<dyn Check> {
-        Box::new(Idle(self.0))
-    }
-}
-
-impl Check for Idle {
-    fn finish(self: Box<Self>, _scan: Arc<Scan>) -> BoxFuture<'static, Outcome> {
-        Box::pin(std::future::ready(Outcome::Skipped("no zones configured")))
     }
 }
