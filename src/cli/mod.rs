@@ -57,10 +57,10 @@ enum Command {
 #[derive(Clone, Debug, Args)]
 struct ConfigArgs {
     /// Configuration file; without it the built-in defaults hold.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
     /// Folder for the daemon's own files; wins over the configuration.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", global = true)]
     data_dir: Option<PathBuf>,
 }
 

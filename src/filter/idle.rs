@@ -10,9 +10,25 @@ use super::{Check, FailurePolicy, Filter, Outcome, Scan};
 /// The filter called `name`, which skips every message because of `why`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Idle {
-    pub(super) name: &'static str,
-    pub(super) why: &'static str,
-    pub(super) on_failure: FailurePolicy,
+    name: &'static str,
+    why: &'static str,
+    on_failure: FailurePolicy,
+}
+
+impl Idle {
+    /// Makes it, and says so in the log: nobody should believe that a filter works which does not.
+    pub(super) fn filter(
+        name: &'static str,
+        why: &'static str,
+        on_failure: FailurePolicy,
+    ) -> Arc<dyn Filter> {
+        tracing::warn!(filter = name, why, "this filter skips every message");
+        Arc::new(Idle {
+            name,
+            why,
+            on_failure,
+        })
+    }
 }
 
 impl Filter for Idle {

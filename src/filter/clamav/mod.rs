@@ -42,11 +42,11 @@ use settings::Settings;
 pub fn build(options: &Options, build: &Build<'_>) -> Result<Arc<dyn Filter>, Problems> {
     let settings = Settings::check(options, build.source)?;
     if settings.servers.is_empty() {
-        return Ok(Arc::new(Idle {
-            name: "clamav",
-            why: "no server configured",
-            on_failure: settings.on_failure,
-        }));
+        return Ok(Idle::filter(
+            "clamav",
+            "no server configured",
+            settings.on_failure,
+        ));
     }
     let pool = Pool::new(&settings, build.metrics);
     Ok(Arc::new(Clamav(Arc::new(Shared { settings, pool }))))

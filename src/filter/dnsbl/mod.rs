@@ -38,11 +38,11 @@ use settings::Settings;
 pub fn build(options: &Options, build: &Build<'_>) -> Result<Arc<dyn Filter>, Problems> {
     let settings = Settings::check(options, build.source)?;
     if settings.zones.is_empty() {
-        return Ok(Arc::new(Idle {
-            name: "dnsbl",
-            why: "no zones configured",
-            on_failure: settings.on_failure,
-        }));
+        return Ok(Idle::filter(
+            "dnsbl",
+            "no zones configured",
+            settings.on_failure,
+        ));
     }
     let lookups = Lookups::new(
         Box::new(NetworkResolver::new(&settings)?),
