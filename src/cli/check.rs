@@ -18,9 +18,7 @@ pub(super) struct CheckArgs {
 }
 
 pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = super::runtime()?;
     let metrics = Arc::new(Metrics::new()?);
     let checked = runtime.block_on(async { check(args, &metrics) });
     match checked {
@@ -37,7 +35,7 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn check(args: &CheckArgs, metrics: &Arc<Metrics>) -> Result<Config, Problems> {
-    let config = Config::load(args.config.config.as_deref(), &args.config.overrides())?;
+    let config = args.config.load()?;
     Engine::build(&config, metrics)?;
     Ok(config)
 }

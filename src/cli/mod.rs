@@ -16,9 +16,10 @@ pub mod train;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Config, Overrides};
+use crate::config::{Config, Overrides, Problems};
 
 /// Inbound spam and virus filter for mail servers, spoken to over the milter protocol.
 #[derive(Debug, Parser)]
@@ -65,6 +66,10 @@ struct ConfigArgs {
 }
 
 impl ConfigArgs {
+    fn load(&self) -> Result<Config, Problems> {
+        Config::load(self.config.as_deref(), &self.overrides())
+    }
+
     fn overrides(&self) -> Overrides {
         Overrides {
             data_dir: self.data_dir.clone(),
@@ -95,22 +100,28 @@ pub fn run() -> ExitCode {
     })
 }
 
+/// What was made of the configuration; where it has problems, they are shown.
+fn told<T>(made: Result<T, Problems>) -> Option<T> {
+    made.inspect_err(|problems| eprintln!("{problems}")).ok()
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+}
+
 /// The quarantine of that configuration.
 fn held(config: &ConfigArgs, args: quarantine::QuarantineArgs) -> anyhow::Result<ExitCode> {
-    let config = match Config::load(config.config.as_deref(), &config.overrides()) {
-        Ok(config) => config,
-        Err(problems) => {
-            eprintln!("{problems}");
-            return Ok(ExitCode::FAILURE);
-        }
+    let Some(config) = told(config.load()) else {
+        return Ok(ExitCode::FAILURE);
     };
     let settings = quarantine::QuarantineSettings {
         options: config.file.quarantine,
         data_dir: config.data_dir,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = runtime()?;
     runtime.block_on(quarantine::run(args, &settings))
 }
 

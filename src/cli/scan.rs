@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::printable::printable;
-use super::{ConfigArgs, logging};
+use super::{ConfigArgs, logging, told};
 use crate::config::Config;
 use crate::filter::{Action, Outcome};
 use crate::mail::corpus::{Corpus, CorpusError, Sample};
@@ -53,31 +53,21 @@ pub(super) struct ScanArgs {
 const READ_AHEAD: usize = 16;
 
 pub(super) fn run(args: ScanArgs) -> anyhow::Result<ExitCode> {
-    let config = match Config::load(args.config.config.as_deref(), &args.config.overrides()) {
-        Ok(config) => config,
-        Err(problems) => {
-            eprintln!("{problems}");
-            return Ok(ExitCode::FAILURE);
-        }
+    let Some(config) = told(args.config.load()) else {
+        return Ok(ExitCode::FAILURE);
     };
     for path in &args.paths {
         std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
     }
     logging::start(config.log());
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = super::runtime()?;
     runtime.block_on(scan(args, config))
 }
 
 async fn scan(args: ScanArgs, config: Config) -> anyhow::Result<ExitCode> {
     let metrics = Arc::new(Metrics::new()?);
-    let engine = match Engine::build(&config, &metrics) {
-        Ok(engine) => Arc::new(engine),
-        Err(problems) => {
-            eprintln!("{problems}");
-            return Ok(ExitCode::FAILURE);
-        }
+    let Some(engine) = told(Engine::build(&config, &metrics)).map(Arc::new) else {
+        return Ok(ExitCode::FAILURE);
     };
     let args = Arc::new(args);
     let (sender, receiver) = mpsc::channel(READ_AHEAD);

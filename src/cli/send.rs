@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use clap::Args;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::mail::{Limits, Mail};
+use crate::mail::{Limits, Mail, push_with_crlf};
 use crate::milter::{Mta, MtaReply, Steps};
 use crate::server::Address;
 
@@ -222,7 +222,9 @@ impl Peer {
             return Ok(Some(describe(&ended)));
         }
         if self.mta.sent(b'B') {
-            for chunk in with_crlf(mail.raw_body()).chunks(CHUNK) {
+            let mut body = Vec::new();
+            push_with_crlf(mail.raw_body(), &mut body);
+            for chunk in body.chunks(CHUNK) {
                 Mta::body(chunk, &mut self.output);
                 match self.answer(b'B').await? {
                     None => {}
@@ -256,18 +258,4 @@ fn describe(reply: &MtaReply) -> Answer {
         headers: Vec::new(),
         exit_code,
     }
-}
-
-/// The body as it stands on the wire of SMTP.
-fn with_crlf(body: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(body.len() + body.len() / 32);
-    let mut previous = 0;
-    for byte in body {
-        if *byte == b'\n' && previous != b'\r' {
-            out.push(b'\r');
-        }
-        out.push(*byte);
-        previous = *byte;
-    }
-    out
 }

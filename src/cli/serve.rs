@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{ConfigArgs, logging};
+use super::{ConfigArgs, logging, told};
 use crate::config::{Config, Overrides};
 use crate::metrics::Metrics;
 use crate::quarantine::Quarantine;
@@ -44,20 +44,13 @@ impl ServeArgs {
 }
 
 pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
-    let config = match args.load() {
-        Ok(config) => config,
-        Err(problems) => {
-            eprintln!("{problems}");
-            return Ok(ExitCode::FAILURE);
-        }
+    let Some(config) = told(args.load()) else {
+        return Ok(ExitCode::FAILURE);
     };
     logging::start(config.log());
     // Whatever the daemon creates is nobody else's business; sockets get their mode explicitly.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
+    let runtime = super::runtime()?;
     runtime.block_on(serve(args, config))
 }
 
@@ -72,12 +65,8 @@ async fn serve(args: ServeArgs, config: Config) -> anyhow::Result<ExitCode> {
         .mode(0o700)
         .create(&config.data_dir)
         .with_context(|| format!("cannot create {}", config.data_dir.display()))?;
-    let engine = match Engine::build(&config, &metrics) {
-        Ok(engine) => engine,
-        Err(problems) => {
-            eprintln!("{problems}");
-            return Ok(ExitCode::FAILURE);
-        }
+    let Some(engine) = told(Engine::build(&config, &metrics)) else {
+        return Ok(ExitCode::FAILURE);
     };
     taken(&metrics);
     let quarantine = Quarantine::open(&config.file.quarantine, &config.data_dir, metrics.clone())

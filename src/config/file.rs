@@ -12,7 +12,7 @@ use crate::router::Hold;
 use crate::server::Address;
 
 /// A value that nobody wrote, so that it has no place in a file.
-pub(super) fn unwritten<T>(value: T) -> Spanned<T> {
+pub(crate) fn unwritten<T>(value: T) -> Spanned<T> {
     Spanned::new(value, Location::UNKNOWN, Location::UNKNOWN)
 }
 

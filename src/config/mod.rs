@@ -11,6 +11,7 @@ mod size;
 
 pub use diagnostic::{Problem, Problems, Source, parse_yaml, span_of};
 pub use duration::Seconds;
+pub(crate) use file::unwritten;
 pub use file::{File, FilterName, LogFormat, LogLevel, LogSection};
 pub use run::{Config, DEFAULT, Overrides};
 pub use size::ByteSize;

@@ -105,8 +105,7 @@ pub struct Scan {
     pub mail: Mail,
 }
 
-/// Messages up to this size are worked on where they are; a larger one moves to the blocking pool so
-/// that it does not hold up the sessions that share its thread.
+/// Messages up to this size are worked on where they are.
 const INLINE_BYTES: usize = 256 << 10;
 
 /// Runs CPU work of a check on `scan`, off the async threads when the message is large.
@@ -115,10 +114,20 @@ where
     T: Send + 'static,
     F: FnOnce(&Scan) -> T + Send + 'static,
 {
-    if scan.mail.raw().len() <= INLINE_BYTES {
-        return work(&scan);
+    offload(scan.mail.raw().len(), move || work(&scan)).await
+}
+
+/// Runs CPU work on a message of so many bytes: where it is, or, for a large one, in the blocking pool, so
+/// that it does not hold up the sessions that share its thread.
+pub async fn offload<T, F>(bytes: usize, work: F) -> T
+where
+    T: Send + 'static,
+    F: FnOnce() -> T + Send + 'static,
+{
+    if bytes <= INLINE_BYTES {
+        return work();
     }
-    match tokio::task::spawn_blocking(move || work(&scan)).await {
+    match tokio::task::spawn_blocking(work).await {
         Ok(value) => value,
         // The panic belongs to the session, which answers tempfail and counts it.
         Err(e) => std::panic::resume_unwind(e.into_panic()),

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use serde_saphyr::{Location, Spanned};
+use serde_saphyr::Spanned;
 
-use crate::config::{ByteSize, Problem, Problems, Seconds, Source, span_of};
+use crate::config::{ByteSize, Problem, Problems, Seconds, Source, span_of, unwritten};
 
 /// Where messages are held back, how long, and how they are released. Every key has a default.
 #[derive(Clone, Debug, Deserialize)]
@@ -74,10 +74,6 @@ impl Default for ReleaseOptions {
             mark_valid: unwritten(Seconds::new(3600)),
         }
     }
-}
-
-fn unwritten<T>(value: T) -> Spanned<T> {
-    Spanned::new(value, Location::UNKNOWN, Location::UNKNOWN)
 }
 
 impl Options {

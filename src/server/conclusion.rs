@@ -7,15 +7,12 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::transaction::Transaction;
-use crate::filter::{Action, Scan};
+use crate::filter::{Action, Scan, offload};
 use crate::mail::Mail;
 use crate::milter::{Modification, Reply};
 use crate::quarantine::{Entry, Quarantine, Redeem};
 use crate::router::{self, Context};
 use crate::verdict::{DecidedBy, Verdict};
-
-/// Larger messages are parsed off the async threads, which other sessions share.
-const INLINE_BYTES: usize = 256 << 10;
 
 /// For the quarantine to become durable; the copy is abandoned and the MTA keeps the message.
 const STORE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -65,15 +62,8 @@ impl Transaction {
 
         services.metrics.message_bytes.observe(bytes as f64);
         let limits = engine.mail_limits.clone();
-        let mail = if bytes <= INLINE_BYTES {
-            Mail::parse(raw.clone(), &limits)
-        } else {
-            let raw = raw.clone();
-            match tokio::task::spawn_blocking(move || Mail::parse(raw, &limits)).await {
-                Ok(mail) => mail,
-                Err(e) => std::panic::resume_unwind(e.into_panic()),
-            }
-        };
+        let whole = raw.clone();
+        let mail = offload(bytes, move || Mail::parse(whole, &limits)).await;
 
         let released = match &release_mark {
             Some(mark) => redeem(&services.quarantine, &id, mark, mail.raw()).await,

@@ -8,7 +8,7 @@ use super::budget::Share;
 use super::engine::Engine;
 use super::services::Services;
 use crate::filter::Checks;
-use crate::mail::{Address, Envelope, Spool};
+use crate::mail::{Address, Envelope, Spool, push_with_crlf};
 use crate::milter::{Reply, ReplyText};
 use crate::router::{self, RELEASE_HEADER};
 use crate::verdict::Verdict;
@@ -115,14 +115,7 @@ impl Transaction {
         if !leading_space {
             line.push(b' ');
         }
-        let mut previous = 0;
-        for byte in value {
-            if *byte == b'\n' && previous != b'\r' {
-                line.push(b'\r');
-            }
-            line.push(*byte);
-            previous = *byte;
-        }
+        push_with_crlf(value, &mut line);
         line.extend_from_slice(b"\r\n");
         // What is kept of a field beside its bytes counts too: many tiny fields must not be cheap.
         self.push(&line, name.len() + 48);

@@ -1,9 +1,9 @@
 //! The `clamav` section of the configuration, as written.
 
 use serde::Deserialize;
-use serde_saphyr::{Location, Spanned};
+use serde_saphyr::Spanned;
 
-use crate::config::{ByteSize, Seconds};
+use crate::config::{ByteSize, Seconds, unwritten};
 use crate::filter::{Action, OnFailure};
 
 /// Options of the filter; every key has a default, and without servers the filter is idle.
@@ -90,8 +90,4 @@ impl Default for BreakerOptions {
             retry_after: unwritten(Seconds::new(10)),
         }
     }
-}
-
-fn unwritten<T>(value: T) -> Spanned<T> {
-    Spanned::new(value, Location::UNKNOWN, Location::UNKNOWN)
 }

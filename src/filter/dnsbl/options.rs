@@ -1,9 +1,9 @@
 //! The `dnsbl` section of the configuration, as written.
 
 use serde::Deserialize;
-use serde_saphyr::{Location, Spanned};
+use serde_saphyr::Spanned;
 
-use crate::config::Seconds;
+use crate::config::{Seconds, unwritten};
 use crate::filter::{Action, OnFailure};
 
 /// Options of the filter; every key has a default, and without zones the filter is idle.
@@ -52,10 +52,6 @@ impl Default for Options {
             on_failure: OnFailure::default(),
         }
     }
-}
-
-fn unwritten<T>(value: T) -> Spanned<T> {
-    Spanned::new(value, Location::UNKNOWN, Location::UNKNOWN)
 }
 
 /// One list.
