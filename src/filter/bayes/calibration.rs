@@ -24,6 +24,16 @@ impl Default for Calibration {
     }
 }
 
+impl Calibration {
+    /// For a model without a training: the usual slope of those that have one.
+    pub(super) fn untrained() -> Calibration {
+        Calibration {
+            slope: 0.5,
+            offset: 0.0,
+        }
+    }
+}
+
 fn logistic(odds: f64) -> f64 {
     1.0 / (1.0 + (-odds).exp())
 }
