@@ -13,6 +13,7 @@
 //! A model never changes while it is used: the chain is rebuilt with the new one. The same message
 //! and model give the same result on every machine.
 
+mod autolearn;
 mod baseline;
 mod calibration;
 mod check;
@@ -24,9 +25,11 @@ mod evaluation;
 mod features;
 mod fitting;
 mod format;
+mod identity;
 mod journal;
 mod learner;
 mod lesson;
+mod live;
 mod logistic;
 mod model;
 mod options;
@@ -40,6 +43,7 @@ mod training;
 mod undone;
 mod words;
 
+pub use autolearn::Autolearn;
 pub use engine::{Engine, EngineKind, Judgement, ModelError};
 pub use evaluation::{Evaluation, Judged};
 pub use journal::{Journal, Position};
