@@ -247,6 +247,12 @@ impl Live {
         Ok(())
     }
 
+    /// Folds whatever the size of the journal is.
+    #[cfg(test)]
+    pub(super) fn fold_now(&self) -> Result<(), ModelError> {
+        self.fold(&mut self.state())
+    }
+
     fn show(&self) {
         let engine = self.engine.load();
         let facts = engine.as_ref().map(|e| e.facts());

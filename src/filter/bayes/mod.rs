@@ -30,6 +30,8 @@ mod journal;
 mod learner;
 mod lesson;
 mod live;
+#[cfg(test)]
+mod live_tests;
 mod logistic;
 mod model;
 mod options;
