@@ -9,6 +9,7 @@
 //! (where they look, taken out once), `plan` (which rules can hold at all),
 //! `condition` and `evaluation` (the answer), `example` (tests in rules).
 
+mod backtracker;
 mod branch;
 mod chain;
 mod check;

@@ -93,9 +93,14 @@ impl Pattern {
             .collect()
     }
 
-    /// Whether a branch has no literals, so that it runs over every text.
+    /// Whether a branch searches all of every text.
     pub(super) fn runs_always(&self) -> bool {
         self.branches.iter().any(Branch::runs_always)
+    }
+
+    /// Whether every match holds a literal that a gate can see.
+    pub(super) fn is_gated(&self) -> bool {
+        self.branches.iter().all(Branch::is_gated)
     }
 
     /// The leftmost match that begins at `from` or later. `seen` are the literals of its branches that a gate

@@ -3,8 +3,8 @@
 //! The table was counted over 2,500 public messages. It decides only what is looked for first: a wrong
 //! estimate costs time, never a hit.
 
-/// How many bits rarer a set must be to be taken although its match has no bounds.
-pub(super) const UNBOUNDED: f64 = 4.0;
+/// How many bits rarer a set must be to be taken although a match can begin anywhere before it.
+pub(super) const UNBOUNDED: f64 = 8.0;
 /// Kinds of bytes: the letters, a digit, a blank, `.` or `,`, other ASCII, beyond ASCII.
 const KINDS: usize = 31;
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::compile::{Compiled, compile};
-use super::condition::{Leaf, Node};
+use super::condition::{Leaf, Node, Value};
 use super::evaluation::Evaluation;
 use super::example;
 use super::gate::Gate;
@@ -244,7 +244,8 @@ impl RuleSet {
                                 | Place::Raw
                         )
                     );
-                    long && !leaf.gated && !leaf.counts_only()
+                    let always = matches!(&leaf.value, Value::Pattern(p) if p.runs_always());
+                    long && always
                 }
                 _ => false,
             },
