@@ -15,7 +15,7 @@ use regex_syntax::hir::{Hir, Look};
 
 use super::backtracker::{Backtracker, Exceeded};
 use super::gate::Sighting;
-use super::literal::{Required, required};
+use super::literal::Required;
 
 /// Largest compiled branch, bytes of memory.
 const COMPILED_BYTES: usize = 512 << 10;
@@ -69,22 +69,17 @@ pub(super) struct Scratch {
 pub(super) struct TooLarge;
 
 impl Branch {
-    /// Compiles a branch; gives it with the literals that every match holds, if the branch needs a gate.
+    /// Compiles a branch of which every match holds one of these literals, if any.
     ///
     /// # Errors
     /// The branch is too large.
-    pub(super) fn new(hir: &Hir) -> Result<(Branch, Option<Vec<Vec<u8>>>), TooLarge> {
-        let (starts, literals) = match required(hir) {
-            Some(Required { literals, before }) => {
-                (Starts::Before(before.0, before.1), Some(literals))
-            }
-            None if hir.properties().look_set_prefix().contains(Look::Start) => {
-                (Starts::Beginning, None)
-            }
+    pub(super) fn new(hir: &Hir, required: Option<&Required>) -> Result<Branch, TooLarge> {
+        let starts = match required {
+            Some(Required { before, .. }) => Starts::Before(before.0, before.1),
+            None if hir.properties().look_set_prefix().contains(Look::Start) => Starts::Beginning,
             None => {
-                let regex = everywhere(hir).map_err(|_| TooLarge)?;
-                let matcher = Matcher::Everywhere(regex);
-                return Ok((Branch { matcher }, None));
+                let matcher = Matcher::Everywhere(everywhere(hir)?);
+                return Ok(Branch { matcher });
             }
         };
         let config = Config::new()
@@ -102,7 +97,7 @@ impl Branch {
             starts,
         };
         let matcher = Matcher::Places(places);
-        Ok((Branch { matcher }, literals))
+        Ok(Branch { matcher })
     }
 
     /// Whether it searches all of every text.
@@ -136,7 +131,7 @@ impl Branch {
     }
 }
 
-fn everywhere(hir: &Hir) -> Result<meta::Regex, meta::BuildError> {
+fn everywhere(hir: &Hir) -> Result<meta::Regex, TooLarge> {
     // Only where a match lies is ever asked, so no groups are compiled.
     let config = meta::Config::new()
         .utf8_empty(false)
@@ -146,7 +141,8 @@ fn everywhere(hir: &Hir) -> Result<meta::Regex, meta::BuildError> {
         .backtrack(false)
         .nfa_size_limit(Some(COMPILED_BYTES))
         .hybrid_cache_capacity(CACHE_BYTES);
-    meta::Regex::builder().configure(config).build_from_hir(hir)
+    let regex = meta::Regex::builder().configure(config).build_from_hir(hir);
+    regex.map_err(|_| TooLarge)
 }
 
 impl Places {
@@ -205,7 +201,9 @@ impl Places {
         {
             // The leftmost match ends there, so it begins no earlier than this.
             let end = found?.offset();
-            let start = self.longest.map_or(0, |longest| end.saturating_sub(longest));
+            let start = self
+                .longest
+                .map_or(0, |longest| end.saturating_sub(longest));
             input = input.range(start.max(from)..end);
         }
         let matcher = PikeVM::new_from_nfa(self.nfa.clone()).ok()?;

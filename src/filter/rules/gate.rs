@@ -280,8 +280,7 @@ mod tests {
             .enumerate()
             .map(|(leaf, literal)| (Seeker::new(leaf, 0), vec![literal.as_bytes().to_vec()]))
             .collect();
-        let texts: Vec<Cow<'_, [u8]>> =
-            texts.iter().map(|t| Cow::Borrowed(t.as_bytes())).collect();
+        let texts: Vec<Cow<'_, [u8]>> = texts.iter().map(|t| Cow::Borrowed(t.as_bytes())).collect();
         let seen = Gate::new(&entries).look(&texts);
         let told = seen.sightings.iter();
         told.map(|s| (s.leaf, s.text, s.at)).collect()
@@ -317,7 +316,7 @@ mod tests {
             let mut expected = Vec::new();
             for (leaf, literal) in lower.iter().enumerate() {
                 for at in 0..text.len() {
-                    if text.to_lowercase()[at..].starts_with(literal) {
+                    if text.to_lowercase().as_bytes()[at..].starts_with(literal.as_bytes()) {
                         expected.push((u32::try_from(leaf).unwrap(), 0, u32::try_from(at).unwrap()));
                     }
                 }

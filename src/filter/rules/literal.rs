@@ -272,10 +272,7 @@ fn distinct(mut set: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
 }
 
 /// The set cut to its useful length, or nothing when it is too large or a member too short.
-fn usable(
-    mut set: Vec<Vec<u8>>,
-    before: (usize, Option<usize>),
-) -> Option<Required> {
+fn usable(mut set: Vec<Vec<u8>>, before: (usize, Option<usize>)) -> Option<Required> {
     for literal in &mut set {
         literal.truncate(LONGEST);
     }

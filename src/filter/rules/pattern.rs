@@ -17,7 +17,7 @@ use regex_syntax::hir::{Hir, HirKind};
 
 use super::branch::{Branch, Scratch};
 use super::gate::Sighting;
-use super::simplify;
+use super::{literal, simplify};
 
 /// Longest pattern, bytes as written.
 pub(super) const PATTERN_BYTES: usize = 4 << 10;
@@ -74,13 +74,14 @@ impl Pattern {
             literals: Vec::with_capacity(alternatives.len()),
         };
         for alternative in &alternatives {
-            let (branch, literals) = Branch::new(alternative).map_err(|_| Refused {
+            let required = literal::required(alternative);
+            let branch = Branch::new(alternative, required.as_ref()).map_err(|_| Refused {
                 message: "the pattern needs more than 512 KiB when compiled".to_owned(),
                 span: None,
                 help: Some("shorten counted repeats; characters beyond ASCII make them larger"),
             })?;
             made.branches.push(branch);
-            made.literals.push(literals);
+            made.literals.push(required.map(|r| r.literals));
         }
         Ok(made)
     }
