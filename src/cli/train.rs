@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::filter::bayes::{
-    Class, Engine, EngineKind, Evaluation, Facts, Trained, Trainer, judge_all,
+    Class, Engine, EngineKind, Evaluation, Facts, Receiving, Trained, Trainer, judge_all,
 };
 use crate::mail::corpus::Corpus;
 
@@ -36,6 +36,13 @@ pub struct TrainArgs {
     /// Order of learning and split for the evaluation; the same seed gives the same model
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Header fields that are not read, beside those that the receiving side and filters write; `X-Ours-*` for a
+    /// beginning, `Received` for the whole route
+    #[arg(long, num_args = 1.., value_name = "NAME")]
+    pub ignore_header: Vec<String>,
+    /// Header fields that are read although the receiving side or a filter writes them
+    #[arg(long, num_args = 1.., value_name = "NAME")]
+    pub read_header: Vec<String>,
     /// Wanted mail that is not learned, to judge with the finished model
     #[arg(long, num_args = 1.., value_name = "PATH", requires = "test_spam")]
     pub test_ham: Vec<PathBuf>,
@@ -57,7 +64,9 @@ const NAMED_FAILURES: usize = 20;
 /// A class without messages, or a model that cannot be written; nothing is written then.
 pub fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
     let started = SystemTime::now();
-    let mut trainer = Trainer::new(args.engine);
+    let receiving = Receiving::new(&args.ignore_header, &args.read_header)
+        .map_err(|e| anyhow::anyhow!("--ignore-header, --read-header: {e}"))?;
+    let mut trainer = Trainer::new(args.engine).ignoring(receiving);
     let mut failures = 0_usize;
     let bar = progress_bar();
     for (class, paths) in [(Class::Ham, &args.ham), (Class::Spam, &args.spam)] {

@@ -72,8 +72,7 @@ impl Filter for BayesFilter {
         let lesson = shared
             .autolearn
             .lesson(&engine, scan, reports, shared.max_bytes, at);
-        let (Some(lesson), Ok(permit)) =
-            (lesson, Arc::clone(&shared.teaching).try_acquire_owned())
+        let (Some(lesson), Ok(permit)) = (lesson, Arc::clone(&shared.teaching).try_acquire_owned())
         else {
             return;
         };

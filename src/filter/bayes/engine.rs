@@ -170,7 +170,13 @@ impl Engine {
 
     /// A lesson about a message, for the journal; `at` in seconds since 1970. `None` for the engine `bayespam`, which
     /// learns only in training.
-    pub fn lesson(&self, mail: &Mail, teaching: Teaching, origin: Origin, at: u64) -> Option<Lesson> {
+    pub fn lesson(
+        &self,
+        mail: &Mail,
+        teaching: Teaching,
+        origin: Origin,
+        at: u64,
+    ) -> Option<Lesson> {
         match &self.0 {
             Inner::Osb(model) => Some(learner::lesson(model, mail, teaching, origin, at)),
             Inner::Bayespam(_) => None,

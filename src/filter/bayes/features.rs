@@ -294,7 +294,11 @@ impl<O: Observer> Sink for Extractor<'_, O> {
             return;
         }
         for byte in text.bytes().take(self.header_left) {
-            let byte = if byte.is_ascii_whitespace() { b' ' } else { byte };
+            let byte = if byte.is_ascii_whitespace() {
+                b' '
+            } else {
+                byte
+            };
             if byte == b' ' && self.run & 0xFF == 0x20 {
                 continue;
             }
@@ -310,7 +314,11 @@ impl<O: Observer> Sink for Extractor<'_, O> {
         }
         let mut run = SPACES;
         for byte in text.bytes() {
-            let byte = if byte.is_ascii_whitespace() { b' ' } else { byte };
+            let byte = if byte.is_ascii_whitespace() {
+                b' '
+            } else {
+                byte
+            };
             if byte == b' ' && run & 0xFF == 0x20 {
                 continue;
             }

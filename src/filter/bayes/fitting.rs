@@ -26,7 +26,11 @@ const STEPS: Steps = Steps {
 
 impl Trainer {
     /// Trains the engine `osb`. `folds`: the fold of each message, or none for no evaluation.
-    pub(super) fn osb(mut self, facts: Facts, folds: Option<&[u64]>) -> (Engine, Option<Evaluation>) {
+    pub(super) fn osb(
+        mut self,
+        facts: Facts,
+        folds: Option<&[u64]>,
+    ) -> (Engine, Option<Evaluation>) {
         let mut entries = self.renumber();
         let places = 1_usize << self.settings.grid_bits;
         let all: Vec<&Learned> = self.learned.iter().collect();

@@ -130,7 +130,9 @@ impl Writer {
         let texts = texts.get(..TEXTS).unwrap_or(texts);
         self.put(&(texts.len() as u16).to_le_bytes());
         for text in texts {
-            let text = text.get(..text.floor_char_boundary(TEXT_BYTES)).unwrap_or_default();
+            let text = text
+                .get(..text.floor_char_boundary(TEXT_BYTES))
+                .unwrap_or_default();
             self.put(&(text.len() as u16).to_le_bytes());
             self.put(text.as_bytes());
         }

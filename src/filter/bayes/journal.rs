@@ -199,7 +199,8 @@ impl Journal {
         if magic != MAGIC {
             return Err(self.unusable("this is no journal of mailweir; move it away"));
         }
-        let (Some((format, rest)), true) = (rest.split_first_chunk::<2>(), head.len() as u64 == HEADER)
+        let (Some((format, rest)), true) =
+            (rest.split_first_chunk::<2>(), head.len() as u64 == HEADER)
         else {
             return Ok(Tail::default());
         };

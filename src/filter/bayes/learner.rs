@@ -200,7 +200,9 @@ impl Learner {
     }
 
     fn start_over_without(&mut self, digest: &Digest) {
-        let Some(base) = self.base.clone() else { return };
+        let Some(base) = self.base.clone() else {
+            return;
+        };
         let position = self.model.position;
         let history = std::mem::take(&mut self.history);
         *self = Learner::from_model(Model::clone(&base), Some(base));

@@ -152,8 +152,16 @@ impl Ledger {
         let at = self.trained.partition_point(|m| *m < name);
         let found = self.trained.get(at).filter(|m| **m & NAME == name)?;
         Some(Known {
-            class: if found & 1 == 0 { Class::Ham } else { Class::Spam },
-            origin: if found & 2 == 0 { Origin::Auto } else { Origin::Human },
+            class: if found & 1 == 0 {
+                Class::Ham
+            } else {
+                Class::Spam
+            },
+            origin: if found & 2 == 0 {
+                Origin::Auto
+            } else {
+                Origin::Human
+            },
         })
     }
 
@@ -161,7 +169,9 @@ impl Ledger {
     pub(super) fn enter(&mut self, lesson: &Lesson) -> Change {
         let origin = lesson.origin;
         let (known, change) = match (lesson.teaching, self.known(&lesson.digest)) {
-            (Teaching::Learn(class), None) => (Some(Known { class, origin }), Change::Learned(class)),
+            (Teaching::Learn(class), None) => {
+                (Some(Known { class, origin }), Change::Learned(class))
+            }
             // The filter's own guesses never change what is known.
             (_, Some(_)) if origin == Origin::Auto => return Change::None,
             (Teaching::Learn(class), Some(before)) => {
@@ -214,7 +224,11 @@ mod tests {
             (9, Teaching::Learn(Spam), Human, Change::Relabelled(Spam)),
         ] {
             let lesson = lesson(message, teaching, origin);
-            assert_eq!(ledger.enter(&lesson), expected, "{message} {teaching:?} {origin:?}");
+            assert_eq!(
+                ledger.enter(&lesson),
+                expected,
+                "{message} {teaching:?} {origin:?}"
+            );
         }
         let back = Ledger::from_packed(ledger.to_packed());
         for message in [1, 9, 7] {

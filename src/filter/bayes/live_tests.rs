@@ -16,7 +16,9 @@ fn mail(class: Class, number: u64) -> Mail {
         Class::Ham => "minutes of the garden meeting",
         Class::Spam => "cheap casino pills winner",
     };
-    let text = format!("From: a{number}@example.net\r\nSubject: {words}\r\n\r\n{words} number {number}\r\n");
+    let text = format!(
+        "From: a{number}@example.net\r\nSubject: {words}\r\n\r\n{words} number {number}\r\n"
+    );
     Mail::parse(text.into(), &Limits::default())
 }
 
@@ -135,7 +137,10 @@ fn what_is_damaged_is_reported_put_aside_and_never_learned() {
     std::fs::write(journal.path(), &bytes).unwrap();
     let metrics = Arc::new(Metrics::new().unwrap());
     let live = Live::open(model.clone(), EngineKind::Osb, &metrics).unwrap();
-    assert!(live.engine().is_none(), "nothing is taken from a damaged journal");
+    assert!(
+        live.engine().is_none(),
+        "nothing is taken from a damaged journal"
+    );
     assert_eq!(metrics.journal_errors.get(), 1);
     live.look();
     assert_eq!(metrics.journal_errors.get(), 1, "said once");
@@ -278,7 +283,11 @@ fn autolearn_needs_clear_words_of_others_and_a_balance() {
     );
     assert_eq!(teaches(&autolearn, &engine, &[says("rules", 5.0)]), None);
     assert_eq!(
-        teaches(&autolearn, &engine, &[says("rules", 5.0), says("bayes", 20.0)]),
+        teaches(
+            &autolearn,
+            &engine,
+            &[says("rules", 5.0), says("bayes", 20.0)]
+        ),
         None,
         "the classifier does not confirm itself"
     );
@@ -290,19 +299,34 @@ fn autolearn_needs_clear_words_of_others_and_a_balance() {
             hits: Vec::new(),
         },
     );
-    assert_eq!(teaches(&autolearn, &engine, &[says("rules", 16.0), unscanned]), None);
-    assert_eq!(teaches(&Autolearn::default(), &engine, &spam), None, "off by default");
+    assert_eq!(
+        teaches(&autolearn, &engine, &[says("rules", 16.0), unscanned]),
+        None
+    );
+    assert_eq!(
+        teaches(&Autolearn::default(), &engine, &spam),
+        None,
+        "off by default"
+    );
 
     let mut learner = Learner::empty();
     for number in 100..103 {
         learner.learn(&mail(Class::Spam, number), Class::Spam);
     }
-    assert_eq!(teaches(&autolearn, &learner.snapshot(), &spam), None, "balance");
+    assert_eq!(
+        teaches(&autolearn, &learner.snapshot(), &spam),
+        None,
+        "balance"
+    );
     let mut learner = Learner::empty();
     for number in 100..200 {
         // The classifier knows these words as ham, and is sure.
         learner.learn(&mail(Class::Spam, number), Class::Ham);
         learner.learn(&mail(Class::Ham, number), Class::Spam);
     }
-    assert_eq!(teaches(&autolearn, &learner.snapshot(), &spam), None, "doubt");
+    assert_eq!(
+        teaches(&autolearn, &learner.snapshot(), &spam),
+        None,
+        "doubt"
+    );
 }

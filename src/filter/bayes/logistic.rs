@@ -139,7 +139,11 @@ pub(super) fn train(examples: &[Example<'_>], features: usize, steps: Steps, see
             if example.features.is_empty() {
                 continue;
             }
-            let weight = if example.spam { spam_weight } else { ham_weight };
+            let weight = if example.spam {
+                spam_weight
+            } else {
+                ham_weight
+            };
             let odds = weights.log_odds(example.features, example.total);
             let Some(error) = error(odds, example.spam, weight) else {
                 continue;

@@ -209,5 +209,9 @@ impl Model {
 
 /// The log odds of words and of the views as one.
 pub(super) fn combine(words: f32, views: impl Iterator<Item = f32>) -> f32 {
-    words + views.zip(COUNTS).map(|(view, count)| count * view).sum::<f32>()
+    words
+        + views
+            .zip(COUNTS)
+            .map(|(view, count)| count * view)
+            .sum::<f32>()
 }

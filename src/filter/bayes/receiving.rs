@@ -98,7 +98,9 @@ impl Receiving {
     pub fn new(ignored: &[String], read: &[String]) -> Result<Receiving, String> {
         let checked = |names: &[String]| -> Result<Vec<String>, String> {
             if names.len() > NAMES {
-                return Err(format!("at most {NAMES} names of header fields can be given"));
+                return Err(format!(
+                    "at most {NAMES} names of header fields can be given"
+                ));
             }
             let mut names: Vec<String> = names
                 .iter()
@@ -182,8 +184,11 @@ mod tests {
     #[test]
     fn the_list_can_be_made_longer_and_shorter() {
         let list = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
-        let receiving =
-            Receiving::new(&list(&["X-Ours-*", "List-Id"]), &list(&["X-Virus-*", "x-ours-a"])).unwrap();
+        let receiving = Receiving::new(
+            &list(&["X-Ours-*", "List-Id"]),
+            &list(&["X-Virus-*", "x-ours-a"]),
+        )
+        .unwrap();
         for (name, ignored) in [
             ("x-ours-a", true),
             ("list-id", true),

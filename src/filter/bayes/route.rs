@@ -264,7 +264,16 @@ mod tests {
 
     #[test]
     fn nonsense_is_read_within_bounds() {
-        for value in ["", "from", "from ", "by", "from  by ", ";;;", "from [", "by x from y"] {
+        for value in [
+            "",
+            "from",
+            "from ",
+            "by",
+            "from  by ",
+            ";;;",
+            "from [",
+            "by x from y",
+        ] {
             facts(&format!("Received: {value}\n\n"), &Receiving::default());
         }
         let long = format!("Received: from {} by x\n", "a1.b ".repeat(5_000)).repeat(60);

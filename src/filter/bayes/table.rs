@@ -185,7 +185,10 @@ mod tests {
         for i in (1..3000_u64).rev() {
             *grown.entry(i * 7).unwrap() = entry(i * 7, 0.5);
         }
-        assert_eq!(grown, Table::new((1..3000_u32).map(|i| entry(u64::from(i) * 7, 0.5))));
+        assert_eq!(
+            grown,
+            Table::new((1..3000_u32).map(|i| entry(u64::from(i) * 7, 0.5)))
+        );
         assert!(grown.entry(0).is_none());
     }
 

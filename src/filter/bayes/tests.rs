@@ -233,7 +233,13 @@ fn a_saved_model_judges_as_before_and_the_other_engine_is_refused() {
 fn headers_of_the_receiving_side_and_of_filters_change_nothing() {
     let settings = Settings::default();
     let plain = "From: a@example.org\r\nSubject: hello\r\n\r\nSome text.\r\n";
-    let read = |text: String| features(&Mail::parse(text.into(), &Limits::default()), &settings, 1 << 16);
+    let read = |text: String| {
+        features(
+            &Mail::parse(text.into(), &Limits::default()),
+            &settings,
+            1 << 16,
+        )
+    };
     let expected = read(plain.to_owned());
     for header in [
         "X-Spam-Status: Yes, score=99",

@@ -303,7 +303,11 @@ impl Trainer {
         (baseline.into(), evaluation)
     }
 
-    pub(super) fn of_fold<'a>(&'a self, folds: &'a [u64], fold: u64) -> impl Iterator<Item = &'a Learned> {
+    pub(super) fn of_fold<'a>(
+        &'a self,
+        folds: &'a [u64],
+        fold: u64,
+    ) -> impl Iterator<Item = &'a Learned> {
         self.learned
             .iter()
             .zip(folds)

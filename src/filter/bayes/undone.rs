@@ -108,7 +108,10 @@ mod tests {
             undone(&["v1agra", "v.i-a_gra", "p\u{430}yp\u{430}l", "2024", "n0"]),
             ["viagra", "viagra", "paypal", "2024", "no"]
         );
-        assert_eq!(undone(&["\u{43E}\u{43A}\u{43D}\u{43E}"]), ["\u{43E}\u{43A}\u{43D}\u{43E}"]);
+        assert_eq!(
+            undone(&["\u{43E}\u{43A}\u{43D}\u{43E}"]),
+            ["\u{43E}\u{43A}\u{43D}\u{43E}"]
+        );
     }
 
     #[test]
