@@ -12,7 +12,7 @@ use super::baseline::{self, Baseline};
 use super::durable;
 use super::features::{Settings, features};
 use super::format;
-use super::journal::Position;
+use super::journal::{Journal, Position};
 use super::learner;
 use super::lesson::{Lesson, Origin, Teaching};
 use super::model::{Facts, Model, Telling};
@@ -137,7 +137,8 @@ impl Engine {
             error,
         };
         let bytes = self.encode().map_err(io)?;
-        durable::replace(path, &bytes).map_err(io)
+        let write = || durable::replace(path, &bytes);
+        Journal::of(path).while_locked(write).map_err(io)
     }
 
     /// The bytes of the model file.
