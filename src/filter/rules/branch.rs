@@ -38,6 +38,7 @@ enum Matcher {
 #[derive(Debug)]
 struct Places {
     nfa: NFA,
+    gated: bool,
     /// Bytes that a match can begin with.
     first: Bytes,
     /// Most bytes of a match.
@@ -75,8 +76,8 @@ impl Branch {
     /// The branch is too large.
     pub(super) fn new(hir: &Hir, required: Option<&Required>) -> Result<Branch, TooLarge> {
         let starts = match required {
+            _ if hir.properties().look_set_prefix().contains(Look::Start) => Starts::Beginning,
             Some(Required { before, .. }) => Starts::Before(before.0, before.1),
-            None if hir.properties().look_set_prefix().contains(Look::Start) => Starts::Beginning,
             None => {
                 let matcher = Matcher::Everywhere(everywhere(hir)?);
                 return Ok(Branch { matcher });
@@ -94,6 +95,7 @@ impl Branch {
             first: Bytes::first(&nfa),
             longest: hir.properties().maximum_len(),
             nfa,
+            gated: required.is_some(),
             starts,
         };
         let matcher = Matcher::Places(places);
@@ -107,7 +109,7 @@ impl Branch {
 
     /// Whether every match holds a literal that a gate can see.
     pub(super) fn is_gated(&self) -> bool {
-        matches!(&self.matcher, Matcher::Places(p) if matches!(p.starts, Starts::Before(..)))
+        matches!(&self.matcher, Matcher::Places(places) if places.gated)
     }
 
     /// The leftmost match that begins at `from` or later. `seen` are the places of its literals in their order;
@@ -165,6 +167,7 @@ impl Places {
         };
         let everywhere = from..text.len() + 1;
         let (fewest, most, seen) = match (self.starts, seen) {
+            (_, Some([])) if self.gated => return Ok(None),
             (Starts::Beginning, _) => return attempt(from..1),
             (Starts::Before(..), None) => return attempt(everywhere),
             (Starts::Before(fewest, most), Some(seen)) => (fewest, most, seen),
