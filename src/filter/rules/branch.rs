@@ -59,10 +59,33 @@ enum Starts {
 #[derive(Clone, Copy, Debug)]
 struct Bytes([u64; 4]);
 
-/// Memory that the searches of one evaluation share.
+/// Work that the searches of one evaluation may do, in steps of the backtracker, each some nanoseconds. It is
+/// ten times what a megabyte of mail takes.
+const WORK: u64 = 10_000_000;
+/// Steps that a byte costs where a lazy automaton gives up.
+const SLOW: u64 = 24;
+
+/// Memory that the searches of one evaluation share, and the work that they have done.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     backtracker: Backtracker,
+    /// Steps of the other matchers.
+    others: u64,
+    exhausted: bool,
+}
+
+impl Scratch {
+    /// Whether the work that one evaluation may do was not enough: from then on nothing was found.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.exhausted
+    }
+
+    /// Takes that much work; `false` when there is none left.
+    fn take(&mut self, steps: u64) -> bool {
+        self.others += steps;
+        self.exhausted |= self.others + self.backtracker.steps() > WORK;
+        !self.exhausted
+    }
 }
 
 /// A branch takes more memory than it may.
@@ -125,11 +148,18 @@ impl Branch {
             Matcher::Places(places) => places,
             Matcher::Everywhere(regex) => {
                 let input = Input::new(text).range(from.min(text.len())..);
-                return regex.search(&input).map(|m| m.range());
+                let work = input.get_span().len() as u64 / 2;
+                return scratch
+                    .take(work)
+                    .then(|| regex.search(&input))?
+                    .map(|m| m.range());
             }
         };
+        if !scratch.take(1) {
+            return None;
+        }
         let found = places.find(text, from, seen, &mut scratch.backtracker);
-        found.unwrap_or_else(|Exceeded| places.find_long(text, from))
+        found.unwrap_or_else(|Exceeded| places.find_long(text, from, scratch))
     }
 }
 
@@ -168,6 +198,9 @@ impl Places {
         let everywhere = from..text.len() + 1;
         let (fewest, most, seen) = match (self.starts, seen) {
             (_, Some([])) if self.gated => return Ok(None),
+            (Starts::Before(..), Some([.., last])) if last.at == Sighting::MORE => {
+                return Err(Exceeded);
+            }
             (Starts::Beginning, _) => return attempt(from..1),
             (Starts::Before(..), None) => return attempt(everywhere),
             (Starts::Before(fewest, most), Some(seen)) => (fewest, most, seen),
@@ -190,24 +223,35 @@ impl Places {
     }
 
     /// The same by a lazy automaton that is thrown away afterwards, for attempts that go too far.
-    fn find_long(&self, text: &[u8], from: usize) -> Option<Range<usize>> {
+    fn find_long(&self, text: &[u8], from: usize, scratch: &mut Scratch) -> Option<Range<usize>> {
         let mut input = Input::new(text).range(from.min(text.len())..);
+        let bytes = input.get_span().len() as u64;
         let config = DFA::config()
             .cache_capacity(CACHE_BYTES)
-            .skip_cache_capacity_check(true);
+            .skip_cache_capacity_check(true)
+            .minimum_cache_clear_count(Some(1))
+            .minimum_bytes_per_state(Some(20));
         let dfa = DFA::builder()
             .configure(config)
             .build_from_nfa(self.nfa.clone());
-        // It may be refused, or give up, at a boundary between characters beyond ASCII.
-        if let Ok(dfa) = dfa
-            && let Ok(found) = dfa.try_search_fwd(&mut dfa.create_cache(), &input)
-        {
+        if !scratch.take(bytes) {
+            return None;
+        }
+        // It may be refused or stop at a boundary between characters beyond ASCII, and gives up where it has to
+        // be made anew again and again.
+        let found = dfa
+            .ok()
+            .map(|dfa| dfa.try_search_fwd(&mut dfa.create_cache(), &input));
+        if let Some(Ok(found)) = found {
             // The leftmost match ends there, so it begins no earlier than this.
             let end = found?.offset();
             let start = self
                 .longest
                 .map_or(0, |longest| end.saturating_sub(longest));
             input = input.range(start.max(from)..end);
+        }
+        if !scratch.take(input.get_span().len() as u64 * SLOW) {
+            return None;
         }
         let matcher = PikeVM::new_from_nfa(self.nfa.clone()).ok()?;
         let found = matcher.find_iter(&mut matcher.create_cache(), input).next();

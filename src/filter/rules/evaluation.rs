@@ -8,7 +8,7 @@ use std::cell::RefCell;
 
 use super::branch::Scratch;
 use super::condition::{Index, Leaf, Node};
-use super::gate::{Gate, Seen, Sighting};
+use super::gate::{Gate, Sighting};
 use super::ruleset::RuleSet;
 use super::texts::{Subject, Texts};
 use crate::filter::{EVIDENCE_BYTES, Hit};
@@ -22,7 +22,7 @@ pub(super) struct Evaluation<'a> {
     subject: &'a Subject<'a>,
     texts: Texts<'a>,
     /// By place: what its gate saw. Empty when everything is to run.
-    seen: Vec<Seen>,
+    seen: Vec<Vec<Sighting>>,
     scratch: RefCell<Scratch>,
     known: Vec<Option<bool>>,
 }
@@ -33,7 +33,7 @@ impl<'a> Evaluation<'a> {
         let texts = Texts::new(subject, &set.places);
         let look = |(place, gate): (Index, &Option<Gate>)| match gate {
             Some(gate) => gate.look(texts.of(place)),
-            None => Seen::default(),
+            None => Vec::new(),
         };
         Evaluation {
             seen: set.gates.iter().enumerate().map(look).collect(),
@@ -81,9 +81,8 @@ impl<'a> Evaluation<'a> {
             return (0..self.set.rules.len()).collect();
         }
         let leaves = self.seen.iter().flat_map(|seen| {
-            let told = seen.sightings.chunk_by(|a, b| a.leaf == b.leaf);
-            let told = told.filter_map(|of_leaf| of_leaf.first().map(|s| s.leaf));
-            told.chain(seen.beyond.iter().copied())
+            let by_leaf = seen.chunk_by(|a, b| a.leaf == b.leaf);
+            by_leaf.filter_map(|of_leaf| of_leaf.first().map(|s| s.leaf))
         });
         self.set.plan.awake(leaves.map(|leaf| leaf as usize))
     }
@@ -225,15 +224,11 @@ impl<'a> Evaluation<'a> {
         let seen = self.seen.get(place)?;
         self.set.gates.get(place)?.as_ref()?;
         let leaf = u32::try_from(leaf).ok()?;
-        if seen.beyond.contains(&leaf) {
-            return None;
-        }
-        let all = &seen.sightings;
         let (from, to) = (
-            all.partition_point(|s| s.leaf < leaf),
-            all.partition_point(|s| s.leaf <= leaf),
+            seen.partition_point(|s| s.leaf < leaf),
+            seen.partition_point(|s| s.leaf <= leaf),
         );
-        all.get(from..to)
+        seen.get(from..to)
     }
 }
 
