@@ -9,7 +9,7 @@ mod file;
 mod run;
 mod size;
 
-pub use diagnostic::{Problem, Problems, Source, parse_yaml, span_of};
+pub use diagnostic::{Problem, Problems, Severity, Source, parse_yaml, span_of};
 pub use duration::Seconds;
 pub(crate) use file::unwritten;
 pub use file::{File, FilterName, LogFormat, LogLevel, LogSection};

@@ -62,6 +62,21 @@ impl Config {
     /// # Errors
     /// Every problem found, with places.
     pub fn load(path: Option<&Path>, overrides: &Overrides) -> Result<Config, Problems> {
+        match Config::examine(path, overrides)? {
+            (config, problems) if problems.0.is_empty() => Ok(config),
+            (_, problems) => Err(problems),
+        }
+    }
+
+    /// As [`Config::load`], and gives a file that could be read together with the problems in it, so that
+    /// what it names can be looked at too. A configuration with problems is not to be run.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or not as YAML with these keys.
+    pub fn examine(
+        path: Option<&Path>,
+        overrides: &Overrides,
+    ) -> Result<(Config, Problems), Problem> {
         let (source, base) = match path {
             Some(path) => {
                 let base = path.parent().filter(|p| !p.as_os_str().is_empty());
@@ -75,7 +90,11 @@ impl Config {
         Config::check(source, base, overrides)
     }
 
-    fn check(source: Source, base: PathBuf, overrides: &Overrides) -> Result<Config, Problems> {
+    fn check(
+        source: Source,
+        base: PathBuf,
+        overrides: &Overrides,
+    ) -> Result<(Config, Problems), Problem> {
         let file: File = match source.text().trim().is_empty() {
             true => File::default(),
             false => parse_yaml(&source)?,
@@ -156,10 +175,7 @@ impl Config {
             file: file.clone(),
             source: source.clone(),
         };
-        match problems.found.is_empty() {
-            true => Ok(config),
-            false => Err(Problems(problems.found)),
-        }
+        Ok((config, Problems(problems.found)))
     }
 
     /// `log:`
@@ -246,11 +262,11 @@ mod tests {
     use super::*;
 
     fn check(text: &str) -> Result<Config, Problems> {
-        Config::check(
-            Source::new("mailweir.yaml", text),
-            PathBuf::from("."),
-            &Overrides::default(),
-        )
+        let source = Source::new("mailweir.yaml", text);
+        match Config::check(source, PathBuf::from("."), &Overrides::default())? {
+            (config, problems) if problems.0.is_empty() => Ok(config),
+            (_, problems) => Err(problems),
+        }
     }
 
     #[test]
@@ -304,7 +320,7 @@ mod tests {
             data_dir: Some(PathBuf::from("/tmp/x")),
         };
         let source = Source::new("a.yaml", "data_dir: other\n");
-        let config = Config::check(source, PathBuf::from("/etc"), &overrides).unwrap();
+        let (config, _) = Config::check(source, PathBuf::from("/etc"), &overrides).unwrap();
         assert_eq!(config.listen, [overrides.milter.unwrap()]);
         assert_eq!(config.http, overrides.http);
         assert_eq!(config.data_dir, PathBuf::from("/tmp/x"));

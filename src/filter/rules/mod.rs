@@ -9,6 +9,7 @@
 //! (one pass tells which patterns can match), `place` and `texts` (where they look, taken out once),
 //! `condition` and `evaluation` (the answer), `example` (tests in rules).
 
+mod catalogue;
 mod chain;
 mod check;
 mod compile;
@@ -16,10 +17,13 @@ mod condition;
 mod evaluation;
 mod example;
 mod fold;
+mod formula;
 mod gate;
+mod lint;
 mod literal;
 mod matcher;
 mod options;
+mod outline;
 mod pattern;
 mod place;
 mod relation;
@@ -32,6 +36,8 @@ mod written;
 #[cfg(test)]
 mod tests;
 
+pub use catalogue::{Written, catalogue};
 pub use check::RulesFilter;
+pub use lint::lint;
 pub use options::{Options, build};
 pub use ruleset::{FILE_BYTES, FILES, Rule, RuleSet};

@@ -11,10 +11,10 @@ use super::condition::{Leaf, Node};
 use super::evaluation::Evaluation;
 use super::example;
 use super::gate::Gate;
+use super::outline;
 use super::place::Place;
 use super::texts::{RAW_BYTES, Subject};
-use super::written;
-use crate::config::{Problem, Problems, Source, parse_yaml};
+use crate::config::{Problem, Problems, Source};
 use crate::filter::{Action, Hit};
 use crate::mail::{Envelope, Mail};
 
@@ -132,9 +132,8 @@ impl RuleSet {
         for source in sources {
             digest.update(&(source.text().len() as u64).to_le_bytes());
             digest.update(source.text().as_bytes());
-            match parse_yaml::<written::File>(source) {
-                Ok(file) => parsed.push((source.clone(), file)),
-                Err(problem) => problems.push(problem),
+            if let Some(file) = outline::parse(source, &mut problems) {
+                parsed.push((source.clone(), file));
             }
         }
         let Compiled {
