@@ -38,6 +38,8 @@ pub struct Config {
     pub base: PathBuf,
     /// Where the daemon keeps its own files.
     pub data_dir: PathBuf,
+    /// How often the files are looked at for changes; `None`: never.
+    pub watch: Option<Duration>,
     /// Where MTAs connect.
     pub listen: Vec<Address>,
     /// Who may connect to unix sockets.
@@ -154,9 +156,13 @@ impl Config {
         };
         // Sendmail waits five minutes in all from end of message on.
         let deadline = problems.wait("deadline", &file.deadline, 1, 270);
+        let watch = file.watch.as_ref().map(|w| {
+            problems.within("watch", w, Seconds::millis(50), Seconds::new(3600))
+        });
         problems.found.extend(file.quarantine.problems(&source).0);
         let config = Config {
             data_dir,
+            watch,
             listen: match &overrides.milter {
                 Some(address) => vec![address.clone()],
                 None => milter.listen.clone(),
@@ -203,11 +209,20 @@ impl Checker<'_> {
     }
 
     fn wait(&mut self, key: &str, value: &Spanned<Seconds>, least: u64, most: u64) -> Duration {
-        let wait = value.value.0;
-        if wait < Duration::from_secs(least) || wait > Duration::from_secs(most) {
-            self.at(value, format!("{key} must be between {least}s and {most}s"));
+        self.within(key, value, Seconds::new(least), Seconds::new(most))
+    }
+
+    fn within(
+        &mut self,
+        key: &str,
+        value: &Spanned<Seconds>,
+        least: Seconds,
+        most: Seconds,
+    ) -> Duration {
+        if !(least..=most).contains(&value.value) {
+            self.at(value, format!("{key} must be between {least} and {most}"));
         }
-        wait
+        value.value.0
     }
 
     fn octal(&mut self, value: &Spanned<String>) -> u32 {
@@ -278,6 +293,7 @@ mod tests {
             format!("{:?}", empty.settings)
         );
         assert_eq!(shipped.thresholds, empty.thresholds);
+        assert_eq!(shipped.watch, empty.watch);
         assert_eq!(shipped.listen, empty.listen);
         assert_eq!(shipped.http, empty.http);
         assert_eq!(shipped.chain, empty.chain);

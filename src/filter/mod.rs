@@ -49,6 +49,14 @@ pub trait Filter: Send + Sync + 'static {
         false
     }
 
+    /// Which rules or which model it works with, a short word; `None` where the configuration file says all.
+    fn version(&self) -> Option<String> {
+        None
+    }
+
+    /// It has come into force: shows in the metrics what it works with.
+    fn in_force(&self, _metrics: &Metrics) {}
+
     /// Begins a check for one transaction.
     fn check(&self) -> Box<dyn Check>;
 }

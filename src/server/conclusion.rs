@@ -80,6 +80,7 @@ impl Transaction {
             id: &id,
             scanner: engine.scanner(),
             required: engine.thresholds.tag,
+            version: engine.version(),
             hold: engine.hold,
             can_hold,
             field_names: &field_names,
@@ -87,7 +88,15 @@ impl Transaction {
         let plan = router::route(&verdict, &context);
         let subject = scan.mail.subject();
         count(&services.metrics, &verdict);
-        log(&id, &scan.envelope, &subject, bytes, &verdict, started);
+        log(
+            &id,
+            engine.version(),
+            &scan.envelope,
+            &subject,
+            bytes,
+            &verdict,
+            started,
+        );
 
         let mut reply = plan.reply;
         if plan.store {
@@ -128,6 +137,7 @@ impl Transaction {
     fn log(&self, verdict: &Verdict, subject: &str, started: Instant) {
         log(
             &self.id,
+            self.engine.version(),
             &self.envelope,
             subject,
             self.bytes(),
@@ -183,6 +193,7 @@ fn count(metrics: &crate::metrics::Metrics, verdict: &Verdict) {
 /// is cut.
 pub(super) fn log(
     id: &str,
+    version: &str,
     envelope: &crate::mail::Envelope,
     subject: &str,
     bytes: usize,
@@ -220,6 +231,7 @@ pub(super) fn log(
         decided_by,
         hits = hits.join(","),
         unscanned = unscanned.join(","),
+        version,
         ms = started.elapsed().as_secs_f64() * 1000.0,
         "message"
     );

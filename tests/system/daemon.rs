@@ -219,6 +219,7 @@ fn yaml(config: &Config, path: &Path, milter: u16, http: u16) -> String {
     let path = path.display();
     let mut text = format!(
         "data_dir: {path}/data
+watch: null
 milter:
   listen: [\"127.0.0.1:{milter}\", \"unix:{path}/milter.sock\"]
   socket_mode: \"0666\"

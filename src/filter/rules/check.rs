@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use super::ruleset::RuleSet;
 use crate::filter::{Check, FailurePolicy, Filter, Outcome, Reason, Scan, compute};
 use crate::mail::Flag;
+use crate::metrics::Metrics;
 
 /// The `rules` filter.
 #[derive(Debug)]
@@ -35,6 +36,15 @@ impl Filter for RulesFilter {
 
     fn failure_policy(&self) -> &FailurePolicy {
         &self.policy
+    }
+
+    fn version(&self) -> Option<String> {
+        Some(self.set.version().to_owned())
+    }
+
+    fn in_force(&self, metrics: &Metrics) {
+        let rules = i64::try_from(self.set.rules().len()).unwrap_or(i64::MAX);
+        metrics.rules_loaded.set(rules);
     }
 
     fn check(&self) -> Box<dyn Check> {

@@ -95,15 +95,27 @@ impl RuleSet {
     /// # Errors
     /// Every problem of every file: what cannot be read, what is not a rule, tests that fail.
     pub fn load(path: &Path) -> Result<RuleSet, Problems> {
+        let (sources, problems) = RuleSet::read(path);
+        RuleSet::build(&sources, problems.0)
+    }
+
+    /// Reads the files that [`RuleSet::load`] takes, without looking into them. Beside those that could be
+    /// read, what could not.
+    pub fn read(path: &Path) -> (Vec<Source>, Problems) {
         let mut problems = Vec::new();
         let mut sources = Vec::new();
-        for file in files(path)? {
-            match read(&file) {
-                Ok(source) => sources.push(source),
-                Err(problem) => problems.push(problem),
+        match files(path) {
+            Ok(files) => {
+                for file in files {
+                    match read(&file) {
+                        Ok(source) => sources.push(source),
+                        Err(problem) => problems.push(problem),
+                    }
+                }
             }
+            Err(problem) => problems.push(problem),
         }
-        RuleSet::build(&sources, problems)
+        (sources, Problems(problems))
     }
 
     /// The rules that are compiled into the program.
@@ -111,11 +123,15 @@ impl RuleSet {
     /// # Errors
     /// None in a program whose tests pass; the signature is that of every other load.
     pub fn shipped() -> Result<RuleSet, Problems> {
-        let sources: Vec<Source> = super::shipped::FILES
+        RuleSet::build(&RuleSet::shipped_sources(), Vec::new())
+    }
+
+    /// The files that are compiled into the program.
+    pub fn shipped_sources() -> Vec<Source> {
+        super::shipped::FILES
             .iter()
             .map(|(name, text)| Source::new(format!("rules/{name}"), *text))
-            .collect();
-        RuleSet::build(&sources, Vec::new())
+            .collect()
     }
 
     /// Rules of files that have been read already, in this order.
@@ -161,8 +177,7 @@ impl RuleSet {
                 }
             });
         }
-        let mut version = digest.finalize().to_hex().to_string();
-        version.truncate(12);
+        let version = short(&digest.finalize());
         let mut set = RuleSet {
             labels: places.iter().map(Place::label).collect(),
             rules,
@@ -218,7 +233,8 @@ impl RuleSet {
         self.rules.iter().find(|r| &*r.id == id)
     }
 
-    /// Which rules these are: the first 12 hexadecimal digits of the BLAKE3 digest of their files.
+    /// Which rules these are: the first 12 hexadecimal digits of the BLAKE3 digest of their files, and of
+    /// what configuration changes about them.
     pub fn version(&self) -> &str {
         &self.version
     }
@@ -269,8 +285,15 @@ impl RuleSet {
             Adjustment::Disable => rule.silent = true,
             Adjustment::Score(score) => rule.score = score,
         }
+        let adjusted = format!("{} {id} {change:?}", self.version);
+        self.version = short(&blake3::hash(adjusted.as_bytes()));
         true
     }
+}
+
+/// The first 12 hexadecimal digits of a digest.
+fn short(digest: &blake3::Hash) -> String {
+    digest.to_hex().chars().take(12).collect()
 }
 
 /// A change of one rule by configuration.
