@@ -9,7 +9,10 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::config::{Config, FilterName, Problems};
-use crate::filter::{self, Build, Chain, FailureAction, FailurePolicy, Reason, Report, Scan};
+use crate::filter::rules::RuleSet;
+use crate::filter::{
+    self, Build, Chain, FailureAction, FailurePolicy, Filter, Reason, Report, Scan,
+};
 use crate::mail::{Envelope, Limits, Mail, Spool};
 use crate::metrics::Metrics;
 use crate::router::Hold;
@@ -35,6 +38,7 @@ pub struct Engine {
     scanner: Option<&'static str>,
     /// The text of the configuration file that it was built from.
     written: Option<Arc<str>>,
+    rules: Option<Arc<RuleSet>>,
     version: String,
 }
 
@@ -69,6 +73,7 @@ impl Engine {
             base: &config.base,
             data_dir: &config.data_dir,
         };
+        let mut rules = None;
         let mut members = Vec::new();
         let mut problems = Vec::new();
         for name in &config.chain {
@@ -77,7 +82,12 @@ impl Engine {
                     Some(member) => Ok(member),
                     None => filter::dnsbl::build(&config.file.dnsbl, &build),
                 },
-                FilterName::Rules => filter::rules::build(&config.file.rules, &build),
+                FilterName::Rules => {
+                    filter::rules::filter(&config.file.rules, &build).map(|member| {
+                        rules = Some(member.set().clone());
+                        Arc::new(member) as Arc<dyn Filter>
+                    })
+                }
                 FilterName::Bayes => filter::bayes::build(&config.file.bayes, &build),
                 FilterName::Clamav => match kept("clamav") {
                     Some(member) => Ok(member),
@@ -113,6 +123,7 @@ impl Engine {
         let digest = digest.finalize().to_hex();
         engine.version = digest.chars().take(VERSION_DIGITS).collect();
         engine.written = Some(text.into());
+        engine.rules = rules;
         Ok(engine)
     }
 
@@ -201,8 +212,14 @@ impl Engine {
             failures,
             scanner,
             written: None,
+            rules: None,
             version: String::new(),
         }
+    }
+
+    /// The rules of the chain, if it has any.
+    pub fn rules(&self) -> Option<&Arc<RuleSet>> {
+        self.rules.as_ref()
     }
 
     /// The virus scanner's name, if the chain has one.

@@ -23,6 +23,11 @@ impl RulesFilter {
         RulesFilter { set, policy }
     }
 
+    /// What the rules say of a message.
+    pub fn outcome(&self, scan: &Scan) -> Outcome {
+        outcome(&self.set, scan)
+    }
+
     /// The rules in force.
     pub fn set(&self) -> &Arc<RuleSet> {
         &self.set

@@ -50,6 +50,8 @@ const CLAUSES: &[&str] = &[
 pub(super) struct Compiled {
     pub(super) rules: Vec<Rule>,
     pub(super) leaves: Vec<Leaf>,
+    /// Where each leaf was written.
+    pub(super) leaf_places: Vec<(Source, Range<usize>)>,
     pub(super) places: Vec<Place>,
     /// Literals of gated leaves, by place.
     pub(super) literals: Vec<Vec<(Index, Vec<Vec<u8>>)>>,
@@ -312,6 +314,7 @@ impl Compiled {
             },
         };
         self.leaves.push(leaf);
+        self.leaf_places.push((source.clone(), span_of(key)));
         Node::Leaf(self.leaves.len() - 1)
     }
 

@@ -24,6 +24,20 @@ pub(super) enum Node {
     Rule(Index),
 }
 
+impl Node {
+    /// The number of each leaf below, references not followed.
+    pub(super) fn leaves(&self, each: &mut dyn FnMut(Index)) {
+        match self {
+            Node::Leaf(number) => each(*number),
+            Node::All(nodes) | Node::Any(nodes) | Node::AtLeast(_, nodes) => {
+                nodes.iter().for_each(|n| n.leaves(each));
+            }
+            Node::Not(inner) => inner.leaves(each),
+            Node::Rule(_) => {}
+        }
+    }
+}
+
 /// What a leaf asks.
 #[derive(Debug)]
 pub(super) enum Leaf {

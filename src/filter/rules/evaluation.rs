@@ -83,6 +83,19 @@ impl<'a> Evaluation<'a> {
         holds
     }
 
+    /// Whether a condition holds.
+    pub(super) fn node(&mut self, node: &Node) -> bool {
+        self.holds(node, &mut Vec::new())
+    }
+
+    /// Does what rules share: takes out the texts of all places, looks for the literals in them.
+    pub(super) fn prepare(&mut self) {
+        for place in 0..self.set.places.len() {
+            self.texts.of(place);
+            self.is_candidate(place, 0);
+        }
+    }
+
     /// Depth is bounded when the set is loaded: of conditions, and of rules that refer to rules.
     fn holds(&mut self, node: &Node, evidence: &mut Vec<String>) -> bool {
         match node {
@@ -124,7 +137,7 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    fn leaf(&self, number: Index, evidence: &mut Vec<String>) -> bool {
+    pub(super) fn leaf(&self, number: Index, evidence: &mut Vec<String>) -> bool {
         let Some(leaf) = self.set.leaves.get(number) else {
             return false;
         };

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::catalogue::referred;
-use super::formula::{Formulas, without_places};
+use super::logic::{Formulas, without_places};
 use super::outline;
 use super::ruleset::RuleSet;
 use super::written::{File, Rule};

@@ -192,11 +192,19 @@ impl Options {
 /// # Errors
 /// Every problem of the options and of the rule files.
 pub fn build(options: &Options, build: &Build<'_>) -> Result<Arc<dyn Filter>, Problems> {
+    Ok(Arc::new(filter(options, build)?))
+}
+
+/// As [`build`], for those who want to look into the rules.
+///
+/// # Errors
+/// As [`build`].
+pub fn filter(options: &Options, build: &Build<'_>) -> Result<RulesFilter, Problems> {
     let files = options.read(build.source, build.base);
     let set = options.compile(&files, build.source)?;
     tracing::info!(rules = set.rules().len(), version = set.version(), "rules compiled");
     let policy = options.on_failure.over(FailureAction::Deliver);
-    Ok(Arc::new(RulesFilter::new(Arc::new(set), policy)))
+    Ok(RulesFilter::new(Arc::new(set), policy))
 }
 
 fn no_such_rule(source: &Source, span: std::ops::Range<usize>, id: &str) -> Problem {

@@ -136,6 +136,14 @@ impl Place {
         }
     }
 
+    /// Whether its texts may be as long as the message.
+    pub(super) fn is_long(&self) -> bool {
+        matches!(
+            self,
+            Place::Text | Place::HiddenText | Place::Html | Place::RawBody | Place::Raw
+        )
+    }
+
     /// Whether it shows what a person wrote rather than who sent it: a fragment of a test stands here.
     pub(super) fn is_content(&self) -> bool {
         matches!(

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::io::Read;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use super::condition::{Leaf, Node};
 use super::evaluation::Evaluation;
 use super::example;
 use super::gate::Gate;
+use super::inspect::Cost;
 use super::outline;
 use super::place::Place;
 use super::texts::{RAW_BYTES, Subject};
@@ -73,6 +75,8 @@ impl Rule {
 pub struct RuleSet {
     pub(super) rules: Vec<Rule>,
     pub(super) leaves: Vec<Leaf>,
+    /// Where each leaf was written.
+    pub(super) leaf_places: Vec<(Source, Range<usize>)>,
     pub(super) places: Vec<Place>,
     pub(super) labels: Vec<String>,
     pub(super) gates: Vec<Option<Gate>>,
@@ -155,6 +159,7 @@ impl RuleSet {
         let Compiled {
             rules,
             leaves,
+            leaf_places,
             places,
             literals,
             problems: found,
@@ -182,6 +187,7 @@ impl RuleSet {
             labels: places.iter().map(Place::label).collect(),
             rules,
             leaves,
+            leaf_places,
             places,
             gates,
             version,
@@ -244,35 +250,9 @@ impl RuleSet {
     pub fn always_running(&self) -> Vec<&str> {
         self.rules
             .iter()
-            .filter(|rule| self.runs_always(&rule.condition))
+            .filter(|rule| self.cost(&rule.id) == Some(Cost::Long))
             .map(|rule| &*rule.id)
             .collect()
-    }
-
-    fn runs_always(&self, node: &Node) -> bool {
-        match node {
-            Node::All(nodes) | Node::Any(nodes) | Node::AtLeast(_, nodes) => {
-                nodes.iter().any(|n| self.runs_always(n))
-            }
-            Node::Not(inner) => self.runs_always(inner),
-            Node::Rule(_) => false,
-            Node::Leaf(number) => match self.leaves.get(*number) {
-                Some(Leaf::Texts(leaf)) => {
-                    let long = matches!(
-                        self.places.get(leaf.place),
-                        Some(
-                            Place::Text
-                                | Place::HiddenText
-                                | Place::Html
-                                | Place::RawBody
-                                | Place::Raw
-                        )
-                    );
-                    long && !leaf.gated && !leaf.counts_only()
-                }
-                _ => false,
-            },
-        }
     }
 
     /// Drops rules and changes scores, as configuration asks. Silent rules and references stay whole:
