@@ -36,6 +36,10 @@ rules:
 pub(crate) struct Config {
     /// The members of the chain.
     pub(crate) chain: &'static str,
+    /// The unix socket; `milter.sock` in the folder of the daemon when there is none.
+    pub(crate) socket: Option<PathBuf>,
+    /// Permissions of the unix socket.
+    pub(crate) socket_mode: &'static str,
     /// Further keys of `milter`, `drain: 5s`, one a line.
     pub(crate) milter: String,
     /// Further top-level sections.
@@ -48,6 +52,8 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             chain: "[rules]",
+            socket: None,
+            socket_mode: "0666",
             milter: String::new(),
             sections: String::new(),
             rules: RULES.to_owned(),
@@ -59,8 +65,10 @@ impl Default for Config {
 pub(crate) struct Daemon {
     process: Process,
     folder: tempfile::TempDir,
-    /// Port of the milter on 127.0.0.1; the socket `milter.sock` in the folder serves too.
+    /// Port of the milter on 127.0.0.1; the socket serves too.
     pub(crate) milter: u16,
+    /// The unix socket.
+    pub(crate) socket: PathBuf,
     http: u16,
 }
 
@@ -71,12 +79,16 @@ impl Daemon {
         let path = folder.path();
         std::fs::create_dir(path.join("rules")).unwrap();
         std::fs::write(path.join("rules/test.yaml"), &config.rules).unwrap();
-        std::fs::write(path.join("mailweir.yaml"), yaml(config, path, milter, http)).unwrap();
+        let socket = config.socket.clone();
+        let socket = socket.unwrap_or_else(|| path.join("milter.sock"));
+        let yaml = yaml(config, path, [milter, http], &socket);
+        std::fs::write(path.join("mailweir.yaml"), yaml).unwrap();
         let process = spawn(path);
         let mut daemon = Daemon {
             process,
             folder,
             milter,
+            socket,
             http,
         };
         daemon.wait_until_ready();
@@ -124,7 +136,7 @@ impl Daemon {
 
     /// The value of `smtpd_milters` for the socket.
     pub(crate) fn unix(&self) -> String {
-        format!("unix:{}/milter.sock", self.path().display())
+        format!("unix:{}", self.socket.display())
     }
 
     pub(crate) fn rules(&self) -> PathBuf {
@@ -215,14 +227,16 @@ fn spawn(path: &Path) -> Process {
     )
 }
 
-fn yaml(config: &Config, path: &Path, milter: u16, http: u16) -> String {
+fn yaml(config: &Config, path: &Path, [milter, http]: [u16; 2], socket: &Path) -> String {
     let path = path.display();
     let mut text = format!(
         "data_dir: {path}/data
 milter:
-  listen: [\"127.0.0.1:{milter}\", \"unix:{path}/milter.sock\"]
-  socket_mode: \"0666\"
-"
+  listen: [\"127.0.0.1:{milter}\", \"unix:{}\"]
+  socket_mode: \"{}\"
+",
+        socket.display(),
+        config.socket_mode
     );
     for line in config.milter.lines() {
         let _ = writeln!(text, "  {line}");
