@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_saphyr::Spanned;
 
 use super::file::{File, FilterName};
-use super::{LogSection, Problem, Problems, Seconds, Source, parse_yaml, span_of};
+use super::{Findings, LogSection, Problem, Problems, Seconds, Source, parse_yaml};
 use crate::mail::Limits;
 use crate::server::{Address, Settings, SocketAccess};
 use crate::verdict::Thresholds;
@@ -80,10 +80,7 @@ impl Config {
             true => File::default(),
             false => parse_yaml(&source)?,
         };
-        let mut problems = Checker {
-            source: &source,
-            found: Vec::new(),
-        };
+        let mut problems = Checker(Findings::new(&source));
         let milter = &file.milter;
         let mode = problems.octal(&milter.socket_mode);
         let data_dir = overrides
@@ -116,15 +113,15 @@ impl Config {
             drain: problems.wait("milter.drain", &milter.drain, 0, 3600),
         };
         if settings.total_bytes < settings.message_bytes {
-            problems.at(
+            problems.0.wrong(
                 &file.limits.total,
                 "limits.total is smaller than limits.message, so such a message never fits",
             );
         }
         if milter.listen.is_empty() && overrides.milter.is_none() {
-            problems.found.push(Problem::without_place(
+            problems.0.extend([Problem::without_place(
                 "milter.listen is empty, so no mail server could connect",
-            ));
+            )]);
         }
         let mail_limits = Limits {
             fields: problems.number("limits.fields", &file.limits.fields, 1, 1_000_000),
@@ -135,7 +132,7 @@ impl Config {
         };
         // Sendmail waits five minutes in all from end of message on.
         let deadline = problems.wait("deadline", &file.deadline, 1, 270);
-        problems.found.extend(file.quarantine.problems(&source).0);
+        problems.0.extend(file.quarantine.problems(&source).0);
         let config = Config {
             data_dir,
             listen: match &overrides.milter {
@@ -156,10 +153,7 @@ impl Config {
             file: file.clone(),
             source: source.clone(),
         };
-        match problems.found.is_empty() {
-            true => Ok(config),
-            false => Err(Problems(problems.found)),
-        }
+        problems.0.finish(config)
     }
 
     /// `log:`
@@ -168,20 +162,13 @@ impl Config {
     }
 }
 
-struct Checker<'a> {
-    source: &'a Source,
-    found: Vec<Problem>,
-}
+struct Checker<'a>(Findings<'a>);
 
 impl Checker<'_> {
-    fn at<T>(&mut self, value: &Spanned<T>, message: impl Into<String>) {
-        self.found
-            .push(Problem::at(self.source, span_of(value), message));
-    }
-
     fn number(&mut self, key: &str, value: &Spanned<usize>, least: usize, most: usize) -> usize {
         if value.value < least || value.value > most {
-            self.at(value, format!("{key} must be between {least} and {most}"));
+            self.0
+                .wrong(value, format!("{key} must be between {least} and {most}"));
         }
         value.value
     }
@@ -189,7 +176,8 @@ impl Checker<'_> {
     fn wait(&mut self, key: &str, value: &Spanned<Seconds>, least: u64, most: u64) -> Duration {
         let wait = value.value.0;
         if wait < Duration::from_secs(least) || wait > Duration::from_secs(most) {
-            self.at(value, format!("{key} must be between {least}s and {most}s"));
+            self.0
+                .wrong(value, format!("{key} must be between {least}s and {most}s"));
         }
         wait
     }
@@ -198,7 +186,7 @@ impl Checker<'_> {
         match u32::from_str_radix(&value.value, 8) {
             Ok(mode) if mode <= 0o777 => mode,
             _ => {
-                self.at(
+                self.0.wrong(
                     value,
                     "milter.socket_mode must be octal permissions such as \"0660\"",
                 );
@@ -212,13 +200,13 @@ impl Checker<'_> {
         let all = [written.tag, written.quarantine, written.reject];
         let ordered: Vec<f64> = all.into_iter().flatten().collect();
         if ordered.iter().any(|t| !t.is_finite()) {
-            self.at(
+            self.0.wrong(
                 &file.thresholds,
                 "thresholds must be finite numbers, or null for never",
             );
         }
         if !ordered.is_sorted() {
-            self.at(
+            self.0.wrong(
                 &file.thresholds,
                 "thresholds must rise: tag, quarantine, reject",
             );
@@ -234,7 +222,7 @@ impl Checker<'_> {
         let mut seen = HashSet::new();
         for name in names {
             if !seen.insert(name.value) {
-                self.at(name, "this filter stands in the chain twice");
+                self.0.wrong(name, "this filter stands in the chain twice");
             }
         }
         names.iter().map(|n| n.value).collect()
