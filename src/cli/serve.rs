@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use clap::Args;
+use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -93,6 +94,7 @@ async fn serve(args: ServeArgs, config: Config) -> anyhow::Result<ExitCode> {
         settings: config.settings,
     });
     announce(&listeners, http.as_ref(), &services)?;
+    tell_manager(NotifyState::Ready);
 
     let drain = CancellationToken::new();
     let stop = CancellationToken::new();
@@ -163,6 +165,13 @@ fn announce(
     Ok(())
 }
 
+/// Tells the service manager, if one started us and asked for it (`Type=notify` of systemd).
+fn tell_manager(state: NotifyState<'_>) {
+    if let Err(e) = sd_notify::notify(&[state]) {
+        tracing::warn!(error = %e, "the service manager cannot be told");
+    }
+}
+
 fn taken(metrics: &Metrics) {
     metrics.reload_ok.set(1);
     metrics
@@ -216,6 +225,7 @@ async fn drain_on_signal(
         }
     };
     next().await;
+    tell_manager(NotifyState::Stopping);
     tracing::info!("stopping: sessions end after the message in progress");
     health.set_ready(false);
     drain.cancel();

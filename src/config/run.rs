@@ -76,10 +76,11 @@ impl Config {
     }
 
     fn check(source: Source, base: PathBuf, overrides: &Overrides) -> Result<Config, Problems> {
-        let file: File = match source.text().trim().is_empty() {
+        let mut file: File = match source.text().trim().is_empty() {
             true => File::default(),
             false => parse_yaml(&source)?,
         };
+        file.quarantine.release.resolve(&base);
         let mut problems = Checker(Findings::new(&source));
         let milter = &file.milter;
         let mode = problems.octal(&milter.socket_mode);

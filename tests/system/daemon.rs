@@ -46,6 +46,9 @@ pub(crate) struct Config {
     pub(crate) sections: String,
     /// Text of the one rule file.
     pub(crate) rules: String,
+    /// A program that is given the daemon's command line behind these arguments; empty for none. It must end
+    /// up as the daemon, in the same process.
+    pub(crate) under: Vec<String>,
 }
 
 impl Default for Config {
@@ -57,6 +60,7 @@ impl Default for Config {
             milter: String::new(),
             sections: String::new(),
             rules: RULES.to_owned(),
+            under: Vec::new(),
         }
     }
 }
@@ -64,6 +68,7 @@ impl Default for Config {
 /// A running daemon.
 pub(crate) struct Daemon {
     process: Process,
+    under: Vec<String>,
     folder: tempfile::TempDir,
     /// Port of the milter on 127.0.0.1; the socket serves too.
     pub(crate) milter: u16,
@@ -83,9 +88,10 @@ impl Daemon {
         let socket = socket.unwrap_or_else(|| path.join("milter.sock"));
         let yaml = yaml(config, path, [milter, http], &socket);
         std::fs::write(path.join("mailweir.yaml"), yaml).unwrap();
-        let process = spawn(path);
+        let process = spawn(path, &config.under);
         let mut daemon = Daemon {
             process,
+            under: config.under.clone(),
             folder,
             milter,
             socket,
@@ -108,7 +114,7 @@ impl Daemon {
 
     /// The same daemon again, with the files as they are now.
     pub(crate) fn restart(&mut self) {
-        self.process = spawn(self.path());
+        self.process = spawn(self.path(), &self.under);
         self.wait_until_ready();
     }
 
@@ -151,10 +157,15 @@ impl Daemon {
 
     /// Runs `mailweir quarantine` with the same configuration.
     pub(crate) fn quarantine(&self, args: &[&str]) -> Output {
+        self.quarantine_by(&self.path().join("mailweir.yaml"), args)
+    }
+
+    /// The same with another configuration.
+    pub(crate) fn quarantine_by(&self, config: &Path, args: &[&str]) -> Output {
         program()
             .arg("quarantine")
             .arg("--config")
-            .arg(self.path().join("mailweir.yaml"))
+            .arg(config)
             .args(args)
             .output()
             .unwrap()
@@ -209,14 +220,22 @@ pub(crate) fn program() -> Command {
     Command::new(env!("CARGO_BIN_EXE_mailweir"))
 }
 
-fn spawn(path: &Path) -> Process {
+fn spawn(path: &Path, under: &[String]) -> Process {
+    let mut command = match under {
+        [] => program(),
+        [wrapper, args @ ..] => {
+            let mut command = Command::new(wrapper);
+            command.args(args).arg(env!("CARGO_BIN_EXE_mailweir"));
+            command
+        }
+    };
     let log = std::fs::OpenOptions::new()
         .create(true)
         .append(true)
         .open(path.join("log"))
         .unwrap();
     Process::spawn(
-        program()
+        command
             .arg("serve")
             .arg("--config")
             .arg(path.join("mailweir.yaml"))
