@@ -1,7 +1,8 @@
 //! The commands, one file each.
 //!
 //! Exit codes: 0 done; 1 something failed, as the message on standard error says; 2 the command line is
-//! wrong. `send` adds 3 (refused for now) and 4 (refused for good).
+//! wrong. `send` adds 3 (refused for now) and 4 (refused for good), `check --strict` 3 (a service does not
+//! work).
 
 mod check;
 mod generate;
@@ -33,7 +34,6 @@ pub struct Cli {
 enum Command {
     /// Serve mail servers until SIGTERM; SIGHUP reloads the configuration.
     Serve(serve::ServeArgs),
-    /// Check the configuration and everything that it names, and say what is wrong and where.
     Check(check::CheckArgs),
     /// Print the verdicts of the configured chain on messages in files.
     Scan(scan::ScanArgs),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use clap::Args;
+use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -93,6 +94,7 @@ async fn serve(args: ServeArgs, config: Config) -> anyhow::Result<ExitCode> {
     });
     server::taken(&services, &services.engine.load());
     announce(&listeners, http.as_ref(), &services)?;
+    tell_manager(NotifyState::Ready);
 
     let drain = CancellationToken::new();
     let stop = CancellationToken::new();
@@ -160,6 +162,13 @@ fn announce(
     Ok(())
 }
 
+/// Tells the service manager, if one started us and asked for it (`Type=notify` of systemd).
+fn tell_manager(state: NotifyState<'_>) {
+    if let Err(e) = sd_notify::notify(&[state]) {
+        tracing::warn!(error = %e, "the service manager cannot be told");
+    }
+}
+
 /// The first SIGTERM or SIGINT drains; the second ends at once.
 async fn drain_on_signal(
     [mut terminate, mut interrupt]: [Signal; 2],
@@ -173,6 +182,7 @@ async fn drain_on_signal(
         }
     };
     next().await;
+    tell_manager(NotifyState::Stopping);
     tracing::info!("stopping: sessions end after the message in progress");
     health.set_ready(false);
     drain.cancel();

@@ -6,6 +6,7 @@
 mod diagnostic;
 mod duration;
 mod file;
+mod findings;
 mod run;
 mod size;
 
@@ -13,5 +14,6 @@ pub use diagnostic::{Problem, Problems, Severity, Source, parse_yaml, span_of};
 pub use duration::Seconds;
 pub(crate) use file::unwritten;
 pub use file::{File, FilterName, LogFormat, LogLevel, LogSection};
+pub use findings::Findings;
 pub use run::{Config, DEFAULT, Overrides};
 pub use size::ByteSize;

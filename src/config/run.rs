@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_saphyr::Spanned;
 
 use super::file::{File, FilterName};
-use super::{LogSection, Problem, Problems, Seconds, Source, parse_yaml, span_of};
+use super::{Findings, LogSection, Problem, Problems, Seconds, Source, parse_yaml};
 use crate::mail::Limits;
 use crate::server::{Address, Settings, SocketAccess};
 use crate::verdict::Thresholds;
@@ -97,14 +97,12 @@ impl Config {
         base: PathBuf,
         overrides: &Overrides,
     ) -> Result<(Config, Problems), Problem> {
-        let file: File = match source.text().trim().is_empty() {
+        let mut file: File = match source.text().trim().is_empty() {
             true => File::default(),
             false => parse_yaml(&source)?,
         };
-        let mut problems = Checker {
-            source: &source,
-            found: Vec::new(),
-        };
+        file.quarantine.release.resolve(&base);
+        let mut problems = Checker(Findings::new(&source));
         let milter = &file.milter;
         let mode = problems.octal(&milter.socket_mode);
         let data_dir = overrides
@@ -137,15 +135,15 @@ impl Config {
             drain: problems.wait("milter.drain", &milter.drain, 0, 3600),
         };
         if settings.total_bytes < settings.message_bytes {
-            problems.at(
+            problems.0.wrong(
                 &file.limits.total,
                 "limits.total is smaller than limits.message, so such a message never fits",
             );
         }
         if milter.listen.is_empty() && overrides.milter.is_none() {
-            problems.found.push(Problem::without_place(
+            problems.0.extend([Problem::without_place(
                 "milter.listen is empty, so no mail server could connect",
-            ));
+            )]);
         }
         let mail_limits = Limits {
             fields: problems.number("limits.fields", &file.limits.fields, 1, 1_000_000),
@@ -159,7 +157,7 @@ impl Config {
         let watch = file.watch.as_ref().map(|w| {
             problems.within("watch", w, Seconds::millis(50), Seconds::new(3600))
         });
-        problems.found.extend(file.quarantine.problems(&source).0);
+        problems.0.extend(file.quarantine.problems(&source).0);
         let config = Config {
             data_dir,
             watch,
@@ -181,7 +179,7 @@ impl Config {
             file: file.clone(),
             source: source.clone(),
         };
-        Ok((config, Problems(problems.found)))
+        Ok((config, problems.0.finish(()).err().unwrap_or_default()))
     }
 
     /// `log:`
@@ -190,20 +188,13 @@ impl Config {
     }
 }
 
-struct Checker<'a> {
-    source: &'a Source,
-    found: Vec<Problem>,
-}
+struct Checker<'a>(Findings<'a>);
 
 impl Checker<'_> {
-    fn at<T>(&mut self, value: &Spanned<T>, message: impl Into<String>) {
-        self.found
-            .push(Problem::at(self.source, span_of(value), message));
-    }
-
     fn number(&mut self, key: &str, value: &Spanned<usize>, least: usize, most: usize) -> usize {
         if value.value < least || value.value > most {
-            self.at(value, format!("{key} must be between {least} and {most}"));
+            self.0
+                .wrong(value, format!("{key} must be between {least} and {most}"));
         }
         value.value
     }
@@ -220,7 +211,7 @@ impl Checker<'_> {
         most: Seconds,
     ) -> Duration {
         if !(least..=most).contains(&value.value) {
-            self.at(value, format!("{key} must be between {least} and {most}"));
+            self.0.wrong(value, format!("{key} must be between {least} and {most}"));
         }
         value.value.0
     }
@@ -229,7 +220,7 @@ impl Checker<'_> {
         match u32::from_str_radix(&value.value, 8) {
             Ok(mode) if mode <= 0o777 => mode,
             _ => {
-                self.at(
+                self.0.wrong(
                     value,
                     "milter.socket_mode must be octal permissions such as \"0660\"",
                 );
@@ -243,13 +234,13 @@ impl Checker<'_> {
         let all = [written.tag, written.quarantine, written.reject];
         let ordered: Vec<f64> = all.into_iter().flatten().collect();
         if ordered.iter().any(|t| !t.is_finite()) {
-            self.at(
+            self.0.wrong(
                 &file.thresholds,
                 "thresholds must be finite numbers, or null for never",
             );
         }
         if !ordered.is_sorted() {
-            self.at(
+            self.0.wrong(
                 &file.thresholds,
                 "thresholds must rise: tag, quarantine, reject",
             );
@@ -265,7 +256,7 @@ impl Checker<'_> {
         let mut seen = HashSet::new();
         for name in names {
             if !seen.insert(name.value) {
-                self.at(name, "this filter stands in the chain twice");
+                self.0.wrong(name, "this filter stands in the chain twice");
             }
         }
         names.iter().map(|n| n.value).collect()

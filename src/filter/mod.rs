@@ -14,6 +14,7 @@ pub mod dnsbl;
 mod failure;
 mod idle;
 mod outcome;
+mod probe;
 pub mod rules;
 
 use std::path::Path;
@@ -24,6 +25,7 @@ use futures_util::future::BoxFuture;
 pub use chain::{Chain, Checks, ENDED, Report};
 pub use failure::{FailureAction, FailurePolicy, OnFailure};
 pub use outcome::{Action, EVIDENCE_BYTES, Hit, Outcome, Reason};
+pub use probe::{Probe, ProbeError};
 
 use crate::config::Source;
 use crate::mail::{Envelope, Mail, Spool};

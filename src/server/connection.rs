@@ -340,6 +340,7 @@ impl<S: Socket> Connection<S> {
             transaction.envelope.queue_id = Some(id);
         }
         let can_hold = self.session.allows(Actions::QUARANTINE);
+        let id = transaction.id.clone();
         let mut conclusion = std::pin::pin!(transaction.conclude(can_hold));
         let interval = self.services.settings.progress_interval;
         let mut progress = tokio::time::interval_at(started + interval, interval);
@@ -356,10 +357,14 @@ impl<S: Socket> Connection<S> {
                     }
                 }
                 count = self.socket.read_buf(&mut self.input), if listen => {
-                    if count? == 0 {
-                        self.services.metrics.transactions_aborted.inc();
-                        return Err(End::Eof);
-                    }
+                    let gone = match count {
+                        Ok(0) => End::Eof,
+                        Ok(_) => continue,
+                        Err(e) => End::Io(e),
+                    };
+                    self.services.metrics.transactions_aborted.inc();
+                    tracing::warn!(id, "the MTA gave up before it was answered");
+                    return Err(gone);
                 }
             }
         };
