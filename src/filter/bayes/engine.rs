@@ -122,6 +122,24 @@ impl Engine {
         }
     }
 
+    /// Loads a model of whichever engine wrote it.
+    ///
+    /// # Errors
+    /// As for [`Engine::load`].
+    pub fn open(path: &Path) -> Result<Engine, ModelError> {
+        // A model of the baseline is JSON; whatever else it is, the other engine says what is wrong with it.
+        let mut first = [0_u8];
+        let json = std::fs::File::open(path)
+            .and_then(|mut file| file.read(&mut first))
+            .is_ok_and(|_| first == *b"{");
+        let kind = if json {
+            EngineKind::Bayespam
+        } else {
+            EngineKind::Osb
+        };
+        Engine::load(path, kind)
+    }
+
     /// Writes the model, durably: after a crash the old file or the new one is there.
     ///
     /// # Errors
