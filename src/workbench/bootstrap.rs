@@ -88,6 +88,20 @@ pub struct Interval {
     pub above_zero: f64,
 }
 
+/// A figure with its interval, times `scale`: `0.028 (0.010 to 0.061)`.
+pub fn around(value: Option<f64>, interval: Option<Interval>, scale: f64, digits: usize) -> String {
+    match (value, interval) {
+        (Some(v), Some(i)) => format!(
+            "{:.digits$} ({:.digits$} to {:.digits$})",
+            v * scale,
+            i.low * scale,
+            i.high * scale
+        ),
+        (Some(v), None) => format!("{:.digits$}", v * scale),
+        (None, _) => "unknown: a class is empty".into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::Score;

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::filter::bayes::{
-    Class, Engine, EngineKind, Facts, Sketch, TrainError, Trainer, clusters,
+    Class, Engine, EngineKind, Facts, Sketch, TrainError, Trained, Trainer, clusters,
 };
 use crate::mail::Mail;
 use crate::mail::corpus::Sample;
@@ -23,7 +23,7 @@ use super::bootstrap::{DRAWS, Draws};
 use super::figures::{Difference, Figures};
 use super::folds::{folds, shares};
 use super::ranking::Ranking;
-use super::reading::{Reading, Watch};
+use super::reading::{Reading, Watch, by_class, each};
 use super::{Answer, Cut, Score};
 
 /// Where a message is: its file, and its number in an mbox. To be escaped where it is shown.
@@ -55,6 +55,21 @@ pub enum Design {
     HeldOut,
     /// In order: judged, then learned.
     Online,
+}
+
+impl Design {
+    /// One sentence for people.
+    pub fn explained(&self) -> String {
+        match self {
+            Design::Folds { folds } => format!(
+                "{folds} folds, each judged by what the others taught, near copies in one fold."
+            ),
+            Design::HeldOut => {
+                "Finished models, on messages that they must not have learned.".into()
+            }
+            Design::Online => "In the order given, each message judged, then learned.".into(),
+        }
+    }
 }
 
 /// How well a contender does after learning a part.
@@ -177,6 +192,35 @@ impl Evaluation {
         evaluation
     }
 
+    /// What training itself found out, fold by fold; `None` where the corpus was too small for it.
+    pub fn of_training(trained: &Trained) -> Option<Evaluation> {
+        let judged = &trained.evaluation.as_ref()?.judged;
+        let members = judged.iter().enumerate().map(|(cluster, j)| Member {
+            class: j.class,
+            name: j.name.clone(),
+            digest: [0; 32],
+            cluster,
+        });
+        let scores = judged.iter().map(|j| Score {
+            probability: j.probability,
+            odds: j.odds,
+        });
+        let engine = &trained.engine;
+        Some(Evaluation {
+            members: members.collect(),
+            runs: vec![Run {
+                title: engine.kind().name().to_owned(),
+                scores: scores.collect(),
+                training: None,
+                judging: Duration::ZERO,
+                learning: Vec::new(),
+            }],
+            design: Design::Folds { folds: 5 },
+            cut: Cut::default(),
+            seed: engine.facts().seed,
+        })
+    }
+
     /// Adds the answers of finished models.
     pub fn ask(
         &mut self,
@@ -277,18 +321,13 @@ impl Evaluation {
             let mut next = 0;
             let what = format!("{} fold {}/{folds}, learning", kind.name(), fold + 1);
             reading.batches(&what, watch, |batch| {
-                let mut learned = [(Class::Ham, Vec::new()), (Class::Spam, Vec::new())];
-                for (class, sample) in batch {
-                    let index = next;
-                    next += 1;
-                    if fold_of.get(index) != Some(&fold) && chosen(index) {
-                        learned
-                            .iter_mut()
-                            .filter(|(of, _)| *of == class)
-                            .for_each(|(_, samples)| samples.push(sample.clone()));
-                    }
-                }
-                for (class, samples) in learned {
+                let first = next;
+                next += batch.len();
+                let learned = batch
+                    .into_iter()
+                    .enumerate()
+                    .filter(|(i, _)| fold_of.get(first + i) != Some(&fold) && chosen(first + i));
+                for (class, samples) in by_class(learned.map(|(_, of)| of)) {
                     crossed.learned += samples.len();
                     trainer.learn(class, samples);
                 }
@@ -310,9 +349,7 @@ impl Evaluation {
                     .map(|(i, (_, sample))| (first + i, sample))
                     .filter(|(i, _)| fold_of.get(*i) == Some(&fold))
                     .collect();
-                for (index, answer) in
-                    super::reading::each(asked, |mail| score(&trained.engine, mail))
-                {
+                for (index, answer) in each(asked, |mail| score(&trained.engine, mail)) {
                     if let Some(place) = crossed.scores.get_mut(index) {
                         *place = answer;
                     }
@@ -328,6 +365,17 @@ impl Evaluation {
             messages: crossed.learned / crossed.folds.max(1),
             one_minus_roca: Ranking::new(&self.answers(&crossed.scores)).one_minus_roca(None),
         }
+    }
+
+    /// Messages of a class.
+    pub fn count(&self, class: Class) -> usize {
+        self.members.iter().filter(|m| m.class == class).count()
+    }
+
+    /// Messages that are nearly the same as one before them.
+    pub fn near_copies(&self) -> usize {
+        let copies = self.members.iter().enumerate();
+        copies.filter(|(i, m)| *i != m.cluster).count()
     }
 
     /// The answers of a run, with what the messages are.

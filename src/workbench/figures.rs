@@ -44,6 +44,20 @@ impl From<Share> for Rate {
     }
 }
 
+/// `0.64 % (0.40 to 1.01), 18`: the share, its interval, the count.
+impl std::fmt::Display for Rate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{:.2} % ({:.2} to {:.2}), {}",
+            100.0 * self.rate,
+            100.0 * self.low,
+            100.0 * self.high,
+            self.count
+        )
+    }
+}
+
 /// Losses at one threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct AtThreshold {

@@ -3,7 +3,7 @@
 //! [`reading`] turns paths into messages, many at a time and never more than fit. [`evaluation`] asks
 //! engines and models about messages that they have not learned, in one of three designs: [`folds`],
 //! held out, or [`online`]. [`ranking`], [`interval`], [`bootstrap`] and [`figures`] make numbers of the
-//! answers, [`report`] and [`scores`] write them down. [`corpus`] looks for what is wrong with the messages
+//! answers, [`scores`] writes them down. [`corpus`] looks for what is wrong with the messages
 //! themselves. [`registry`] keeps models, and [`promotion`] decides which of them the daemon uses.
 //!
 //! Everything here is deterministic: the same messages, seed and models give the same figures, whatever
@@ -14,6 +14,7 @@ pub mod evaluation;
 pub mod figures;
 pub mod folds;
 pub mod interval;
+pub mod online;
 pub mod ranking;
 pub mod reading;
 pub mod scores;

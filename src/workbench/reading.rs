@@ -9,6 +9,7 @@ use std::sync::mpsc::sync_channel;
 
 use rayon::prelude::*;
 
+use crate::filter::bayes::Class;
 use crate::mail::corpus::{Corpus, CorpusError, Sample};
 use crate::mail::{Limits, Mail};
 
@@ -145,6 +146,18 @@ impl<T: Copy + Send + Sync> Reading<T> {
         });
         results
     }
+}
+
+/// A batch by class.
+pub fn by_class(batch: impl IntoIterator<Item = (Class, Sample)>) -> [(Class, Vec<Sample>); 2] {
+    let (mut ham, mut spam) = (Vec::new(), Vec::new());
+    for (class, sample) in batch {
+        match class {
+            Class::Ham => ham.push(sample),
+            Class::Spam => spam.push(sample),
+        }
+    }
+    [(Class::Ham, ham), (Class::Spam, spam)]
 }
 
 /// What `of` makes of each message of a batch, on all cores, in the same order.

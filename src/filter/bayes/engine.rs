@@ -73,7 +73,7 @@ enum Inner {
 pub struct Judgement {
     /// Probability of spam, 0 to 1, if ham and spam were equally frequent.
     pub probability: f64,
-    /// Its log odds, not bounded by how much was learned.
+    /// Its log odds, calibrated and not bounded by how much was learned: comparable between models.
     pub odds: f64,
     /// The features that spoke most, strongest first; the engine `bayespam` gives none.
     pub telling: Vec<Telling>,
@@ -189,7 +189,7 @@ impl Engine {
                 let features = features(mail, &settings);
                 Judgement {
                     probability: model.probability(&features),
-                    odds: f64::from(model.log_odds(&features)),
+                    odds: model.calibrated(&features),
                     telling: match telling {
                         0 => Vec::new(),
                         most => model.telling(mail, &settings, &features, most),
