@@ -11,6 +11,7 @@
 //! - [`quarantine`]: the durable store of what was held back.
 //! - [`config`]: what the admin wrote, checked, as what the daemon runs with.
 //! - [`metrics`]: every metric in one place.
+//! - [`workbench`]: the analyst's side of the classifier: figures, corpora, and which model is in force.
 //! - [`cli`]: the commands.
 
 pub mod cli;
@@ -23,3 +24,4 @@ pub mod quarantine;
 pub mod router;
 pub mod server;
 pub mod verdict;
+pub mod workbench;

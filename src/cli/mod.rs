@@ -5,9 +5,11 @@
 //! work).
 
 mod check;
+pub mod evaluate;
 mod generate;
 mod logging;
 mod printable;
+mod progress;
 pub mod quarantine;
 mod scan;
 mod send;
@@ -39,6 +41,8 @@ enum Command {
     Scan(scan::ScanArgs),
     /// Train the classifier on sorted mail, and say how good it is.
     Train(train::TrainArgs),
+    /// Say how good the classifier is on messages that it has not learned.
+    Evaluate(evaluate::EvaluateArgs),
     /// List, show, release and delete what was held back.
     Quarantine {
         #[command(flatten)]
@@ -86,6 +90,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Scan(args) => scan::run(args),
         Command::Train(args) => train::run(args),
+        Command::Evaluate(args) => evaluate::run(args),
         Command::Quarantine { config, args } => held(&config, args),
         Command::Send(args) => send::run(args),
         Command::Completions(args) => generate::completions(&args),
