@@ -99,13 +99,20 @@ impl RuleSet {
             let started = Instant::now();
             let mut evaluation = Evaluation::new(self, &subject);
             evaluation.prepare();
+            let mut awake = vec![false; self.rules.len()];
+            for number in evaluation.awake() {
+                if let Some(awake) = awake.get_mut(number) {
+                    *awake = true;
+                }
+            }
             let shared = nanos(started);
             let mut took = Vec::with_capacity(self.rules.len());
             let mut hits = Vec::with_capacity(self.rules.len());
-            for number in 0..self.rules.len() {
+            for (number, awake) in awake.into_iter().enumerate() {
                 let started = Instant::now();
                 hits.push(evaluation.rule(number));
-                took.push(nanos(started));
+                // A rule that nothing has woken is not asked on the way of a message.
+                took.push(if awake { nanos(started) } else { 0 });
             }
             (shared, took, hits)
         };
@@ -140,9 +147,10 @@ impl RuleSet {
 
 /// Literals of which one occurs in every match of a pattern; `None` when there are none, or no pattern.
 pub fn literals(pattern: &str) -> Option<Vec<String>> {
-    let literals = Pattern::new(pattern).ok()?.literals?;
+    let mut pattern = Pattern::new(pattern).ok().filter(|p| !p.runs_always())?;
+    let branches = pattern.take_literals().into_iter();
     let shown = |l: Vec<u8>| String::from_utf8_lossy(&l).into_owned();
-    Some(literals.into_iter().map(shown).collect())
+    Some(branches.flat_map(|(_, set)| set).map(shown).collect())
 }
 
 fn nanos(started: Instant) -> u64 {

@@ -15,6 +15,7 @@ use super::gate::Gate;
 use super::inspect::Cost;
 use super::outline;
 use super::place::Place;
+use super::plan::Plan;
 use super::texts::{RAW_BYTES, Subject};
 use crate::config::{Problem, Problems, Source};
 use crate::filter::{Action, Hit};
@@ -80,6 +81,7 @@ pub struct RuleSet {
     pub(super) places: Vec<Place>,
     pub(super) labels: Vec<String>,
     pub(super) gates: Vec<Option<Gate>>,
+    pub(super) plan: Plan,
     version: String,
 }
 
@@ -166,38 +168,27 @@ impl RuleSet {
             ..
         } = compile(&parsed);
         problems.extend(found);
-        let mut gates = Vec::new();
-        for entries in &literals {
-            gates.push(if entries.is_empty() {
-                None
-            } else {
-                match Gate::new(entries) {
-                    Ok(gate) => Some(gate),
-                    Err(e) => {
-                        problems.push(Problem::without_place(format!(
-                            "the literals of the rules do not fit into one automaton: {e}"
-                        )));
-                        None
-                    }
-                }
-            });
-        }
+        let gate = |entries: &Vec<_>| (!entries.is_empty()).then(|| Gate::new(entries));
+        let gates = literals.iter().map(gate).collect();
+        let plan = match problems.is_empty() {
+            true => Plan::new(&rules, &leaves),
+            false => Plan::default(),
+        };
         let version = short(&digest.finalize());
-        let mut set = RuleSet {
+        let set = RuleSet {
             labels: places.iter().map(Place::label).collect(),
             rules,
             leaves,
             leaf_places,
             places,
             gates,
+            plan,
             version,
         };
         if problems.is_empty() {
             problems = example::run(&set, &parsed);
         }
         if problems.is_empty() {
-            // The tests have run every rule once; messages run few of them.
-            set.leaves.iter_mut().for_each(Leaf::renew);
             return Ok(set);
         }
         // In the order of the files, from top to bottom.
