@@ -13,6 +13,7 @@ use super::chain::{self, References};
 use super::condition::{Bounds, Index, Interval, Leaf, Node, Operand};
 use super::element::Element;
 use super::formula;
+use super::gate::Seeker;
 use super::group::Group;
 use super::list::{self, Kind, LISTED, List, Lists};
 use super::number::{Number, Unit};
@@ -52,10 +53,10 @@ pub(super) struct Compiled {
     pub(super) groups: Vec<Group>,
     pub(super) leaves: Vec<Leaf>,
     /// Where each leaf was written.
-    pub(super) origins: Vec<Origin>,
+    pub(super) leaf_places: Vec<(Source, Range<usize>)>,
     pub(super) places: Vec<Place>,
     /// Literals of gated leaves, by place.
-    pub(super) literals: Vec<Vec<(Index, Vec<Vec<u8>>)>>,
+    pub(super) literals: Vec<Vec<(Seeker, Vec<Vec<u8>>)>>,
     pub(super) lists: Lists,
     pub(super) problems: Vec<Problem>,
     ids: HashMap<String, Index>,
@@ -71,7 +72,7 @@ pub(super) fn compile(files: &[(Source, written::File)], lists: Lists) -> Compil
         rules: Vec::new(),
         groups: Vec::new(),
         leaves: Vec::new(),
-        origins: Vec::new(),
+        leaf_places: Vec::new(),
         places: Vec::new(),
         literals: Vec::new(),
         lists,
@@ -286,7 +287,7 @@ impl Compiled {
             },
         };
         let number = self.leaves.len();
-        self.origins.push(self.origin(source, &span_of(key)));
+        self.leaf_places.push((source.clone(), span_of(key)));
         self.leaves.push(leaf);
         Node::Leaf(number)
     }
