@@ -167,7 +167,8 @@ impl TextsLeaf {
         let mut first = None;
         for (number, text) in texts.iter().enumerate() {
             let own = rest.map(|seen| {
-                let (own, others) = seen.split_at(seen.partition_point(|s| s.text as usize <= number));
+                let (own, others) =
+                    seen.split_at(seen.partition_point(|s| s.text as usize <= number));
                 rest = Some(others);
                 own
             });
@@ -216,7 +217,12 @@ mod tests {
     fn a_domain_stands_for_its_subdomains_only() {
         let value = domains(&["example.com"]);
         for hit in ["example.com", "a.b.EXAMPLE.com.", "user@mail.example.com"] {
-            assert!(value.find(hit.as_bytes(), None, &mut Scratch::default()).is_some(), "{hit}");
+            assert!(
+                value
+                    .find(hit.as_bytes(), None, &mut Scratch::default())
+                    .is_some(),
+                "{hit}"
+            );
         }
         for miss in [
             "badexample.com",
@@ -225,7 +231,12 @@ mod tests {
             "com",
             "",
         ] {
-            assert!(value.find(miss.as_bytes(), None, &mut Scratch::default()).is_none(), "{miss}");
+            assert!(
+                value
+                    .find(miss.as_bytes(), None, &mut Scratch::default())
+                    .is_none(),
+                "{miss}"
+            );
         }
     }
 
@@ -248,7 +259,11 @@ mod tests {
         })
         .ask(&texts, None, &mut Scratch::default());
         assert!(two.holds && two.count == 2);
-        assert!(!leaf(Bounds::NONE).ask(&texts, None, &mut Scratch::default()).holds);
+        assert!(
+            !leaf(Bounds::NONE)
+                .ask(&texts, None, &mut Scratch::default())
+                .holds
+        );
         let three = Bounds {
             at_least: 3,
             at_most: 3,

@@ -175,12 +175,7 @@ impl Compiled {
         }
     }
 
-    fn value(
-        &mut self,
-        source: &Source,
-        place: &Place,
-        keys: &Keys,
-    ) -> Option<(Value, Sought)> {
+    fn value(&mut self, source: &Source, place: &Place, keys: &Keys) -> Option<(Value, Sought)> {
         let given = [
             keys.matches.as_ref().map(span_of),
             keys.contains.as_ref().map(span_of),
