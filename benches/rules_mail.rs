@@ -87,16 +87,32 @@ fn main() {
         set.rules().len(),
         set.always_running().len()
     );
-    println!("load             {:.0} ms CPU", (cpu() - before.0).as_secs_f64() * 1e3);
-    println!("memory           {} KiB", resident_kib().saturating_sub(before.1));
+    println!(
+        "load             {:.0} ms CPU",
+        (cpu() - before.0).as_secs_f64() * 1e3
+    );
+    println!(
+        "memory           {} KiB",
+        resident_kib().saturating_sub(before.1)
+    );
     let raw = mail();
     let bytes: usize = raw.iter().map(Bytes::len).sum();
-    println!("messages         {} of {} bytes on average", raw.len(), bytes / raw.len().max(1));
+    println!(
+        "messages         {} of {} bytes on average",
+        raw.len(),
+        bytes / raw.len().max(1)
+    );
     let per = |time: Duration| time.as_secs_f64() * 1e6 / raw.len() as f64;
     let limits = Limits::default();
     let start = cpu();
-    let parsed: Vec<Mail> = raw.iter().map(|r| Mail::parse(r.clone(), &limits)).collect();
-    println!("parse            {:.1} µs CPU a message", per(cpu() - start));
+    let parsed: Vec<Mail> = raw
+        .iter()
+        .map(|r| Mail::parse(r.clone(), &limits))
+        .collect();
+    println!(
+        "parse            {:.1} µs CPU a message",
+        per(cpu() - start)
+    );
     let (envelope, held) = (Envelope::default(), resident_kib());
     let mut best = Duration::MAX;
     let mut hits = 0;
@@ -109,6 +125,9 @@ fn main() {
         best = best.min(cpu() - start);
     }
     println!("evaluate         {:.1} µs CPU a message", per(best));
-    println!("memory after     {} KiB more", resident_kib().saturating_sub(held));
+    println!(
+        "memory after     {} KiB more",
+        resident_kib().saturating_sub(held)
+    );
     println!("hits             {hits}");
 }

@@ -6,11 +6,14 @@
 
 mod check;
 pub mod evaluate;
+mod examination;
+mod explain;
 mod generate;
 mod logging;
 mod printable;
 mod progress;
 pub mod quarantine;
+mod rules;
 mod scan;
 mod send;
 mod serve;
@@ -39,6 +42,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Print the verdicts of the configured chain on messages in files.
     Scan(scan::ScanArgs),
+    Explain(explain::ExplainArgs),
+    Rules(rules::RulesArgs),
     /// Train the classifier on sorted mail, and say how good it is.
     Train(train::TrainArgs),
     /// Say how good the classifier is on messages that it has not learned.
@@ -89,6 +94,8 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Check(args) => check::run(&args),
         Command::Scan(args) => scan::run(args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Rules(args) => rules::run(args),
         Command::Train(args) => train::run(args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Quarantine { config, args } => held(&config, args),

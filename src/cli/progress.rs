@@ -82,3 +82,17 @@ impl Watch for Progress {
         }
     }
 }
+
+/// A bar that counts messages of which nobody knows how many there are.
+pub(super) fn counting() -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) =
+        ProgressStyle::with_template("{spinner} {pos} messages, {per_sec}, {elapsed}")
+    {
+        bar.set_style(style);
+    }
+    bar
+}

@@ -154,9 +154,10 @@ impl Config {
         };
         // Sendmail waits five minutes in all from end of message on.
         let deadline = problems.wait("deadline", &file.deadline, 1, 270);
-        let watch = file.watch.as_ref().map(|w| {
-            problems.within("watch", w, Seconds::millis(50), Seconds::new(3600))
-        });
+        let watch = file
+            .watch
+            .as_ref()
+            .map(|w| problems.within("watch", w, Seconds::millis(50), Seconds::new(3600)));
         problems.0.extend(file.quarantine.problems(&source).0);
         let config = Config {
             data_dir,
@@ -211,7 +212,8 @@ impl Checker<'_> {
         most: Seconds,
     ) -> Duration {
         if !(least..=most).contains(&value.value) {
-            self.0.wrong(value, format!("{key} must be between {least} and {most}"));
+            self.0
+                .wrong(value, format!("{key} must be between {least} and {most}"));
         }
         value.value.0
     }

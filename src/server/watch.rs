@@ -74,7 +74,12 @@ impl Look {
         for number in [state.dev(), state.ino(), state.size()] {
             self.digest.update(&number.to_le_bytes());
         }
-        let times = [state.mtime(), state.mtime_nsec(), state.ctime(), state.ctime_nsec()];
+        let times = [
+            state.mtime(),
+            state.mtime_nsec(),
+            state.ctime(),
+            state.ctime_nsec(),
+        ];
         for number in times {
             self.digest.update(&number.to_le_bytes());
         }
@@ -102,7 +107,9 @@ mod tests {
         assert_eq!(last, Fingerprint::of(&paths));
         let changes: [(&str, &dyn Fn()); 6] = [
             ("appears", &|| fs::write(&paths[0], "x").unwrap()),
-            ("written", &|| fs::write(rules.join("a.yaml"), "longer").unwrap()),
+            ("written", &|| {
+                fs::write(rules.join("a.yaml"), "longer").unwrap()
+            }),
             ("renamed over", &|| {
                 fs::write(rules.join(".new"), "longer").unwrap();
                 fs::rename(rules.join(".new"), rules.join("a.yaml")).unwrap();

@@ -131,7 +131,12 @@ mod tests {
         let of_messages: f64 = messages
             .iter()
             .map(|w| {
-                let margin: f64 = w.message.hits.iter().map(|h| scores[*h as usize]).sum::<f64>()
+                let margin: f64 = w
+                    .message
+                    .hits
+                    .iter()
+                    .map(|h| scores[*h as usize])
+                    .sum::<f64>()
                     - fit.threshold;
                 let (sign, weight) = match w.message.member.class {
                     Class::Spam => (1.0, 1.0),
@@ -166,7 +171,10 @@ mod tests {
             .collect();
         let weighed: Vec<Weighed<'_>> = messages
             .iter()
-            .map(|message| Weighed { message, weight: 1.0 })
+            .map(|message| Weighed {
+                message,
+                weight: 1.0,
+            })
             .collect();
         let knob = |old, least, most| Knob { old, least, most };
         let knobs = [
@@ -190,11 +198,18 @@ mod tests {
             for by in [-0.05, 0.05] {
                 let mut other = scores.clone();
                 other[number] = (other[number] + by).clamp(knob.least, knob.most);
-                assert!(loss(&fit, &weighed, &knobs, &other) >= least - 1e-6, "{number} {by}");
+                assert!(
+                    loss(&fit, &weighed, &knobs, &other) >= least - 1e-6,
+                    "{number} {by}"
+                );
             }
         }
         // Ham that weighs more is lost less.
-        let strict = Fit { ham_weight: 50.0, ..fit }.scores(&weighed, &knobs);
+        let strict = Fit {
+            ham_weight: 50.0,
+            ..fit
+        }
+        .scores(&weighed, &knobs);
         let lost = |scores: &[f64]| {
             let ham = messages.iter().filter(|m| m.member.class == Class::Ham);
             ham.filter(|m| m.total(scores) >= 5.0).count()
@@ -205,9 +220,20 @@ mod tests {
     #[test]
     fn a_rule_without_hits_keeps_its_score() {
         let messages = [marked(0, Class::Spam, &[])];
-        let weighed = [Weighed { message: &messages[0], weight: 1.0 }];
-        let knobs = [Knob { old: 2.5, least: 0.0, most: 5.0 }];
-        let fit = Fit { threshold: 5.0, pull: 1.0, ham_weight: 1.0 };
+        let weighed = [Weighed {
+            message: &messages[0],
+            weight: 1.0,
+        }];
+        let knobs = [Knob {
+            old: 2.5,
+            least: 0.0,
+            most: 5.0,
+        }];
+        let fit = Fit {
+            threshold: 5.0,
+            pull: 1.0,
+            ham_weight: 1.0,
+        };
         assert_eq!(fit.scores(&weighed, &knobs), [2.5]);
     }
 }

@@ -150,15 +150,19 @@ pub(super) mod tests {
                 decides_ham: 1
             }
         );
-        assert_eq!((found[1].spam, found[1].ham, found[1].decides_spam), (1, 1, 0));
+        assert_eq!(
+            (found[1].spam, found[1].ham, found[1].decides_spam),
+            (1, 1, 0)
+        );
         assert_eq!(found[0].spam_over_all(2, 2), Some(2.0 / 3.0));
         assert_eq!(Figures::default().spam_over_all(2, 2), None);
     }
 
     #[test]
     fn rules_that_hit_the_same_messages_are_paired() {
-        let mut messages: Vec<Marked> =
-            (0..20).map(|i| marked(i, Class::Spam, &[0, 1, 2])).collect();
+        let mut messages: Vec<Marked> = (0..20)
+            .map(|i| marked(i, Class::Spam, &[0, 1, 2]))
+            .collect();
         messages.push(marked(20, Class::Spam, &[1, 3]));
         messages.extend((21..40).map(|i| marked(i, Class::Ham, &[2, 3])));
         let found = overlaps(&messages, &[true; 4], 0.9);

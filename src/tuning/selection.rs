@@ -216,7 +216,13 @@ mod tests {
         assert_eq!(selected.rates.lost.part, 0, "{selected:?}");
         assert!(selected.rates.caught.part >= 150, "{selected:?}");
         assert_eq!(selected.rates.caught.whole, 200);
-        assert!(selected.scores.iter().zip(&knobs).all(|(s, k)| (k.least..=k.most).contains(s)));
+        assert!(
+            selected
+                .scores
+                .iter()
+                .zip(&knobs)
+                .all(|(s, k)| (k.least..=k.most).contains(s))
+        );
         assert_eq!(selected, selection(0.001).select(&messages, &knobs));
     }
 
@@ -226,7 +232,11 @@ mod tests {
         let messages: Vec<Marked> = (0..100)
             .map(|i| marked(i, if i % 2 == 0 { Class::Spam } else { Class::Ham }, &[0]))
             .collect();
-        let knobs = [Knob { old: 6.0, least: 5.5, most: 8.0 }];
+        let knobs = [Knob {
+            old: 6.0,
+            least: 5.5,
+            most: 8.0,
+        }];
         assert!(!selection(0.01).select(&messages, &knobs).within_limit);
     }
 

@@ -43,10 +43,7 @@ fn ham_is_delivered_with_our_fields_on_top() {
     assert_eq!(value(&stored, "X-Spam-Flag"), "NO");
     assert_eq!(value(&stored, "X-Spam-Score"), "0.00");
     assert_eq!(value(&stored, "X-Spam-Level"), "-");
-    assert_eq!(
-        status(&stored),
-        "No, score=0.00 required=5.00 tests=none"
-    );
+    assert_eq!(status(&stored), "No, score=0.00 required=5.00 tests=none");
     assert_eq!(
         value(&stored, "X-Virus-Status"),
         "Unscanned (no scanner configured)"

@@ -6,7 +6,7 @@ use hickory_proto::op::ResponseCode;
 
 use super::daemon::{Config, Daemon, HELD, REFUSED};
 use super::dns_server::{Question, Reply as Answer};
-use super::message::{status, message, value};
+use super::message::{message, status, value};
 use super::names::Names;
 use super::place::{folder, root};
 use super::postfix::Postfix;

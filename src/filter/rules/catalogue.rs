@@ -24,6 +24,8 @@ pub struct Written {
     pub score: Option<f64>,
     /// Names of the places and other keys that its condition asks, each once, in order.
     pub asks: Vec<String>,
+    /// Its patterns, each with the place that it is asked of.
+    pub patterns: Vec<(String, String)>,
     /// Ids of the rules that it refers to, each once, in order.
     pub refers_to: Vec<String>,
     /// Tests that must hit, and tests that must not.
@@ -66,6 +68,7 @@ fn written(source: &Source, rule: &Rule, items: &[outline::Item<'_>]) -> Written
         .map_or(id_span.clone(), |item| item.span.clone());
     let mut asks = Vec::new();
     let mut refers_to = Vec::new();
+    let mut patterns = Vec::new();
     walk(&rule.when.value, &mut |key, clause| match clause {
         Clause::All(_) | Clause::Any(_) | Clause::Not(_) | Clause::AtLeast(_) => {}
         Clause::Rule(id) => once(&mut refers_to, &id.value),
@@ -77,7 +80,13 @@ fn written(source: &Source, rule: &Rule, items: &[outline::Item<'_>]) -> Written
                 Matcher::Keys(keys) => keys.name.as_ref().map(|n| format!("{key} {}", n.value)),
                 Matcher::Pattern(_) => None,
             };
-            once(&mut asks, name.as_deref().unwrap_or(key));
+            let name = name.as_deref().unwrap_or(key);
+            once(&mut asks, name);
+            let pattern = match &matcher.value {
+                Matcher::Pattern(pattern) => Some(pattern),
+                Matcher::Keys(keys) => keys.matches.as_ref().map(|m| &m.value),
+            };
+            patterns.extend(pattern.map(|p| (name.to_owned(), p.clone())));
         }
         _ => once(&mut asks, key),
     });
@@ -94,6 +103,7 @@ fn written(source: &Source, rule: &Rule, items: &[outline::Item<'_>]) -> Written
             .or_else(|| rule.per_occurrence.as_ref()?.value.score.as_ref())
             .map(|s| s.value),
         asks,
+        patterns,
         refers_to,
         tests: (
             count(|t: &Tests| -> &Vec<serde_saphyr::Spanned<Example>> { &t.hit }),

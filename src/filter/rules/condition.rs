@@ -439,7 +439,12 @@ mod tests {
     fn a_domain_stands_for_its_subdomains_only() {
         let value = domains(&["example.com"]);
         for hit in ["example.com", "a.b.EXAMPLE.com.", "user@mail.example.com"] {
-            assert!(value.find(hit.as_bytes(), None, &mut Scratch::default()).is_some(), "{hit}");
+            assert!(
+                value
+                    .find(hit.as_bytes(), None, &mut Scratch::default())
+                    .is_some(),
+                "{hit}"
+            );
         }
         for miss in [
             "badexample.com",
@@ -448,7 +453,12 @@ mod tests {
             "com",
             "",
         ] {
-            assert!(value.find(miss.as_bytes(), None, &mut Scratch::default()).is_none(), "{miss}");
+            assert!(
+                value
+                    .find(miss.as_bytes(), None, &mut Scratch::default())
+                    .is_none(),
+                "{miss}"
+            );
         }
     }
 
@@ -472,7 +482,11 @@ mod tests {
         })
         .ask(&texts, None, &mut Scratch::default());
         assert!(two.holds && two.count == 2);
-        assert!(!leaf(Bounds::NONE).ask(&texts, None, &mut Scratch::default()).holds);
+        assert!(
+            !leaf(Bounds::NONE)
+                .ask(&texts, None, &mut Scratch::default())
+                .holds
+        );
         let three = Bounds {
             at_least: 3,
             at_most: 3,

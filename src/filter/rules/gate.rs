@@ -280,8 +280,7 @@ mod tests {
             .enumerate()
             .map(|(leaf, literal)| (Seeker::new(leaf, 0), vec![literal.as_bytes().to_vec()]))
             .collect();
-        let texts: Vec<Cow<'_, [u8]>> =
-            texts.iter().map(|t| Cow::Borrowed(t.as_bytes())).collect();
+        let texts: Vec<Cow<'_, [u8]>> = texts.iter().map(|t| Cow::Borrowed(t.as_bytes())).collect();
         let seen = Gate::new(&entries).look(&texts);
         let told = seen.sightings.iter();
         told.map(|s| (s.leaf, s.text, s.at)).collect()

@@ -228,8 +228,14 @@ impl Explanation<'_> {
         step.what = text.get(span.clone()).unwrap_or_default().to_owned();
         let (line, _) = source.line_column(span.start);
         step.origin = Some(format!("{}:{line}", source.path().display()));
-        let start = text.get(..span.start).and_then(|t| t.rfind('\n')).map_or(0, |i| i + 1);
-        let line = text.get(start..).and_then(|t| t.lines().next()).unwrap_or_default();
+        let start = text
+            .get(..span.start)
+            .and_then(|t| t.rfind('\n'))
+            .map_or(0, |i| i + 1);
+        let line = text
+            .get(start..)
+            .and_then(|t| t.lines().next())
+            .unwrap_or_default();
         step.line = Some(line.trim().chars().take(LINE_CHARS).collect());
         holds
     }

@@ -45,7 +45,9 @@ pub fn lint(sources: &[Source], set: &RuleSet) -> Vec<Problem> {
             found.push(problem.label(label).help(help));
         };
         if let Some(why) = formulas.contradiction(number, true) {
-            let span = [why.0, span_of(&rule.id)].into_iter().find(|s| !s.is_empty());
+            let span = [why.0, span_of(&rule.id)]
+                .into_iter()
+                .find(|s| !s.is_empty());
             say(
                 Severity::Warning,
                 span.unwrap_or_default(),
@@ -100,7 +102,11 @@ pub fn lint(sources: &[Source], set: &RuleSet) -> Vec<Problem> {
                     .to_owned(),
             );
         }
-        if rule.tests.as_ref().is_none_or(|t| t.hit.is_empty() && t.miss.is_empty()) {
+        if rule
+            .tests
+            .as_ref()
+            .is_none_or(|t| t.hit.is_empty() && t.miss.is_empty())
+        {
             say(
                 Severity::Note,
                 span_of(&rule.id),
@@ -185,7 +191,10 @@ mod tests {
         ]);
         assert_eq!(
             found,
-            ["the rule R0 hits every message", "the rule R2 asks the same as R1"]
+            [
+                "the rule R0 hits every message",
+                "the rule R2 asks the same as R1"
+            ]
         );
     }
 }

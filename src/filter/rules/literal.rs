@@ -35,11 +35,7 @@ pub(super) struct Required {
 
 impl Required {
     /// The same within a larger pattern, with that many bytes around it.
-    fn within(
-        mut self,
-        before: (usize, Option<usize>),
-        after: Option<usize>,
-    ) -> Required {
+    fn within(mut self, before: (usize, Option<usize>), after: Option<usize>) -> Required {
         self.before = (self.before.0 + before.0, sum(self.before.1, before.1));
         self.rest = sum(self.rest, after);
         self

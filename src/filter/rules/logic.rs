@@ -57,14 +57,20 @@ impl Formulas {
 
     fn when(&mut self, when: &When, rule: &dyn Fn(&str) -> Option<usize>) -> Formula {
         let clauses = when.0.iter().map(|(key, clause)| match clause {
-            Clause::All(list) => Formula::All(list.iter().map(|w| self.when(&w.value, rule)).collect()),
+            Clause::All(list) => {
+                Formula::All(list.iter().map(|w| self.when(&w.value, rule)).collect())
+            }
             Clause::Any(list) => {
                 Formula::AtLeast(1, list.iter().map(|w| self.when(&w.value, rule)).collect())
             }
             Clause::Not(inner) => Formula::Not(Box::new(self.when(&inner.value, rule))),
             Clause::AtLeast(at_least) => Formula::AtLeast(
                 at_least.count.value,
-                at_least.of.iter().map(|w| self.when(&w.value, rule)).collect(),
+                at_least
+                    .of
+                    .iter()
+                    .map(|w| self.when(&w.value, rule))
+                    .collect(),
             ),
             Clause::Rule(id) => {
                 rule(&id.value).map_or(Formula::Opaque, |number| Formula::Rule(number, span_of(id)))
@@ -240,7 +246,10 @@ impl Facts {
             (false, least, u64::MAX) => (0, least - 1),
             (false, ..) => return Ok(()),
         };
-        let known = self.numbers.entry(whose.to_owned()).or_insert((0, u64::MAX));
+        let known = self
+            .numbers
+            .entry(whose.to_owned())
+            .or_insert((0, u64::MAX));
         *known = (known.0.max(least), known.1.min(most));
         match known.0 <= known.1 {
             true => Ok(()),

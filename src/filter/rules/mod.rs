@@ -65,6 +65,6 @@ pub use inspect::{Cost, Measured, Step, literals};
 pub use lint::lint;
 pub use list::ListInfo;
 pub use options::{Options, RuleFiles, build, filter};
-pub use rule::{Origin, PerOccurrence, Rule};
+pub use rule::{PerOccurrence, Rule};
 pub use ruleset::{FILE_BYTES, FILES, RuleSet};
 pub use scores_file::scores_text;

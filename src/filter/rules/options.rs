@@ -178,8 +178,12 @@ impl Options {
                 ));
             } else {
                 found.push(
-                    Problem::at(config, span_of(id), format!("{} never hits: it is disabled here", id.value))
-                        .severity(Severity::Note),
+                    Problem::at(
+                        config,
+                        span_of(id),
+                        format!("{} never hits: it is disabled here", id.value),
+                    )
+                    .severity(Severity::Note),
                 );
             }
         }
@@ -202,7 +206,11 @@ pub fn build(options: &Options, build: &Build<'_>) -> Result<Arc<dyn Filter>, Pr
 pub fn filter(options: &Options, build: &Build<'_>) -> Result<RulesFilter, Problems> {
     let files = options.read(build.source, build.base);
     let set = options.compile(&files, build.source)?;
-    tracing::info!(rules = set.rules().len(), version = set.version(), "rules compiled");
+    tracing::info!(
+        rules = set.rules().len(),
+        version = set.version(),
+        "rules compiled"
+    );
     let policy = options.on_failure.over(FailureAction::Deliver);
     Ok(RulesFilter::new(Arc::new(set), policy))
 }

@@ -180,7 +180,12 @@ rules:
 
     #[test]
     fn what_is_no_yaml_at_all_ends_the_reading() {
-        for text in ["version: 1\nrules: 7\n", "\"", "version: 1\nrules:\n  - [\n", ""] {
+        for text in [
+            "version: 1\nrules: 7\n",
+            "\"",
+            "version: 1\nrules:\n  - [\n",
+            "",
+        ] {
             let mut problems = Vec::new();
             parse(&Source::new("a.yaml", text), &mut problems);
             assert!(!problems.is_empty(), "{text}");

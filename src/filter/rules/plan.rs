@@ -45,12 +45,7 @@ impl Plan {
     /// The rules to ask when these leaves have seen a literal, in their order.
     pub(super) fn awake(&self, seen: impl Iterator<Item = Index>) -> Vec<Index> {
         let woken = seen.filter_map(|leaf| self.wakes.get(leaf));
-        let mut all: Vec<Index> = self
-            .always
-            .iter()
-            .chain(woken.flatten())
-            .copied()
-            .collect();
+        let mut all: Vec<Index> = self.always.iter().chain(woken.flatten()).copied().collect();
         all.sort_unstable();
         all.dedup();
         all

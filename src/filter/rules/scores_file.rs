@@ -25,8 +25,9 @@ pub(super) fn read(path: &Path) -> Result<(Source, ScoresFile), Problem> {
     if file.version.value != 1 {
         let span = crate::config::span_of(&file.version);
         let message = format!("unknown version {}", file.version.value);
-        return Err(Problem::at(&source, span, message)
-            .help("this version of mailweir reads `version: 1`"));
+        return Err(
+            Problem::at(&source, span, message).help("this version of mailweir reads `version: 1`")
+        );
     }
     Ok((source, file))
 }
@@ -60,7 +61,11 @@ mod tests {
             let text = scores_text("Two\nlines", scores.iter().copied());
             std::fs::write(&path, &text).unwrap();
             let (_, file) = read(&path).unwrap_or_else(|p| panic!("{p}"));
-            let back: Vec<_> = file.scores.iter().map(|(id, s)| (id.as_str(), s.value)).collect();
+            let back: Vec<_> = file
+                .scores
+                .iter()
+                .map(|(id, s)| (id.as_str(), s.value))
+                .collect();
             assert_eq!(back, scores);
         }
         std::fs::write(&path, "version: 2\nscores: {}\n").unwrap();
