@@ -44,11 +44,17 @@ enum Command {
     Profile(profile::ProfileArgs),
     /// Fit scores to sorted mail under a limit on lost ham, and write them into a file of their own.
     Tune(tune::TuneArgs),
+    /// Print the JSON Schema of rule files, for completion in editors.
+    Schema,
     /// Say which messages would get another verdict under other rules.
     Whatif(whatif::WhatifArgs),
 }
 
 pub(super) fn run(args: RulesArgs) -> anyhow::Result<ExitCode> {
+    if let Command::Schema = args.command {
+        println!("{:#}", rules::rules_schema());
+        return Ok(ExitCode::SUCCESS);
+    }
     let Some(config) = told(args.config.load()) else {
         return Ok(ExitCode::FAILURE);
     };
@@ -64,7 +70,7 @@ pub(super) fn run(args: RulesArgs) -> anyhow::Result<ExitCode> {
         Command::Test(test) => test::run(&test, &book),
         Command::Profile(profile) => profile::run(&profile, &book),
         Command::Tune(tune) => tune::run(&tune, &book),
-        Command::Whatif(_) => Ok(ExitCode::SUCCESS),
+        Command::Whatif(_) | Command::Schema => Ok(ExitCode::SUCCESS),
     }
 }
 
