@@ -340,7 +340,6 @@ impl<S: Socket> Connection<S> {
             transaction.envelope.queue_id = Some(id);
         }
         let can_hold = self.session.allows(Actions::QUARANTINE);
-        let id = transaction.id.clone();
         let mut conclusion = std::pin::pin!(transaction.conclude(can_hold));
         let interval = self.services.settings.progress_interval;
         let mut progress = tokio::time::interval_at(started + interval, interval);
@@ -357,14 +356,10 @@ impl<S: Socket> Connection<S> {
                     }
                 }
                 count = self.socket.read_buf(&mut self.input), if listen => {
-                    let gone = match count {
-                        Ok(0) => End::Eof,
-                        Ok(_) => continue,
-                        Err(e) => End::Io(e),
-                    };
-                    self.services.metrics.transactions_aborted.inc();
-                    tracing::warn!(id, "the MTA gave up before it was answered");
-                    return Err(gone);
+                    if count? == 0 {
+                        self.services.metrics.transactions_aborted.inc();
+                        return Err(End::Eof);
+                    }
                 }
             }
         };
@@ -430,10 +425,7 @@ impl Transaction {
                 verdict,
                 Instant::now(),
             );
-            for (_, hit) in verdict.hits() {
-                let label = [hit.rule.as_ref()];
-                self.services.metrics.hits.with_label_values(&label).inc();
-            }
+            self.services.metrics.count_hits(verdict);
         }
         self.services
             .metrics

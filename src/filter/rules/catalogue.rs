@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::formula;
 use super::outline;
 use super::written::{Clause, Example, File, Matcher, Rule, Tests, When};
 use crate::config::{Source, span_of};
@@ -71,6 +72,9 @@ fn written(source: &Source, rule: &Rule, items: &[outline::Item<'_>]) -> Written
     walk(&rule.when.value, &mut |key, clause| match clause {
         Clause::All(_) | Clause::Any(_) | Clause::Not(_) | Clause::AtLeast(_) => {}
         Clause::Rule(id) => once(&mut refers_to, &id.value),
+        Clause::Formula(text) => {
+            formula::rules_in(&text.value).for_each(|id| once(&mut refers_to, id));
+        }
         Clause::Place(matcher) => {
             let name = match &matcher.value {
                 Matcher::Keys(keys) => keys.name.as_ref().map(|n| format!("{key} {}", n.value)),
@@ -93,7 +97,11 @@ fn written(source: &Source, rule: &Rule, items: &[outline::Item<'_>]) -> Written
         source: source.clone(),
         id_span,
         span,
-        score: rule.score.as_ref().map(|s| s.value),
+        score: rule
+            .score
+            .as_ref()
+            .or_else(|| rule.per_occurrence.as_ref()?.value.score.as_ref())
+            .map(|s| s.value),
         asks,
         patterns,
         refers_to,
@@ -131,8 +139,12 @@ pub(super) fn referred(files: &[(Source, File)]) -> std::collections::HashSet<&s
     for (_, file) in files {
         for rule in &file.rules {
             walk(&rule.when.value, &mut |_, clause| {
-                if let Clause::Rule(id) = clause {
-                    all.insert(id.value.as_str());
+                match clause {
+                    Clause::Rule(id) => {
+                        all.insert(id.value.as_str());
+                    }
+                    Clause::Formula(text) => all.extend(formula::rules_in(&text.value)),
+                    _ => {}
                 }
             });
         }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::condition::{Leaf, Node};
+use super::condition::{Leaf, Node, Operand};
 use super::evaluation::Evaluation;
 use super::pattern::Pattern;
 use super::place::Place;
@@ -84,7 +84,7 @@ impl RuleSet {
         let subject = Subject::Transaction(envelope, mail);
         let mut explanation = Explanation {
             set: self,
-            evaluation: Evaluation::new(self, &subject),
+            evaluation: Evaluation::new(self, &subject, self.today()),
             steps: Vec::new(),
         };
         explanation.node(&rule.condition, 0);
@@ -97,7 +97,7 @@ impl RuleSet {
         let subject = Subject::Transaction(envelope, mail);
         let once = || {
             let started = Instant::now();
-            let mut evaluation = Evaluation::new(self, &subject);
+            let mut evaluation = Evaluation::new(self, &subject, self.today());
             evaluation.prepare();
             let mut awake = vec![false; self.rules.len()];
             for number in evaluation.awake() {
@@ -193,6 +193,17 @@ impl Explanation<'_> {
                 self.node(&rule.condition, depth + 1);
                 (format!("rule {}", rule.id), self.evaluation.rule(*number))
             }
+            Node::Formula(formula) => {
+                let mut rules = Vec::new();
+                formula.names(&mut |operand| match operand {
+                    Operand::Rule(number) if !rules.contains(number) => rules.push(*number),
+                    _ => {}
+                });
+                for number in rules {
+                    self.node(&Node::Rule(number), depth + 1);
+                }
+                ("formula".to_owned(), self.evaluation.node(node))
+            }
             Node::Leaf(number) => return self.leaf(*number, at),
         };
         if let Some(step) = self.steps.get_mut(at) {
@@ -209,7 +220,7 @@ impl Explanation<'_> {
             return holds;
         };
         step.holds = holds;
-        step.evidence = evidence.pop();
+        step.evidence = evidence.pop().map(|finding| finding.shown);
         let Some((source, span)) = self.set.leaf_places.get(number) else {
             return holds;
         };

@@ -116,6 +116,8 @@ pub fn lint(sources: &[Source], set: &RuleSet) -> Vec<Problem> {
             );
         }
     }
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC);
+    found.extend(set.warnings(today.date()));
     found
 }
 

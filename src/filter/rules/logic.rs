@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
-use super::written::{Bounds, Clause, Keys, Matcher, When};
+use super::written::{Bounds, Clause, Interval, Keys, Matcher, When};
 use crate::config::span_of;
 
 /// Steps that one question may take; past them the answer is "perhaps".
@@ -76,12 +76,9 @@ impl Formulas {
                 rule(&id.value).map_or(Formula::Opaque, |number| Formula::Rule(number, span_of(id)))
             }
             Clause::Unknown => Formula::Opaque,
-            Clause::Size(bounds) => self.asked(
-                &key.value,
-                clause,
-                span_of(key),
-                number(&key.value, &bounds.value),
-            ),
+            Clause::Number(_, interval) => {
+                self.asked(&key.value, clause, span_of(key), measured(&key.value, &interval.value))
+            }
             Clause::Place(matcher) => {
                 let counted = match &matcher.value {
                     Matcher::Keys(keys) => counted(&key.value, keys),
@@ -276,6 +273,20 @@ fn number(key: &str, bounds: &Bounds) -> Option<(String, u64, u64)> {
     ))
 }
 
+/// Bounds of a number of the message; those with a fraction are left aside.
+fn measured(key: &str, interval: &Interval) -> Option<(String, u64, u64)> {
+    let whole = |bound: Option<super::written::Quantity>, without: u64| match bound {
+        Some(bound) if bound.0 >= 0.0 && bound.0.fract() == 0.0 => Some(bound.0 as u64),
+        Some(_) => None,
+        None => Some(without),
+    };
+    Some((
+        format!("{key}{EXACT}"),
+        whole(interval.at_least, 0)?,
+        whole(interval.at_most, u64::MAX)?,
+    ))
+}
+
 fn place(key: &str, matcher: &serde_saphyr::Spanned<Matcher>) -> String {
     match &matcher.value {
         Matcher::Keys(keys) => match &keys.name {
@@ -291,6 +302,10 @@ fn place(key: &str, matcher: &serde_saphyr::Spanned<Matcher>) -> String {
 fn counted(key: &str, keys: &Keys) -> Option<(String, u64, u64)> {
     let name = keys.name.as_ref().map(|n| n.value.to_ascii_lowercase());
     let whose = name.map_or(key.to_owned(), |name| format!("{key} {name}"));
+    if keys.occurrences.is_some() || keys.position.is_some() || keys.side.is_some() {
+        // None at all may be asked for, or less than all that bears the name.
+        return Some((whose, 0, u64::MAX));
+    }
     if let Some(exists) = &keys.exists {
         return Some(match exists.value {
             true => (format!("{whose}{EXACT}"), 1, u64::MAX),
@@ -301,7 +316,11 @@ fn counted(key: &str, keys: &Keys) -> Option<(String, u64, u64)> {
     let bare = keys.matches.is_none()
         && keys.contains.is_none()
         && keys.equals.is_none()
+        && keys.words.is_none()
         && keys.domains.is_none()
+        && keys.networks.is_none()
+        && keys.sha256.is_none()
+        && keys.number.is_none()
         && keys.length.is_none();
     match bare {
         true => number(&whose, &count.value),

@@ -4,26 +4,38 @@
 //! with what matched. Rules are data: nothing in them is run, matching is linear in time, and a set is
 //! taken whole or not at all. `docs/rules.md` teaches the language.
 //!
-//! From file to hit: `written` (as serde reads it), `compile` (checked; `matcher`, `chain`, `pattern` and its
+//! From file to hit: `written` (as serde reads it), `compile` (checked; `effect`, `matcher`, `asks`, `list`, `formula`, `chain`, `pattern` and its
 //! `branch`es, `literal`), `gate` (one pass tells which patterns can match, and where), `place` and `texts`
-//! (where they look, taken out once), `plan` (which rules can hold at all),
+//! (where they look, taken out once; `element`, `number`), `plan` (which rules can hold at all),
 //! `condition` and `evaluation` (the answer), `example` (tests in rules).
 
+mod asks;
 mod branch;
 mod catalogue;
 mod chain;
 mod check;
 mod compile;
 mod condition;
+mod digests;
+mod effect;
+mod element;
 mod evaluation;
 mod example;
+mod file;
+mod finding;
 mod fold;
+mod formula;
 mod gate;
+mod group;
 mod inspect;
 mod lint;
+mod list;
 mod literal;
 mod logic;
 mod matcher;
+mod networks;
+mod notice;
+mod number;
 mod options;
 mod outline;
 mod pattern;
@@ -31,11 +43,15 @@ mod place;
 mod plan;
 mod rarity;
 mod relation;
+mod rule;
 mod ruleset;
 mod scores_file;
 mod shipped;
 mod simplify;
+mod span;
+mod string_set;
 mod texts;
+mod words;
 mod written;
 
 #[cfg(test)]
@@ -43,8 +59,12 @@ mod tests;
 
 pub use catalogue::{Written, catalogue};
 pub use check::RulesFilter;
+pub use finding::Finding;
+pub use group::Group;
 pub use inspect::{Cost, Measured, Step, literals};
 pub use lint::lint;
+pub use list::ListInfo;
 pub use options::{Options, RuleFiles, build, filter};
-pub use ruleset::{FILE_BYTES, FILES, Rule, RuleSet};
+pub use rule::{PerOccurrence, Rule};
+pub use ruleset::{FILE_BYTES, FILES, RuleSet};
 pub use scores_file::scores_text;

@@ -125,6 +125,51 @@ impl Pattern {
     }
 }
 
+impl Pattern {
+    /// How often the pattern matches, from left to right, no match inside of another, at most `most` times;
+    /// `seen` as for [`Pattern::find`]. Linear: a branch is searched on only when its match has been passed.
+    pub(super) fn occurrences(
+        &self,
+        text: &[u8],
+        most: usize,
+        seen: Option<&[Sighting]>,
+        scratch: &mut Scratch,
+    ) -> usize {
+        let mut rest = seen;
+        let mut own = Vec::with_capacity(self.branches.len());
+        for number in (0..).take(self.branches.len()) {
+            own.push(rest.map(|seen| {
+                let (own, others) = seen.split_at(seen.partition_point(|s| s.branch <= number));
+                rest = Some(others);
+                own
+            }));
+        }
+        let (mut found, mut from) = (0, 0);
+        let mut next: Vec<Option<Range<usize>>> = vec![Some(0..0); self.branches.len()];
+        let mut fresh = true;
+        while found < most && from <= text.len() {
+            let mut leftmost: Option<Range<usize>> = None;
+            for ((branch, next), own) in self.branches.iter().zip(&mut next).zip(&own) {
+                if next.as_ref().is_some_and(|n| fresh || n.start < from) {
+                    *next = branch.find(text, from, *own, scratch);
+                }
+                if let Some(n) = next
+                    && leftmost.as_ref().is_none_or(|l| n.start < l.start)
+                {
+                    leftmost = Some(n.clone());
+                }
+            }
+            fresh = false;
+            let Some(at) = leftmost else {
+                break;
+            };
+            found += 1;
+            from = at.end.max(at.start + 1);
+        }
+        found
+    }
+}
+
 /// The alternatives of a pattern. What stands before and after an alternation and takes no bytes, such as
 /// `\b`, belongs to each of them.
 fn split(hir: &Hir, into: &mut Vec<Hir>) {
