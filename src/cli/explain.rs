@@ -10,7 +10,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::examination::{EnvelopeArgs, Examined, JsonResult};
-use super::printable::printable;
+use super::printable::{printable, visible};
 use super::{ConfigArgs, logging, told};
 use crate::filter::rules::{RuleSet, Step};
 use crate::filter::{Hit, Outcome};
@@ -239,7 +239,7 @@ fn tree(out: &mut impl Write, id: &str, steps: &[Step]) -> std::io::Result<()> {
         )?;
         match (&step.line, &step.evidence) {
             (Some(line), evidence) => {
-                write!(out, "{}", printable(line, SHOWN))?;
+                write!(out, "{}", visible(line, SHOWN))?;
                 if let Some(evidence) = evidence {
                     write!(out, "  -> {}", printable(evidence, SHOWN))?;
                 }

@@ -109,11 +109,12 @@ struct Data<'a> {
 
 impl Data<'_> {
     /// The least weight of ham under which the limit is kept on the parts other than `without`, each judged by
-    /// the rest of them; whether there is one. Without one, the heaviest.
+    /// the rest of them; whether there is one. Without one, that which loses least.
     fn choose(&self, without: Option<usize>) -> (f64, bool) {
         let inner: Vec<usize> = (0..self.selection.folds)
             .filter(|fold| Some(*fold) != without)
             .collect();
+        let mut mildest = (usize::MAX, 1.0);
         for weight in WEIGHTS {
             let lost: Vec<Share> = inner
                 .par_iter()
@@ -127,8 +128,11 @@ impl Data<'_> {
             if part as f64 <= self.selection.max_lost * whole as f64 {
                 return (weight, true);
             }
+            if part < mildest.0 {
+                mildest = (part, weight);
+            }
         }
-        (WEIGHTS.last().copied().unwrap_or(1.0), false)
+        (mildest.1, false)
     }
 
     /// The scores that the chosen parts give, rounded as they will be written.

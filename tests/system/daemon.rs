@@ -46,6 +46,8 @@ pub(crate) struct Config {
     pub(crate) sections: String,
     /// Text of the one rule file.
     pub(crate) rules: String,
+    /// How often files are looked at for changes.
+    pub(crate) watch: &'static str,
     /// A program that is given the daemon's command line behind these arguments; empty for none. It must end
     /// up as the daemon, in the same process.
     pub(crate) under: Vec<String>,
@@ -60,6 +62,7 @@ impl Default for Config {
             milter: String::new(),
             sections: String::new(),
             rules: RULES.to_owned(),
+            watch: "null",
             under: Vec::new(),
         }
     }
@@ -250,11 +253,12 @@ fn yaml(config: &Config, path: &Path, [milter, http]: [u16; 2], socket: &Path) -
     let path = path.display();
     let mut text = format!(
         "data_dir: {path}/data
-watch: null
+watch: {}
 milter:
   listen: [\"127.0.0.1:{milter}\", \"unix:{}\"]
   socket_mode: \"{}\"
 ",
+        config.watch,
         socket.display(),
         config.socket_mode
     );

@@ -8,9 +8,11 @@ use serde::Serialize;
 
 use super::list::JsonRule;
 use super::{Book, Mode};
-use crate::cli::printable::{deceives, printable};
+use crate::cli::printable::{printable, visible};
 use crate::filter::rules::{Rule, Written, literals};
 
+/// Longest line of a rule that is shown, characters.
+const LINE: usize = 4096;
 /// Literals of a pattern that are shown.
 const LITERALS: usize = 12;
 
@@ -142,14 +144,7 @@ fn show(out: &mut impl Write, book: &Book, rule: &Rule, written: &Written) -> st
     }
     writeln!(out)?;
     for line in written.text().lines() {
-        let shown: String = line
-            .chars()
-            .flat_map(|c| match deceives(c) && c != '\t' {
-                true => c.escape_default().collect::<Vec<_>>(),
-                false => vec![c],
-            })
-            .collect();
-        writeln!(out, "    {shown}")?;
+        writeln!(out, "    {}", visible(line, LINE))?;
     }
     Ok(())
 }

@@ -43,7 +43,7 @@ pub(super) struct TuneArgs {
     #[arg(long, value_name = "N", default_value_t = 5)]
     min_hits: usize,
     /// How strongly scores are held where they are.
-    #[arg(long, value_name = "WEIGHT", default_value_t = 0.5, value_parser = positive)]
+    #[arg(long, value_name = "WEIGHT", default_value_t = 2.0, value_parser = positive)]
     pull: f64,
     /// Let rules change from speaking for a message to speaking against it, and fit rules of score 0.
     #[arg(long)]

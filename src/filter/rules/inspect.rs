@@ -59,7 +59,7 @@ pub struct Step {
     /// File and line of the question.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
-    /// That line of the file.
+    /// The line of the file, from the key of the question on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<String>,
 }
@@ -228,15 +228,9 @@ impl Explanation<'_> {
         step.what = text.get(span.clone()).unwrap_or_default().to_owned();
         let (line, _) = source.line_column(span.start);
         step.origin = Some(format!("{}:{line}", source.path().display()));
-        let start = text
-            .get(..span.start)
-            .and_then(|t| t.rfind('\n'))
-            .map_or(0, |i| i + 1);
-        let line = text
-            .get(start..)
-            .and_then(|t| t.lines().next())
-            .unwrap_or_default();
-        step.line = Some(line.trim().chars().take(LINE_CHARS).collect());
+        let line = text.get(span.start..).and_then(|t| t.lines().next());
+        let line = line.unwrap_or_default().trim_end();
+        step.line = Some(line.chars().take(LINE_CHARS).collect());
         holds
     }
 }
@@ -294,7 +288,7 @@ rules:
         );
         assert_eq!(steps[1].evidence.as_deref(), Some("subject: \"Invoice\""));
         assert_eq!(steps[1].origin.as_deref(), Some("a.yaml:8"));
-        assert_eq!(steps[1].line.as_deref(), Some("- subject: '(?i)invoice'"));
+        assert_eq!(steps[1].line.as_deref(), Some("subject: '(?i)invoice'"));
         assert!(set.explain(&envelope, &mail, "NONE").is_none());
         let measured = set.measure(&envelope, &mail);
         assert_eq!(measured.hits, [false, true, false]);

@@ -143,7 +143,7 @@ impl Facts {
         // A choice of which only as many branches are left as it needs is none: all of them are facts.
         loop {
             let mut left = Vec::new();
-            let before = choices.len();
+            let mut learned = false;
             for (needed, branches) in std::mem::take(&mut choices) {
                 let mut possible = Vec::new();
                 let mut last = None;
@@ -161,6 +161,7 @@ impl Facts {
                     return Err(last.unwrap_or(Contradiction(0..0)));
                 }
                 if possible.len() == needed {
+                    learned = true;
                     for (formula, holds) in possible {
                         self.assume(formulas, formula, holds, &mut left, steps)?;
                     }
@@ -168,7 +169,7 @@ impl Facts {
                     left.push((needed, possible));
                 }
             }
-            if left.is_empty() || left.len() >= before {
+            if !learned {
                 return Ok(());
             }
             choices = left;
@@ -206,6 +207,9 @@ impl Facts {
             Formula::All(all) if holds => all
                 .iter()
                 .try_for_each(|f| self.assume(formulas, f, true, choices, steps)),
+            Formula::All(all) if all.len() == 1 => all
+                .iter()
+                .try_for_each(|f| self.assume(formulas, f, false, choices, steps)),
             Formula::All(all) => {
                 choices.push((1, all.iter().map(|f| (f, false)).collect()));
                 Ok(())
