@@ -221,8 +221,7 @@ impl RuleSet {
 
     /// Today in UTC, when a rule expires at all.
     pub(super) fn today(&self) -> Option<Date> {
-        let expires = self.rules.iter().any(|r| r.expires.is_some());
-        expires.then(|| {
+        (!self.expiring.is_empty()).then(|| {
             jiff::Timestamp::now()
                 .to_zoned(jiff::tz::TimeZone::UTC)
                 .date()
@@ -233,11 +232,7 @@ impl RuleSet {
     /// groups and lists that nothing uses, empty lists. Each with its place.
     pub fn warnings(&self, day: Date) -> Vec<Problem> {
         let mut all = self.warnings.clone();
-        all.extend(notice::expiry(
-            &self.rules,
-            &self.expiring,
-            day,
-        ));
+        all.extend(notice::expiry(&self.rules, &self.expiring, day));
         all
     }
 
