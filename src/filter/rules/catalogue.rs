@@ -138,14 +138,12 @@ pub(super) fn referred(files: &[(Source, File)]) -> std::collections::HashSet<&s
     let mut all = std::collections::HashSet::new();
     for (_, file) in files {
         for rule in &file.rules {
-            walk(&rule.when.value, &mut |_, clause| {
-                match clause {
-                    Clause::Rule(id) => {
-                        all.insert(id.value.as_str());
-                    }
-                    Clause::Formula(text) => all.extend(formula::rules_in(&text.value)),
-                    _ => {}
+            walk(&rule.when.value, &mut |_, clause| match clause {
+                Clause::Rule(id) => {
+                    all.insert(id.value.as_str());
                 }
+                Clause::Formula(text) => all.extend(formula::rules_in(&text.value)),
+                _ => {}
             });
         }
     }

@@ -297,7 +297,9 @@ impl TextsLeaf {
         };
         Answer {
             holds: self.count.contain(count)
-                && self.occurrences.is_none_or(|bounds| occurs(bounds, scratch)),
+                && self
+                    .occurrences
+                    .is_none_or(|bounds| occurs(bounds, scratch)),
             count,
             first,
         }
@@ -510,22 +512,45 @@ mod tests {
             count: Bounds::SOME,
             gated: false,
         };
-        assert!(leaf(3).ask(&texts, None, &mut Scratch::default()).holds && !leaf(4).ask(&texts, None, &mut Scratch::default()).holds);
-        assert_eq!(leaf(1).occurrences(&texts, 2, None, &mut Scratch::default()), 2);
+        assert!(
+            leaf(3).ask(&texts, None, &mut Scratch::default()).holds
+                && !leaf(4).ask(&texts, None, &mut Scratch::default()).holds
+        );
+        assert_eq!(
+            leaf(1).occurrences(&texts, 2, None, &mut Scratch::default()),
+            2
+        );
     }
 
     #[test]
     fn networks_numbers_and_words_look_at_whole_texts() {
         let networks = Value::Networks(Arc::new(Networks::new(["192.0.2.0/24".parse().unwrap()])));
-        assert!(networks.find(b"[192.0.2.9]", None, &mut Scratch::default()).is_some() && networks.find(b"192.0.3.1", None, &mut Scratch::default()).is_none());
-        assert!(networks.find(b"at 192.0.2.9", None, &mut Scratch::default()).is_none());
+        assert!(
+            networks
+                .find(b"[192.0.2.9]", None, &mut Scratch::default())
+                .is_some()
+                && networks
+                    .find(b"192.0.3.1", None, &mut Scratch::default())
+                    .is_none()
+        );
+        assert!(
+            networks
+                .find(b"at 192.0.2.9", None, &mut Scratch::default())
+                .is_none()
+        );
         let number = Value::Number(Interval {
             at_least: 1.5,
             at_most: f64::INFINITY,
         });
-        assert!(number.find(b" 2 ", None, &mut Scratch::default()).is_some() && number.find(b"1", None, &mut Scratch::default()).is_none());
+        assert!(
+            number.find(b" 2 ", None, &mut Scratch::default()).is_some()
+                && number.find(b"1", None, &mut Scratch::default()).is_none()
+        );
         assert!(number.find(b"two", None, &mut Scratch::default()).is_none());
         let words = Value::Words(Arc::new(Words::new(["card"])));
-        assert_eq!(words.find(b"\xff\xff card", None, &mut Scratch::default()), Some(3..7));
+        assert_eq!(
+            words.find(b"\xff\xff card", None, &mut Scratch::default()),
+            Some(3..7)
+        );
     }
 }

@@ -254,9 +254,15 @@ impl<'a> Evaluation<'a> {
         match node {
             Node::Leaf(number) => match set.leaves.get(*number) {
                 Some(Leaf::Texts(leaf)) if leaf.count.contain(0) => (1, false),
-                Some(Leaf::Texts(leaf)) => {
-                    (leaf.occurrences(self.texts.of(leaf.place), most, self.sightings(leaf.place, *number), &mut self.scratch.borrow_mut()), true)
-                }
+                Some(Leaf::Texts(leaf)) => (
+                    leaf.occurrences(
+                        self.texts.of(leaf.place),
+                        most,
+                        self.sightings(leaf.place, *number),
+                        &mut self.scratch.borrow_mut(),
+                    ),
+                    true,
+                ),
                 Some(Leaf::Element(leaf)) => (self.elements(leaf, most).0, true),
                 _ => (1, false),
             },

@@ -270,8 +270,13 @@ impl<N> Formula<N> {
             Formula::Name(name) => known(name),
             Formula::Chain(chain) => {
                 // One that is nought makes nought of `&&`, whatever the others are.
-                let nought = chain.iter().skip(1).all(|(operator, _)| *operator == Operator::And)
-                    && chain.iter().any(|(_, operand)| operand.settled(known) == Some(0.0));
+                let nought = chain
+                    .iter()
+                    .skip(1)
+                    .all(|(operator, _)| *operator == Operator::And)
+                    && chain
+                        .iter()
+                        .any(|(_, operand)| operand.settled(known) == Some(0.0));
                 if nought {
                     return Some(0.0);
                 }

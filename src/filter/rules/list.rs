@@ -143,9 +143,9 @@ impl Shelf {
             })
         };
         if !sources.is_empty() && sources.iter().all(shipped) {
-            let lists = shipped::LISTS.iter().map(|(name, text)| {
-                Source::new(Path::new("rules").join(FOLDER).join(name), *text)
-            });
+            let lists = shipped::LISTS
+                .iter()
+                .map(|(name, text)| Source::new(Path::new("rules").join(FOLDER).join(name), *text));
             return Shelf::Held(lists.collect());
         }
         Shelf::Folder(folder.join(FOLDER))

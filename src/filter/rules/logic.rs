@@ -76,9 +76,12 @@ impl Formulas {
                 rule(&id.value).map_or(Formula::Opaque, |number| Formula::Rule(number, span_of(id)))
             }
             Clause::Unknown => Formula::Opaque,
-            Clause::Number(_, interval) => {
-                self.asked(&key.value, clause, span_of(key), measured(&key.value, &interval.value))
-            }
+            Clause::Number(_, interval) => self.asked(
+                &key.value,
+                clause,
+                span_of(key),
+                measured(&key.value, &interval.value),
+            ),
             Clause::Place(matcher) => {
                 let counted = match &matcher.value {
                     Matcher::Keys(keys) => counted(&key.value, keys),

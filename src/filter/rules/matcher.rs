@@ -333,8 +333,8 @@ impl Compiled {
                 return None;
             };
             let gate: Vec<_> = literals.iter().map(|l| l.to_ascii_lowercase()).collect();
-            let gated = gate.len() <= GATED_LITERALS
-                && gate.iter().all(|l| l.len() >= literal::SHORTEST);
+            let gated =
+                gate.len() <= GATED_LITERALS && gate.iter().all(|l| l.len() >= literal::SHORTEST);
             let sought = if gated { vec![(0, gate)] } else { Vec::new() };
             return Some((Value::Contains(automaton), sought));
         }

@@ -69,6 +69,6 @@ pub use lint::lint;
 pub use list::ListInfo;
 pub use options::{Options, RuleFiles, build, filter};
 pub use rule::{PerOccurrence, Rule};
-pub use schema::rules_schema;
 pub use ruleset::{FILE_BYTES, FILES, RuleSet};
+pub use schema::rules_schema;
 pub use scores_file::scores_text;

@@ -218,7 +218,12 @@ impl Relation {
             Relation::MessageIdDomain => {
                 let from = first_domain(mail, "From")?;
                 let id = mail.header("Message-ID")?;
-                let domain = id.trim().trim_end_matches('>').rsplit_once('@')?.1.to_owned();
+                let domain = id
+                    .trim()
+                    .trim_end_matches('>')
+                    .rsplit_once('@')?
+                    .1
+                    .to_owned();
                 (organisation(&from)? != organisation(&domain)?)
                     .then(|| format!("{domain} instead of {from}"))
             }

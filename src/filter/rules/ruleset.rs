@@ -233,11 +233,7 @@ impl RuleSet {
     /// groups and lists that nothing uses, empty lists. Each with its place.
     pub fn warnings(&self, day: Date) -> Vec<Problem> {
         let mut all = self.warnings.clone();
-        all.extend(notice::expiry(
-            &self.rules,
-            &self.expiring,
-            day,
-        ));
+        all.extend(notice::expiry(&self.rules, &self.expiring, day));
         all
     }
 

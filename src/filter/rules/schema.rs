@@ -212,7 +212,10 @@ fn condition() -> Value {
             json!({ "count": { "type": "integer", "minimum": 1 }, "of": several }),
         ),
     );
-    add("rule", json!({ "type": "string", "description": "Id of another rule." }));
+    add(
+        "rule",
+        json!({ "type": "string", "description": "Id of another rule." }),
+    );
     add(
         "formula",
         json!({ "type": "string", "description": "Arithmetic over hits: 'A + 2 * B > 3'." }),
@@ -310,8 +313,21 @@ fn message() -> Value {
     let texts = json!({ "type": "array", "items": text });
     let mut keys = Map::new();
     for name in [
-        "message", "subject", "from", "to", "cc", "reply_to", "sender", "text", "html",
-        "mail_from", "helo", "client", "client_name", "authenticated", "tls",
+        "message",
+        "subject",
+        "from",
+        "to",
+        "cc",
+        "reply_to",
+        "sender",
+        "text",
+        "html",
+        "mail_from",
+        "helo",
+        "client",
+        "client_name",
+        "authenticated",
+        "tls",
     ] {
         keys.insert(name.to_owned(), text.clone());
     }
@@ -341,7 +357,11 @@ mod tests {
     use crate::config::{Source, parse_yaml};
 
     /// As much of JSON Schema as the schema uses. `Err`: the path and what is wrong there.
-    pub(in super::super) fn validate(root: &Value, schema: &Value, value: &Value) -> Result<(), String> {
+    pub(in super::super) fn validate(
+        root: &Value,
+        schema: &Value,
+        value: &Value,
+    ) -> Result<(), String> {
         let wrong = |what: &str| Err(format!("{what}: {value}"));
         for (keyword, wanted) in schema.as_object().unwrap() {
             match keyword.as_str() {
@@ -389,8 +409,9 @@ mod tests {
                 "properties" => {
                     for (key, inner) in value.as_object().into_iter().flatten() {
                         match wanted.get(key) {
-                            Some(schema) => validate(root, schema, inner)
-                                .map_err(|e| format!("{key}: {e}"))?,
+                            Some(schema) => {
+                                validate(root, schema, inner).map_err(|e| format!("{key}: {e}"))?
+                            }
                             None => return wrong(&format!("unknown key {key}")),
                         }
                     }
@@ -411,7 +432,11 @@ mod tests {
                         return wrong("too short");
                     }
                 }
-                "maxLength" if value.as_str().is_some_and(|t| t.chars().count() as u64 > wanted.as_u64().unwrap()) => {
+                "maxLength"
+                    if value
+                        .as_str()
+                        .is_some_and(|t| t.chars().count() as u64 > wanted.as_u64().unwrap()) =>
+                {
                     return wrong("too long");
                 }
                 "pattern" => {
@@ -421,10 +446,22 @@ mod tests {
                     }
                 }
                 "minimum" if value.as_f64() < wanted.as_f64() => return wrong("too small"),
-                "exclusiveMinimum" if value.as_f64() <= wanted.as_f64() => return wrong("too small"),
+                "exclusiveMinimum" if value.as_f64() <= wanted.as_f64() => {
+                    return wrong("too small");
+                }
                 "maximum" if value.as_f64() > wanted.as_f64() => return wrong("too large"),
-                "const" | "not" | "enum" | "maxLength" | "minimum" | "exclusiveMinimum" | "maximum"
-                | "description" | "title" | "$schema" | "$defs" | "additionalProperties" => {}
+                "const"
+                | "not"
+                | "enum"
+                | "maxLength"
+                | "minimum"
+                | "exclusiveMinimum"
+                | "maximum"
+                | "description"
+                | "title"
+                | "$schema"
+                | "$defs"
+                | "additionalProperties" => {}
                 other => panic!("keyword {other}"),
             }
         }
@@ -491,7 +528,10 @@ mod tests {
         assert_eq!(known::<written::File>(no), keys("/properties"));
         assert_eq!(known::<written::Group>(no), keys("/$defs/group/properties"));
         assert_eq!(known::<written::Rule>(no), keys("/$defs/rule/properties"));
-        assert_eq!(known::<written::Message>(no), keys("/$defs/message/properties"));
+        assert_eq!(
+            known::<written::Message>(no),
+            keys("/$defs/message/properties")
+        );
         assert_eq!(known::<written::Keys>(no), keys("/$defs/header/properties"));
         assert_eq!(
             known::<written::PerOccurrence>(no),
