@@ -107,13 +107,15 @@ impl Book {
         self.set.rules().iter().zip(&self.written)
     }
 
-    /// What a rule does, in a word: `scored`, `decisive`, `silent`, or `disabled` by configuration.
+    /// What a rule does, in a word: `scored`, `decisive`, `shadow`, `silent`, or `disabled` by configuration.
     fn mode(&self, rule: &rules::Rule, written: &Written) -> Mode {
         if rule.is_silent() {
             match written.score {
                 Some(_) => Mode::Disabled,
                 None => Mode::Silent,
             }
+        } else if rule.is_shadow() {
+            Mode::Shadow
         } else if rule.decisive().is_some() {
             Mode::Decisive
         } else {
@@ -134,6 +136,8 @@ enum Mode {
     Scored,
     /// A hit decides by itself.
     Decisive,
+    /// A hit is shown and counted, and weighs nothing.
+    Shadow,
     /// It reports nothing and serves other rules.
     Silent,
     /// Configuration has switched it off.
@@ -145,6 +149,7 @@ impl Mode {
         match self {
             Mode::Scored => "scored",
             Mode::Decisive => "decisive",
+            Mode::Shadow => "shadow",
             Mode::Silent => "silent",
             Mode::Disabled => "disabled",
         }

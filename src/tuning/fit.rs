@@ -56,7 +56,7 @@ impl Fit {
         let mut columns: Vec<Vec<u32>> = vec![Vec::new(); knobs.len()];
         let mut state: Vec<Row> = Vec::with_capacity(messages.len());
         for (row, weighed) in messages.iter().enumerate() {
-            let mut margin = -self.threshold;
+            let mut margin = weighed.message.rest - self.threshold;
             for hit in &weighed.message.hits {
                 let number = *hit as usize;
                 if let (Some(score), Some(column)) = (scores.get(number), columns.get_mut(number)) {
@@ -124,7 +124,7 @@ impl Row {
 
 #[cfg(test)]
 mod tests {
-    use super::super::profile::tests::marked;
+    use super::super::profile::tests::{marked, plain};
     use super::*;
 
     fn loss(fit: &Fit, messages: &[Weighed<'_>], knobs: &[Knob], scores: &[f64]) -> f64 {
@@ -212,7 +212,7 @@ mod tests {
         .scores(&weighed, &knobs);
         let lost = |scores: &[f64]| {
             let ham = messages.iter().filter(|m| m.member.class == Class::Ham);
-            ham.filter(|m| m.total(scores) >= 5.0).count()
+            ham.filter(|m| m.total(&plain(scores)) >= 5.0).count()
         };
         assert!(lost(&strict) <= lost(&scores));
     }

@@ -19,13 +19,45 @@ pub struct Marked {
     pub member: Member,
     /// Rules that hit.
     pub hits: Vec<u32>,
+    /// Points that it has beside one score for each hit: those of further occurrences.
+    pub rest: f64,
+}
+
+/// What hits are worth.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scale<'a> {
+    /// The score of each rule; 0 for one that does not count.
+    pub scores: &'a [f64],
+    /// The group of each rule.
+    pub groups: &'a [Option<usize>],
+    /// Most points of each group, either way.
+    pub caps: &'a [f64],
 }
 
 impl Marked {
-    /// The sum of the scores of its hits, rounded to hundredths as a verdict is.
-    pub fn total(&self, scores: &[f64]) -> f64 {
-        let scores = self.hits.iter().filter_map(|h| scores.get(*h as usize));
-        (scores.sum::<f64>() * 100.0).round() / 100.0
+    /// The points of its hits, rounded to hundredths as a verdict is.
+    pub fn total(&self, scale: &Scale<'_>) -> f64 {
+        self.total_without(scale, None)
+    }
+
+    /// The same without one of the hits.
+    pub fn total_without(&self, scale: &Scale<'_>, without: Option<u32>) -> f64 {
+        let mut sum = self.rest;
+        let mut of_groups = vec![0.0; scale.caps.len()];
+        for hit in self.hits.iter().filter(|h| Some(**h) != without) {
+            let number = *hit as usize;
+            let score = scale.scores.get(number).copied().unwrap_or(0.0);
+            let group = scale.groups.get(number).copied().flatten();
+            match group.and_then(|g| of_groups.get_mut(g)) {
+                Some(of_group) => *of_group += score,
+                None => sum += score,
+            }
+        }
+        let capped = of_groups.iter().zip(scale.caps);
+        sum += capped
+            .map(|(of_group, cap)| f64::clamp(*of_group, -cap, *cap))
+            .sum::<f64>();
+        (sum * 100.0).round() / 100.0
     }
 }
 

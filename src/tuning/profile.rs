@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Marked;
+use super::{Marked, Scale};
 use crate::filter::bayes::Class;
 
 /// Fewest hits of each of two rules that are compared with each other.
@@ -44,17 +44,16 @@ pub struct Overlap {
     pub jaccard: f64,
 }
 
-/// The figures of each rule; `scores` holds 0 for a rule that reports nothing.
-pub fn figures(messages: &[Marked], scores: &[f64], threshold: f64) -> Vec<Figures> {
-    let mut all = vec![Figures::default(); scores.len()];
+/// The figures of each rule.
+pub fn figures(messages: &[Marked], scale: &Scale<'_>, threshold: f64) -> Vec<Figures> {
+    let mut all = vec![Figures::default(); scale.scores.len()];
     for message in messages {
-        let total = message.total(scores);
+        let reached = message.total(scale) >= threshold;
         for hit in &message.hits {
-            let number = *hit as usize;
-            let (Some(figures), Some(score)) = (all.get_mut(number), scores.get(number)) else {
+            let Some(figures) = all.get_mut(*hit as usize) else {
                 continue;
             };
-            let decides = total >= threshold && total - score < threshold - 1e-9;
+            let decides = reached && message.total_without(scale, Some(*hit)) < threshold;
             match message.member.class {
                 Class::Ham => {
                     figures.ham += 1;
@@ -129,6 +128,15 @@ pub(super) mod tests {
                 cluster: number,
             },
             hits: hits.to_vec(),
+            rest: 0.0,
+        }
+    }
+
+    pub(in super::super) fn plain(scores: &[f64]) -> Scale<'_> {
+        Scale {
+            scores,
+            groups: &[],
+            caps: &[],
         }
     }
 
@@ -140,7 +148,7 @@ pub(super) mod tests {
             marked(2, Class::Ham, &[1]),
             marked(3, Class::Ham, &[0]),
         ];
-        let found = figures(&messages, &[5.0, 1.0, -1.0], 5.0);
+        let found = figures(&messages, &plain(&[5.0, 1.0, -1.0]), 5.0);
         assert_eq!(
             found[0],
             Figures {
@@ -170,5 +178,29 @@ pub(super) mod tests {
         assert_eq!(pairs, [(0, 1, 20)]);
         assert!((found[0].jaccard - 20.0 / 21.0).abs() < 1e-12);
         assert!(overlaps(&messages, &[true, false, true, true], 0.9).is_empty());
+    }
+
+    #[test]
+    fn groups_count_up_to_their_cap() {
+        let message = Marked {
+            rest: 0.25,
+            ..marked(0, Class::Spam, &[0, 1, 2, 3])
+        };
+        let scale = Scale {
+            scores: &[3.0, 3.0, -1.0, -4.0],
+            groups: &[Some(0), Some(0), None, Some(1)],
+            caps: &[4.0, 2.5],
+        };
+        assert_eq!(message.total(&scale), 0.25 + 4.0 - 1.0 - 2.5);
+        assert_eq!(
+            message.total_without(&scale, Some(1)),
+            0.25 + 3.0 - 1.0 - 2.5
+        );
+        // Without one of the two the group still has its cap, so neither decides.
+        let figures = figures(&[message], &scale, 0.0);
+        assert_eq!(
+            figures.iter().map(|f| f.decides_spam).collect::<Vec<_>>(),
+            [1, 1, 0, 0]
+        );
     }
 }

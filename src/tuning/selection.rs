@@ -8,7 +8,7 @@
 use rayon::prelude::*;
 
 use super::fit::{Fit, Knob, Weighed};
-use super::{Marked, Rates};
+use super::{Marked, Rates, Scale};
 use crate::filter::bayes::Class;
 use crate::workbench::folds::folds;
 use crate::workbench::interval::Share;
@@ -51,8 +51,14 @@ pub struct Selected {
 }
 
 impl Selection {
-    /// Fits, chooses and judges.
-    pub fn select(&self, messages: &[Marked], knobs: &[Knob]) -> Selected {
+    /// Fits, chooses and judges. The fit knows nothing of groups; what judges, and so what chooses, does.
+    pub fn select(
+        &self,
+        messages: &[Marked],
+        knobs: &[Knob],
+        groups: &[Option<usize>],
+        caps: &[f64],
+    ) -> Selected {
         let members: Vec<_> = messages.iter().map(|m| m.member.clone()).collect();
         let fold_of = folds(&members, self.folds, self.seed);
         let weights = weights(messages);
@@ -62,6 +68,8 @@ impl Selection {
             weights: &weights,
             fold_of: &fold_of,
             knobs,
+            groups,
+            caps,
         };
         let (ham_weight, within_limit) = all.choose(None);
         let scores = all.fit(ham_weight, |_| true);
@@ -105,6 +113,8 @@ struct Data<'a> {
     weights: &'a [f64],
     fold_of: &'a [usize],
     knobs: &'a [Knob],
+    groups: &'a [Option<usize>],
+    caps: &'a [f64],
 }
 
 impl Data<'_> {
@@ -161,11 +171,16 @@ impl Data<'_> {
     }
 
     fn judge(&self, scores: &[f64], chosen: impl Fn(usize) -> bool) -> Vec<(Class, bool)> {
-        self.messages
-            .iter()
-            .zip(self.fold_of)
+        let scale = Scale {
+            scores,
+            groups: self.groups,
+            caps: self.caps,
+        };
+        let threshold = self.selection.threshold;
+        let judged = self.messages.iter().zip(self.fold_of);
+        judged
             .filter(|(_, fold)| chosen(**fold))
-            .map(|(m, _)| (m.member.class, m.total(scores) >= self.selection.threshold))
+            .map(|(m, _)| (m.member.class, m.total(&scale) >= threshold))
             .collect()
     }
 }
@@ -214,7 +229,7 @@ mod tests {
     #[test]
     fn spam_is_caught_and_the_limit_on_ham_is_kept() {
         let (messages, knobs) = (messages(), knobs());
-        let selected = selection(0.001).select(&messages, &knobs);
+        let selected = selection(0.001).select(&messages, &knobs, &[], &[]);
         assert!(selected.within_limit, "{selected:?}");
         assert_eq!(selected.old_rates.caught.part, 0);
         assert_eq!(selected.rates.lost.part, 0, "{selected:?}");
@@ -227,7 +242,10 @@ mod tests {
                 .zip(&knobs)
                 .all(|(s, k)| (k.least..=k.most).contains(s))
         );
-        assert_eq!(selected, selection(0.001).select(&messages, &knobs));
+        assert_eq!(
+            selected,
+            selection(0.001).select(&messages, &knobs, &[], &[])
+        );
     }
 
     #[test]
@@ -241,7 +259,11 @@ mod tests {
             least: 5.5,
             most: 8.0,
         }];
-        assert!(!selection(0.01).select(&messages, &knobs).within_limit);
+        assert!(
+            !selection(0.01)
+                .select(&messages, &knobs, &[], &[])
+                .within_limit
+        );
     }
 
     #[test]

@@ -53,13 +53,19 @@ pub(super) struct JsonRule<'a> {
     line: usize,
     asks: &'a [String],
     refers_to: &'a [String],
+    lists: Vec<&'a str>,
+    group: Option<&'a str>,
+    labels: Vec<&'a str>,
+    expires: Option<String>,
+    /// Whether it is on for the mail of some recipients only.
+    scoped: bool,
     cost: Cost,
     tests_hit: usize,
     tests_miss: usize,
 }
 
 impl<'a> JsonRule<'a> {
-    pub(super) fn new(book: &Book, rule: &'a Rule, written: &'a Written) -> JsonRule<'a> {
+    pub(super) fn new(book: &'a Book, rule: &'a Rule, written: &'a Written) -> JsonRule<'a> {
         JsonRule {
             id: rule.id(),
             description: rule.description(),
@@ -71,6 +77,11 @@ impl<'a> JsonRule<'a> {
             line: written.line(),
             asks: &written.asks,
             refers_to: &written.refers_to,
+            lists: rule.lists().iter().map(AsRef::as_ref).collect(),
+            group: book.set.group_of(rule).map(|g| g.name()),
+            labels: rule.labels().iter().map(AsRef::as_ref).collect(),
+            expires: rule.expires().map(|day| day.to_string()),
+            scoped: rule.is_scoped(),
             cost: book.cost(rule),
             tests_hit: written.tests.0,
             tests_miss: written.tests.1,
@@ -111,7 +122,7 @@ pub(super) fn run(args: &ListArgs, book: &Book) -> anyhow::Result<ExitCode> {
             rule.id().to_owned(),
             match mode {
                 Mode::Silent | Mode::Disabled => String::new(),
-                Mode::Scored | Mode::Decisive => format!("{:.2}", rule.score()),
+                Mode::Scored | Mode::Decisive | Mode::Shadow => format!("{:.2}", rule.score()),
             },
             mode.name().to_owned(),
             printable(&asks, 60),

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::sorted::{Sorted, SortedArgs};
+use super::sorted::{Sorted, SortedArgs, Worth};
 use super::{Book, Mode, table};
 use crate::filter::bayes::Class;
 use crate::filter::rules::Cost;
@@ -92,8 +92,7 @@ pub(super) fn run(args: &ProfileArgs, book: &Book) -> anyhow::Result<ExitCode> {
     let sorted = args.mail.read(&book.set)?;
     let (spam, ham) = (sorted.count(Class::Spam), sorted.count(Class::Ham));
     let reports: Vec<bool> = book.set.rules().iter().map(|r| !r.is_silent()).collect();
-    let scores = scores(book);
-    let found = figures(&sorted.messages, &scores, threshold);
+    let found = figures(&sorted.messages, &Worth::of(&book.set).scale(), threshold);
     let same = overlaps(&sorted.messages, &reports, SAME);
     let id = |number: usize| book.set.rules().get(number).map_or("", |r| r.id());
     let us = |nanos: u64| nanos as f64 / 1000.0 / sorted.messages.len().max(1) as f64;
@@ -116,7 +115,9 @@ pub(super) fn run(args: &ProfileArgs, book: &Book) -> anyhow::Result<ExitCode> {
         .collect();
     let never_hit: Vec<&str> = rules
         .iter()
-        .filter(|r| r.spam + r.ham == 0 && matches!(r.mode, Mode::Scored | Mode::Decisive))
+        .filter(|r| {
+            r.spam + r.ham == 0 && matches!(r.mode, Mode::Scored | Mode::Decisive | Mode::Shadow)
+        })
         .map(|r| r.rule)
         .collect();
     match args.order {
@@ -156,12 +157,6 @@ pub(super) fn run(args: &ProfileArgs, book: &Book) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What each rule adds to a message: nothing where it reports nothing.
-pub(super) fn scores(book: &Book) -> Vec<f64> {
-    let score = |r: &crate::filter::rules::Rule| if r.is_silent() { 0.0 } else { r.score() };
-    book.set.rules().iter().map(score).collect()
-}
-
 /// The threshold of the command line, or `tag` of the configuration.
 pub(super) fn threshold(given: Option<f64>, book: &Book) -> anyhow::Result<f64> {
     let threshold = given.or(book.config.thresholds.tag).ok_or_else(|| {
@@ -195,7 +190,7 @@ fn show(out: &mut impl Write, profile: &JsonProfile<'_>, sorted: &Sorted) -> any
     for rule in &profile.rules {
         let score = match rule.mode {
             Mode::Scored | Mode::Decisive => format!("{:.2}", rule.score),
-            Mode::Silent | Mode::Disabled => rule.mode.name().to_owned(),
+            other => other.name().to_owned(),
         };
         shown.add_row([
             rule.rule.to_owned(),

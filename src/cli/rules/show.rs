@@ -91,6 +91,10 @@ fn show(out: &mut impl Write, book: &Book, rule: &Rule, written: &Written) -> st
             let action = rule.decisive().map_or("", |a| a.name());
             format!("{:.2} points a hit, which decides: {action}", rule.score())
         }
+        Mode::Shadow => format!(
+            "shown and counted only; {:.2} points once it is live",
+            rule.score()
+        ),
         Mode::Silent => "reports nothing, serves other rules".to_owned(),
         Mode::Disabled => "disabled by configuration".to_owned(),
     };
@@ -108,6 +112,25 @@ fn show(out: &mut impl Write, book: &Book, rule: &Rule, written: &Written) -> st
         "tests        {} must hit, {} must not",
         written.tests.0, written.tests.1
     )?;
+    let group = book.set.group_of(rule);
+    let group = group.map(|g| format!("{}, at most {:.2} points", g.name(), g.cap()));
+    let lists = (!rule.lists().is_empty()).then(|| rule.lists().join(", "));
+    let labels = (!rule.labels().is_empty()).then(|| rule.labels().join(", "));
+    let expires = rule.expires().map(|day| day.to_string());
+    let scoped = rule
+        .is_scoped()
+        .then(|| "the mail of some recipients only".to_owned());
+    for (title, told) in [
+        ("group", group),
+        ("lists", lists),
+        ("labels", labels),
+        ("expires", expires),
+        ("on for", scoped),
+    ] {
+        if let Some(told) = told {
+            writeln!(out, "{title:<12} {}", printable(&told, 600))?;
+        }
+    }
     for (title, ids) in [
         (
             "refers to",

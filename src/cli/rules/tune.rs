@@ -9,8 +9,8 @@ use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
 
-use super::profile::{scores, threshold};
-use super::sorted::SortedArgs;
+use super::profile::threshold;
+use super::sorted::{SortedArgs, Worth};
 use super::{Book, table};
 use crate::cli::printable::printable;
 use crate::filter::bayes::Class;
@@ -141,15 +141,17 @@ pub(super) fn run(args: &TuneArgs, book: &Book) -> anyhow::Result<ExitCode> {
         anyhow::ensure!(!path.exists(), "{} is there already", shown(path));
     }
     let sorted = args.mail.read(&book.set)?;
-    let old = scores(book);
-    let found = figures(&sorted.messages, &old, threshold);
+    let worth = Worth::of(&book.set);
+    let found = figures(&sorted.messages, &worth.scale(), threshold);
     let rules = book.set.rules();
     let knobs: Vec<Knob> = rules
         .iter()
-        .zip(&old)
+        .zip(&worth.scores)
         .zip(&found)
         .map(|((rule, old), figures)| {
             let stays = rule.is_silent()
+                || rule.is_shadow()
+                || rule.per_occurrence().is_some()
                 || figures.spam + figures.ham < args.min_hits
                 || (*old == 0.0 && !args.any_sign);
             knob(*old, stays, args)
@@ -162,7 +164,7 @@ pub(super) fn run(args: &TuneArgs, book: &Book) -> anyhow::Result<ExitCode> {
         seed: args.seed,
         pull: args.pull,
     }
-    .select(&sorted.messages, &knobs);
+    .select(&sorted.messages, &knobs, &worth.groups, &worth.caps);
     let mut changed: Vec<JsonScore<'_>> = rules
         .iter()
         .zip(&knobs)
