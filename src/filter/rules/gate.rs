@@ -316,7 +316,7 @@ mod tests {
             let mut expected = Vec::new();
             for (leaf, literal) in lower.iter().enumerate() {
                 for at in 0..text.len() {
-                    if text.to_lowercase()[at..].starts_with(literal) {
+                    if text.to_lowercase().as_bytes()[at..].starts_with(literal.as_bytes()) {
                         expected.push((u32::try_from(leaf).unwrap(), 0, u32::try_from(at).unwrap()));
                     }
                 }

@@ -119,7 +119,7 @@ impl Compiled {
         let place = self.intern(place);
         let leaf = self.leaves.len();
         let gated = match &value {
-            Value::Pattern(pattern) => !pattern.runs_always(),
+            Value::Pattern(pattern) => pattern.is_gated(),
             _ => !literals.is_empty(),
         };
         if let Some(of_place) = self.literals.get_mut(place) {

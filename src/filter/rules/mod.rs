@@ -10,6 +10,7 @@
 //! `condition` and `evaluation` (the answer), `example` (tests in rules).
 
 mod asks;
+mod backtracker;
 mod branch;
 mod catalogue;
 mod chain;
