@@ -58,6 +58,10 @@ mod words;
 mod written;
 
 #[cfg(test)]
+mod documentation;
+#[cfg(test)]
+mod language;
+#[cfg(test)]
 mod tests;
 
 pub use catalogue::{Written, catalogue};

@@ -221,8 +221,7 @@ impl RuleSet {
 
     /// Today in UTC, when a rule expires at all.
     pub(super) fn today(&self) -> Option<Date> {
-        let expires = self.rules.iter().any(|r| r.expires.is_some());
-        expires.then(|| {
+        (!self.expiring.is_empty()).then(|| {
             jiff::Timestamp::now()
                 .to_zoned(jiff::tz::TimeZone::UTC)
                 .date()

@@ -346,7 +346,7 @@ fn message() -> Value {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeSet;
 
     use serde::de::DeserializeOwned;
@@ -357,11 +357,7 @@ mod tests {
     use crate::config::{Source, parse_yaml};
 
     /// As much of JSON Schema as the schema uses. `Err`: the path and what is wrong there.
-    pub(in super::super) fn validate(
-        root: &Value,
-        schema: &Value,
-        value: &Value,
-    ) -> Result<(), String> {
+    fn validate(root: &Value, schema: &Value, value: &Value) -> Result<(), String> {
         let wrong = |what: &str| Err(format!("{what}: {value}"));
         for (keyword, wanted) in schema.as_object().unwrap() {
             match keyword.as_str() {
@@ -468,7 +464,8 @@ mod tests {
         Ok(())
     }
 
-    fn checked(text: &str) -> Result<(), String> {
+    /// What the schema says of a rule file.
+    pub(in super::super) fn checked(text: &str) -> Result<(), String> {
         let value: Value = parse_yaml(&Source::new("a.yaml", text)).unwrap();
         let schema = rules_schema();
         validate(&schema, &schema, &value)
