@@ -92,7 +92,7 @@ pub struct Problem {
     /// The place, if there is one.
     pub place: Option<(Source, Range<usize>)>,
     /// Short text at the caret.
-    pub label: String,
+    pub label: Box<str>,
     /// What to do about it.
     pub help: Option<String>,
 }
@@ -104,7 +104,7 @@ impl Problem {
             severity: Severity::Error,
             message: message.into(),
             place: Some((source.clone(), span)),
-            label: String::new(),
+            label: Box::default(),
             help: None,
         }
     }
@@ -115,14 +115,14 @@ impl Problem {
             severity: Severity::Error,
             message: message.into(),
             place: None,
-            label: String::new(),
+            label: Box::default(),
             help: None,
         }
     }
 
     /// Adds the text at the caret.
     pub fn label(mut self, label: impl Into<String>) -> Problem {
-        self.label = label.into();
+        self.label = label.into().into_boxed_str();
         self
     }
 
@@ -166,7 +166,7 @@ impl fmt::Display for Problem {
                     .annotation(
                         AnnotationKind::Primary
                             .span(span)
-                            .label(self.label.as_str()),
+                            .label(&*self.label),
                     ),
             );
         }
@@ -268,8 +268,10 @@ pub fn parse_yaml<T: DeserializeOwned>(source: &Source) -> Result<T, Problem> {
     })
 }
 
+/// The first line of a message of the parser, without the place, which is shown apart.
 fn one_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().to_owned()
+    let line = text.lines().next().unwrap_or_default();
+    line.split(" at line ").next().unwrap_or(line).to_owned()
 }
 
 fn unknown(
