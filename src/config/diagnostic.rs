@@ -163,11 +163,7 @@ impl fmt::Display for Problem {
             group = group.element(
                 Snippet::source(source.text())
                     .path(source.path().to_string_lossy())
-                    .annotation(
-                        AnnotationKind::Primary
-                            .span(span)
-                            .label(&*self.label),
-                    ),
+                    .annotation(AnnotationKind::Primary.span(span).label(&*self.label)),
             );
         }
         if let Some(help) = &self.help {
