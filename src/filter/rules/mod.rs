@@ -17,6 +17,7 @@ mod evaluation;
 mod example;
 mod fold;
 mod gate;
+mod identity;
 mod literal;
 mod matcher;
 mod options;

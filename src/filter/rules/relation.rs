@@ -3,6 +3,7 @@
 //! Domains are compared as organisations: by the registrable domain of the public suffix list, so that
 //! `mail.example.co.uk` and `example.co.uk` are one, `a.github.io` and `b.github.io` are two.
 
+use super::identity;
 use crate::mail::{Envelope, Mail, Mailbox};
 
 /// A relation, by its name in rule files.
@@ -18,6 +19,10 @@ pub(super) enum Relation {
     SubjectRecipient,
     UrlRecipient,
     ToNotRecipient,
+    LinkSender,
+    TextSender,
+    FromNameSender,
+    SignatureSender,
 }
 
 /// Longest text that is searched for a domain, bytes: display names and link texts are short.
@@ -25,7 +30,7 @@ const TEXT_BYTES: usize = 500;
 
 impl Relation {
     /// Every relation.
-    pub(super) const ALL: [Relation; 10] = [
+    pub(super) const ALL: [Relation; 14] = [
         Relation::FromNameAddress,
         Relation::FromNameDomain,
         Relation::FromNameRecipient,
@@ -36,6 +41,10 @@ impl Relation {
         Relation::SubjectRecipient,
         Relation::UrlRecipient,
         Relation::ToNotRecipient,
+        Relation::LinkSender,
+        Relation::TextSender,
+        Relation::FromNameSender,
+        Relation::SignatureSender,
     ];
 
     /// The name in rule files.
@@ -51,6 +60,10 @@ impl Relation {
             Relation::SubjectRecipient => "subject_holds_recipient",
             Relation::UrlRecipient => "url_holds_recipient",
             Relation::ToNotRecipient => "no_recipient_in_to_or_cc",
+            Relation::LinkSender => "link_leads_to_sender",
+            Relation::TextSender => "text_names_sender",
+            Relation::FromNameSender => "from_name_names_sender",
+            Relation::SignatureSender => "signature_of_sender",
         }
     }
 
@@ -139,6 +152,10 @@ impl Relation {
                 let first = envelope.recipients.first()?;
                 (!listed).then(|| first.text().to_owned())
             }
+            Relation::LinkSender => identity::link_to_sender(mail),
+            Relation::TextSender => identity::text_names_sender(mail),
+            Relation::FromNameSender => identity::from_name_names_sender(mail),
+            Relation::SignatureSender => identity::signature_of_sender(mail),
         }
     }
 }

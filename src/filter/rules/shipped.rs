@@ -7,6 +7,10 @@ pub(super) const FILES: &[(&str, &str)] = &[
         include_str!("../../../rules/attachments.yaml"),
     ),
     ("headers.yaml", include_str!("../../../rules/headers.yaml")),
+    (
+        "identity.yaml",
+        include_str!("../../../rules/identity.yaml"),
+    ),
     ("offers.yaml", include_str!("../../../rules/offers.yaml")),
     (
         "phishing.yaml",
