@@ -21,12 +21,68 @@ const SEARCHED: usize = 32 << 10;
 
 /// Words of display names that name nobody.
 const GENERIC: &[&str] = &[
-    "account", "admin", "alert", "alerts", "bank", "billing", "center", "club", "contact", "customer",
-    "delivery", "email", "free", "gift", "group", "help", "home", "info", "kontakt", "kunden", "kundenservice",
-    "live", "login", "mail", "mailer", "market", "member", "message", "news", "newsletter", "noreply",
-    "notice", "notification", "offer", "office", "online", "order", "orders", "pack", "parcel", "payment",
-    "post", "promo", "prime", "reward", "rewards", "sales", "secure", "security", "server", "service",
-    "services", "shop", "smart", "store", "support", "system", "team", "update", "verify", "world", "your",
+    "account",
+    "admin",
+    "alert",
+    "alerts",
+    "bank",
+    "billing",
+    "center",
+    "club",
+    "contact",
+    "customer",
+    "delivery",
+    "email",
+    "free",
+    "gift",
+    "group",
+    "help",
+    "home",
+    "info",
+    "kontakt",
+    "kunden",
+    "kundenservice",
+    "live",
+    "login",
+    "mail",
+    "mailer",
+    "market",
+    "member",
+    "message",
+    "news",
+    "newsletter",
+    "noreply",
+    "notice",
+    "notification",
+    "offer",
+    "office",
+    "online",
+    "order",
+    "orders",
+    "pack",
+    "parcel",
+    "payment",
+    "post",
+    "promo",
+    "prime",
+    "reward",
+    "rewards",
+    "sales",
+    "secure",
+    "security",
+    "server",
+    "service",
+    "services",
+    "shop",
+    "smart",
+    "store",
+    "support",
+    "system",
+    "team",
+    "update",
+    "verify",
+    "world",
+    "your",
 ];
 
 /// The host of a link that leads to the organisation of From.
@@ -44,28 +100,25 @@ pub(super) fn text_names_sender(mail: &Mail) -> Option<String> {
     let text = mail.text();
     let end = text.floor_char_boundary(SEARCHED);
     let rest = text.ceil_char_boundary(text.len().saturating_sub(SEARCHED).max(end));
-    [
-        mail.subject().as_str(),
-        text.get(..end)?,
-        text.get(rest..)?,
-    ]
-    .iter()
-    .any(|text| names(text, &label))
-    .then_some(label)
+    [mail.subject().as_str(), text.get(..end)?, text.get(rest..)?]
+        .iter()
+        .any(|text| names(text, &label))
+        .then_some(label)
 }
 
 /// The name of From's organisation, when the display name holds it or is part of it.
 pub(super) fn from_name_names_sender(mail: &Mail) -> Option<String> {
     let label = label(&sender(mail)?);
     let name = mail.mailboxes("From").into_iter().next()?.name?;
-    let within = |word: String| {
-        word.len() >= SHORT && !GENERIC.contains(&word.as_str()) && label.contains(&word)
-    };
+    let words: Vec<String> = name
+        .split(|c: char| !c.is_alphanumeric())
+        .map(squeezed)
+        .filter(|word| !word.is_empty() && !GENERIC.contains(&word.as_str()))
+        .collect();
+    let within = |word: &str| word.len() >= SHORT && label.contains(word);
     (names(&name, &label)
-        || within(squeezed(&name))
-        || name
-            .split(|c: char| !c.is_alphanumeric())
-            .any(|word| within(squeezed(word))))
+        || words.iter().any(|word| within(word))
+        || (!words.is_empty() && within(&squeezed(&name))))
     .then_some(label)
 }
 
@@ -106,7 +159,10 @@ fn names(text: &str, label: &str) -> bool {
     }
     let text = squeezed(text);
     text.contains(label) || {
-        let umlauts = label.replace("ae", "a").replace("oe", "o").replace("ue", "u");
+        let umlauts = label
+            .replace("ae", "a")
+            .replace("oe", "o")
+            .replace("ue", "u");
         umlauts.len() >= SHORT && umlauts != label && text.contains(&umlauts)
     }
 }
@@ -163,20 +219,29 @@ mod tests {
     #[test]
     fn a_text_names_its_sender_as_a_reader_would_read_it() {
         for (from, text) in [
-            ("x@news.harbour-finch.com", "Thank you for shopping at Harbour &amp; Finch!"),
+            (
+                "x@news.harbour-finch.com",
+                "Thank you for shopping at Harbour &amp; Finch!",
+            ),
             ("x@mueller-soehne.de", "Ihre Müller &amp; Söhne GmbH"),
             ("x@muellersoehne.de", "MUELLER SOEHNE"),
             ("x@ing.nl", "Uw bank ING schrijft u"),
             ("x@mail.example.co.uk", "The Example team"),
         ] {
-            assert!(text_names_sender(&mail(&format!("From: {from}"), text)).is_some(), "{from}");
+            assert!(
+                text_names_sender(&mail(&format!("From: {from}"), text)).is_some(),
+                "{from}"
+            );
         }
         for (from, text) in [
             ("x@ing.nl", "A meeting about shopping"),
             ("x@stolen-bakery.com", "Your Netflix account"),
             ("nobody", "Your account"),
         ] {
-            assert!(text_names_sender(&mail(&format!("From: {from}"), text)).is_none(), "{from}");
+            assert!(
+                text_names_sender(&mail(&format!("From: {from}"), text)).is_none(),
+                "{from}"
+            );
         }
         let long = format!("<p>{}</p><p>Harbour Finch Ltd</p>", "word ".repeat(30_000));
         assert!(text_names_sender(&mail("From: x@harbourfinch.com", &long)).is_some());
@@ -191,7 +256,10 @@ mod tests {
             "BT <x@bt.com>",
             "Zoë's Crêperie <x@zoescreperie.fr>",
         ] {
-            assert!(from_name_names_sender(&mail(&format!("From: {from}"), "x")).is_some(), "{from}");
+            assert!(
+                from_name_names_sender(&mail(&format!("From: {from}"), "x")).is_some(),
+                "{from}"
+            );
         }
         for from in [
             "Netflix <x@stolen-bakery.com>",
@@ -199,7 +267,10 @@ mod tests {
             "x@example.com",
             "Bob T <x@bt.com>",
         ] {
-            assert!(from_name_names_sender(&mail(&format!("From: {from}"), "x")).is_none(), "{from}");
+            assert!(
+                from_name_names_sender(&mail(&format!("From: {from}"), "x")).is_none(),
+                "{from}"
+            );
         }
     }
 
