@@ -121,9 +121,8 @@ mod tests {
     }
 
     #[test]
-    fn shipped_rules_seldom_run_over_a_whole_text_without_need() {
+    fn no_shipped_rule_runs_over_a_whole_text_without_need() {
         let always = shipped().always_running();
-        println!("{always:?}");
-        assert!(always.len() <= 8, "{always:?}");
+        assert!(always.is_empty(), "{always:?}");
     }
 }
