@@ -335,6 +335,10 @@ fn shipped_rules_find_spam_and_leave_ham_alone() {
         assert!(right, "{set}: {:.2} % at 5 points", 100.0 * over);
     }
 
+    if !scored.iter().any(|s| s.set == "phish") {
+        println!("skipped: too little mail here to judge single rules");
+        return;
+    }
     // A rule that finds more ham than spam must not weigh: shares of each class, where it hits at all.
     let (spam, ham): (Vec<&Scored>, Vec<&Scored>) = scored.iter().partition(|s| s.spam);
     for rule in rules.rules().iter().filter(|r| r.score() >= 0.5) {
