@@ -29,6 +29,7 @@ mod fold;
 mod formula;
 mod gate;
 mod group;
+mod identity;
 mod inspect;
 mod lint;
 mod list;
