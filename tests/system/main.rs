@@ -31,5 +31,6 @@ mod faults;
 mod life;
 mod lua;
 mod order;
+mod packaging;
 mod release;
 mod sendmail;
