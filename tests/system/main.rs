@@ -15,6 +15,7 @@
 mod dns_server;
 
 mod daemon;
+mod disk;
 mod message;
 mod milter;
 mod names;
@@ -34,3 +35,4 @@ mod order;
 mod packaging;
 mod release;
 mod sendmail;
+mod soak;
