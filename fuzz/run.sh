@@ -38,7 +38,9 @@ case $target in
     fi ;;
   mail) cp corpus/malformed/* corpus/virus/*.eml "$seeds"/ 2>/dev/null || true ;;
   rules) cp rules/*.yaml "$seeds"/ ;;
-  config) cp mailweir.yaml packaging/mailweir.yaml "$seeds"/ ;;
+  config)
+    cp mailweir.yaml "$seeds/default.yaml"
+    cp packaging/mailweir.yaml "$seeds/installed.yaml" ;;
   reply) printf 'Message refused as spam (id 01ARZ3NDEKTSV4RRFFQ69G5FAV) 100%%\r\n' >"$seeds/refused" ;;
   *) echo "no target $target" >&2; exit 2 ;;
 esac
