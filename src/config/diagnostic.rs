@@ -157,9 +157,9 @@ impl fmt::Display for Problem {
             .primary_title(self.message.as_str())
             .elements(std::iter::empty::<annotate_snippets::Element<'_>>());
         if let Some((source, span)) = &self.place {
-            let end = source.text().len();
-            let start = span.start.min(end);
-            let span = start..span.end.clamp(start, end);
+            // A span may end within a character: where nothing is, one byte is pointed at.
+            let start = source.text().floor_char_boundary(span.start);
+            let span = start..source.text().ceil_char_boundary(span.end.max(start));
             group = group.element(
                 Snippet::source(source.text())
                     .path(source.path().to_string_lossy())
@@ -314,6 +314,21 @@ mod tests {
         assert!(shown.contains("a.yaml:1:1"), "{shown}");
         assert!(shown.contains("did you mean `threshold`?"), "{shown}");
         assert!(shown.contains('^'), "{shown}");
+    }
+
+    #[test]
+    fn a_place_within_a_character_is_shown_too() {
+        let source = Source::new("a.yaml", "a: ü€\n");
+        for start in 0..9 {
+            for end in start..10 {
+                let shown = Problem::at(&source, start..end, "wrong").to_string();
+                assert!(
+                    shown.contains("a.yaml:1:") || start >= 8,
+                    "{start}..{end}: {shown}"
+                );
+            }
+        }
+        assert!(problem("threshold: 5 \u{fffd}\n[").contains("a.yaml:"));
     }
 
     #[test]
