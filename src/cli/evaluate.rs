@@ -19,7 +19,7 @@ use crate::workbench::evaluation::{Comparison, Evaluation, Validation};
 use crate::workbench::reading::Reading;
 use crate::workbench::{online, scores};
 
-pub(super) use comparison::show;
+pub(super) use comparison::{overview, show};
 
 /// Says how good the classifier is on messages that it has not learned.
 ///

@@ -4,9 +4,11 @@
 //! wrong. `send` adds 3 (refused for now) and 4 (refused for good).
 
 mod check;
+pub mod corpus;
 pub mod evaluate;
 mod generate;
 mod logging;
+pub mod model;
 mod printable;
 mod progress;
 pub mod quarantine;
@@ -43,6 +45,15 @@ enum Command {
     Train(train::TrainArgs),
     /// Say how good the classifier is on messages that it has not learned.
     Evaluate(evaluate::EvaluateArgs),
+    /// Find what is wrong with sorted mail before anything is learned from it.
+    Corpus(corpus::CorpusArgs),
+    /// List models, compare them, put one into force, go back.
+    Model {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(flatten)]
+        args: model::ModelArgs,
+    },
     /// List, show, release and delete what was held back.
     Quarantine {
         #[command(flatten)]
@@ -91,6 +102,11 @@ pub fn run() -> ExitCode {
         Command::Scan(args) => scan::run(args),
         Command::Train(args) => train::run(args),
         Command::Evaluate(args) => evaluate::run(args),
+        Command::Corpus(args) => corpus::run(args),
+        Command::Model { config, args } => match told(config.load()) {
+            Some(config) => model::run(args, &config),
+            None => Ok(ExitCode::FAILURE),
+        },
         Command::Quarantine { config, args } => held(&config, args),
         Command::Send(args) => send::run(args),
         Command::Completions(args) => generate::completions(&args),

@@ -10,13 +10,16 @@
 //! the number of cores. Nothing here prints.
 
 pub mod bootstrap;
+pub mod corpus;
 pub mod evaluation;
 pub mod figures;
 pub mod folds;
 pub mod interval;
 pub mod online;
+pub mod promotion;
 pub mod ranking;
 pub mod reading;
+pub mod registry;
 pub mod scores;
 
 use crate::filter::bayes::Class;

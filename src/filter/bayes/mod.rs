@@ -18,7 +18,7 @@ mod calibration;
 mod check;
 mod curve;
 mod duplicates;
-mod durable;
+pub(crate) mod durable;
 mod engine;
 mod evaluation;
 mod features;
@@ -40,6 +40,7 @@ pub use evaluation::{Evaluation, Judged};
 pub(crate) use logistic::Random;
 pub use model::{Facts, Telling};
 pub use options::{MODEL, Options, Point, build};
+pub(crate) use receiving::receiving_side;
 pub use training::{Read, TrainError, Trained, Trainer, judge_all};
 
 /// What a message is.

@@ -78,7 +78,7 @@ const RECEIVING_SIDE_PREFIXES: &[&str] = &[
 ];
 
 /// Whether the receiving side, and not the sender, writes fields of this name.
-pub(super) fn receiving_side(name: &str) -> bool {
+pub(crate) fn receiving_side(name: &str) -> bool {
     // The line that separates messages in mbox files, with and without quoting.
     name.starts_with("from ")
         || name.starts_with(">from ")
