@@ -42,7 +42,12 @@ enum Command {
     /// Print the verdicts of the configured chain on messages in files.
     Scan(scan::ScanArgs),
     /// Train the classifier on sorted mail, and say how good it is.
-    Train(train::TrainArgs),
+    Train {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(flatten)]
+        args: train::TrainArgs,
+    },
     /// Say how good the classifier is on messages that it has not learned.
     Evaluate(evaluate::EvaluateArgs),
     /// Find what is wrong with sorted mail before anything is learned from it.
@@ -100,7 +105,7 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Check(args) => check::run(&args),
         Command::Scan(args) => scan::run(args),
-        Command::Train(args) => train::run(args),
+        Command::Train { config, args } => train::run(args, &config),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Corpus(args) => corpus::run(args),
         Command::Model { config, args } => match told(config.load()) {

@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::filter::bayes::Engine;
 use crate::workbench::Cut;
 use crate::workbench::evaluation::{Comparison, Evaluation};
-use crate::workbench::promotion::{self, Candidate, Outcome};
+use crate::workbench::promotion::{self, Candidate, How, Outcome};
 use crate::workbench::registry::{Book, Entry, Registry, Why};
 use crate::workbench::scores;
 
@@ -78,7 +78,7 @@ struct PromoteArgs {
     #[arg(long)]
     force: bool,
     /// Models that are kept; the oldest others are removed
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(2..))]
+    #[arg(long, value_name = "N", default_value_t = KEEP, value_parser = clap::value_parser!(u16).range(2..))]
     keep: u16,
 }
 
@@ -99,6 +99,8 @@ struct DiffArgs {
     most: usize,
 }
 
+/// Models that are kept where nothing else is said.
+const KEEP: u16 = 20;
 /// The exit code for a model that was kept aside.
 const KEPT_ASIDE: u8 = 3;
 
@@ -107,8 +109,7 @@ const KEPT_ASIDE: u8 = 3;
 /// # Errors
 /// What cannot be read, written, or found.
 pub(super) fn run(args: ModelArgs, config: &Config) -> anyhow::Result<ExitCode> {
-    let bayes = &config.file.bayes;
-    let registry = Registry::of(&bayes.model_path(&config.base, &config.data_dir));
+    let registry = registry(config);
     let mut out = io::stdout().lock();
     match args.command {
         ModelCommand::List { json } => list(&mut out, &registry, json)?,
@@ -125,18 +126,41 @@ pub(super) fn run(args: ModelArgs, config: &Config) -> anyhow::Result<ExitCode> 
                 pinned.ham, pinned.spam,
             )?;
         }
-        ModelCommand::Promote(args) => return promote(&mut out, &registry, &args),
+        ModelCommand::Promote(args) => return promote(&mut out, config, &args, None),
         ModelCommand::Rollback { model } => rollback(&mut out, &registry, model.as_deref())?,
         ModelCommand::Diff(args) => diff(&mut out, &registry, &args)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// The models of that configuration.
+pub(super) fn registry(config: &Config) -> Registry {
+    let bayes = &config.file.bayes;
+    Registry::of(&bayes.model_path(&config.base, &config.data_dir))
+}
+
+/// Promotes what was just trained, as `mailweir model promote` does.
+pub(super) fn promote_trained(
+    out: &mut impl Write,
+    config: &Config,
+    model: &Path,
+    kept_from: Option<&str>,
+) -> anyhow::Result<ExitCode> {
+    let args = PromoteArgs {
+        model: model.display().to_string(),
+        force: false,
+        keep: KEEP,
+    };
+    promote(out, config, &args, kept_from)
+}
+
 fn promote(
     out: &mut impl Write,
-    registry: &Registry,
+    config: &Config,
     args: &PromoteArgs,
+    kept_from: Option<&str>,
 ) -> anyhow::Result<ExitCode> {
+    let registry = &registry(config);
     let file = Path::new(&args.model);
     let candidate = if file.is_file() {
         Candidate::File(file.to_owned())
@@ -144,7 +168,12 @@ fn promote(
         Candidate::Known(args.model.clone())
     };
     let mut progress = Progress::new();
-    let how = (args.force, usize::from(args.keep));
+    let how = How {
+        engine: config.file.bayes.engine,
+        force: args.force,
+        keep: usize::from(args.keep),
+        kept_from,
+    };
     let outcome = promotion::promote(registry, &candidate, how, &mut progress)?;
     progress.end();
     if let Some((evaluation, comparison)) = &outcome.comparison {
@@ -171,6 +200,13 @@ fn told(out: &mut impl Write, registry: &Registry, outcome: &Outcome) -> io::Res
             "{id} is in force because of --force, although {reason}"
         )?,
         (false, ..) => writeln!(out, "{id} is kept aside: {reason}")?,
+    }
+    if outcome.unfair && !trial.passed {
+        writeln!(
+            out,
+            "note: nothing says that the model in force was trained without the pinned messages. If it learned them, no \
+             honest model does better: then use --force, and from now on `mailweir train --promote`"
+        )?;
     }
     for id in &outcome.removed {
         writeln!(out, "removed {id}, the folder keeps the newest")?;

@@ -15,6 +15,7 @@ pub mod evaluation;
 pub mod figures;
 pub mod folds;
 pub mod interval;
+pub mod leakage;
 pub mod online;
 pub mod promotion;
 pub mod ranking;

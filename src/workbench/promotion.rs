@@ -12,7 +12,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::filter::bayes::{Class, Engine};
+use crate::filter::bayes::{Class, Engine, EngineKind};
 use crate::mail::corpus::Sample;
 
 use super::Cut;
@@ -34,6 +34,16 @@ pub enum PromotionError {
     /// The folder of models.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// The daemon would refuse it.
+    #[error(
+        "this is a model of the engine {model}, and the configuration says `engine: {configured}`"
+    )]
+    OtherEngine {
+        /// What it is.
+        model: &'static str,
+        /// What the configuration wants.
+        configured: &'static str,
+    },
     /// There is nothing to compare on.
     #[error(
         "no validation set is pinned, so nobody can say whether the new model does worse; `mailweir model pin --ham PATH --spam PATH` pins one, --force promotes without"
@@ -88,6 +98,9 @@ pub struct Outcome {
     pub in_force: bool,
     /// The figures of the one in force and of the new one, if they were compared.
     pub comparison: Option<(Evaluation, Comparison)>,
+    /// Whether nothing says that the model before was trained without the pinned messages: if it learned them, no
+    /// honest model can do better.
+    pub unfair: bool,
     /// Models that were removed because the folder was full.
     pub removed: Vec<String>,
 }
@@ -151,6 +164,7 @@ pub fn pin(
         std::fs::rename(&folder, &old).map_err(io_at(&folder))?;
     }
     std::fs::rename(&new, &folder).map_err(io_at(&folder))?;
+    registry.hand_over(&folder)?;
     let pinned = Pinned {
         at: now(),
         ham,
@@ -233,18 +247,24 @@ pub fn judge_pinned(
     Ok(evaluation)
 }
 
-/// Tries a model against the one in force and puts it into force if it passes, or if `force` says so. It is
-/// taken into the folder first if it is a file from elsewhere. Of the folder's models the newest `keep` stay.
+/// Tries a model against the one in force and puts it into force if it passes, or if it is forced. It is
+/// taken into the folder first if it is a file from elsewhere. Of the folder's models only the newest stay.
 ///
 /// # Errors
-/// When there can be no trial and no `force`, or something cannot be read or written; the model in force is
+/// When there can be no trial and nothing is forced, or something cannot be read or written; the model in force is
 /// then as before.
 pub fn promote(
     registry: &Registry,
     candidate: &Candidate,
-    (force, keep): (bool, usize),
+    how: How<'_>,
     watch: &mut dyn Watch,
 ) -> Result<Outcome, PromotionError> {
+    let How {
+        engine,
+        force,
+        keep,
+        kept_from,
+    } = how;
     let mut changing = registry.change()?;
     let id = match candidate {
         Candidate::File(path) => changing.add(path)?,
@@ -252,6 +272,12 @@ pub fn promote(
     };
     let from = registry.live();
     let new = changing.load(&id)?;
+    if new.kind() != engine {
+        return Err(PromotionError::OtherEngine {
+            model: new.kind().name(),
+            configured: engine.name(),
+        });
+    }
     let (trial, comparison) = trial(
         registry,
         &changing,
@@ -263,7 +289,11 @@ pub fn promote(
     let in_force = trial.passed || force;
     if let Some(entry) = changing.book.models.iter_mut().find(|m| m.id == id) {
         entry.trial = Some(trial.clone());
+        if kept_from.is_some() {
+            entry.kept_from = kept_from.map(str::to_owned);
+        }
     }
+    let unfair = unfair(&changing, from.as_deref(), comparison.is_some());
     changing.write()?;
     let mut removed = Vec::new();
     if in_force && from.as_deref() != Some(&id) {
@@ -281,8 +311,22 @@ pub fn promote(
         trial,
         in_force,
         comparison,
+        unfair,
         removed,
     })
+}
+
+/// How to promote.
+#[derive(Clone, Copy, Debug)]
+pub struct How<'a> {
+    /// The engine that the daemon is configured for.
+    pub engine: EngineKind,
+    /// Whatever the trial says.
+    pub force: bool,
+    /// Models that stay in the folder.
+    pub keep: usize,
+    /// The digest of the validation set that was kept from the training, where that is known.
+    pub kept_from: Option<&'a str>,
 }
 
 /// A model to promote.
@@ -292,6 +336,14 @@ pub enum Candidate {
     File(PathBuf),
     /// One of the folder, by id or the beginning of it.
     Known(String),
+}
+
+fn unfair(changing: &Changing<'_>, live: Option<&str>, compared: bool) -> bool {
+    let pinned = changing.book.pinned.as_ref().map(|p| &p.digest);
+    let kept_from = live
+        .and_then(|id| changing.book.entry(id))
+        .and_then(|e| e.kept_from.as_ref());
+    compared && kept_from != pinned
 }
 
 fn trial(

@@ -11,7 +11,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, symlink};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -78,6 +78,8 @@ pub struct Entry {
     pub spam: u64,
     /// When it was taken in, seconds since 1970.
     pub added_at: i64,
+    /// The digest of the validation set that was kept from its training; none where nobody knows.
+    pub kept_from: Option<String>,
     /// What became of it when it was to be promoted.
     pub trial: Option<Trial>,
 }
@@ -222,6 +224,12 @@ impl Registry {
         self.folder.join("validation")
     }
 
+    /// Where a model lies while it is not yet taken in.
+    pub fn candidate(&self) -> PathBuf {
+        self.folder
+            .join(format!("candidate.{}", std::process::id()))
+    }
+
     /// The file of a model of the folder.
     pub fn file(&self, id: &str) -> PathBuf {
         self.folder.join(format!("{id}.mwb"))
@@ -283,6 +291,7 @@ impl Registry {
             .mode(0o700)
             .create(&self.folder)
             .map_err(io_at(&self.folder))?;
+        self.hand_over(&self.folder)?;
         let path = self.folder.join("lock");
         let lock = OpenOptions::new()
             .write(true)
@@ -291,6 +300,7 @@ impl Registry {
             .mode(0o600)
             .open(&path)
             .map_err(io_at(&path))?;
+        self.hand_over(&path)?;
         lock.lock().map_err(io_at(&path))?;
         let mut changing = Changing {
             registry: self,
@@ -299,6 +309,21 @@ impl Registry {
         };
         changing.find_live()?;
         Ok(changing)
+    }
+
+    /// Gives a file that root made to whom the data folder belongs: the daemon must be able to read it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn hand_over(&self, path: &Path) -> Result<(), RegistryError> {
+        let beside = self.pointer.parent().filter(|p| !p.as_os_str().is_empty());
+        let beside = beside.unwrap_or(Path::new("."));
+        let owner = std::fs::metadata(beside).map_err(io_at(beside))?;
+        let made = std::fs::metadata(path).map_err(io_at(path))?;
+        if made.uid() == 0 && owner.uid() != 0 {
+            chown(path, Some(owner.uid()), Some(owner.gid())).map_err(io_at(path))?;
+        }
+        Ok(())
     }
 
     /// The id of the model that `name` means: an id or the beginning of one, `live`, or `previous`.
@@ -363,7 +388,8 @@ impl Changing<'_> {
         let mut bytes =
             serde_json::to_vec_pretty(&self.book).map_err(|e| io_at(&path)(e.into()))?;
         bytes.push(b'\n');
-        durable::replace(&path, &bytes).map_err(io_at(&path))
+        durable::replace(&path, &bytes).map_err(io_at(&path))?;
+        self.registry.hand_over(&path)
     }
 
     /// Takes the model in `path` into the folder, if it is not there yet, and gives its id.
@@ -378,6 +404,7 @@ impl Changing<'_> {
         if self.book.entry(&id).is_none() {
             let file = self.registry.file(&id);
             durable::replace(&file, &bytes).map_err(io_at(&file))?;
+            self.registry.hand_over(&file)?;
             let facts = engine.facts();
             self.book.models.push(Entry {
                 id: id.clone(),
@@ -387,6 +414,7 @@ impl Changing<'_> {
                 ham: facts.ham,
                 spam: facts.spam,
                 added_at: now(),
+                kept_from: None,
                 trial: None,
             });
             self.write()?;

@@ -1,0 +1,14 @@
+//! The analyst's side of the classifier, through the real binary.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
+
+mod corpus_check;
+mod evaluation;
+mod letters;
+mod place;
+mod promotion;
+mod training;
