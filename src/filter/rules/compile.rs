@@ -9,6 +9,7 @@ use serde_saphyr::Spanned;
 
 use super::chain::{self, References};
 use super::condition::{Bounds, Index, Leaf, Node};
+use super::gate::Seeker;
 use super::place::Place;
 use super::relation::Relation;
 use super::ruleset::Rule;
@@ -52,7 +53,7 @@ pub(super) struct Compiled {
     pub(super) leaves: Vec<Leaf>,
     pub(super) places: Vec<Place>,
     /// Literals of gated leaves, by place.
-    pub(super) literals: Vec<Vec<(Index, Vec<Vec<u8>>)>>,
+    pub(super) literals: Vec<Vec<(Seeker, Vec<Vec<u8>>)>>,
     pub(super) problems: Vec<Problem>,
     ids: HashMap<String, Index>,
     references: Vec<References>,

@@ -6,8 +6,10 @@ use std::ops::Range;
 
 use aho_corasick::AhoCorasick;
 use ipnet::IpNet;
-use regex_automata::meta::Regex;
 
+use super::branch::Scratch;
+use super::gate::Sighting;
+use super::pattern::Pattern;
 use super::relation::Relation;
 
 /// Number of a leaf, a place or a rule within its set.
@@ -46,20 +48,6 @@ pub(super) struct TextsLeaf {
     pub(super) gated: bool,
 }
 
-impl Leaf {
-    /// Gives back the memory that matching has taken so far: the caches of lazy automata live in a regex,
-    /// not in its clones.
-    pub(super) fn renew(&mut self) {
-        if let Leaf::Texts(TextsLeaf {
-            value: Value::Pattern(regex),
-            ..
-        }) = self
-        {
-            *regex = regex.clone();
-        }
-    }
-}
-
 /// Bounds of a number, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bounds {
@@ -95,7 +83,7 @@ impl Bounds {
 #[derive(Debug)]
 pub(super) enum Value {
     Anything,
-    Pattern(Regex),
+    Pattern(Pattern),
     Contains(AhoCorasick),
     Equals {
         set: HashSet<Vec<u8>>,
@@ -106,11 +94,17 @@ pub(super) enum Value {
 }
 
 impl Value {
-    /// The bytes that satisfy it.
-    fn find(&self, text: &[u8]) -> Option<Range<usize>> {
+    /// The bytes that satisfy it. `seen` are its literals in this text, as a gate saw them; without them it
+    /// looks for itself.
+    fn find(
+        &self,
+        text: &[u8],
+        seen: Option<&[Sighting]>,
+        scratch: &mut Scratch,
+    ) -> Option<Range<usize>> {
         match self {
             Value::Anything => Some(0..text.len()),
-            Value::Pattern(regex) => regex.find(text).map(|m| m.range()),
+            Value::Pattern(pattern) => pattern.find(text, 0, seen, scratch),
             Value::Contains(literals) => literals.find(text).map(|m| m.range()),
             Value::Equals { set, ignore_case } => {
                 let held = if *ignore_case {
@@ -147,15 +141,27 @@ pub(super) struct Answer {
 }
 
 impl TextsLeaf {
-    /// Asks the texts of its place.
-    pub(super) fn ask(&self, texts: &[Cow<'_, [u8]>]) -> Answer {
+    /// Asks the texts of its place. `seen` are its literals in them, by text; without them it looks for itself.
+    pub(super) fn ask(
+        &self,
+        texts: &[Cow<'_, [u8]>],
+        seen: Option<&[Sighting]>,
+        scratch: &mut Scratch,
+    ) -> Answer {
+        let mut rest = seen;
         let mut count = 0;
         let mut first = None;
         for (number, text) in texts.iter().enumerate() {
+            let own = rest.map(|seen| {
+                let (own, others) =
+                    seen.split_at(seen.partition_point(|s| s.text as usize <= number));
+                rest = Some(others);
+                own
+            });
             if self.length.is_some_and(|l| !l.contain(text.len())) {
                 continue;
             }
-            if let Some(range) = self.value.find(text) {
+            if let Some(range) = self.value.find(text, own, scratch) {
                 count += 1;
                 first.get_or_insert((number, range));
                 if self.count.settled(count) {
@@ -197,7 +203,12 @@ mod tests {
     fn a_domain_stands_for_its_subdomains_only() {
         let value = domains(&["example.com"]);
         for hit in ["example.com", "a.b.EXAMPLE.com.", "user@mail.example.com"] {
-            assert!(value.find(hit.as_bytes()).is_some(), "{hit}");
+            assert!(
+                value
+                    .find(hit.as_bytes(), None, &mut Scratch::default())
+                    .is_some(),
+                "{hit}"
+            );
         }
         for miss in [
             "badexample.com",
@@ -206,7 +217,12 @@ mod tests {
             "com",
             "",
         ] {
-            assert!(value.find(miss.as_bytes()).is_none(), "{miss}");
+            assert!(
+                value
+                    .find(miss.as_bytes(), None, &mut Scratch::default())
+                    .is_none(),
+                "{miss}"
+            );
         }
     }
 
@@ -214,7 +230,7 @@ mod tests {
     fn counting_stops_when_the_answer_is_settled() {
         let leaf = |count| TextsLeaf {
             place: 0,
-            value: Value::Pattern(Regex::new("a").unwrap()),
+            value: Value::Pattern(Pattern::new("a").unwrap()),
             length: None,
             count,
             gated: false,
@@ -227,14 +243,18 @@ mod tests {
             at_least: 2,
             at_most: u64::MAX,
         })
-        .ask(&texts);
+        .ask(&texts, None, &mut Scratch::default());
         assert!(two.holds && two.count == 2);
-        assert!(!leaf(Bounds::NONE).ask(&texts).holds);
+        assert!(
+            !leaf(Bounds::NONE)
+                .ask(&texts, None, &mut Scratch::default())
+                .holds
+        );
         let three = Bounds {
             at_least: 3,
             at_most: 3,
         };
-        assert!(leaf(three).ask(&texts).holds);
+        assert!(leaf(three).ask(&texts, None, &mut Scratch::default()).holds);
         assert!(!leaf(three).ask_nothing().holds);
         assert!(leaf(Bounds::NONE).ask_nothing().holds);
     }

@@ -1,12 +1,14 @@
 //! One evaluation of a set of rules: lazily, in the order of the rules, the same result every time.
 //!
-//! A leaf whose literals do not occur in its place is answered without running its pattern. Gating only
-//! saves time: the answers are those of running everything, which a property test holds.
+//! First the gates look at the texts of their places; then only those rules are asked that what they saw has
+//! woken, and their patterns run only where a literal was seen. All of that only saves time: the answers are
+//! those of running everything, which a property test holds.
 
-use std::cell::OnceCell;
+use std::cell::RefCell;
 
+use super::branch::Scratch;
 use super::condition::{Index, Leaf, Node};
-use super::gate::Candidates;
+use super::gate::{Gate, Seen, Sighting};
 use super::ruleset::RuleSet;
 use super::texts::{Subject, Texts};
 use crate::filter::{EVIDENCE_BYTES, Hit};
@@ -19,38 +21,44 @@ pub(super) struct Evaluation<'a> {
     set: &'a RuleSet,
     subject: &'a Subject<'a>,
     texts: Texts<'a>,
-    candidates: Vec<OnceCell<Candidates>>,
+    /// By place: what its gate saw. Empty when everything is to run.
+    seen: Vec<Seen>,
+    scratch: RefCell<Scratch>,
     known: Vec<Option<bool>>,
-    gated: bool,
 }
 
 impl<'a> Evaluation<'a> {
     /// Begins an evaluation.
     pub(super) fn new(set: &'a RuleSet, subject: &'a Subject<'a>) -> Evaluation<'a> {
+        let texts = Texts::new(subject, &set.places);
+        let look = |(place, gate): (Index, &Option<Gate>)| match gate {
+            Some(gate) => gate.look(texts.of(place)),
+            None => Seen::default(),
+        };
         Evaluation {
+            seen: set.gates.iter().enumerate().map(look).collect(),
             set,
             subject,
-            texts: Texts::new(subject, &set.places),
-            candidates: set.places.iter().map(|_| OnceCell::new()).collect(),
+            texts,
+            scratch: RefCell::default(),
             known: vec![None; set.rules.len()],
-            gated: true,
         }
     }
 
     /// The same without gates: every pattern runs. For the proof that gates change nothing.
     #[cfg(test)]
     pub(super) fn without_gates(mut self) -> Evaluation<'a> {
-        self.gated = false;
+        self.seen = Vec::new();
         self
     }
 
     /// The hits of all rules that report any, in the order of the rules.
     pub(super) fn hits(mut self) -> Vec<Hit> {
         let mut hits = Vec::new();
-        for (number, rule) in self.set.rules.iter().enumerate() {
-            if rule.silent {
+        for number in self.awake() {
+            let Some(rule) = self.set.rules.get(number).filter(|r| !r.silent) else {
                 continue;
-            }
+            };
             let mut evidence = Vec::new();
             let holds = self.holds(&rule.condition, &mut evidence);
             if let Some(known) = self.known.get_mut(number) {
@@ -65,6 +73,19 @@ impl<'a> Evaluation<'a> {
             }
         }
         hits
+    }
+
+    /// Rules that can hold, as far as the gates tell.
+    fn awake(&self) -> Vec<Index> {
+        if self.seen.is_empty() && !self.set.gates.is_empty() {
+            return (0..self.set.rules.len()).collect();
+        }
+        let leaves = self.seen.iter().flat_map(|seen| {
+            let told = seen.sightings.chunk_by(|a, b| a.leaf == b.leaf);
+            let told = told.filter_map(|of_leaf| of_leaf.first().map(|s| s.leaf));
+            told.chain(seen.beyond.iter().copied())
+        });
+        self.set.plan.awake(leaves.map(|leaf| leaf as usize))
     }
 
     /// Whether one rule hits.
@@ -176,10 +197,10 @@ impl<'a> Evaluation<'a> {
             return false;
         };
         let texts = self.texts.of(leaf.place);
-        let answer = if self.gated && leaf.gated && !self.is_candidate(leaf.place, number) {
-            leaf.ask_nothing()
-        } else {
-            leaf.ask(texts)
+        let seen = self.sightings(leaf.place, number);
+        let answer = match seen {
+            Some([]) if leaf.gated => leaf.ask_nothing(),
+            _ => leaf.ask(texts, seen, &mut self.scratch.borrow_mut()),
         };
         if answer.holds {
             let label = self.set.labels.get(leaf.place).map_or("", String::as_str);
@@ -199,14 +220,20 @@ impl<'a> Evaluation<'a> {
         answer.holds
     }
 
-    fn is_candidate(&self, place: Index, leaf: Index) -> bool {
-        match (self.set.gates.get(place), self.candidates.get(place)) {
-            (Some(Some(gate)), Some(cell)) => cell
-                .get_or_init(|| gate.candidates(self.texts.of(place), self.set.leaves.len()))
-                .contains(leaf),
-            // Without a gate everything runs.
-            _ => true,
+    /// The literals of a leaf that were seen; `None` when that is not known, so that it has to look for itself.
+    fn sightings(&self, place: Index, leaf: Index) -> Option<&[Sighting]> {
+        let seen = self.seen.get(place)?;
+        self.set.gates.get(place)?.as_ref()?;
+        let leaf = u32::try_from(leaf).ok()?;
+        if seen.beyond.contains(&leaf) {
+            return None;
         }
+        let all = &seen.sightings;
+        let (from, to) = (
+            all.partition_point(|s| s.leaf < leaf),
+            all.partition_point(|s| s.leaf <= leaf),
+        );
+        all.get(from..to)
     }
 }
 

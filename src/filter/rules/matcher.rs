@@ -8,13 +8,15 @@ use serde_saphyr::Spanned;
 
 use super::compile::Compiled;
 use super::condition::{Bounds, Index, Leaf, TextsLeaf, Value};
+use super::gate::Seeker;
+use super::literal;
 use super::pattern::{PATTERN_BYTES, Pattern};
 use super::place::Place;
 use super::written::{Keys, Matcher, OneOrMany, listed};
 use crate::config::{Problem, Source, span_of};
 
-/// Shortest literal that a gate looks for.
-const GATED_BYTES: usize = 3;
+/// Literals that a gate looks for, by branch of the pattern.
+type Sought = Vec<(usize, Vec<Vec<u8>>)>;
 
 impl Compiled {
     pub(super) fn texts(
@@ -62,9 +64,13 @@ impl Compiled {
         }
         let place = self.intern(place);
         let leaf = self.leaves.len();
-        let gated = literals.is_some();
-        if let (Some(set), Some(of_place)) = (literals, self.literals.get_mut(place)) {
-            of_place.push((leaf, set));
+        let gated = match &value {
+            Value::Pattern(pattern) => pattern.is_gated(),
+            _ => !literals.is_empty(),
+        };
+        if let Some(of_place) = self.literals.get_mut(place) {
+            let seekers = literals.into_iter();
+            of_place.extend(seekers.map(|(branch, set)| (Seeker::new(leaf, branch), set)));
         }
         Some(Leaf::Texts(TextsLeaf {
             place,
@@ -150,9 +156,12 @@ impl Compiled {
         source: &Source,
         pattern: &str,
         span: Range<usize>,
-    ) -> Option<(Value, Option<Vec<Vec<u8>>>)> {
+    ) -> Option<(Value, Sought)> {
         match Pattern::new(pattern) {
-            Ok(pattern) => Some((Value::Pattern(pattern.regex), pattern.literals)),
+            Ok(mut pattern) => {
+                let literals = pattern.take_literals();
+                Some((Value::Pattern(pattern), literals))
+            }
             Err(refused) => {
                 let place = refused
                     .span
@@ -166,12 +175,7 @@ impl Compiled {
         }
     }
 
-    fn value(
-        &mut self,
-        source: &Source,
-        place: &Place,
-        keys: &Keys,
-    ) -> Option<(Value, Option<Vec<Vec<u8>>>)> {
+    fn value(&mut self, source: &Source, place: &Place, keys: &Keys) -> Option<(Value, Sought)> {
         let given = [
             keys.matches.as_ref().map(span_of),
             keys.contains.as_ref().map(span_of),
@@ -215,15 +219,16 @@ impl Compiled {
                 return None;
             };
             let gate: Vec<_> = literals.iter().map(|l| l.to_ascii_lowercase()).collect();
-            let gate = gate.iter().all(|l| l.len() >= GATED_BYTES).then_some(gate);
-            return Some((Value::Contains(automaton), gate));
+            let gated = gate.iter().all(|l| l.len() >= literal::SHORTEST);
+            let sought = if gated { vec![(0, gate)] } else { Vec::new() };
+            return Some((Value::Contains(automaton), sought));
         }
         if let Some(list) = &keys.equals {
             let mut set: HashSet<Vec<u8>> = self.literals(source, list).into_iter().collect();
             if ignore_case {
                 set = set.into_iter().map(|l| l.to_ascii_lowercase()).collect();
             }
-            return Some((Value::Equals { set, ignore_case }, None));
+            return Some((Value::Equals { set, ignore_case }, Vec::new()));
         }
         if let Some(list) = &keys.domains {
             if !place.holds_domains() {
@@ -236,9 +241,9 @@ impl Compiled {
                     .help("`domains` goes with addresses, domains, url_host, helo and client_name"),
                 );
             }
-            return Some((Value::Domains(self.domains(source, list)), None));
+            return Some((Value::Domains(self.domains(source, list)), Vec::new()));
         }
-        Some((Value::Anything, None))
+        Some((Value::Anything, Vec::new()))
     }
 
     fn literals(&mut self, source: &Source, list: &OneOrMany) -> Vec<Vec<u8>> {

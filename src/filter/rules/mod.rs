@@ -4,11 +4,13 @@
 //! with what matched. Rules are data: nothing in them is run, matching is linear in time, and a set is
 //! taken whole or not at all. `docs/rules.md` teaches the language.
 //!
-//! From file to hit: `written` (as serde reads it), `compile` (checked; `matcher`, `chain`,
-//! `pattern`, `literal`), `gate`
-//! (one pass tells which patterns can match), `place` and `texts` (where they look, taken out once),
+//! From file to hit: `written` (as serde reads it), `compile` (checked; `matcher`, `chain`, `pattern` and its
+//! `branch`es, `literal`), `gate` (one pass tells which patterns can match, and where), `place` and `texts`
+//! (where they look, taken out once), `plan` (which rules can hold at all),
 //! `condition` and `evaluation` (the answer), `example` (tests in rules).
 
+mod backtracker;
+mod branch;
 mod chain;
 mod check;
 mod compile;
@@ -22,6 +24,8 @@ mod matcher;
 mod options;
 mod pattern;
 mod place;
+mod plan;
+mod rarity;
 mod relation;
 mod ruleset;
 mod shipped;

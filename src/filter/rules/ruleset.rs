@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::compile::{Compiled, compile};
-use super::condition::{Leaf, Node};
+use super::condition::{Leaf, Node, Value};
 use super::evaluation::Evaluation;
 use super::example;
 use super::gate::Gate;
 use super::place::Place;
+use super::plan::Plan;
 use super::texts::{RAW_BYTES, Subject};
 use super::written;
 use crate::config::{Problem, Problems, Source, parse_yaml};
@@ -76,6 +77,7 @@ pub struct RuleSet {
     pub(super) places: Vec<Place>,
     pub(super) labels: Vec<String>,
     pub(super) gates: Vec<Option<Gate>>,
+    pub(super) plan: Plan,
     version: String,
 }
 
@@ -146,38 +148,27 @@ impl RuleSet {
             ..
         } = compile(&parsed);
         problems.extend(found);
-        let mut gates = Vec::new();
-        for entries in &literals {
-            gates.push(if entries.is_empty() {
-                None
-            } else {
-                match Gate::new(entries) {
-                    Ok(gate) => Some(gate),
-                    Err(e) => {
-                        problems.push(Problem::without_place(format!(
-                            "the literals of the rules do not fit into one automaton: {e}"
-                        )));
-                        None
-                    }
-                }
-            });
-        }
+        let gate = |entries: &Vec<_>| (!entries.is_empty()).then(|| Gate::new(entries));
+        let gates = literals.iter().map(gate).collect();
+        let plan = match problems.is_empty() {
+            true => Plan::new(&rules, &leaves),
+            false => Plan::default(),
+        };
         let mut version = digest.finalize().to_hex().to_string();
         version.truncate(12);
-        let mut set = RuleSet {
+        let set = RuleSet {
             labels: places.iter().map(Place::label).collect(),
             rules,
             leaves,
             places,
             gates,
+            plan,
             version,
         };
         if problems.is_empty() {
             problems = example::run(&set, &parsed);
         }
         if problems.is_empty() {
-            // The tests have run every rule once; messages run few of them.
-            set.leaves.iter_mut().for_each(Leaf::renew);
             return Ok(set);
         }
         // In the order of the files, from top to bottom.
@@ -253,7 +244,8 @@ impl RuleSet {
                                 | Place::Raw
                         )
                     );
-                    long && !leaf.gated && !leaf.counts_only()
+                    let always = matches!(&leaf.value, Value::Pattern(p) if p.runs_always());
+                    long && always
                 }
                 _ => false,
             },
