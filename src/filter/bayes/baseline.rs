@@ -154,6 +154,7 @@ impl Baseline {
                 trained_at: file.trained_at,
                 seed: file.seed,
                 sources: file.sources,
+                figures: Vec::new(),
             },
             classifier,
         })

@@ -46,6 +46,23 @@ impl Evaluation {
         (ham > 0.0 && spam_below > 0.0).then(|| 100.0 * bad / (ham * spam_below))
     }
 
+    /// The figures that a model carries with it, in lines.
+    pub(super) fn figures(&self) -> Vec<String> {
+        let (ham, spam) = (self.count(Class::Ham), self.count(Class::Spam));
+        let mut figures = vec![format!("five folds: {ham} ham, {spam} spam")];
+        if let Some(roca) = self.one_minus_roca() {
+            figures.push(format!("1-ROCA: {roca:.4} %"));
+        }
+        for threshold in [0.5, 0.9, 0.99] {
+            figures.push(format!(
+                "at {threshold}: {} ham lost, {} spam missed",
+                self.ham_at(threshold),
+                self.spam_below(threshold)
+            ));
+        }
+        figures
+    }
+
     /// How many ham messages got `probability` or more.
     pub fn ham_at(&self, probability: f64) -> usize {
         self.judged

@@ -22,24 +22,34 @@ pub(crate) mod durable;
 mod engine;
 mod evaluation;
 mod features;
+mod fitting;
 mod format;
+mod journal;
+mod learner;
+mod lesson;
 mod logistic;
 mod model;
 mod options;
 mod receiving;
+mod route;
 mod table;
 #[cfg(test)]
 mod tests;
 mod tokens;
 mod training;
+mod undone;
 mod words;
 
 pub use duplicates::{Sketch, clusters};
 pub use engine::{Engine, EngineKind, Judgement, ModelError};
 pub use evaluation::{Evaluation, Judged};
+pub use journal::{Journal, Position};
+pub use learner::Learner;
+pub use lesson::{Change, Digest, Lesson, Origin, Teaching};
 pub(crate) use logistic::Random;
 pub use model::{Facts, Telling};
 pub use options::{MODEL, Options, Point, build};
+pub use receiving::Receiving;
 pub(crate) use receiving::receiving_side;
 pub use training::{Read, TrainError, Trained, Trainer, judge_all};
 
