@@ -7,6 +7,7 @@ mod check;
 pub mod corpus;
 pub mod evaluate;
 mod generate;
+pub mod learn;
 mod logging;
 pub mod model;
 mod printable;
@@ -52,6 +53,13 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     /// Find what is wrong with sorted mail before anything is learned from it.
     Corpus(corpus::CorpusArgs),
+    /// Tell the classifier what single messages are, after the training.
+    Learn {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(flatten)]
+        args: learn::LearnArgs,
+    },
     /// List models, compare them, put one into force, go back.
     Model {
         #[command(flatten)]
@@ -108,6 +116,10 @@ pub fn run() -> ExitCode {
         Command::Train { config, args } => train::run(args, &config),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Corpus(args) => corpus::run(args),
+        Command::Learn { config, args } => match told(config.load()) {
+            Some(config) => learn::run(&args, &config),
+            None => Ok(ExitCode::FAILURE),
+        },
         Command::Model { config, args } => match told(config.load()) {
             Some(config) => model::run(args, &config),
             None => Ok(ExitCode::FAILURE),

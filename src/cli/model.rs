@@ -126,7 +126,7 @@ pub(super) fn run(args: ModelArgs, config: &Config) -> anyhow::Result<ExitCode> 
                 pinned.ham, pinned.spam,
             )?;
         }
-        ModelCommand::Promote(args) => return promote(&mut out, config, &args, None),
+        ModelCommand::Promote(args) => return promote(&mut out, config, &args),
         ModelCommand::Rollback { model } => rollback(&mut out, &registry, model.as_deref())?,
         ModelCommand::Diff(args) => diff(&mut out, &registry, &args)?,
     }
@@ -144,22 +144,16 @@ pub(super) fn promote_trained(
     out: &mut impl Write,
     config: &Config,
     model: &Path,
-    kept_from: Option<&str>,
 ) -> anyhow::Result<ExitCode> {
     let args = PromoteArgs {
         model: model.display().to_string(),
         force: false,
         keep: KEEP,
     };
-    promote(out, config, &args, kept_from)
+    promote(out, config, &args)
 }
 
-fn promote(
-    out: &mut impl Write,
-    config: &Config,
-    args: &PromoteArgs,
-    kept_from: Option<&str>,
-) -> anyhow::Result<ExitCode> {
+fn promote(out: &mut impl Write, config: &Config, args: &PromoteArgs) -> anyhow::Result<ExitCode> {
     let registry = &registry(config);
     let file = Path::new(&args.model);
     let candidate = if file.is_file() {
@@ -172,7 +166,6 @@ fn promote(
         engine: config.file.bayes.engine,
         force: args.force,
         keep: usize::from(args.keep),
-        kept_from,
     };
     let outcome = promotion::promote(registry, &candidate, how, &mut progress)?;
     progress.end();
@@ -201,11 +194,12 @@ fn told(out: &mut impl Write, registry: &Registry, outcome: &Outcome) -> io::Res
         )?,
         (false, ..) => writeln!(out, "{id} is kept aside: {reason}")?,
     }
-    if outcome.unfair && !trial.passed {
+    if outcome.known_before > 0 && !trial.passed {
         writeln!(
             out,
-            "note: nothing says that the model in force was trained without the pinned messages. If it learned them, no \
-             honest model does better: then use --force, and from now on `mailweir train --promote`"
+            "note: the model in force has learned {} of the pinned messages, so no honest model does better on them. Look at the \
+             figures, use --force if you agree, and train with --promote from now on",
+            outcome.known_before
         )?;
     }
     for id in &outcome.removed {

@@ -72,19 +72,13 @@ pub(super) fn run(mut args: TrainArgs, config: &ConfigArgs) -> anyhow::Result<Ex
         false => None,
     };
     let mut kind = args.engine.unwrap_or_default();
-    let mut kept_from = None;
     if let Some(config) = &promoting {
         let registry = super::model::registry(config);
         kind = config.file.bayes.engine;
         // A folder that cannot be changed is better found out before the training than after it.
-        kept_from = registry
-            .change()?
-            .book
-            .pinned
-            .as_ref()
-            .map(|p| p.digest.clone());
+        let pinned = registry.change()?.book.pinned.is_some();
         args.model = registry.candidate();
-        if kept_from.is_some() {
+        if pinned {
             args.leave_out.push(registry.validation());
         }
     }
@@ -142,8 +136,7 @@ pub(super) fn run(mut args: TrainArgs, config: &ConfigArgs) -> anyhow::Result<Ex
     }
     if let Some(config) = &promoting {
         writeln!(out)?;
-        let promoted =
-            super::model::promote_trained(&mut out, config, &args.model, kept_from.as_deref());
+        let promoted = super::model::promote_trained(&mut out, config, &args.model);
         // The folder of models has its own copy.
         let _ = std::fs::remove_file(&args.model);
         return promoted;

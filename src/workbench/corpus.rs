@@ -189,7 +189,7 @@ fn read(paths: &[(Mark, PathBuf)], watch: &mut dyn Watch) -> (Vec<Item>, Traits)
             .map(|(mark, sample)| ((mark, (sample.path.clone(), sample.number)), sample));
         let looked_at = each(named.collect(), |mail| {
             let digest = *blake3::hash(mail.raw()).as_bytes();
-            (digest, Sketch::of_mail(mail), Observed::of(mail))
+            (digest, Sketch::of_mail(&mail), Observed::of(&mail))
         });
         for ((mark, name), (digest, sketch, observed)) in looked_at {
             if let Some(class) = mark.class.filter(|_| !mark.test) {

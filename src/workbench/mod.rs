@@ -2,7 +2,7 @@
 //!
 //! [`reading`] turns paths into messages, many at a time and never more than fit. [`evaluation`] asks
 //! engines and models about messages that they have not learned, in one of three designs: [`folds`],
-//! held out, or [`online`]. [`ranking`], [`interval`], [`bootstrap`] and [`figures`] make numbers of the
+//! held out, or [`online`]. [`Ranking`](crate::filter::bayes::Ranking), [`interval`], [`bootstrap`] and [`figures`] make numbers of the
 //! answers, [`scores`] writes them down. [`corpus`] looks for what is wrong with the messages
 //! themselves. [`registry`] keeps models, and [`promotion`] decides which of them the daemon uses.
 //!
@@ -18,12 +18,11 @@ pub mod interval;
 pub mod leakage;
 pub mod online;
 pub mod promotion;
-pub mod ranking;
 pub mod reading;
 pub mod registry;
 pub mod scores;
 
-use crate::filter::bayes::Class;
+use crate::filter::bayes::{Class, Ranking};
 
 /// One message as an evaluation sees it: what it is, and what was said of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,6 +33,11 @@ pub struct Answer {
     pub score: Score,
     /// Messages of the same unit are nearly the same, and count as one draw in a bootstrap.
     pub unit: usize,
+}
+
+/// The answers in the order of their scores.
+pub fn ranked(answers: &[Answer]) -> Ranking {
+    Ranking::new(answers.iter().map(|a| (a.class, a.score.odds)))
 }
 
 /// What an engine says of a message.

@@ -7,6 +7,8 @@
 //!    messages that only one of the two misses, at 5 % (McNemar 1947, exact).
 //! 3. Its 1-ROCA is not higher beyond chance: the 95 % interval of the paired difference reaches 0.
 //!
+//! Before that, a model that has learned any of the pinned messages fails: it would be judged by what it knows by heart.
+//!
 //! A model that fails stays in the folder with the reason. Without a model in force there is nothing to do
 //! worse than, and without pinned messages nothing to compare on: then only a person's word promotes.
 
@@ -98,9 +100,8 @@ pub struct Outcome {
     pub in_force: bool,
     /// The figures of the one in force and of the new one, if they were compared.
     pub comparison: Option<(Evaluation, Comparison)>,
-    /// Whether nothing says that the model before was trained without the pinned messages: if it learned them, no
-    /// honest model can do better.
-    pub unfair: bool,
+    /// Pinned messages that the model before has learned: where there are any, no honest model can do better.
+    pub known_before: usize,
     /// Models that were removed because the folder was full.
     pub removed: Vec<String>,
 }
@@ -256,14 +257,13 @@ pub fn judge_pinned(
 pub fn promote(
     registry: &Registry,
     candidate: &Candidate,
-    how: How<'_>,
+    how: How,
     watch: &mut dyn Watch,
 ) -> Result<Outcome, PromotionError> {
     let How {
         engine,
         force,
         keep,
-        kept_from,
     } = how;
     let mut changing = registry.change()?;
     let id = match candidate {
@@ -278,7 +278,7 @@ pub fn promote(
             configured: engine.name(),
         });
     }
-    let (trial, comparison) = trial(
+    let (trial, comparison, known_before) = trial(
         registry,
         &changing,
         from.as_deref(),
@@ -289,11 +289,7 @@ pub fn promote(
     let in_force = trial.passed || force;
     if let Some(entry) = changing.book.models.iter_mut().find(|m| m.id == id) {
         entry.trial = Some(trial.clone());
-        if kept_from.is_some() {
-            entry.kept_from = kept_from.map(str::to_owned);
-        }
     }
-    let unfair = unfair(&changing, from.as_deref(), comparison.is_some());
     changing.write()?;
     let mut removed = Vec::new();
     if in_force && from.as_deref() != Some(&id) {
@@ -311,22 +307,20 @@ pub fn promote(
         trial,
         in_force,
         comparison,
-        unfair,
+        known_before,
         removed,
     })
 }
 
 /// How to promote.
 #[derive(Clone, Copy, Debug)]
-pub struct How<'a> {
+pub struct How {
     /// The engine that the daemon is configured for.
     pub engine: EngineKind,
     /// Whatever the trial says.
     pub force: bool,
     /// Models that stay in the folder.
     pub keep: usize,
-    /// The digest of the validation set that was kept from the training, where that is known.
-    pub kept_from: Option<&'a str>,
 }
 
 /// A model to promote.
@@ -338,13 +332,8 @@ pub enum Candidate {
     Known(String),
 }
 
-fn unfair(changing: &Changing<'_>, live: Option<&str>, compared: bool) -> bool {
-    let pinned = changing.book.pinned.as_ref().map(|p| &p.digest);
-    let kept_from = live
-        .and_then(|id| changing.book.entry(id))
-        .and_then(|e| e.kept_from.as_ref());
-    compared && kept_from != pinned
-}
+/// The trial, what it was based on, and how many pinned messages the model before has learned.
+type Tried = (Trial, Option<(Evaluation, Comparison)>, usize);
 
 fn trial(
     registry: &Registry,
@@ -353,7 +342,7 @@ fn trial(
     (id, new): (&str, Engine),
     force: bool,
     watch: &mut dyn Watch,
-) -> Result<(Trial, Option<(Evaluation, Comparison)>), PromotionError> {
+) -> Result<Tried, PromotionError> {
     let untried = |passed, reason: &str| Trial {
         at: now(),
         against: live.map(str::to_owned),
@@ -366,28 +355,44 @@ fn trial(
     };
     let pinned = changing.book.pinned.as_ref();
     let Some(live) = live else {
-        return Ok((untried(true, "no model was in force before"), None));
+        return Ok((untried(true, "no model was in force before"), None, 0));
     };
     if live == id {
-        return Ok((untried(true, "it is in force already"), None));
+        return Ok((untried(true, "it is in force already"), None, 0));
     }
     if pinned.is_none() && force {
         return Ok((
             untried(false, "there was no validation set to try it on"),
             None,
+            0,
         ));
     }
     // A model in force that cannot be loaded serves nobody: whatever works is better.
     let Ok(old) = changing.load(live) else {
-        return Ok((untried(true, "the model in force cannot be loaded"), None));
+        return Ok((
+            untried(true, "the model in force cannot be loaded"),
+            None,
+            0,
+        ));
     };
     let models = [(live.to_owned(), old), (id.to_owned(), new)];
     let evaluation = judge_pinned(registry, pinned, &models, watch)?;
     let comparison = evaluation.compare();
+    let learned = |engine: &Engine| {
+        let pinned = evaluation.members.iter();
+        pinned
+            .filter(|m| engine.learned(&m.digest).is_some())
+            .count()
+    };
+    let [known_before, known] =
+        [0, 1].map(|i| models.get(i).map_or(0, |(_, engine)| learned(engine)));
     let verdict = match (
         comparison.runs.as_slice(),
         comparison.differences.as_slice(),
     ) {
+        _ if known > 0 => Err(format!(
+            "it has learned {known} of the pinned messages, so they cannot judge it"
+        )),
         ([(_, old), (_, new)], [(_, difference)]) => rule(old, new, difference),
         _ => Err("there was nothing to compare".to_owned()),
     };
@@ -401,7 +406,7 @@ fn trial(
         spam_missed: figures.map(|f| f.spam_misclassified.count),
         ..untried(false, "")
     };
-    Ok((trial, Some((evaluation, comparison))))
+    Ok((trial, Some((evaluation, comparison)), known_before))
 }
 
 /// The rule of the module's contract: why the new model may go live, or why not.
@@ -461,8 +466,7 @@ fn sign_test(worse: usize, better: usize) -> f64 {
 mod tests {
     use super::*;
     use crate::workbench::bootstrap::Draws;
-    use crate::workbench::ranking::Ranking;
-    use crate::workbench::{Answer, Score};
+    use crate::workbench::{Answer, Score, ranked};
 
     #[test]
     fn the_sign_test_gives_known_chances() {
@@ -492,7 +496,7 @@ mod tests {
 
     fn judged(old: (usize, usize), new: (usize, usize)) -> Result<String, String> {
         let (old, new) = (answers(old.0, old.1), answers(new.0, new.1));
-        let (r, s) = (Ranking::new(&old), Ranking::new(&new));
+        let (r, s) = (ranked(&old), ranked(&new));
         let draws = Draws::new(&old, 200, 1);
         let cut = Cut::default();
         let difference = Difference::between((&old, &r), (&new, &s), cut, &draws);

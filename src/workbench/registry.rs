@@ -78,8 +78,6 @@ pub struct Entry {
     pub spam: u64,
     /// When it was taken in, seconds since 1970.
     pub added_at: i64,
-    /// The digest of the validation set that was kept from its training; none where nobody knows.
-    pub kept_from: Option<String>,
     /// What became of it when it was to be promoted.
     pub trial: Option<Trial>,
 }
@@ -414,7 +412,6 @@ impl Changing<'_> {
                 ham: facts.ham,
                 spam: facts.spam,
                 added_at: now(),
-                kept_from: None,
                 trial: None,
             });
             self.write()?;

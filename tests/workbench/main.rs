@@ -12,3 +12,4 @@ mod letters;
 mod place;
 mod promotion;
 mod training;
+mod tutorial;

@@ -31,7 +31,8 @@ fn commands(page: &str) -> Vec<String> {
 
 #[test]
 fn the_tutorial_works_as_it_is_written() {
-    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/training.md")).unwrap();
+    let page =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/training.md")).unwrap();
     let blocks = commands(&page);
     assert!(blocks.len() >= 8, "{blocks:?}");
     let place = Place::new();
@@ -60,6 +61,9 @@ fn the_tutorial_works_as_it_is_written() {
             String::from_utf8_lossy(&out.stderr)
         );
     }
-    assert!(place.path("data/model.mwb").is_symlink(), "the tutorial ends without a model in force");
+    assert!(
+        place.path("data/model.mwb").is_symlink(),
+        "the tutorial ends without a model in force"
+    );
     assert!(place.path("report.html").is_file());
 }
