@@ -49,6 +49,9 @@ pub trait Filter: Send + Sync + 'static {
         false
     }
 
+    /// A verdict was reached on a message, from what every filter said. For filters that learn; returns at once.
+    fn concluded(&self, _scan: &Arc<Scan>, _reports: &[Report]) {}
+
     /// Begins a check for one transaction.
     fn check(&self) -> Box<dyn Check>;
 }

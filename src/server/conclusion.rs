@@ -88,6 +88,9 @@ impl Transaction {
         let subject = scan.mail.subject();
         count(&services.metrics, &verdict);
         log(&id, &scan.envelope, &subject, bytes, &verdict, started);
+        for filter in engine.chain.members() {
+            filter.concluded(&scan, &verdict.reports);
+        }
 
         let mut reply = plan.reply;
         if plan.store {

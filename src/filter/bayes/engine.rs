@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -12,6 +13,7 @@ use super::baseline::{self, Baseline};
 use super::durable;
 use super::features::{Settings, features};
 use super::format;
+use super::journal::Position;
 use super::learner;
 use super::lesson::{Digest, Lesson, Origin, Teaching};
 use super::model::{Facts, Model, Telling};
@@ -62,13 +64,14 @@ pub enum ModelError {
 }
 
 /// A classifier, ready to be asked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Engine(Inner);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Inner {
     Osb(Box<Model>),
-    Bayespam(Box<Baseline>),
+    // Never changed, and the crate's table cannot be copied.
+    Bayespam(Arc<Baseline>),
 }
 
 /// What an engine says of one message.
@@ -90,7 +93,7 @@ impl From<Model> for Engine {
 
 impl From<Baseline> for Engine {
     fn from(baseline: Baseline) -> Engine {
-        Engine(Inner::Bayespam(Box::new(baseline)))
+        Engine(Inner::Bayespam(Arc::new(baseline)))
     }
 }
 
@@ -152,11 +155,24 @@ impl Engine {
             path: path.to_owned(),
             error,
         };
-        let bytes = match &self.0 {
-            Inner::Osb(model) => format::encode(model),
-            Inner::Bayespam(baseline) => baseline.encode().map_err(|e| io(e.into()))?,
-        };
+        let bytes = self.encode().map_err(io)?;
         durable::replace(path, &bytes).map_err(io)
+    }
+
+    /// The bytes of the model file.
+    pub(super) fn encode(&self) -> io::Result<Vec<u8>> {
+        match &self.0 {
+            Inner::Osb(model) => Ok(format::encode(model)),
+            Inner::Bayespam(baseline) => baseline.encode().map_err(io::Error::from),
+        }
+    }
+
+    /// Up to where the model holds its journal.
+    pub(super) fn position(&self) -> Position {
+        match &self.0 {
+            Inner::Osb(model) => model.position,
+            Inner::Bayespam(_) => Position::default(),
+        }
     }
 
     /// An engine `osb` that knows nothing yet.
@@ -183,6 +199,14 @@ impl Engine {
         match &self.0 {
             Inner::Osb(model) => Some(learner::lesson(model, mail, teaching, origin, at)),
             Inner::Bayespam(_) => None,
+        }
+    }
+
+    /// Makes models comparable that came to the same by other journals.
+    #[cfg(test)]
+    pub(super) fn forget_position(&mut self) {
+        if let Inner::Osb(model) = &mut self.0 {
+            model.position = Position::default();
         }
     }
 

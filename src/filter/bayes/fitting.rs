@@ -103,7 +103,7 @@ impl Trainer {
         model.table = Table::new(entries.into_iter());
         model.bias = fitted.words.bias;
         model.views = fitted.views;
-        model.ledger = Ledger::of_trained(self.learned.iter().map(|l| (&l.digest, l.class)));
+        model.ledger = Ledger::of_trained(self.learned.iter().map(|l| (&l.identity, l.class)));
         (model.into(), evaluation)
     }
 

@@ -6,6 +6,9 @@
 //! Reading takes nothing on trust: each count is checked against the bytes that are there, each number
 //! against its range.
 
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+
 use super::calibration::Calibration;
 use super::features::{self, Settings, VIEWS, WINDOW};
 use super::journal::Position;
@@ -100,6 +103,15 @@ pub(super) fn encode(model: &Model) -> Vec<u8> {
     let digest = blake3::hash(&out.0);
     out.put(digest.as_bytes());
     out.0
+}
+
+/// The checksum at the end of a model file, to tell whether it is still the same one. `None` where there is none.
+pub(super) fn checksum_of(path: &Path) -> Option<[u8; DIGEST]> {
+    let mut file = std::fs::File::open(path).ok()?;
+    file.seek(SeekFrom::End(-(DIGEST as i64))).ok()?;
+    let mut digest = [0; DIGEST];
+    file.read_exact(&mut digest).ok()?;
+    Some(digest)
 }
 
 struct Writer(Vec<u8>);

@@ -113,19 +113,37 @@ impl Journal {
         }
     }
 
-    /// Takes the lessons out that a model holds by now: what lies up to `position` goes, what was
-    /// appended meanwhile stays, in a journal with a new id. The model must be durable already.
+    /// Takes the lessons out that a model holds: while no one else may write, `save` makes the model durable;
+    /// then what lies up to `position` goes, and what was appended meanwhile stays, in a journal with a new id. Gives
+    /// the place in it that comes after what the model holds. Nothing is done, and nothing given, when another
+    /// process was faster or `save` declines.
     ///
     /// # Errors
-    /// What the system says; the old journal is then untouched.
-    pub(super) fn drop_until(&self, position: Position) -> Result<(), ModelError> {
+    /// What the system says; the journal is then as it was.
+    pub(super) fn fold(
+        &self,
+        position: Position,
+        save: impl FnOnce() -> io::Result<bool>,
+    ) -> Result<Option<Position>, ModelError> {
         let mut file = self.open_to_write()?;
         let tail = self.read(&mut file, Some(position))?;
+        if tail.position.journal != position.journal || tail.damaged {
+            return Ok(None);
+        }
+        if !save().map_err(|e| self.failed(e))? {
+            return Ok(None);
+        }
+        // A crash here leaves the old journal with a model that says how much of it to pass over.
         let mut bytes = header();
+        let journal = bytes.last_chunk().copied().unwrap_or_default();
         for lesson in &tail.lessons {
             encode(lesson, &mut bytes);
         }
-        durable::replace(&self.path, &bytes).map_err(|e| self.failed(e))
+        durable::replace(&self.path, &bytes).map_err(|e| self.failed(e))?;
+        Ok(Some(Position {
+            journal,
+            offset: HEADER,
+        }))
     }
 
     fn failed(&self, error: io::Error) -> ModelError {

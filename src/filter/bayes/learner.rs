@@ -16,6 +16,7 @@ use super::Class;
 use super::calibration::Calibration;
 use super::engine::{Engine, Judgement};
 use super::features::{Features, Settings, features};
+use super::identity::identity;
 use super::journal::Position;
 use super::lesson::{Change, Digest, Lesson, Origin, Teaching};
 use super::logistic::Random;
@@ -223,16 +224,8 @@ impl Learner {
         self.history.len()
     }
 
-    pub(super) fn position(&self) -> Position {
-        self.model.position
-    }
-
     pub(super) fn set_position(&mut self, position: Position) {
         self.model.position = position;
-    }
-
-    pub(super) fn facts(&self) -> &super::model::Facts {
-        &self.model.facts
     }
 }
 
@@ -245,7 +238,7 @@ pub(super) fn lesson(
     at: u64,
 ) -> Lesson {
     Lesson {
-        digest: *blake3::hash(mail.raw()).as_bytes(),
+        digest: identity(mail),
         teaching,
         origin,
         at,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::Class;
 use super::features::Features;
 
-/// BLAKE3 digest of the bytes of a message.
+/// BLAKE3 digest that names a message, the same at the MTA and in the folder that it was delivered to.
 pub type Digest = [u8; 32];
 
 /// Who says what a message is.
@@ -24,6 +24,16 @@ pub enum Origin {
     Human,
 }
 
+impl Origin {
+    /// The word in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Origin::Auto => "auto",
+            Origin::Human => "human",
+        }
+    }
+}
+
 /// What to do with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Teaching {
@@ -31,6 +41,17 @@ pub enum Teaching {
     Learn(Class),
     /// As if it had never been learned.
     Forget,
+}
+
+impl Teaching {
+    /// The word in metrics and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Teaching::Learn(Class::Ham) => "ham",
+            Teaching::Learn(Class::Spam) => "spam",
+            Teaching::Forget => "forget",
+        }
+    }
 }
 
 /// One lesson. [`Engine::lesson`](super::Engine::lesson) makes it.

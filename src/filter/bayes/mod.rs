@@ -13,6 +13,7 @@
 //! A model never changes while it is used: the chain is rebuilt with the new one. The same message
 //! and model give the same result on every machine.
 
+mod autolearn;
 mod baseline;
 mod calibration;
 mod check;
@@ -24,9 +25,13 @@ mod evaluation;
 mod features;
 mod fitting;
 mod format;
+mod identity;
 mod journal;
 mod learner;
 mod lesson;
+mod live;
+#[cfg(test)]
+mod live_tests;
 mod logistic;
 mod model;
 mod options;
@@ -41,6 +46,7 @@ mod training;
 mod undone;
 mod words;
 
+pub use autolearn::Autolearn;
 pub use baseline::BaselineLearner;
 pub use duplicates::{Sketch, clusters};
 pub use engine::{Engine, EngineKind, Judgement, ModelError};

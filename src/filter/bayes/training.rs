@@ -24,6 +24,8 @@ use super::duplicates::{Sketch, clusters};
 use super::engine::{Engine, EngineKind, odds};
 use super::evaluation::{Evaluation, Judged};
 use super::features::{Settings, VIEWS, features};
+use super::identity::identity;
+use super::lesson::Digest;
 use super::logistic::Random;
 use super::model::Facts;
 use super::receiving::Receiving;
@@ -84,7 +86,10 @@ pub struct Trainer {
 /// A message as it is kept for training.
 pub(super) struct Learned {
     pub(super) class: Class,
-    pub(super) digest: [u8; 32],
+    /// Of its bytes: what is the same byte for byte is learned once.
+    digest: [u8; 32],
+    /// What it is known by to later lessons.
+    pub(super) identity: Digest,
     name: (PathBuf, Option<usize>),
     sketch: Sketch,
     /// Numbers of its words and pairs; in the end, of those that are kept.
@@ -152,10 +157,11 @@ impl Trainer {
                     EngineKind::Bayespam => baseline::text(&mail, max_bytes),
                 };
                 let sketch = Sketch::of(&features.hashes);
+                let digest = (digest, identity(&mail));
                 (digest, (sample.path, sample.number), sketch, features, text)
             })
             .collect();
-        for (digest, name, sketch, features, text) in read {
+        for ((digest, identity), name, sketch, features, text) in read {
             let mut words = Vec::with_capacity(features.hashes.len());
             for hash in &features.hashes {
                 let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
@@ -165,6 +171,7 @@ impl Trainer {
             self.learned.push(Learned {
                 class,
                 digest,
+                identity,
                 name,
                 sketch,
                 total: words.len(),
