@@ -1,7 +1,8 @@
 //! The commands, one file each.
 //!
 //! Exit codes: 0 done; 1 something failed, as the message on standard error says; 2 the command line is
-//! wrong. `send` adds 3 (refused for now) and 4 (refused for good).
+//! wrong. `send` adds 3 (refused for now) and 4 (refused for good), `train` and `model promote` 3
+//! (kept aside), `learn` 75 (try again).
 
 mod check;
 pub mod corpus;

@@ -12,12 +12,15 @@ use super::evaluate::{self, reading, shown};
 use super::printable::printable;
 use super::progress::Progress;
 use crate::config::Config;
-use crate::filter::bayes::Engine;
+use crate::filter::bayes::{self, Engine};
+use crate::mail::Mail;
+use crate::mail::corpus::Corpus;
 use crate::workbench::Cut;
 use crate::workbench::evaluation::{Comparison, Evaluation};
 use crate::workbench::promotion::{self, Candidate, How, Outcome};
 use crate::workbench::registry::{Book, Entry, Registry, Why};
 use crate::workbench::scores;
+use crate::workbench::tokens::Tokens;
 
 /// `mailweir model`
 #[derive(Clone, Debug, clap::Args)]
@@ -52,6 +55,8 @@ enum ModelCommand {
         /// Another one: id or its beginning
         model: Option<String>,
     },
+    /// Say which features of a message speak for spam and for ham, by the model in force and all lessons since
+    Explain(ExplainArgs),
     /// Compare two models: where they come from, and what they say of the same messages
     Diff(DiffArgs),
 }
@@ -80,6 +85,19 @@ struct PromoteArgs {
     /// Models that are kept; the oldest others are removed
     #[arg(long, value_name = "N", default_value_t = KEEP, value_parser = clap::value_parser!(u16).range(2..))]
     keep: u16,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+struct ExplainArgs {
+    /// Messages, folders of them, Maildirs or mboxes
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Features of each side
+    #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    most: u16,
+    /// Print one JSON object a message
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -128,6 +146,7 @@ pub(super) fn run(args: ModelArgs, config: &Config) -> anyhow::Result<ExitCode> 
         }
         ModelCommand::Promote(args) => return promote(&mut out, config, &args),
         ModelCommand::Rollback { model } => rollback(&mut out, &registry, model.as_deref())?,
+        ModelCommand::Explain(args) => explain(&mut out, &registry, config, &args)?,
         ModelCommand::Diff(args) => diff(&mut out, &registry, &args)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -135,8 +154,8 @@ pub(super) fn run(args: ModelArgs, config: &Config) -> anyhow::Result<ExitCode> 
 
 /// The models of that configuration.
 pub(super) fn registry(config: &Config) -> Registry {
-    let bayes = &config.file.bayes;
-    Registry::of(&bayes.model_path(&config.base, &config.data_dir))
+    let options = &config.file.bayes;
+    Registry::of(&options.model_path(&config.base, &config.data_dir))
 }
 
 /// Promotes what was just trained, as `mailweir model promote` does.
@@ -291,6 +310,56 @@ fn changed(out: &mut impl Write, evaluation: &Evaluation, most: usize) -> io::Re
             out,
             "  is {class:<5}{from:>7} {a:.4} -> {to:>6} {b:.4}  {name}"
         )?;
+    }
+    Ok(())
+}
+
+fn explain(
+    out: &mut impl Write,
+    registry: &Registry,
+    config: &Config,
+    args: &ExplainArgs,
+) -> anyhow::Result<()> {
+    let path = registry.pointer();
+    let engine = bayes::current(path, config.file.bayes.engine)?
+        .ok_or_else(|| bayes::ModelError::Missing(path.to_owned()))?;
+    for sample in args.files.iter().flat_map(Corpus::new) {
+        let sample = sample?;
+        let mail = Mail::parse(sample.raw, &config.mail_limits);
+        let tokens = Tokens::of(&engine, &mail, usize::from(args.most));
+        let name = scores::shown(&(sample.path, sample.number));
+        if args.json {
+            let value = serde_json::json!({ "path": name, "tokens": tokens });
+            writeln!(out, "{value}")?;
+            continue;
+        }
+        let learned = tokens.learned.as_ref();
+        let learned = learned.map_or(String::new(), |class| format!(", learned as {class}"));
+        writeln!(
+            out,
+            "{}: probability {:.4}, log odds {:+.2}{learned}",
+            printable(&name, 200),
+            tokens.probability,
+            tokens.odds
+        )?;
+        for (side, of_side) in [("spam", &tokens.spam), ("ham", &tokens.ham)] {
+            writeln!(
+                out,
+                "  for {side:<5} {:>7}  {:>16}  {:>16}",
+                "odds", "in ham", "in spam"
+            )?;
+            for token in of_side {
+                let seen = |count: u32, share: f64| format!("{count} ({:.1} %)", 100.0 * share);
+                writeln!(
+                    out,
+                    "            {:>+7.3}  {:>16}  {:>16}  {}",
+                    token.odds,
+                    seen(token.ham, token.ham_share),
+                    seen(token.spam, token.spam_share),
+                    printable(&token.name, 80)
+                )?;
+            }
+        }
     }
     Ok(())
 }

@@ -4,7 +4,8 @@
 //! engines and models about messages that they have not learned, in one of three designs: [`folds`],
 //! held out, or [`online`]. [`Ranking`](crate::filter::bayes::Ranking), [`interval`], [`bootstrap`] and [`figures`] make numbers of the
 //! answers, [`scores`] writes them down. [`corpus`] looks for what is wrong with the messages
-//! themselves. [`registry`] keeps models, and [`promotion`] decides which of them the daemon uses.
+//! themselves. [`tokens`] says why a message gets its
+//! probability. [`registry`] keeps models, and [`promotion`] decides which of them the daemon uses.
 //!
 //! Everything here is deterministic: the same messages, seed and models give the same figures, whatever
 //! the number of cores. Nothing here prints.
@@ -21,6 +22,7 @@ pub mod promotion;
 pub mod reading;
 pub mod registry;
 pub mod scores;
+pub mod tokens;
 
 use crate::filter::bayes::{Class, Ranking};
 

@@ -227,6 +227,12 @@ fn digest_of(members: &[Member]) -> String {
     digest(members.iter().map(|m| (m.class, m.digest)))
 }
 
+fn pinned_reading(registry: &Registry) -> Reading<Class> {
+    let folder = registry.validation();
+    let paths = [Class::Ham, Class::Spam].map(|c| (c, folder.join(c.to_string())));
+    Reading::new(paths.to_vec())
+}
+
 /// Judges the pinned messages with models, by title.
 ///
 /// # Errors
@@ -238,12 +244,10 @@ pub fn judge_pinned(
     watch: &mut dyn Watch,
 ) -> Result<Evaluation, PromotionError> {
     let pinned = pinned.ok_or(PromotionError::NotPinned)?;
-    let folder = registry.validation();
-    let paths = [Class::Ham, Class::Spam].map(|c| (c, folder.join(c.to_string())));
-    let mut reading = Reading::new(paths.to_vec());
+    let mut reading = pinned_reading(registry);
     let evaluation = Evaluation::held_out(&mut reading, models, (Cut::default(), SEED), watch);
     if digest_of(&evaluation.members) != pinned.digest {
-        return Err(PromotionError::Changed(folder));
+        return Err(PromotionError::Changed(registry.validation()));
     }
     Ok(evaluation)
 }
@@ -378,14 +382,18 @@ fn trial(
     let models = [(live.to_owned(), old), (id.to_owned(), new)];
     let evaluation = judge_pinned(registry, pinned, &models, watch)?;
     let comparison = evaluation.compare();
-    let learned = |engine: &Engine| {
-        let pinned = evaluation.members.iter();
-        pinned
-            .filter(|m| engine.learned(&m.digest).is_some())
-            .count()
+    let learned = |engine: &Engine, watch: &mut dyn Watch| {
+        let known = pinned_reading(registry).map("comparing", watch, |_, _, mail| {
+            engine.learned(mail).is_some()
+        });
+        known.into_iter().filter(|k| *k).count()
     };
-    let [known_before, known] =
-        [0, 1].map(|i| models.get(i).map_or(0, |(_, engine)| learned(engine)));
+    let mut known_by = |i: usize| {
+        models
+            .get(i)
+            .map_or(0, |(_, engine)| learned(engine, watch))
+    };
+    let (known_before, known) = (known_by(0), known_by(1));
     let verdict = match (
         comparison.runs.as_slice(),
         comparison.differences.as_slice(),

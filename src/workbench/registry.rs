@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::filter::bayes::{Engine, Facts, ModelError, durable};
+use crate::filter::bayes::{Engine, Facts, Journal, ModelError, durable};
 
 /// Version of the book.
 const VERSION: u32 = 1;
@@ -452,9 +452,12 @@ impl Changing<'_> {
         // What another process left when it died; the lock is ours, so nobody needs it.
         let _ = std::fs::remove_file(&temporary);
         let target = Path::new("models").join(format!("{id}.mwb"));
-        let swapped = symlink(&target, &temporary)
-            .and_then(|()| std::fs::rename(&temporary, pointer))
-            .and_then(|()| File::open(folder)?.sync_all());
+        // A daemon that folds lessons into its model must not put it over this one.
+        let swapped = Journal::of(pointer).while_not_folded(|| {
+            symlink(&target, &temporary)
+                .and_then(|()| std::fs::rename(&temporary, pointer))
+                .and_then(|()| File::open(folder)?.sync_all())
+        })?;
         if let Err(error) = swapped {
             let _ = std::fs::remove_file(&temporary);
             return Err(io_at(pointer)(error));

@@ -276,3 +276,56 @@ fn wrong_arguments_are_told() {
     assert_eq!(said.code, 1);
     assert!(said.err.contains("there is no spam"), "{}", said.err);
 }
+
+#[test]
+fn in_order_means_judged_before_it_is_learned() {
+    let place = Place::new();
+    corpus(&place, 12);
+    let mut list = String::new();
+    for number in 0..60 {
+        list.push_str(&format!(
+            "../ham/{number:04}.eml\tham\n../spam/{number:04}.eml\tspam\n"
+        ));
+    }
+    // The same letter once more: by then it is known.
+    list.push_str("../spam/0007.eml\tspam\n");
+    fs::create_dir(place.path("lists")).unwrap();
+    fs::write(place.path("lists/l"), list).unwrap();
+    let json = place
+        .json("evaluate --online lists/l --engine osb --engine bayespam --scores s.csv --json");
+    assert_eq!(json["design"]["design"], "online");
+    let rows = rows(&place, "s-1.csv");
+    assert_eq!(rows.len(), 121);
+    // Who knows nothing says nothing.
+    assert_eq!((rows[0].1, rows[0].2.as_str()), (0.0, "unsure"));
+    assert!(rows[120].1 > rows[15].1, "{:?} {:?}", rows[120], rows[15]);
+    let said = json["runs"][0]["figures"]["one_minus_roca"]
+        .as_f64()
+        .unwrap();
+    assert!((said - one_minus_roca(&rows)).abs() < 1e-9);
+    let curve = json["runs"][0]["learning_curve"].as_array().unwrap();
+    assert_eq!(curve.last().unwrap()["one_minus_roca"], said);
+    assert!(
+        curve[3]["one_minus_roca"].as_f64().unwrap() > said,
+        "{curve:?}"
+    );
+    // The order is part of the figure.
+    let text = fs::read_to_string(place.path("s-1.csv")).unwrap();
+    assert!(
+        text.lines()
+            .nth(2)
+            .unwrap()
+            .starts_with("lists/../spam/0000.eml,spam,"),
+        "{text}"
+    );
+    let said = place.run("evaluate --online s-1.csv");
+    assert_eq!(
+        (
+            said.code,
+            said.err.contains("s-1.csv:1: expected a path, a tab")
+        ),
+        (1, true),
+        "{}",
+        said.err
+    );
+}

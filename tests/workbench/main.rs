@@ -8,6 +8,7 @@
 
 mod corpus_check;
 mod evaluation;
+mod learning;
 mod letters;
 mod place;
 mod promotion;

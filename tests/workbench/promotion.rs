@@ -247,6 +247,67 @@ fn old_models_go_but_never_the_one_in_force_nor_the_one_before() {
     );
 }
 
+#[test]
+fn a_model_that_knows_the_pinned_messages_by_heart_is_kept_aside() {
+    let place = place();
+    let good = live(&place);
+    letters::write(&place.path("ham"), false, 1000..1010, 20);
+    place.ok("train --ham ham --spam spam --model heart.mwb");
+    let said = place.run("model --data-dir data promote heart.mwb");
+    assert_eq!(said.code, 3, "{}", said.out);
+    assert!(
+        said.out
+            .contains("it has learned 10 of the pinned messages"),
+        "{}",
+        said.out
+    );
+    assert_eq!(live(&place), good);
+}
+
+#[test]
+fn whoever_is_killed_in_the_middle_leaves_a_model_in_force() {
+    let place = place();
+    place.ok("train --ham ham --spam spam --seed 5 --model other.mwb");
+    for spins in 0..12_u32 {
+        let mut child = place
+            .command(if spins % 2 == 0 {
+                "model --data-dir data promote other.mwb --force"
+            } else {
+                "model --data-dir data rollback"
+            })
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        for _ in 0..spins * 20_000 {
+            std::hint::spin_loop();
+            if matches!(child.try_wait(), Ok(Some(_))) {
+                break;
+            }
+        }
+        let _ = child.kill();
+        child.wait().unwrap();
+        assert!(
+            fs::read(place.path("data/model.mwb"))
+                .unwrap()
+                .starts_with(b"MWBAYES\0")
+        );
+        live(&place);
+    }
+    place.ok("model --data-dir data promote other.mwb --force");
+    let list = place.json("model --data-dir data list --json");
+    let history = list["history"].as_array().unwrap();
+    assert_eq!(history.last().unwrap()["to"], list["live"]);
+    let link = fs::read_dir(place.path("data")).unwrap().filter(|e| {
+        e.as_ref()
+            .unwrap()
+            .file_name()
+            .to_string_lossy()
+            .ends_with(".link")
+    });
+    assert!(link.count() <= 12);
+}
+
 struct Daemon(Child, String);
 
 impl Drop for Daemon {

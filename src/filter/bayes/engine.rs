@@ -13,9 +13,10 @@ use super::baseline::{self, Baseline};
 use super::durable;
 use super::features::{Settings, features};
 use super::format;
+use super::identity::identity;
 use super::journal::Position;
 use super::learner;
-use super::lesson::{Digest, Lesson, Origin, Teaching};
+use super::lesson::{Lesson, Origin, Teaching};
 use super::model::{Facts, Model, Telling};
 
 /// The engines that can be chosen.
@@ -228,9 +229,9 @@ impl Engine {
 
     /// As what it has learned a message, in training or after; `None` also for the engine `bayespam`, which does not
     /// know.
-    pub fn learned(&self, digest: &Digest) -> Option<Class> {
+    pub fn learned(&self, mail: &Mail) -> Option<Class> {
         match &self.0 {
-            Inner::Osb(model) => model.ledger.known(digest).map(|known| known.class),
+            Inner::Osb(model) => model.ledger.known(&identity(mail)).map(|known| known.class),
             Inner::Bayespam(_) => None,
         }
     }

@@ -146,6 +146,21 @@ impl Journal {
         }))
     }
 
+    /// Does something to the model file while nobody folds the journal into it. Where there is no journal, there is
+    /// nothing to fold.
+    ///
+    /// # Errors
+    /// What the system says; nothing is done then.
+    pub fn while_not_folded<T>(&self, act: impl FnOnce() -> T) -> Result<T, ModelError> {
+        let held = match self.path.exists() {
+            true => Some(self.open_to_write()?),
+            false => None,
+        };
+        let done = act();
+        drop(held);
+        Ok(done)
+    }
+
     fn failed(&self, error: io::Error) -> ModelError {
         ModelError::Io {
             path: self.path.clone(),

@@ -54,6 +54,7 @@ pub use evaluation::{Evaluation, Judged};
 pub use journal::{Journal, Position};
 pub use learner::Learner;
 pub use lesson::{Change, Digest, Lesson, Origin, Teaching};
+pub use live::current;
 pub(crate) use logistic::Random;
 pub use model::{Facts, Telling};
 pub use options::{MODEL, Options, Point, build};
