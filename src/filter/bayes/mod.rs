@@ -61,7 +61,7 @@ pub use options::{MODEL, Options, Point, build};
 pub use ranking::Ranking;
 pub use receiving::Receiving;
 pub(crate) use receiving::receiving_side;
-pub use training::{Read, TrainError, Trained, Trainer, judge_all};
+pub use training::{Read, TrainError, Trained, Trainer};
 
 /// What a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
