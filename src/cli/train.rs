@@ -12,7 +12,7 @@ use super::evaluate::{self, reading, shown};
 use super::printable::printable;
 use super::progress::Progress;
 use super::{ConfigArgs, told};
-use crate::filter::bayes::{Class, EngineKind, Facts, Trained, Trainer};
+use crate::filter::bayes::{Class, EngineKind, Facts, Receiving, Trained, Trainer};
 use crate::workbench::evaluation::Evaluation;
 use crate::workbench::reading::{Reading, by_class};
 use crate::workbench::{Cut, leakage};
@@ -47,6 +47,13 @@ pub struct TrainArgs {
     /// Order of learning and split for the evaluation; the same seed gives the same model
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Header fields that are not read, beside those that the receiving side and filters write; `X-Ours-*` for a
+    /// beginning, `Received` for the whole route
+    #[arg(long, num_args = 1.., value_name = "NAME")]
+    pub ignore_header: Vec<String>,
+    /// Header fields that are read although the receiving side or a filter writes them
+    #[arg(long, num_args = 1.., value_name = "NAME")]
+    pub read_header: Vec<String>,
     /// Wanted mail that is not learned, to judge with the finished model
     #[arg(long, num_args = 1.., value_name = "PATH", requires = "test_spam")]
     pub test_ham: Vec<PathBuf>,
@@ -64,6 +71,8 @@ pub struct TrainArgs {
 /// A class without messages, or a model that cannot be written; nothing is written then.
 pub(super) fn run(mut args: TrainArgs, config: &ConfigArgs) -> anyhow::Result<ExitCode> {
     let started = SystemTime::now();
+    let receiving = Receiving::new(&args.ignore_header, &args.read_header)
+        .map_err(|e| anyhow::anyhow!("--ignore-header, --read-header: {e}"))?;
     let promoting = match args.promote {
         true => match told(config.load()) {
             Some(config) => Some(config),
@@ -85,7 +94,7 @@ pub(super) fn run(mut args: TrainArgs, config: &ConfigArgs) -> anyhow::Result<Ex
     let mut progress = Progress::new();
     let mut corpus = reading(&args.ham, &args.spam)?;
     let left_out = kept(&mut corpus, &args.leave_out, &mut progress)?;
-    let mut trainer = Trainer::new(kind);
+    let mut trainer = Trainer::new(kind).ignoring(receiving);
     let mut withheld = 0;
     corpus.batches("reading", &mut progress, |batch| {
         let learned = batch.into_iter().filter(|(_, sample)| {
