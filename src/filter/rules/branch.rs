@@ -144,20 +144,20 @@ impl Branch {
         seen: Option<&[Sighting]>,
         scratch: &mut Scratch,
     ) -> Option<Range<usize>> {
-        let places = match &self.matcher {
-            Matcher::Places(places) => places,
-            Matcher::Everywhere(regex) => {
-                let input = Input::new(text).range(from.min(text.len())..);
-                let work = input.get_span().len() as u64 / 2;
-                return scratch
-                    .take(work)
-                    .then(|| regex.search(&input))?
-                    .map(|m| m.range());
-            }
-        };
         if !scratch.take(1) {
             return None;
         }
+        let places = match &self.matcher {
+            Matcher::Places(places) => places,
+            Matcher::Everywhere(regex) => {
+                let from = from.min(text.len());
+                let found = regex.search(&Input::new(text).range(from..));
+                let end = found.map_or(text.len(), |m| m.end());
+                return scratch
+                    .take((end - from) as u64 / 2)
+                    .then(|| found.map(|m| m.range()))?;
+            }
+        };
         let found = places.find(text, from, seen, &mut scratch.backtracker);
         found.unwrap_or_else(|Exceeded| places.find_long(text, from, scratch))
     }
@@ -225,7 +225,6 @@ impl Places {
     /// The same by a lazy automaton that is thrown away afterwards, for attempts that go too far.
     fn find_long(&self, text: &[u8], from: usize, scratch: &mut Scratch) -> Option<Range<usize>> {
         let mut input = Input::new(text).range(from.min(text.len())..);
-        let bytes = input.get_span().len() as u64;
         let config = DFA::config()
             .cache_capacity(CACHE_BYTES)
             .skip_cache_capacity_check(true)
@@ -234,15 +233,16 @@ impl Places {
         let dfa = DFA::builder()
             .configure(config)
             .build_from_nfa(self.nfa.clone());
-        if !scratch.take(bytes) {
-            return None;
-        }
         // It may be refused or stop at a boundary between characters beyond ASCII, and gives up where it has to
         // be made anew again and again.
         let found = dfa
             .ok()
             .map(|dfa| dfa.try_search_fwd(&mut dfa.create_cache(), &input));
         if let Some(Ok(found)) = found {
+            let end = found.map_or(text.len(), |f| f.offset());
+            if !scratch.take(end.saturating_sub(from) as u64) {
+                return None;
+            }
             // The leftmost match ends there, so it begins no earlier than this.
             let end = found?.offset();
             let start = self
