@@ -11,6 +11,8 @@
 //! - [`quarantine`]: the durable store of what was held back.
 //! - [`config`]: what the admin wrote, checked, as what the daemon runs with.
 //! - [`metrics`]: every metric in one place.
+//! - [`workbench`]: the analyst's side of the classifier: figures, corpora, and which model is in force.
+//! - [`tuning`]: what rules are worth, told from sorted mail, and scores fitted to it.
 //! - [`cli`]: the commands.
 
 pub mod cli;
@@ -22,4 +24,6 @@ pub mod milter;
 pub mod quarantine;
 pub mod router;
 pub mod server;
+pub mod tuning;
 pub mod verdict;
+pub mod workbench;

@@ -114,8 +114,10 @@ metrics! {
     over_limit: counters = "mailweir_over_limit_total"["bound"];
     /// Panics caught; each cost one session.
     panics: counter = "mailweir_panics_total";
-    /// Hits by rule, list or signature family.
-    hits: counters = "mailweir_hits_total"["rule"];
+    /// Hits by rule, list or signature family; mode is live, or shadow for rules on trial, which weigh nothing.
+    hits: counters = "mailweir_hits_total"["rule", "mode"];
+    /// Messages by label that rules put on them.
+    labels: counters = "mailweir_labels_total"["label"];
     /// DNS list look-ups by zone: listed, not_listed, refused, bogus, timeout, error, cached.
     dnsbl_lookups: counters = "mailweir_dnsbl_lookups_total"["zone", "result"];
     /// Time of DNS list look-ups that went to the resolver.
@@ -160,6 +162,10 @@ metrics! {
     reloads: counters = "mailweir_reloads_total"["result"];
     /// Whether the last reload was taken (1) or refused, the old configuration going on (0).
     reload_ok: gauge = "mailweir_reload_ok";
+    /// When a reload was refused last, seconds since 1970; 0 for never.
+    reload_failed: float = "mailweir_reload_last_failure_timestamp_seconds";
+    /// Always 1; version of configuration, rules and model together, and of the rules.
+    configuration: gauges = "mailweir_configuration_info"["version", "rules"];
     /// When the configuration in force was taken, seconds since 1970.
     configuration_loaded: float = "mailweir_configuration_loaded_timestamp_seconds";
     /// Always 1; the version of the daemon.
@@ -230,6 +236,22 @@ impl Metrics {
         ] {
             self.outcomes.with_label_values(&[filter, reason]);
             self.unscanned.with_label_values(&[filter, reason]);
+        }
+    }
+
+    /// Counts the hits and labels of a verdict.
+    pub fn count_hits(&self, verdict: &crate::verdict::Verdict) {
+        for (_, hit) in verdict.hits() {
+            let mode = match hit.shadow {
+                Some(_) => "shadow",
+                None => "live",
+            };
+            self.hits
+                .with_label_values(&[hit.rule.as_ref(), mode])
+                .inc();
+        }
+        for label in verdict.labels() {
+            self.labels.with_label_values(&[label]).inc();
         }
     }
 

@@ -12,13 +12,14 @@ use crate::verdict::{DecidedBy, Verdict};
 
 /// Header fields that mailweir writes. Fields of these names that a message brings along are forged, or
 /// another filter's, and are removed.
-pub const OWN_HEADERS: [&str; 7] = [
+pub const OWN_HEADERS: [&str; 8] = [
     "X-Spam-Flag",
     "X-Spam-Score",
     "X-Spam-Status",
     "X-Spam-Level",
     "X-Virus-Status",
     "X-Mailweir-Id",
+    "X-Mailweir-Labels",
     RELEASE_HEADER,
 ];
 
@@ -45,6 +46,8 @@ pub struct Context<'a> {
     pub scanner: Option<&'a str>,
     /// The threshold shown as `required`.
     pub required: Option<f64>,
+    /// Which configuration, rules and model decided; empty where nobody knows.
+    pub version: &'a str,
     /// Where quarantined messages go.
     pub hold: Hold,
     /// Whether the MTA takes the hold modification.
@@ -141,14 +144,18 @@ pub fn route(verdict: &Verdict, context: &Context<'_>) -> Plan {
 
 fn headers(verdict: &Verdict, context: &Context<'_>) -> Vec<Modification> {
     let mut out = forged(context.field_names);
-    let mut values = Vec::with_capacity(6);
+    let mut values = Vec::with_capacity(7);
     let spam = verdict.action >= Action::Tag;
     values.push(("X-Spam-Flag", if spam { "YES" } else { "NO" }.to_owned()));
     values.push(("X-Spam-Score", format!("{:.2}", verdict.score)));
     values.push(("X-Spam-Level", level(verdict.score)));
-    values.push(("X-Spam-Status", status(verdict, spam, context.required)));
+    values.push(("X-Spam-Status", status(verdict, spam, context)));
     values.push(("X-Virus-Status", virus_status(verdict, context.scanner)));
     values.push(("X-Mailweir-Id", context.id.to_owned()));
+    let labels = verdict.labels();
+    if !labels.is_empty() {
+        values.push(("X-Mailweir-Labels", labels.join(", ")));
+    }
     // Each goes to the top, so the last inserted comes first: insert from the last to the first.
     for (name, value) in values.into_iter().rev() {
         out.push(Modification::InsertHeader {
@@ -173,16 +180,17 @@ fn level(score: f64) -> String {
     }
 }
 
-fn status(verdict: &Verdict, spam: bool, required: Option<f64>) -> String {
+fn status(verdict: &Verdict, spam: bool, context: &Context<'_>) -> String {
     let mut out = format!(
         "{}, score={:.2}",
         if spam { "Yes" } else { "No" },
         verdict.score
     );
-    if let Some(required) = required {
+    if let Some(required) = context.required {
         out.push_str(&format!(" required={required:.2}"));
     }
-    let hits: Vec<_> = verdict.hits().map(|(_, h)| h.rule.as_ref()).collect();
+    let shown = verdict.hits().filter(|(_, h)| h.shadow.is_none());
+    let hits: Vec<_> = shown.map(|(_, h)| h.rule.as_ref()).collect();
     out.push_str(" tests=");
     if hits.is_empty() {
         out.push_str("none");
@@ -195,6 +203,9 @@ fn status(verdict: &Verdict, spam: bool, required: Option<f64>) -> String {
     }
     if verdict.decided_by == DecidedBy::Release {
         out.push_str(" released=yes");
+    }
+    if !context.version.is_empty() {
+        out.push_str(&format!(" version={}", context.version));
     }
     out
 }
@@ -261,6 +272,7 @@ mod tests {
             id: "01TEST",
             scanner: Some("clamav"),
             required: Some(5.0),
+            version: "",
             hold: Hold::Store,
             can_hold: true,
             field_names,
@@ -360,6 +372,27 @@ mod tests {
         );
         assert_eq!(value(&plan, "X-Spam-Flag"), "YES");
         assert_eq!(value(&plan, "X-Spam-Level"), "******");
+    }
+
+    #[test]
+    fn labels_have_a_field_and_hits_on_trial_are_not_named() {
+        let mut labelled = Hit::new("A", 1.0, "");
+        labelled.labels = ["prize".into(), "bulk".into()].into();
+        let mut trial = Hit::new("B", 0.0, "");
+        trial.shadow = Some(9.0);
+        let outcome = Outcome::Checked(vec![labelled.clone(), trial, labelled]);
+        let verdict = verdict(Action::Deliver, vec![("rules", outcome)]);
+        let plan = route(&verdict, &context(&[]));
+        assert_eq!(value(&plan, "X-Mailweir-Labels"), "bulk, prize");
+        let status = value(&plan, "X-Spam-Status").replace("\n\t", " ");
+        assert!(status.ends_with("tests=A, A"), "{status}");
+        let forged = [b"x-mailweir-labels".to_vec()];
+        let plan = route(&verdict, &context(&forged));
+        let deleted = Modification::DeleteHeader {
+            index: 1,
+            name: "X-Mailweir-Labels".to_owned(),
+        };
+        assert!(plan.modifications.contains(&deleted));
     }
 
     #[test]

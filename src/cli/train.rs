@@ -1,24 +1,26 @@
 //! `mailweir train`: learn from sorted mail, say how well it went, write the model.
 
-use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::collections::HashSet;
+use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
-use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::filter::bayes::{
-    Class, Engine, EngineKind, Evaluation, Facts, Receiving, Trained, Trainer, judge_all,
-};
-use crate::mail::corpus::Corpus;
-
+use super::evaluate::{self, reading, shown};
 use super::printable::printable;
+use super::progress::Progress;
+use super::{ConfigArgs, told};
+use crate::filter::bayes::{Class, EngineKind, Facts, Receiving, Trained, Trainer};
+use crate::workbench::evaluation::Evaluation;
+use crate::workbench::reading::{Reading, by_class};
+use crate::workbench::{Cut, leakage};
 
 /// Trains the Bayesian filter on sorted mail.
 ///
-/// A PATH is a message, an mbox, a Maildir, or a folder with any of these. Exit codes: 0 when the model
-/// was written, 1 when it was not, 2 for wrong arguments.
+/// A PATH is a message, an mbox, a Maildir, or a folder with any of these, packed by gzip or not. Exit codes: 0 when the model
+/// was written, 1 when it was not, 2 for wrong arguments, 3 when --promote kept it aside.
 #[derive(Clone, Debug, clap::Args)]
 pub struct TrainArgs {
     /// Wanted mail
@@ -28,11 +30,20 @@ pub struct TrainArgs {
     #[arg(long, required = true, num_args = 1.., value_name = "PATH")]
     pub spam: Vec<PathBuf>,
     /// Where the model goes; replaced at once and as a whole
-    #[arg(long, default_value = "model.mwb", value_name = "FILE")]
+    #[arg(
+        long,
+        default_value = "model.mwb",
+        value_name = "FILE",
+        conflicts_with = "promote"
+    )]
     pub model: PathBuf,
-    /// The engine to train
-    #[arg(long, value_enum, default_value_t)]
-    pub engine: EngineKind,
+    /// Try the model on the messages of `mailweir model pin` and put it into force if it does no worse than the
+    /// one in use; neither those messages nor near copies of them are learned
+    #[arg(long)]
+    pub promote: bool,
+    /// The engine to train; osb where nothing is said, that of the configuration with --promote
+    #[arg(long, value_enum, conflicts_with = "promote")]
+    pub engine: Option<EngineKind>,
     /// Order of learning and split for the evaluation; the same seed gives the same model
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -49,47 +60,54 @@ pub struct TrainArgs {
     /// Spam that is not learned, to judge with the finished model
     #[arg(long, num_args = 1.., value_name = "PATH", requires = "test_ham")]
     pub test_spam: Vec<PathBuf>,
+    /// Messages that are kept to test with: neither they nor near copies of them are learned
+    #[arg(long, num_args = 1.., value_name = "PATH")]
+    pub leave_out: Vec<PathBuf>,
 }
-
-/// Probabilities at which the report counts losses.
-const THRESHOLDS: [f64; 4] = [0.6, 0.9, 0.99, 0.999];
-/// Wrongly judged messages of a class that the report names.
-const WORST: usize = 5;
-/// Unreadable files that are named one by one.
-const NAMED_FAILURES: usize = 20;
 
 /// Trains, evaluates, writes the model and prints the report to standard output.
 ///
 /// # Errors
 /// A class without messages, or a model that cannot be written; nothing is written then.
-pub fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
+pub(super) fn run(mut args: TrainArgs, config: &ConfigArgs) -> anyhow::Result<ExitCode> {
     let started = SystemTime::now();
     let receiving = Receiving::new(&args.ignore_header, &args.read_header)
         .map_err(|e| anyhow::anyhow!("--ignore-header, --read-header: {e}"))?;
-    let mut trainer = Trainer::new(args.engine).ignoring(receiving);
-    let mut failures = 0_usize;
-    let bar = progress_bar();
-    for (class, paths) in [(Class::Ham, &args.ham), (Class::Spam, &args.spam)] {
-        bar.set_message(format!("reading {class}"));
-        for path in paths {
-            // What the caller named must be there; what is damaged inside is only left out.
-            std::fs::metadata(path).with_context(|| format!("cannot read {}", shown(path)))?;
-            trainer.learn_from(
-                path.clone(),
-                class,
-                &mut |messages| bar.inc(messages as u64),
-                &mut |error| {
-                    failures += 1;
-                    if failures <= NAMED_FAILURES {
-                        bar.suspend(|| {
-                            eprintln!("left out: {}", printable(&error.to_string(), 400))
-                        });
-                    }
-                },
-            );
+    let promoting = match args.promote {
+        true => match told(config.load()) {
+            Some(config) => Some(config),
+            None => return Ok(ExitCode::FAILURE),
+        },
+        false => None,
+    };
+    let mut kind = args.engine.unwrap_or_default();
+    if let Some(config) = &promoting {
+        let registry = super::model::registry(config);
+        kind = config.file.bayes.engine;
+        // A folder that cannot be changed is better found out before the training than after it.
+        let pinned = registry.change()?.book.pinned.is_some();
+        args.model = registry.candidate();
+        if pinned {
+            args.leave_out.push(registry.validation());
         }
     }
-    bar.set_message("learning");
+    let mut progress = Progress::new();
+    let mut corpus = reading(&args.ham, &args.spam)?;
+    let left_out = kept(&mut corpus, &args.leave_out, &mut progress)?;
+    let mut trainer = Trainer::new(kind).ignoring(receiving);
+    let mut withheld = 0;
+    corpus.batches("reading", &mut progress, |batch| {
+        let learned = batch.into_iter().filter(|(_, sample)| {
+            let withhold =
+                !left_out.is_empty() && left_out.contains(blake3::hash(&sample.raw).as_bytes());
+            withheld += usize::from(withhold);
+            !withhold
+        });
+        for (class, samples) in by_class(learned) {
+            trainer.learn(class, samples);
+        }
+    });
+    progress.say("learning");
     let sources = args.ham.iter().map(|p| format!("ham {}", shown(p)));
     let sources = sources.chain(args.spam.iter().map(|p| format!("spam {}", shown(p))));
     let trained = trainer.finish(Facts {
@@ -98,47 +116,63 @@ pub fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
         sources: sources.collect(),
         ..Facts::default()
     })?;
-    bar.finish_and_clear();
+    progress.end();
     trained.engine.save(&args.model)?;
 
     let mut out = std::io::stdout().lock();
-    report(
-        &mut out,
-        &trained,
-        &args,
-        failures,
-        started.elapsed().unwrap_or_default(),
-    )?;
+    let took = started.elapsed().unwrap_or_default();
+    let lost = Lost {
+        unreadable: progress.left_out,
+        withheld,
+    };
+    report(&mut out, &trained, &args, &lost, took)?;
     if !args.test_ham.is_empty() {
-        let test = judge(&trained.engine, &args)?;
+        let mut test = reading(&args.test_ham, &args.test_spam)?;
+        let models = [(args.model.display().to_string(), trained.engine)];
+        let cut = (Cut::default(), args.seed);
+        let evaluation = Evaluation::held_out(&mut test, &models, cut, &mut progress);
+        progress.end();
+        for class in [Class::Ham, Class::Spam] {
+            if evaluation.count(class) == 0 {
+                bail!("there is no {class} to test with");
+            }
+        }
         writeln!(
             out,
             "\nOn messages that were not learned (--test-ham, --test-spam):"
         )?;
-        figures(&mut out, &test)?;
+        evaluate::show(&mut out, &evaluation, &evaluation.compare())?;
+    }
+    if let Some(config) = &promoting {
+        writeln!(out)?;
+        let promoted = super::model::promote_trained(&mut out, config, &args.model);
+        // The folder of models has its own copy.
+        let _ = std::fs::remove_file(&args.model);
+        return promoted;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn judge(engine: &Engine, args: &TrainArgs) -> anyhow::Result<Evaluation> {
-    let mut evaluation = Evaluation::default();
-    for (class, paths) in [(Class::Ham, &args.test_ham), (Class::Spam, &args.test_spam)] {
-        for path in paths {
-            std::fs::metadata(path).with_context(|| format!("cannot read {}", shown(path)))?;
-            let mut samples = Corpus::new(path).flatten();
-            loop {
-                let batch: Vec<_> = samples.by_ref().take(512).collect();
-                if batch.is_empty() {
-                    break;
-                }
-                evaluation.judged.extend(judge_all(engine, class, batch));
-            }
-        }
-        if evaluation.count(class) == 0 {
-            bail!("there is no {class} to test with");
-        }
+/// Messages that were there and were not learned.
+struct Lost {
+    unreadable: usize,
+    withheld: usize,
+}
+
+/// The digests of the messages of `corpus` that are, nearly, among those kept under `paths`.
+fn kept(
+    corpus: &mut Reading<Class>,
+    paths: &[PathBuf],
+    progress: &mut Progress,
+) -> anyhow::Result<HashSet<[u8; 32]>> {
+    if paths.is_empty() {
+        return Ok(HashSet::new());
     }
-    Ok(evaluation)
+    for path in paths {
+        std::fs::metadata(path).with_context(|| format!("cannot read {}", shown(path)))?;
+    }
+    let mut kept = Reading::new(paths.iter().map(|p| ((), p.clone())).collect());
+    Ok(leakage::near(corpus, &mut kept, progress))
 }
 
 /// Now, or what SOURCE_DATE_EPOCH says: with it, the same corpus gives the same file.
@@ -158,7 +192,7 @@ fn report(
     out: &mut impl Write,
     trained: &Trained,
     args: &TrainArgs,
-    failures: usize,
+    lost: &Lost,
     took: Duration,
 ) -> std::io::Result<()> {
     let facts = trained.engine.facts();
@@ -172,8 +206,8 @@ fn report(
     )?;
     writeln!(
         out,
-        "left out     {} exact copies, {} in both classes, {failures} not readable",
-        read.copies, read.in_both
+        "left out     {} exact copies, {} in both classes, {} not readable, {} kept to test with",
+        read.copies, read.in_both, lost.unreadable, lost.withheld
     )?;
     writeln!(
         out,
@@ -185,11 +219,11 @@ fn report(
         out,
         "model        {}: engine {}, {} features, {:.1} MiB",
         shown(&args.model),
-        args.engine.name(),
+        trained.engine.kind().name(),
         trained.engine.features(),
         size as f64 / f64::from(1 << 20)
     )?;
-    let Some(evaluation) = &trained.evaluation else {
+    let Some(evaluation) = Evaluation::of_training(trained) else {
         writeln!(
             out,
             "\nThe corpus is too small to be evaluated: 20 different messages of each class are needed."
@@ -200,63 +234,5 @@ fn report(
         out,
         "\nOn messages kept aside (five folds, near copies together):"
     )?;
-    figures(out, evaluation)
-}
-
-fn figures(out: &mut impl Write, evaluation: &Evaluation) -> std::io::Result<()> {
-    let (ham, spam) = (evaluation.count(Class::Ham), evaluation.count(Class::Spam));
-    match evaluation.one_minus_roca() {
-        Some(roca) => writeln!(out, "1-ROCA       {roca:.3} %  ({ham} ham, {spam} spam)")?,
-        None => writeln!(out, "1-ROCA       unknown: a class is empty")?,
-    }
-    writeln!(
-        out,
-        "probability  ham at or above (lost)   spam below (missed)"
-    )?;
-    for threshold in THRESHOLDS {
-        let (lost, missed) = (
-            evaluation.ham_at(threshold),
-            evaluation.spam_below(threshold),
-        );
-        writeln!(
-            out,
-            "{threshold:<11}  {lost:>6} {:>8.2} %        {missed:>6} {:>8.2} %",
-            percent(lost, ham),
-            percent(missed, spam)
-        )?;
-    }
-    for class in [Class::Ham, Class::Spam] {
-        let worst = evaluation.worst(class, WORST);
-        if worst.is_empty() {
-            continue;
-        }
-        writeln!(out, "{class} judged most wrongly (or sorted wrongly):")?;
-        for judged in worst {
-            let (path, number) = &judged.name;
-            let number = number.map(|n| format!(" message {n}")).unwrap_or_default();
-            writeln!(out, "  {:.4}  {}{number}", judged.probability, shown(path))?;
-        }
-    }
-    Ok(())
-}
-
-fn percent(part: usize, whole: usize) -> f64 {
-    100.0 * part as f64 / whole.max(1) as f64
-}
-
-fn progress_bar() -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}: {pos} messages, {per_sec}") {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(Duration::from_millis(100));
-    bar
-}
-
-/// A path for a terminal: file names come from elsewhere.
-fn shown(path: &Path) -> String {
-    printable(&path.display().to_string(), 300)
+    evaluate::show(out, &evaluation, &evaluation.compare())
 }

@@ -59,15 +59,40 @@ impl Source {
     }
 }
 
+/// How much a problem matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Worth knowing; nothing has to be done.
+    Note,
+    /// Most likely not what was meant; it is taken nevertheless.
+    Warning,
+    /// The file is refused.
+    Error,
+}
+
+impl Severity {
+    /// The word used in output: `error`, `warning`, `note`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Note => "note",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+    }
+}
+
 /// One thing that is wrong, and where.
 #[derive(Clone, Debug)]
 pub struct Problem {
+    /// How much it matters; an error unless said otherwise.
+    pub severity: Severity,
     /// What is wrong, one line.
     pub message: String,
     /// The place, if there is one.
     pub place: Option<(Source, Range<usize>)>,
     /// Short text at the caret.
-    pub label: String,
+    pub label: Box<str>,
     /// What to do about it.
     pub help: Option<String>,
 }
@@ -76,9 +101,10 @@ impl Problem {
     /// A problem at a byte range of a file.
     pub fn at(source: &Source, span: Range<usize>, message: impl Into<String>) -> Problem {
         Problem {
+            severity: Severity::Error,
             message: message.into(),
             place: Some((source.clone(), span)),
-            label: String::new(),
+            label: Box::default(),
             help: None,
         }
     }
@@ -86,16 +112,23 @@ impl Problem {
     /// A problem that has no place in a file.
     pub fn without_place(message: impl Into<String>) -> Problem {
         Problem {
+            severity: Severity::Error,
             message: message.into(),
             place: None,
-            label: String::new(),
+            label: Box::default(),
             help: None,
         }
     }
 
     /// Adds the text at the caret.
     pub fn label(mut self, label: impl Into<String>) -> Problem {
-        self.label = label.into();
+        self.label = label.into().into_boxed_str();
+        self
+    }
+
+    /// The same with another severity.
+    pub fn severity(mut self, severity: Severity) -> Problem {
+        self.severity = severity;
         self
     }
 
@@ -115,21 +148,22 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut group = Level::ERROR
+        let level = match self.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+            Severity::Note => Level::NOTE,
+        };
+        let mut group = level
             .primary_title(self.message.as_str())
             .elements(std::iter::empty::<annotate_snippets::Element<'_>>());
         if let Some((source, span)) = &self.place {
-            let end = source.text().len();
-            let start = span.start.min(end);
-            let span = start..span.end.clamp(start, end);
+            // A span may end within a character: where nothing is, one byte is pointed at.
+            let start = source.text().floor_char_boundary(span.start);
+            let span = start..source.text().ceil_char_boundary(span.end.max(start));
             group = group.element(
                 Snippet::source(source.text())
                     .path(source.path().to_string_lossy())
-                    .annotation(
-                        AnnotationKind::Primary
-                            .span(span)
-                            .label(self.label.as_str()),
-                    ),
+                    .annotation(AnnotationKind::Primary.span(span).label(&*self.label)),
             );
         }
         if let Some(help) = &self.help {
@@ -230,8 +264,10 @@ pub fn parse_yaml<T: DeserializeOwned>(source: &Source) -> Result<T, Problem> {
     })
 }
 
+/// The first line of a message of the parser, without the place, which is shown apart.
 fn one_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().to_owned()
+    let line = text.lines().next().unwrap_or_default();
+    line.split(" at line ").next().unwrap_or(line).to_owned()
 }
 
 fn unknown(
@@ -278,6 +314,21 @@ mod tests {
         assert!(shown.contains("a.yaml:1:1"), "{shown}");
         assert!(shown.contains("did you mean `threshold`?"), "{shown}");
         assert!(shown.contains('^'), "{shown}");
+    }
+
+    #[test]
+    fn a_place_within_a_character_is_shown_too() {
+        let source = Source::new("a.yaml", "a: ü€\n");
+        for start in 0..9 {
+            for end in start..10 {
+                let shown = Problem::at(&source, start..end, "wrong").to_string();
+                assert!(
+                    shown.contains("a.yaml:1:") || start >= 8,
+                    "{start}..{end}: {shown}"
+                );
+            }
+        }
+        assert!(problem("threshold: 5 \u{fffd}\n[").contains("a.yaml:"));
     }
 
     #[test]

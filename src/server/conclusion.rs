@@ -80,34 +80,34 @@ impl Transaction {
             id: &id,
             scanner: engine.scanner(),
             required: engine.thresholds.tag,
+            version: engine.version(),
             hold: engine.hold,
             can_hold,
             field_names: &field_names,
         };
         let plan = router::route(&verdict, &context);
         let subject = scan.mail.subject();
-        count(&services.metrics, &verdict);
-        log(&id, &scan.envelope, &subject, bytes, &verdict, started);
-        for filter in engine.chain.members() {
-            filter.concluded(&scan, &verdict.reports);
-        }
-
-        let mut reply = plan.reply;
+        let (mut reply, mut answered) = (plan.reply, verdict);
         if plan.store {
-            let entry = Entry::new(&id, received, &scan.envelope, &subject, &verdict, bytes);
-            let quarantine = services.quarantine.clone();
-            // A task of its own: when the MTA gives up meanwhile, the copy is finished, not torn.
-            let stored = tokio::spawn(async move { quarantine.store(&entry, raw).await });
-            let failure = match tokio::time::timeout(STORE_TIMEOUT, stored).await {
-                Ok(Ok(Ok(()))) => None,
-                Ok(Ok(Err(e))) => Some(e.to_string()),
-                Ok(Err(e)) => Some(e.to_string()),
-                Err(_) => Some("not durable in time".to_owned()),
-            };
-            if let Some(why) = failure {
+            let entry = Entry::new(&id, received, &scan.envelope, &subject, &answered, bytes);
+            if let Err(why) = keep(&services.quarantine, entry, raw).await {
                 tracing::error!(%id, why, "quarantine failed; the message is answered tempfail");
                 reply = router::store_failed(&id);
+                answered = answered.not_kept();
             }
+        }
+        count(&services.metrics, &answered);
+        log(
+            &id,
+            engine.version(),
+            &scan.envelope,
+            &subject,
+            bytes,
+            &answered,
+            started,
+        );
+        for filter in engine.chain.members() {
+            filter.concluded(&scan, &answered.reports);
         }
         drop(share);
         Conclusion {
@@ -131,12 +131,26 @@ impl Transaction {
     fn log(&self, verdict: &Verdict, subject: &str, started: Instant) {
         log(
             &self.id,
+            self.engine.version(),
             &self.envelope,
             subject,
             self.bytes(),
             verdict,
             started,
         );
+    }
+}
+
+/// Makes a copy durable, or says why there is none.
+async fn keep(quarantine: &Arc<Quarantine>, entry: Entry, raw: Bytes) -> Result<(), String> {
+    let quarantine = quarantine.clone();
+    // A task of its own: when the MTA gives up meanwhile, the copy is finished, not torn.
+    let stored = tokio::spawn(async move { quarantine.store(&entry, raw).await });
+    match tokio::time::timeout(STORE_TIMEOUT, stored).await {
+        Ok(Ok(Ok(()))) => Ok(()),
+        Ok(Ok(Err(e))) => Err(e.to_string()),
+        Ok(Err(e)) => Err(e.to_string()),
+        Err(_) => Err("not durable in time".to_owned()),
     }
 }
 
@@ -171,9 +185,7 @@ fn count(metrics: &crate::metrics::Metrics, verdict: &Verdict) {
             .with_label_values(&[report.filter])
             .observe(report.elapsed.as_secs_f64());
     }
-    for (_, hit) in verdict.hits() {
-        metrics.hits.with_label_values(&[hit.rule.as_ref()]).inc();
-    }
+    metrics.count_hits(verdict);
     for (filter, reason) in verdict.unscanned() {
         metrics
             .unscanned
@@ -186,6 +198,7 @@ fn count(metrics: &crate::metrics::Metrics, verdict: &Verdict) {
 /// is cut.
 pub(super) fn log(
     id: &str,
+    version: &str,
     envelope: &crate::mail::Envelope,
     subject: &str,
     bytes: usize,
@@ -194,7 +207,10 @@ pub(super) fn log(
 ) {
     let hits: Vec<String> = verdict
         .hits()
-        .map(|(_, h)| format!("{}({:.2})", h.rule, h.score))
+        .map(|(_, h)| match h.shadow {
+            Some(points) => format!("{}(shadow {points:.2})", h.rule),
+            None => format!("{}({:.2})", h.rule, h.score),
+        })
         .collect();
     let unscanned: Vec<String> = verdict
         .unscanned()
@@ -206,6 +222,7 @@ pub(super) fn log(
         DecidedBy::Hit { rule, .. } => rule.to_string(),
         DecidedBy::Failure { filter, reason } => format!("{filter}:{reason}"),
         DecidedBy::Release => "release".to_owned(),
+        DecidedBy::NotKept => "quarantine failed".to_owned(),
     };
     let sender = envelope.sender.as_ref().map_or("", |a| a.text());
     let first = envelope.recipients.first().map_or("", |a| a.text());
@@ -222,7 +239,9 @@ pub(super) fn log(
         score = verdict.score,
         decided_by,
         hits = hits.join(","),
+        labels = verdict.labels().join(","),
         unscanned = unscanned.join(","),
+        version,
         ms = started.elapsed().as_secs_f64() * 1000.0,
         "message"
     );

@@ -416,12 +416,16 @@ impl Transaction {
         let mut action = Action::Tempfail;
         if let Some(verdict) = self.sealed.as_ref().and_then(|s| s.verdict.as_ref()) {
             action = verdict.action;
-            let (id, envelope) = (&self.id, &self.envelope);
-            super::conclusion::log(id, envelope, "", self.bytes(), verdict, Instant::now());
-            for (_, hit) in verdict.hits() {
-                let label = [hit.rule.as_ref()];
-                self.services.metrics.hits.with_label_values(&label).inc();
-            }
+            super::conclusion::log(
+                &self.id,
+                self.engine.version(),
+                &self.envelope,
+                "",
+                self.bytes(),
+                verdict,
+                Instant::now(),
+            );
+            self.services.metrics.count_hits(verdict);
         }
         self.services
             .metrics

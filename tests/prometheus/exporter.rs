@@ -55,8 +55,9 @@ fn something_happens(m: &Metrics) {
         (&m.session_ends, &["protocol"]),
         (&m.early_answers, &["rcpt", "reject"]),
         (&m.over_limit, &["total"]),
-        (&m.hits, &["SUBJ_ALL_CAPS"]),
-        (&m.hits, &["VIRUS"]),
+        (&m.hits, &["SUBJ_ALL_CAPS", "live"]),
+        (&m.hits, &["VIRUS", "live"]),
+        (&m.labels, &["newsletter"]),
         (&m.dnsbl_lookups, &["bl.example.org", "listed"]),
         (&m.dnsbl_lookups, &["bl.example.org", "cached"]),
         (&m.dnsbl_lookups, &["bl.example.org", "refused"]),
@@ -118,4 +119,7 @@ fn something_happens(m: &Metrics) {
     }
     m.model_trained.set(1_700_000_000.0);
     m.configuration_loaded.set(1_700_000_000.0);
+    m.reload_failed.set(1_690_000_000.0);
+    let versions = ["0123456789ab", "ba9876543210"];
+    m.configuration.with_label_values(&versions).set(1);
 }

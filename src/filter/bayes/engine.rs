@@ -8,10 +8,12 @@ use serde::Deserialize;
 
 use crate::mail::Mail;
 
+use super::Class;
 use super::baseline::{self, Baseline};
 use super::durable;
 use super::features::{Settings, features};
 use super::format;
+use super::identity::identity;
 use super::journal::{Journal, Position};
 use super::learner;
 use super::lesson::{Lesson, Origin, Teaching};
@@ -78,7 +80,7 @@ enum Inner {
 pub struct Judgement {
     /// Probability of spam, 0 to 1, if ham and spam were equally frequent.
     pub probability: f64,
-    /// Its log odds, not bounded by how much was learned.
+    /// Its log odds, calibrated and not bounded by how much was learned: comparable between models.
     pub odds: f64,
     /// The features that spoke most, strongest first; the engine `bayespam` gives none.
     pub telling: Vec<Telling>,
@@ -127,6 +129,24 @@ impl Engine {
         }
     }
 
+    /// Loads a model of whichever engine wrote it.
+    ///
+    /// # Errors
+    /// As for [`Engine::load`].
+    pub fn open(path: &Path) -> Result<Engine, ModelError> {
+        // A model of the baseline is JSON; whatever else it is, the other engine says what is wrong with it.
+        let mut first = [0_u8];
+        let json = std::fs::File::open(path)
+            .and_then(|mut file| file.read(&mut first))
+            .is_ok_and(|_| first == *b"{");
+        let kind = if json {
+            EngineKind::Bayespam
+        } else {
+            EngineKind::Osb
+        };
+        Engine::load(path, kind)
+    }
+
     /// Writes the model, durably: after a crash the old file or the new one is there.
     ///
     /// # Errors
@@ -137,8 +157,10 @@ impl Engine {
             error,
         };
         let bytes = self.encode().map_err(io)?;
-        let write = || durable::replace(path, &bytes);
-        Journal::of(path).while_locked(write).map_err(io)
+        // A daemon that folds lessons into its model must not put that over this one.
+        Journal::of(path)
+            .while_not_folded(|| durable::replace(path, &bytes))?
+            .map_err(io)
     }
 
     /// The bytes of the model file.
@@ -208,6 +230,15 @@ impl Engine {
         }
     }
 
+    /// As what it has learned a message, in training or after; `None` also for the engine `bayespam`, which does not
+    /// know.
+    pub fn learned(&self, mail: &Mail) -> Option<Class> {
+        match &self.0 {
+            Inner::Osb(model) => model.ledger.known(&identity(mail)).map(|known| known.class),
+            Inner::Bayespam(_) => None,
+        }
+    }
+
     /// How many features it knows; 0 for the engine `bayespam`, which does not say.
     pub fn features(&self) -> usize {
         match &self.0 {
@@ -240,7 +271,7 @@ pub(super) fn judge(model: &Model, mail: &Mail, max_bytes: usize, telling: usize
     let odds = model.log_odds(&features);
     Judgement {
         probability: model.probability(odds),
-        odds,
+        odds: model.calibration.line(odds),
         telling: match telling {
             0 => Vec::new(),
             most => model.telling(mail, max_bytes, &features, most),

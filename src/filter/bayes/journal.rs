@@ -130,22 +130,6 @@ impl Journal {
         }
     }
 
-    /// Does something while no one folds this journal into the model: otherwise a fold that is under way could put
-    /// an older model over a new one. Without a journal there is nothing to fold.
-    ///
-    /// # Errors
-    /// What `work` says, or the system about the lock.
-    pub(super) fn while_locked(&self, work: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
-        match File::open(&self.path) {
-            Ok(file) => {
-                file.lock()?;
-                work()
-            }
-            Err(e) if e.kind() == io::ErrorKind::NotFound => work(),
-            Err(e) => Err(e),
-        }
-    }
-
     /// Takes the lessons out that a model holds: while no one else may write, `save` makes the model durable;
     /// then what lies up to `position` goes, and what was appended meanwhile stays, in a journal with a new id. Gives
     /// the place in it that comes after what the model holds. Nothing is done, and nothing given, when another
@@ -177,6 +161,21 @@ impl Journal {
             journal,
             offset: HEADER,
         }))
+    }
+
+    /// Does something to the model file while nobody folds the journal into it. Where there is no journal, there is
+    /// nothing to fold.
+    ///
+    /// # Errors
+    /// What the system says; nothing is done then.
+    pub fn while_not_folded<T>(&self, act: impl FnOnce() -> T) -> Result<T, ModelError> {
+        let held = match self.path.exists() {
+            true => Some(self.open_to_write()?),
+            false => None,
+        };
+        let done = act();
+        drop(held);
+        Ok(done)
     }
 
     fn failed(&self, error: io::Error) -> ModelError {

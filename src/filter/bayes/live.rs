@@ -9,7 +9,7 @@
 //! journal. The model says up to where it holds which journal; so after a crash at any point in between nothing is
 //! lost and nothing learned twice.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -270,6 +270,35 @@ impl Live {
             .model_trained
             .set(facts.map_or(0, |f| f.trained_at) as f64);
     }
+}
+
+/// The engine as a daemon has it: the model file with all lessons of its journal. `None` where there is neither.
+///
+/// # Errors
+/// A model or a journal that is there but cannot be used.
+pub fn current(path: &Path, kind: EngineKind) -> Result<Option<Engine>, ModelError> {
+    let loaded = match Engine::load(path, kind) {
+        Ok(engine) => Some(engine),
+        Err(ModelError::Missing(_)) => None,
+        Err(error) => return Err(error),
+    };
+    if kind != EngineKind::Osb {
+        return Ok(loaded);
+    }
+    let from = loaded.as_ref().map(Engine::position);
+    let lessons = Journal::of(path).since(from)?.lessons;
+    if lessons.is_empty() {
+        return Ok(loaded);
+    }
+    let begun = loaded.unwrap_or_else(Engine::empty);
+    let mut learner = Learner::new(begun, true).map_err(|reason| ModelError::Unusable {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+    })?;
+    for lesson in lessons {
+        learner.apply(lesson);
+    }
+    Ok(Some(learner.snapshot()))
 }
 
 struct Looking<'a>(&'a AtomicBool);

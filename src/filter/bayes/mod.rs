@@ -19,7 +19,7 @@ mod calibration;
 mod check;
 mod curve;
 mod duplicates;
-mod durable;
+pub(crate) mod durable;
 mod engine;
 mod evaluation;
 mod features;
@@ -35,6 +35,7 @@ mod live_tests;
 mod logistic;
 mod model;
 mod options;
+mod ranking;
 mod receiving;
 mod route;
 mod table;
@@ -46,15 +47,21 @@ mod undone;
 mod words;
 
 pub use autolearn::Autolearn;
+pub use baseline::BaselineLearner;
+pub use duplicates::{Sketch, clusters};
 pub use engine::{Engine, EngineKind, Judgement, ModelError};
 pub use evaluation::{Evaluation, Judged};
 pub use journal::{Journal, Position};
 pub use learner::Learner;
 pub use lesson::{Change, Digest, Lesson, Origin, Teaching};
+pub use live::current;
+pub(crate) use logistic::Random;
 pub use model::{Facts, Telling};
 pub use options::{MODEL, Options, Point, build};
+pub use ranking::Ranking;
 pub use receiving::Receiving;
-pub use training::{Read, TrainError, Trained, Trainer, judge_all};
+pub(crate) use receiving::receiving_side;
+pub use training::{Read, TrainError, Trained, Trainer};
 
 /// What a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

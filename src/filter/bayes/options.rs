@@ -1,6 +1,6 @@
 //! The `bayes` section of the configuration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -61,6 +61,16 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// Where the model is: as written, relative to `base`, or in `data_dir`.
+    pub fn model_path(&self, base: &Path, data_dir: &Path) -> PathBuf {
+        match &self.model {
+            Some(written) => base.join(&written.value),
+            None => data_dir.join(MODEL),
+        }
+    }
+}
+
 /// Builds the filter and loads its model. Without a model file the filter skips every message, and
 /// log and metrics say so.
 ///
@@ -92,10 +102,7 @@ pub fn build(options: &Options, build: &Build<'_>) -> Result<Arc<dyn Filter>, Pr
         }
         written.value.bytes()
     });
-    let path = match &options.model {
-        Some(written) => build.base.join(&written.value),
-        None => build.data_dir.join(MODEL),
-    };
+    let path = options.model_path(build.base, build.data_dir);
     problems.extend(options.autolearn.problems(build.source));
     let live = Live::open(path.clone(), options.engine, build.metrics).map_err(|error| {
         let problem = match &options.model {

@@ -144,7 +144,7 @@ impl Receiving {
 
 /// Whether the receiving side, and not the sender, writes fields of this name. `received` is among them: its hops
 /// have a reader of their own, [`super::route`].
-fn receiving_side(name: &str) -> bool {
+pub(crate) fn receiving_side(name: &str) -> bool {
     // The line that separates messages in mbox files, with and without quoting.
     name.starts_with("from ")
         || name.starts_with(">from ")

@@ -502,6 +502,7 @@ async fn a_model_gives_one_hit_with_its_reasons() {
         .save(&dir.path().join(MODEL))
         .unwrap();
     let (filter, metrics) = built("engine: osb", dir.path()).unwrap();
+    filter.in_force(&metrics);
     assert_eq!(
         metrics.model_messages.with_label_values(&["spam"]).get(),
         90

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 use rayon::prelude::*;
 
-use crate::mail::corpus::{Corpus, CorpusError, Sample};
+use crate::mail::corpus::Sample;
 use crate::mail::{Limits, Mail};
 
 use super::Class;
@@ -36,8 +36,6 @@ pub(super) const FOLDS: u64 = 5;
 const EVALUATED: usize = 20;
 /// Messages that take part in the evaluation at most: more make it slower and no truer.
 const EVALUATED_MOST: u64 = 50_000;
-/// Messages that are read before they are parsed in parallel.
-const BATCH: usize = 512;
 
 /// Why there is no model.
 #[derive(Debug, thiserror::Error)]
@@ -116,30 +114,6 @@ impl Trainer {
     pub fn ignoring(mut self, receiving: Receiving) -> Trainer {
         self.settings.receiving = receiving;
         self
-    }
-
-    /// Reads and takes in all messages under `path`. `progress` hears of each batch how many messages it
-    /// had; `failed` of each that could not be read.
-    pub fn learn_from(
-        &mut self,
-        path: PathBuf,
-        class: Class,
-        progress: &mut dyn FnMut(usize),
-        failed: &mut dyn FnMut(CorpusError),
-    ) {
-        let mut batch = Vec::with_capacity(BATCH);
-        for sample in Corpus::new(path) {
-            match sample {
-                Ok(sample) => batch.push(sample),
-                Err(error) => failed(error),
-            }
-            if batch.len() == BATCH {
-                progress(BATCH);
-                self.learn(class, std::mem::take(&mut batch));
-            }
-        }
-        progress(batch.len());
-        self.learn(class, batch);
     }
 
     /// Takes messages in, on all cores.
@@ -325,23 +299,6 @@ impl Learned {
             name: self.name.clone(),
         }
     }
-}
-
-/// Judges messages that the engine has not learned, to see how it does on another corpus.
-pub fn judge_all(engine: &Engine, class: Class, samples: Vec<Sample>) -> Vec<Judged> {
-    samples
-        .into_par_iter()
-        .map(|sample| {
-            let mail = Mail::parse(sample.raw, &Limits::default());
-            let judgement = engine.judge(&mail, usize::MAX, 0);
-            Judged {
-                class,
-                probability: judgement.probability,
-                odds: judgement.odds,
-                name: (sample.path, sample.number),
-            }
-        })
-        .collect()
 }
 
 /// Features are hashes already.

@@ -4,7 +4,7 @@
 //! Most attempts of rules fail within a few bytes. So what it remembers is a small table that costs nothing to
 //! forget, instead of a bit for every state and byte of the text; where an attempt needs more than the table
 //! may hold, it says so and another matcher takes over. Attempts on one text share their memory, which keeps
-//! all of them together linear.
+//! all of them together linear. It counts its steps, so that who uses it can bound them.
 
 use regex_automata::nfa::thompson::{NFA, State};
 use regex_automata::util::primitives::StateID;
@@ -25,6 +25,7 @@ pub(super) struct Backtracker {
     held: usize,
     generation: u64,
     stack: Vec<(StateID, usize)>,
+    steps: u64,
 }
 
 /// An attempt that needs more memory than there is.
@@ -38,6 +39,7 @@ impl Default for Backtracker {
             held: 0,
             generation: 1,
             stack: Vec::new(),
+            steps: 0,
         }
     }
 }
@@ -51,6 +53,11 @@ impl Backtracker {
             self.visited.fill(0);
             self.generation = 1;
         }
+    }
+
+    /// States that were walked through so far.
+    pub(super) fn steps(&self) -> u64 {
+        self.steps
     }
 
     /// The end of the preferred match that begins at `start`; for starts in their order.
@@ -78,6 +85,7 @@ impl Backtracker {
         mut at: usize,
     ) -> Result<Option<usize>, Exceeded> {
         loop {
+            self.steps += 1;
             match nfa.state(state) {
                 State::ByteRange { trans } => match text.get(at) {
                     Some(byte) if trans.matches_byte(*byte) => {

@@ -38,6 +38,7 @@ enum Matcher {
 #[derive(Debug)]
 struct Places {
     nfa: NFA,
+    gated: bool,
     /// Bytes that a match can begin with.
     first: Bytes,
     /// Most bytes of a match.
@@ -58,10 +59,33 @@ enum Starts {
 #[derive(Clone, Copy, Debug)]
 struct Bytes([u64; 4]);
 
-/// Memory that the searches of one evaluation share.
+/// Work that the searches of one evaluation may do, in steps of the backtracker, each some nanoseconds. It is
+/// ten times what a megabyte of mail takes.
+const WORK: u64 = 10_000_000;
+/// Steps that a byte costs where a lazy automaton gives up.
+const SLOW: u64 = 24;
+
+/// Memory that the searches of one evaluation share, and the work that they have done.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     backtracker: Backtracker,
+    /// Steps of the other matchers.
+    others: u64,
+    exhausted: bool,
+}
+
+impl Scratch {
+    /// Whether the work that one evaluation may do was not enough: from then on nothing was found.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.exhausted
+    }
+
+    /// Takes that much work; `false` when there is none left.
+    fn take(&mut self, steps: u64) -> bool {
+        self.others += steps;
+        self.exhausted |= self.others + self.backtracker.steps() > WORK;
+        !self.exhausted
+    }
 }
 
 /// A branch takes more memory than it may.
@@ -75,8 +99,8 @@ impl Branch {
     /// The branch is too large.
     pub(super) fn new(hir: &Hir, required: Option<&Required>) -> Result<Branch, TooLarge> {
         let starts = match required {
+            _ if hir.properties().look_set_prefix().contains(Look::Start) => Starts::Beginning,
             Some(Required { before, .. }) => Starts::Before(before.0, before.1),
-            None if hir.properties().look_set_prefix().contains(Look::Start) => Starts::Beginning,
             None => {
                 let matcher = Matcher::Everywhere(everywhere(hir)?);
                 return Ok(Branch { matcher });
@@ -94,6 +118,7 @@ impl Branch {
             first: Bytes::first(&nfa),
             longest: hir.properties().maximum_len(),
             nfa,
+            gated: required.is_some(),
             starts,
         };
         let matcher = Matcher::Places(places);
@@ -107,7 +132,7 @@ impl Branch {
 
     /// Whether every match holds a literal that a gate can see.
     pub(super) fn is_gated(&self) -> bool {
-        matches!(&self.matcher, Matcher::Places(p) if matches!(p.starts, Starts::Before(..)))
+        matches!(&self.matcher, Matcher::Places(places) if places.gated)
     }
 
     /// The leftmost match that begins at `from` or later. `seen` are the places of its literals in their order;
@@ -119,15 +144,22 @@ impl Branch {
         seen: Option<&[Sighting]>,
         scratch: &mut Scratch,
     ) -> Option<Range<usize>> {
+        if !scratch.take(1) {
+            return None;
+        }
         let places = match &self.matcher {
             Matcher::Places(places) => places,
             Matcher::Everywhere(regex) => {
-                let input = Input::new(text).range(from.min(text.len())..);
-                return regex.search(&input).map(|m| m.range());
+                let from = from.min(text.len());
+                let found = regex.search(&Input::new(text).range(from..));
+                let end = found.map_or(text.len(), |m| m.end());
+                return scratch
+                    .take((end - from) as u64 / 2)
+                    .then(|| found.map(|m| m.range()))?;
             }
         };
         let found = places.find(text, from, seen, &mut scratch.backtracker);
-        found.unwrap_or_else(|Exceeded| places.find_long(text, from))
+        found.unwrap_or_else(|Exceeded| places.find_long(text, from, scratch))
     }
 }
 
@@ -165,6 +197,10 @@ impl Places {
         };
         let everywhere = from..text.len() + 1;
         let (fewest, most, seen) = match (self.starts, seen) {
+            (_, Some([])) if self.gated => return Ok(None),
+            (Starts::Before(..), Some([.., last])) if last.at == Sighting::MORE => {
+                return Err(Exceeded);
+            }
             (Starts::Beginning, _) => return attempt(from..1),
             (Starts::Before(..), None) => return attempt(everywhere),
             (Starts::Before(fewest, most), Some(seen)) => (fewest, most, seen),
@@ -187,24 +223,35 @@ impl Places {
     }
 
     /// The same by a lazy automaton that is thrown away afterwards, for attempts that go too far.
-    fn find_long(&self, text: &[u8], from: usize) -> Option<Range<usize>> {
+    fn find_long(&self, text: &[u8], from: usize, scratch: &mut Scratch) -> Option<Range<usize>> {
         let mut input = Input::new(text).range(from.min(text.len())..);
         let config = DFA::config()
             .cache_capacity(CACHE_BYTES)
-            .skip_cache_capacity_check(true);
+            .skip_cache_capacity_check(true)
+            .minimum_cache_clear_count(Some(1))
+            .minimum_bytes_per_state(Some(20));
         let dfa = DFA::builder()
             .configure(config)
             .build_from_nfa(self.nfa.clone());
-        // It may be refused, or give up, at a boundary between characters beyond ASCII.
-        if let Ok(dfa) = dfa
-            && let Ok(found) = dfa.try_search_fwd(&mut dfa.create_cache(), &input)
-        {
+        // It may be refused or stop at a boundary between characters beyond ASCII, and gives up where it has to
+        // be made anew again and again.
+        let found = dfa
+            .ok()
+            .map(|dfa| dfa.try_search_fwd(&mut dfa.create_cache(), &input));
+        if let Some(Ok(found)) = found {
+            let end = found.map_or(text.len(), |f| f.offset());
+            if !scratch.take(end.saturating_sub(from) as u64) {
+                return None;
+            }
             // The leftmost match ends there, so it begins no earlier than this.
             let end = found?.offset();
             let start = self
                 .longest
                 .map_or(0, |longest| end.saturating_sub(longest));
             input = input.range(start.max(from)..end);
+        }
+        if !scratch.take(input.get_span().len() as u64 * SLOW) {
+            return None;
         }
         let matcher = PikeVM::new_from_nfa(self.nfa.clone()).ok()?;
         let found = matcher.find_iter(&mut matcher.create_cache(), input).next();

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::ruleset::RuleSet;
+use super::ruleset::{Evaluated, RuleSet};
 use crate::filter::{Check, FailurePolicy, Filter, Outcome, Reason, Scan, compute};
 use crate::mail::Flag;
+use crate::metrics::Metrics;
 
 /// The `rules` filter.
 #[derive(Debug)]
@@ -20,6 +21,11 @@ impl RulesFilter {
     /// A filter over a set of rules.
     pub fn new(set: Arc<RuleSet>, policy: FailurePolicy) -> RulesFilter {
         RulesFilter { set, policy }
+    }
+
+    /// What the rules say of a message.
+    pub fn outcome(&self, scan: &Scan) -> Outcome {
+        outcome(&self.set, scan)
     }
 
     /// The rules in force.
@@ -35,6 +41,15 @@ impl Filter for RulesFilter {
 
     fn failure_policy(&self) -> &FailurePolicy {
         &self.policy
+    }
+
+    fn version(&self) -> Option<String> {
+        Some(self.set.version().to_owned())
+    }
+
+    fn in_force(&self, metrics: &Metrics) {
+        let rules = i64::try_from(self.set.rules().len()).unwrap_or(i64::MAX);
+        metrics.rules_loaded.set(rules);
     }
 
     fn check(&self) -> Box<dyn Check> {
@@ -55,8 +70,10 @@ impl Check for RulesCheck {
 }
 
 fn outcome(set: &RuleSet, scan: &Scan) -> Outcome {
-    let hits = set.evaluate(&scan.envelope, &scan.mail);
-    let left_out = if set.sees_only_beginning(&scan.mail) {
+    let Evaluated { hits, exhausted } = set.evaluate_on(set.today(), &scan.envelope, &scan.mail);
+    let left_out = if exhausted {
+        Some("the message asks for more work than one may")
+    } else if set.sees_only_beginning(&scan.mail) {
         Some("rules on the raw message saw only its beginning")
     } else {
         let limit = scan.mail.flags().iter().find(|f| LIMITS.contains(f));

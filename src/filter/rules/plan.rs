@@ -3,8 +3,8 @@
 //! A rule that cannot hold while none of its gated leaves has seen a literal sleeps until one of them has.
 //! So a message pays for the rules whose words it holds, and not for the number of rules.
 
-use super::condition::{Index, Leaf, Node};
-use super::ruleset::Rule;
+use super::condition::{Index, Leaf, Node, Operand};
+use super::rule::Rule;
 
 /// The plan of a set of rules.
 #[derive(Debug, Default)]
@@ -89,6 +89,26 @@ impl Sleep<'_> {
                 _ => (None, Vec::new()),
             },
             Node::Rule(number) => self.of_rule(*number),
+            Node::Formula(formula) => {
+                let mut gated = Vec::new();
+                let mut at_rest = Vec::new();
+                formula.names(&mut |operand| {
+                    if let Operand::Rule(number) = operand {
+                        let (rest, own) = self.of_rule(*number);
+                        gated.extend(own);
+                        at_rest.push((*number, rest));
+                    }
+                });
+                let value = formula.settled(&|operand| match operand {
+                    // Of a rule that holds at rest the value is not known: it may count.
+                    Operand::Rule(number) => at_rest
+                        .iter()
+                        .find(|(n, _)| n == number)
+                        .and_then(|(_, rest)| (*rest == Some(false)).then_some(0.0)),
+                    Operand::Number(_) => None,
+                });
+                (value.map(|v| v != 0.0), gated)
+            }
             Node::Not(inner) => {
                 let (rest, gated) = self.of(inner);
                 (rest.map(|holds| !holds), gated)

@@ -2,21 +2,29 @@
 
 use std::fmt;
 use std::fs;
-use std::io::Read;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+
+use jiff::civil::Date;
 
 use super::compile::{Compiled, compile};
-use super::condition::{Leaf, Node, Value};
+use super::condition::{Index, Leaf};
 use super::evaluation::Evaluation;
 use super::example;
+use super::file;
+use super::finding::Finding;
 use super::gate::Gate;
+use super::group::Group;
+use super::inspect::Cost;
+use super::list::{ListInfo, Lists, Shelf};
+use super::notice;
+use super::outline;
 use super::place::Place;
 use super::plan::Plan;
+use super::rule::Rule;
 use super::texts::{RAW_BYTES, Subject};
-use super::written;
-use crate::config::{Problem, Problems, Source, parse_yaml};
-use crate::filter::{Action, Hit};
+use crate::config::{Problem, Problems, Source};
+use crate::filter::Hit;
 use crate::mail::{Envelope, Mail};
 
 /// Largest rule file, bytes.
@@ -26,59 +34,31 @@ pub const FILES: usize = 256;
 /// Most problems that one load reports.
 const PROBLEMS: usize = 100;
 
-/// One rule of a set.
-#[derive(Debug)]
-pub struct Rule {
-    pub(super) id: Arc<str>,
-    pub(super) description: String,
-    pub(super) score: f64,
-    pub(super) silent: bool,
-    pub(super) decisive: Option<Action>,
-    pub(super) origin: String,
-    pub(super) condition: Node,
-}
-
-impl Rule {
-    /// The id, `[A-Z][A-Z0-9_]*`.
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// What a hit means, one line for people.
-    pub fn description(&self) -> &str {
-        &self.description
-    }
-
-    /// Points of a hit.
-    pub fn score(&self) -> f64 {
-        self.score
-    }
-
-    /// Whether it reports no hit of its own and only serves other rules.
-    pub fn is_silent(&self) -> bool {
-        self.silent
-    }
-
-    /// The action that a hit enforces, if any.
-    pub fn decisive(&self) -> Option<Action> {
-        self.decisive
-    }
-
-    /// Where it was written, `file:line`.
-    pub fn origin(&self) -> &str {
-        &self.origin
-    }
-}
-
 /// A compiled set of rules. Shared between sessions; replaced as a whole.
 pub struct RuleSet {
     pub(super) rules: Vec<Rule>,
+    pub(super) groups: Vec<Group>,
     pub(super) leaves: Vec<Leaf>,
+    /// Where each leaf was written.
+    pub(super) leaf_places: Vec<(Source, Range<usize>)>,
     pub(super) places: Vec<Place>,
     pub(super) labels: Vec<String>,
     pub(super) gates: Vec<Option<Gate>>,
     pub(super) plan: Plan,
     version: String,
+    lists: Vec<ListInfo>,
+    warnings: Vec<Problem>,
+    /// Where the days are written on which rules expire.
+    expiring: Vec<(Source, Range<usize>, Index)>,
+}
+
+/// What rules say of a message.
+#[derive(Debug)]
+pub struct Evaluated {
+    /// Hits in the order of the rules.
+    pub hits: Vec<Hit>,
+    /// The message asked for more work than one may: some rules were not looked for in all of it.
+    pub exhausted: bool,
 }
 
 impl fmt::Debug for RuleSet {
@@ -97,15 +77,27 @@ impl RuleSet {
     /// # Errors
     /// Every problem of every file: what cannot be read, what is not a rule, tests that fail.
     pub fn load(path: &Path) -> Result<RuleSet, Problems> {
+        let (sources, problems) = RuleSet::read(path);
+        RuleSet::build(&sources, Shelf::beside(&sources), problems.0)
+    }
+
+    /// Reads the files that [`RuleSet::load`] takes, without looking into them. Beside those that could be
+    /// read, what could not. Lists are read when rules that look into them are compiled.
+    pub fn read(path: &Path) -> (Vec<Source>, Problems) {
         let mut problems = Vec::new();
         let mut sources = Vec::new();
-        for file in files(path)? {
-            match read(&file) {
-                Ok(source) => sources.push(source),
-                Err(problem) => problems.push(problem),
+        match files(path) {
+            Ok(files) => {
+                for file in files {
+                    match file::read(&file, FILE_BYTES) {
+                        Ok(source) => sources.push(source),
+                        Err(problem) => problems.push(problem),
+                    }
+                }
             }
+            Err(problem) => problems.push(problem),
         }
-        RuleSet::build(&sources, problems)
+        (sources, Problems(problems))
     }
 
     /// The rules that are compiled into the program.
@@ -113,53 +105,82 @@ impl RuleSet {
     /// # Errors
     /// None in a program whose tests pass; the signature is that of every other load.
     pub fn shipped() -> Result<RuleSet, Problems> {
-        let sources: Vec<Source> = super::shipped::FILES
-            .iter()
-            .map(|(name, text)| Source::new(format!("rules/{name}"), *text))
-            .collect();
-        RuleSet::build(&sources, Vec::new())
+        RuleSet::from_sources(&RuleSet::shipped_sources())
     }
 
-    /// Rules of files that have been read already, in this order.
+    /// The files that are compiled into the program.
+    pub fn shipped_sources() -> Vec<Source> {
+        super::shipped::FILES
+            .iter()
+            .map(|(name, text)| Source::new(format!("rules/{name}"), *text))
+            .collect()
+    }
+
+    /// Rules of files that have been read already, in this order. Lists lie in the folder `lists` beside the
+    /// first of them; those of the shipped rules are compiled in.
     ///
     /// # Errors
     /// As [`RuleSet::load`].
     pub fn from_sources(sources: &[Source]) -> Result<RuleSet, Problems> {
-        RuleSet::build(sources, Vec::new())
+        RuleSet::build(sources, Shelf::beside(sources), Vec::new())
     }
 
-    fn build(sources: &[Source], mut problems: Vec<Problem>) -> Result<RuleSet, Problems> {
+    /// The same with lists that have been read already, each named by the stem of its path.
+    ///
+    /// # Errors
+    /// As [`RuleSet::load`].
+    pub fn with_lists(sources: &[Source], lists: &[Source]) -> Result<RuleSet, Problems> {
+        RuleSet::build(sources, Shelf::Held(lists.to_vec()), Vec::new())
+    }
+
+    fn build(
+        sources: &[Source],
+        shelf: Shelf,
+        mut problems: Vec<Problem>,
+    ) -> Result<RuleSet, Problems> {
         let mut digest = blake3::Hasher::new();
         let mut parsed = Vec::new();
         for source in sources {
             digest.update(&(source.text().len() as u64).to_le_bytes());
             digest.update(source.text().as_bytes());
-            match parse_yaml::<written::File>(source) {
-                Ok(file) => parsed.push((source.clone(), file)),
-                Err(problem) => problems.push(problem),
+            if let Some(file) = outline::parse(source, &mut problems) {
+                parsed.push((source.clone(), file));
             }
         }
         let Compiled {
             rules,
+            groups,
             leaves,
+            leaf_places,
             places,
             literals,
+            lists,
             problems: found,
             ..
-        } = compile(&parsed);
+        } = compile(&parsed, Lists::new(shelf));
         problems.extend(found);
+        for (name, text) in lists.texts() {
+            for piece in [name, text] {
+                digest.update(&(piece.len() as u64).to_le_bytes());
+                digest.update(piece.as_bytes());
+            }
+        }
         let gate = |entries: &Vec<_>| (!entries.is_empty()).then(|| Gate::new(entries));
         let gates = literals.iter().map(gate).collect();
         let plan = match problems.is_empty() {
             true => Plan::new(&rules, &leaves),
             false => Plan::default(),
         };
-        let mut version = digest.finalize().to_hex().to_string();
-        version.truncate(12);
+        let version = short(&digest.finalize());
         let set = RuleSet {
             labels: places.iter().map(Place::label).collect(),
+            warnings: notice::warnings(&parsed, &rules, &lists),
+            expiring: notice::expiring(&parsed),
+            lists: lists.info(),
             rules,
+            groups,
             leaves,
+            leaf_places,
             places,
             gates,
             plan,
@@ -186,10 +207,61 @@ impl RuleSet {
         Err(Problems(problems))
     }
 
-    /// The hits of a message, in the order of the rules. The same message gives the same hits.
+    /// The hits of a message, in the order of the rules. The same message on the same day gives the same
+    /// hits; the day matters only to rules that expire.
     pub fn evaluate(&self, envelope: &Envelope, mail: &Mail) -> Vec<Hit> {
+        self.evaluate_on(self.today(), envelope, mail).hits
+    }
+
+    /// The hits on a certain day; without one no rule has expired.
+    pub fn evaluate_on(&self, day: Option<Date>, envelope: &Envelope, mail: &Mail) -> Evaluated {
         let subject = Subject::Transaction(envelope, mail);
-        Evaluation::new(self, &subject).hits()
+        let mut evaluation = Evaluation::new(self, &subject, day);
+        Evaluated {
+            hits: evaluation.hits(),
+            exhausted: evaluation.is_exhausted(),
+        }
+    }
+
+    /// What makes each rule hold, silent ones included: number of the rule and its findings.
+    pub fn findings(&self, envelope: &Envelope, mail: &Mail) -> Vec<(usize, Vec<Finding>)> {
+        let subject = Subject::Transaction(envelope, mail);
+        let mut evaluation = Evaluation::new(self, &subject, self.today());
+        (0..self.rules.len())
+            .filter_map(|number| Some((number, evaluation.findings(number)?)))
+            .collect()
+    }
+
+    /// Today in UTC, when a rule expires at all.
+    pub(super) fn today(&self) -> Option<Date> {
+        (!self.expiring.is_empty()).then(|| {
+            jiff::Timestamp::now()
+                .to_zoned(jiff::tz::TimeZone::UTC)
+                .date()
+        })
+    }
+
+    /// What is no mistake and still worth knowing: rules that have expired or will within 30 days of `day`,
+    /// groups and lists that nothing uses, empty lists. Each with its place.
+    pub fn warnings(&self, day: Date) -> Vec<Problem> {
+        let mut all = self.warnings.clone();
+        all.extend(notice::expiry(&self.rules, &self.expiring, day));
+        all
+    }
+
+    /// The lists that rules look into, by name and by what their entries are taken for.
+    pub fn lists(&self) -> &[ListInfo] {
+        &self.lists
+    }
+
+    /// The groups of all files, in their order.
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// The group of a rule.
+    pub fn group_of(&self, rule: &Rule) -> Option<&Group> {
+        self.groups.get(rule.group?)
     }
 
     /// Whether the message is so long that a rule on `raw` or `raw_body` sees only its beginning.
@@ -210,7 +282,8 @@ impl RuleSet {
         self.rules.iter().find(|r| &*r.id == id)
     }
 
-    /// Which rules these are: the first 12 hexadecimal digits of the BLAKE3 digest of their files.
+    /// Which rules these are: the first 12 hexadecimal digits of the BLAKE3 digest of their files, and of
+    /// what configuration changes about them.
     pub fn version(&self) -> &str {
         &self.version
     }
@@ -220,36 +293,9 @@ impl RuleSet {
     pub fn always_running(&self) -> Vec<&str> {
         self.rules
             .iter()
-            .filter(|rule| self.runs_always(&rule.condition))
+            .filter(|rule| self.cost(&rule.id) == Some(Cost::Long))
             .map(|rule| &*rule.id)
             .collect()
-    }
-
-    fn runs_always(&self, node: &Node) -> bool {
-        match node {
-            Node::All(nodes) | Node::Any(nodes) | Node::AtLeast(_, nodes) => {
-                nodes.iter().any(|n| self.runs_always(n))
-            }
-            Node::Not(inner) => self.runs_always(inner),
-            Node::Rule(_) => false,
-            Node::Leaf(number) => match self.leaves.get(*number) {
-                Some(Leaf::Texts(leaf)) => {
-                    let long = matches!(
-                        self.places.get(leaf.place),
-                        Some(
-                            Place::Text
-                                | Place::HiddenText
-                                | Place::Html
-                                | Place::RawBody
-                                | Place::Raw
-                        )
-                    );
-                    let always = matches!(&leaf.value, Value::Pattern(p) if p.runs_always());
-                    long && always
-                }
-                _ => false,
-            },
-        }
     }
 
     /// Drops rules and changes scores, as configuration asks. Silent rules and references stay whole:
@@ -260,10 +306,17 @@ impl RuleSet {
         };
         match change {
             Adjustment::Disable => rule.silent = true,
-            Adjustment::Score(score) => rule.score = score,
+            Adjustment::Score(score) => rule.rescore(score),
         }
+        let adjusted = format!("{} {id} {change:?}", self.version);
+        self.version = short(&blake3::hash(adjusted.as_bytes()));
         true
     }
+}
+
+/// The first 12 hexadecimal digits of a digest.
+fn short(digest: &blake3::Hash) -> String {
+    digest.to_hex().chars().take(12).collect()
 }
 
 /// A change of one rule by configuration.
@@ -305,18 +358,4 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Problem> {
     }
     found.sort();
     Ok(found)
-}
-
-fn read(path: &Path) -> Result<Source, Problem> {
-    let failed =
-        |why: String| Problem::without_place(format!("cannot read {}: {why}", path.display()));
-    let file = fs::File::open(path).map_err(|e| failed(e.to_string()))?;
-    let mut text = String::new();
-    file.take(FILE_BYTES + 1)
-        .read_to_string(&mut text)
-        .map_err(|e| failed(e.to_string()))?;
-    if text.len() as u64 > FILE_BYTES {
-        return Err(failed(format!("it is larger than {FILE_BYTES} bytes")));
-    }
-    Ok(Source::new(path, text))
 }
