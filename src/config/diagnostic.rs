@@ -14,6 +14,8 @@ use serde_saphyr::Spanned;
 pub struct Source {
     path: Arc<Path>,
     text: Arc<str>,
+    /// Where each line begins: a large rule file is asked for a place once a rule.
+    lines: Arc<[usize]>,
 }
 
 impl Source {
@@ -33,9 +35,12 @@ impl Source {
 
     /// Text that is known already; `path` is only its name.
     pub fn new(path: impl Into<PathBuf>, text: impl Into<Arc<str>>) -> Source {
+        let text: Arc<str> = text.into();
+        let breaks = memchr::memchr_iter(b'\n', text.as_bytes());
         Source {
             path: path.into().into(),
-            text: text.into(),
+            lines: std::iter::once(0).chain(breaks.map(|i| i + 1)).collect(),
+            text,
         }
     }
 
@@ -51,10 +56,11 @@ impl Source {
 
     /// Line and column, from 1, of a byte offset; the column counts characters.
     pub fn line_column(&self, offset: usize) -> (usize, usize) {
-        let before = self.text.get(..offset).unwrap_or(&self.text);
-        let line_start = before.rfind('\n').map_or(0, |i| i + 1);
-        let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
-        let column = before.get(line_start..).unwrap_or("").chars().count() + 1;
+        let offset = offset.min(self.text.len());
+        let line = self.lines.partition_point(|start| *start <= offset);
+        let start = line.checked_sub(1).and_then(|i| self.lines.get(i));
+        let before = self.text.get(start.copied().unwrap_or(0)..offset);
+        let column = before.unwrap_or("").chars().count() + 1;
         (line, column)
     }
 }
