@@ -43,6 +43,8 @@ const CLAUSES: &[&str] = &[
     "size",
     "header",
     "headers",
+    "sa_header",
+    "sa_mime_header",
 ];
 
 /// What compiling gives.

@@ -10,6 +10,7 @@ use super::compile::Compiled;
 use super::condition::{Bounds, Index, Leaf, TextsLeaf, Value};
 use super::pattern::{PATTERN_BYTES, Pattern};
 use super::place::Place;
+use super::spamassassin::{FieldView, View};
 use super::written::{Keys, Matcher, OneOrMany, listed};
 use crate::config::{Problem, Source, span_of};
 
@@ -114,16 +115,33 @@ impl Compiled {
                     raw: raw.is_some_and(|r| r.value),
                 });
             }
-            ("header", None) => {
+            ("sa_header" | "sa_mime_header", Some(name)) => {
+                let Some(field) = FieldView::parse(&name.value) else {
+                    self.problem(
+                        Problem::at(
+                            source,
+                            span_of(name),
+                            format!("`{}` cannot be the name of a field in SpamAssassin", name.value),
+                        )
+                        .help("a name, then any of :raw :addr :name :host :domain :ip :revip :first :last"),
+                    );
+                    return None;
+                };
+                return Some(Place::SpamAssassin(match key.value.as_str() {
+                    "sa_header" => View::Header(field),
+                    _ => View::MimeHeader(field),
+                }));
+            }
+            ("header" | "sa_header" | "sa_mime_header", None) => {
                 self.problem(
-                    Problem::at(source, span_of(key), "`header` needs the name of a field")
+                    Problem::at(source, span_of(key), format!("`{}` needs the name of a field", key.value))
                         .help("write `header: { name: X-Mailer, matches: '...' }`; `headers` looks at all fields"),
                 );
                 return None;
             }
             (other, Some(name)) => self.problem(
                 Problem::at(source, span_of(name), format!("`{other}` takes no `name`"))
-                    .help("only `header` is told by name"),
+                    .help("only `header`, `sa_header` and `sa_mime_header` are told by name"),
             ),
             _ => {}
         }

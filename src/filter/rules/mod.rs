@@ -26,6 +26,7 @@ mod relation;
 mod ruleset;
 mod shipped;
 mod simplify;
+mod spamassassin;
 mod texts;
 mod written;
 

@@ -1,5 +1,7 @@
 //! The places of a transaction that a condition can look at, by their names in rule files.
 
+use super::spamassassin::View;
+
 /// An address field of the header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Field {
@@ -65,9 +67,12 @@ pub(super) enum Place {
     AttachmentStart,
     PartType,
     PartCharset,
+    /// What imported rules look at: docs/spamassassin.md.
+    SpamAssassin(View),
 }
 
-/// Places that need nothing but their name. `header` and `headers` take keys of their own.
+/// Places that need nothing but their name. `header`, `headers`, `sa_header` and `sa_mime_header` take keys
+/// of their own.
 const NAMED: &[(&str, Place)] = &[
     ("subject", Place::Subject),
     ("from", Place::Mailbox(Field::From, Side::Address)),
@@ -108,6 +113,10 @@ const NAMED: &[(&str, Place)] = &[
     ("attachment_start", Place::AttachmentStart),
     ("part_type", Place::PartType),
     ("part_charset", Place::PartCharset),
+    ("sa_body", Place::SpamAssassin(View::Body)),
+    ("sa_rawbody", Place::SpamAssassin(View::RawBody)),
+    ("sa_uri", Place::SpamAssassin(View::Uri)),
+    ("sa_full", Place::SpamAssassin(View::Full)),
 ];
 
 impl Place {
@@ -129,6 +138,10 @@ impl Place {
         match self {
             Place::Header { name, .. } => format!("header {name}"),
             Place::Headers { .. } => "headers".to_owned(),
+            Place::SpamAssassin(View::Header(field)) => format!("sa_header {}", field.name()),
+            Place::SpamAssassin(View::MimeHeader(field)) => {
+                format!("sa_mime_header {}", field.name())
+            }
             other => NAMED
                 .iter()
                 .find(|(_, place)| place == other)
@@ -149,6 +162,7 @@ impl Place {
                 | Place::UrlHost
                 | Place::LinkText
                 | Place::AttachmentName
+                | Place::SpamAssassin(View::Body | View::RawBody | View::Uri | View::Full)
         )
     }
 

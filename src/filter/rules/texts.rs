@@ -5,6 +5,7 @@ use std::cell::OnceCell;
 
 use super::fold::fold;
 use super::place::{Field, Place, Side};
+use super::spamassassin;
 use crate::mail::{Envelope, Mail, Mailbox, PartKind};
 
 /// `raw` and `raw_body` end here; a filter that uses them says so for a longer message.
@@ -29,6 +30,7 @@ pub(super) struct Texts<'a> {
     subject: &'a Subject<'a>,
     places: &'a [Place],
     values: Vec<OnceCell<Values<'a>>>,
+    spamassassin: OnceCell<spamassassin::Message<'a>>,
 }
 
 impl<'a> Texts<'a> {
@@ -38,6 +40,7 @@ impl<'a> Texts<'a> {
             subject,
             places,
             values: places.iter().map(|_| OnceCell::new()).collect(),
+            spamassassin: OnceCell::new(),
         }
     }
 
@@ -49,6 +52,12 @@ impl<'a> Texts<'a> {
                     vec![Cow::Borrowed(text.as_bytes())]
                 }
                 Subject::Fragment(_) => Vec::new(),
+                Subject::Transaction(envelope, mail) if let Place::SpamAssassin(view) = place => {
+                    let message = self
+                        .spamassassin
+                        .get_or_init(|| spamassassin::Message::parse(mail.raw()));
+                    view.texts(message, envelope)
+                }
                 Subject::Transaction(envelope, mail) => values(place, envelope, mail),
             }),
             _ => &[],
@@ -175,6 +184,8 @@ fn values<'a>(place: &Place, envelope: &'a Envelope, mail: &'a Mail) -> Values<'
             .filter_map(|p| p.charset.as_deref())
             .map(|c| borrowed(c.as_bytes()))
             .collect(),
+        // Taken from a reading of its own, in `Texts::of`.
+        Place::SpamAssassin(_) => Vec::new(),
     }
 }
 

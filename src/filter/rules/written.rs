@@ -202,7 +202,9 @@ impl<'de> Deserialize<'de> for When {
                         "client" => Clause::Client(map.next_value()?),
                         "authenticated" => Clause::Authenticated(map.next_value()?),
                         "size" => Clause::Size(map.next_value()?),
-                        "header" | "headers" => Clause::Place(map.next_value()?),
+                        "header" | "headers" | "sa_header" | "sa_mime_header" => {
+                            Clause::Place(map.next_value()?)
+                        }
                         name if super::place::Place::named(name).is_some() => {
                             Clause::Place(map.next_value()?)
                         }
