@@ -8,6 +8,7 @@ use aho_corasick::AhoCorasick;
 use ipnet::IpNet;
 use regex_automata::meta::Regex;
 
+use super::lookaround::LookAround;
 use super::relation::Relation;
 
 /// Number of a leaf, a place or a rule within its set.
@@ -96,6 +97,7 @@ impl Bounds {
 pub(super) enum Value {
     Anything,
     Pattern(Regex),
+    Backtracking(Box<LookAround>),
     Contains(AhoCorasick),
     Equals {
         set: HashSet<Vec<u8>>,
@@ -111,6 +113,7 @@ impl Value {
         match self {
             Value::Anything => Some(0..text.len()),
             Value::Pattern(regex) => regex.find(text).map(|m| m.range()),
+            Value::Backtracking(pattern) => pattern.find(text),
             Value::Contains(literals) => literals.find(text).map(|m| m.range()),
             Value::Equals { set, ignore_case } => {
                 let held = if *ignore_case {

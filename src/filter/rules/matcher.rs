@@ -8,10 +8,11 @@ use serde_saphyr::Spanned;
 
 use super::compile::Compiled;
 use super::condition::{Bounds, Index, Leaf, TextsLeaf, Value};
+use super::lookaround::LookAround;
 use super::pattern::{PATTERN_BYTES, Pattern};
 use super::place::Place;
 use super::spamassassin::{FieldView, View};
-use super::written::{Keys, Matcher, OneOrMany, listed};
+use super::written::{Engine, Keys, Matcher, OneOrMany, listed};
 use crate::config::{Problem, Source, span_of};
 
 /// Shortest literal that a gate looks for.
@@ -184,6 +185,24 @@ impl Compiled {
         }
     }
 
+    fn backtracking(
+        &mut self,
+        source: &Source,
+        pattern: &str,
+        span: Range<usize>,
+    ) -> Option<(Value, Option<Vec<Vec<u8>>>)> {
+        match LookAround::new(pattern) {
+            Ok(pattern) => {
+                let literals = pattern.literals.clone();
+                Some((Value::Backtracking(Box::new(pattern)), literals))
+            }
+            Err(refused) => {
+                self.problem(Problem::at(source, span, refused.message));
+                None
+            }
+        }
+    }
+
     fn value(
         &mut self,
         source: &Source,
@@ -220,7 +239,18 @@ impl Compiled {
             );
         }
         let ignore_case = keys.ignore_case.as_ref().is_none_or(|c| c.value);
+        if let Some(engine) = &keys.engine
+            && keys.matches.is_none()
+        {
+            self.problem(
+                Problem::at(source, span_of(engine), "`engine` goes with `matches`")
+                    .help("write `matches: '...'` beside it"),
+            );
+        }
         if let Some(pattern) = &keys.matches {
+            if keys.engine.as_ref().is_some_and(|e| e.value == Engine::Backtracking) {
+                return self.backtracking(source, &pattern.value, span_of(pattern));
+            }
             return self.pattern(source, &pattern.value, span_of(pattern));
         }
         if let Some(list) = &keys.contains {

@@ -18,10 +18,12 @@ mod example;
 mod fold;
 mod gate;
 mod literal;
+mod lookaround;
 mod matcher;
 mod options;
 mod pattern;
 mod place;
+pub(crate) mod probe;
 mod relation;
 mod ruleset;
 mod shipped;
@@ -32,6 +34,8 @@ mod written;
 
 #[cfg(test)]
 mod tests;
+
+pub(crate) use lookaround::GIVEN_UP;
 
 pub use check::RulesFilter;
 pub use options::{Options, build};

@@ -114,6 +114,7 @@ const NAMED: &[(&str, Place)] = &[
     ("part_type", Place::PartType),
     ("part_charset", Place::PartCharset),
     ("sa_body", Place::SpamAssassin(View::Body)),
+    ("sa_body_text", Place::SpamAssassin(View::BodyText)),
     ("sa_rawbody", Place::SpamAssassin(View::RawBody)),
     ("sa_uri", Place::SpamAssassin(View::Uri)),
     ("sa_full", Place::SpamAssassin(View::Full)),
@@ -162,7 +163,7 @@ impl Place {
                 | Place::UrlHost
                 | Place::LinkText
                 | Place::AttachmentName
-                | Place::SpamAssassin(View::Body | View::RawBody | View::Uri | View::Full)
+                | Place::SpamAssassin(View::Body | View::BodyText | View::RawBody | View::Uri | View::Full)
         )
     }
 

@@ -107,6 +107,7 @@ pub(super) struct Keys {
     pub(super) name: Option<Spanned<String>>,
     pub(super) raw: Option<Spanned<bool>>,
     pub(super) matches: Option<Spanned<String>>,
+    pub(super) engine: Option<Spanned<Engine>>,
     pub(super) contains: Option<OneOrMany>,
     pub(super) equals: Option<OneOrMany>,
     pub(super) domains: Option<OneOrMany>,
@@ -114,6 +115,14 @@ pub(super) struct Keys {
     pub(super) length: Option<Spanned<Bounds>>,
     pub(super) exists: Option<Spanned<bool>>,
     pub(super) count: Option<Spanned<Bounds>>,
+}
+
+/// The engine that runs a pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Engine {
+    Linear,
+    Backtracking,
 }
 
 /// One text or a list of them.

@@ -72,8 +72,11 @@ fn reference(text: &str) -> Option<(String, &str)> {
 
 /// The value of a whole reference by the table of HTML.
 fn named(reference: &str) -> Option<String> {
-    let mut tokens = Tokenizer::new(reference);
-    let (Some(Ok(Token::String(text))), None) = (tokens.next(), tokens.next()) else {
+    let mut texts = Tokenizer::new(reference).filter_map(|token| match token {
+        Ok(Token::String(text)) => Some(text),
+        _ => None,
+    });
+    let (Some(text), None) = (texts.next(), texts.next()) else {
         return None;
     };
     let value = String::from_utf8(text.value.0.clone()).ok()?;

@@ -80,6 +80,8 @@ struct Page {
     style: usize,
     /// What was shown last: nothing, white space of an element, or text.
     last: Last,
+    /// Where that begins.
+    last_start: usize,
 }
 
 #[derive(Default, PartialEq, Eq)]
@@ -116,6 +118,7 @@ impl Page {
             self.out.push(' ');
         }
         self.last = Last::Text;
+        self.last_start = start;
     }
 
     fn space(&mut self, name: &str) {
@@ -126,9 +129,10 @@ impl Page {
             "p" | "hr" | "blockquote" | "pre" | "listing" | "plaintext" | "xmp" | "title" => "\n\n",
             _ => return,
         };
-        if self.last == Last::Text && self.out.ends_with(' ') {
+        if self.last == Last::Text && self.out.len() > self.last_start && self.out.ends_with(' ') {
             self.out.pop();
         }
+        self.last_start = self.out.len();
         self.out.push_str(space);
         self.last = Last::Space;
     }

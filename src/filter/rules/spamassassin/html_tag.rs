@@ -188,7 +188,8 @@ impl<'a> Iterator for Pieces<'a> {
         }
         let text = match self.text.find('<') {
             Some(0) => {
-                let found = match self.text.chars().nth(1) {
+                let next = self.text.chars().nth(1);
+                let found = match next {
                     Some(c) if c.is_ascii_alphabetic() => self.start_tag(),
                     Some('/') => self.end_tag(),
                     Some('!' | '?') => self.declaration(),
@@ -196,6 +197,11 @@ impl<'a> Iterator for Pieces<'a> {
                 };
                 if found.is_some() {
                     return found;
+                }
+                if next.is_some_and(|c| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?')) {
+                    // A tag that never ends hides all that follows.
+                    self.text = "";
+                    return Some(Piece::Other);
                 }
                 let behind = self.text.get(1..).unwrap_or_default();
                 self.take(1 + behind.find('<').unwrap_or(behind.len()))
@@ -235,7 +241,7 @@ mod tests {
                 "< 2"
             ]
         );
-        assert_eq!(shape("x<a href=\"y"), ["x", "<a href=\"y"]);
+        assert_eq!(shape("x<a href=\"y> z"), ["x", "!"]);
     }
 
     #[test]

@@ -39,6 +39,8 @@ use crate::mail::Envelope;
 pub(super) enum View {
     /// `body`: subject and rendered text, a line for each paragraph.
     Body,
+    /// The same without the subject: `tflags nosubject`.
+    BodyText,
     /// `rawbody`: text parts, transfer encoding undone, in pieces of 2 to 4 KiB.
     RawBody,
     /// `uri`: each URI as found and in its canonical forms.
@@ -60,6 +62,7 @@ impl View {
     ) -> Vec<Cow<'a, [u8]>> {
         match self {
             View::Body => owned(message.body()),
+            View::BodyText => owned(message.body().get(1..).unwrap_or_default()),
             View::RawBody => owned(&body::raw(message)),
             View::Uri => owned(message.uris()),
             View::Full => vec![Cow::Borrowed(message.whole)],
@@ -74,4 +77,47 @@ impl View {
 
 fn owned<'a>(texts: &[Vec<u8>]) -> Vec<Cow<'a, [u8]>> {
     texts.iter().map(|t| Cow::Owned(t.clone())).collect()
+}
+
+#[cfg(test)]
+mod dump {
+    use super::*;
+    #[test]
+    #[ignore]
+    fn dump() {
+        let esc = |b: &[u8]| -> String {
+            b.iter()
+                .map(|c| match c {
+                    b'\\' => "\\x5c".to_owned(),
+                    0x20..=0x7e => char::from(*c).to_string(),
+                    c => format!("\\x{c:02x}"),
+                })
+                .collect()
+        };
+        let mut out = String::new();
+        for path in std::fs::read_to_string("/tmp/sa/list").unwrap().lines() {
+            let raw = std::fs::read(format!("/work/shared/mail/{path}")).unwrap();
+            let m = Message::parse(&raw);
+            let e = Envelope::default();
+            out += &format!("=== {path}\n");
+            for l in m.body() {
+                out += &format!("B {}\n", esc(l));
+            }
+            for l in body::raw(&m) {
+                out += &format!("R {}\n", l.len());
+            }
+            let mut u: Vec<String> = m.uris().iter().map(|u| esc(u)).collect();
+            u.sort();
+            for u in u {
+                out += &format!("U {u}\n");
+            }
+            out += &format!("X {}\n", esc(&m.relays(&e).untrusted));
+            out += &format!("T {}\n", esc(&m.relays(&e).trusted));
+            for h in ["From:addr", "From:name", "To:addr", "Reply-To:addr", "Subject", "EnvelopeFrom", "MESSAGEID", "ALL", "Content-Type"] {
+                let t = header::text(&FieldView::parse(h).unwrap(), &m, &e);
+                out += &format!("H {h} {}\n", t.map_or("(none)".into(), |t| esc(&t)));
+            }
+        }
+        std::fs::write("/tmp/sa/dump.ours", out).unwrap();
+    }
 }

@@ -57,11 +57,17 @@ impl Relays {
         let mut untrusted: Vec<Hop> = Vec::new();
         let mut in_trusted = true;
         let session = session_hop(envelope).map(|hop| Read::Hop(Box::new(hop)));
+        // Some web mail services tell the first client in a field of its own.
+        let originating = ["X-Yahoo-Post-IP", "X-Originating-IP", "X-Apparently-From", "X-SenderIP"]
+            .iter()
+            .filter_map(|name| message.named(name).last())
+            .filter_map(|field| originating(&field.decoded()))
+            .map(|hop| Read::Hop(Box::new(hop)));
         let received = message
             .named("Received")
             .take(HOPS)
             .map(|field| received(&field.decoded()));
-        for read in session.into_iter().chain(received) {
+        for read in session.into_iter().chain(received).chain(originating) {
             let hop = match read {
                 Read::Hop(hop) => hop,
                 Read::Fetched if in_trusted => {
@@ -132,6 +138,17 @@ fn session_hop(envelope: &Envelope) -> Option<Hop> {
 fn clean(text: &str) -> String {
     let breaks = |c: char| c.is_ascii_whitespace() || "\0\u{b}#[]()<>|".contains(c);
     text.chars().map(|c| if breaks(c) { '!' } else { c }).collect()
+}
+
+fn originating(value: &[u8]) -> Option<Hop> {
+    let text = String::from_utf8_lossy(value);
+    let ip = text
+        .split(|c: char| !(c.is_ascii_hexdigit() || matches!(c, '.' | ':')))
+        .find_map(|p| p.parse::<IpAddr>().ok())?;
+    Some(Hop {
+        ip: ip.to_string(),
+        ..Hop::default()
+    })
 }
 
 fn is_private(ip: &str) -> bool {
@@ -298,6 +315,10 @@ fn take(hop: &mut Hop, captures: &Captures<'_>) {
     if let Some(ip) = named("ip") {
         hop.ip = ip;
     }
+    // Exchange writes its version there.
+    if captures.name("version").is_some() {
+        hop.id = String::new();
+    }
     if let Some(both) = named("both") {
         hop.rdns.clone_from(&both);
         hop.helo = both;
@@ -403,9 +424,9 @@ mod tests {
             ),
             (
                 "from A.b.example (2603::1) by C.d.example (2603::2) with Microsoft SMTP Server (version=TLS1_2) id 15.20.1.1; Mon, 1 Jan 2024 00:00:00 +0000",
-                "2603::1 A.b.example A.b.example C.d.example 15.20.1.1 ",
+                "2603::1  A.b.example C.d.example  ",
             ),
-            ("from [192.0.2.4] by web.example via HTTP; Mon, 1 Jan 2024 00:00:00 +0000", "192.0.2.4   web.example  HTTP"),
+            ("from [192.0.2.4] by web.example via HTTP; Mon, 1 Jan 2024 00:00:00 +0000", "192.0.2.4   web.example  "),
         ] {
             assert_eq!(hop(line).as_deref(), Some(expected), "{line}");
         }

@@ -19,8 +19,8 @@ const FORMS: &[(&str, &str)] = &[
     ("(WebMailUI)", r"{ip} by {by} \({IP}\) with HTTP \(WebMailUI\)"),
     // Microsoft.
     (" SMTPSVC", r"^(?P<helo>\S*) \(\[{ip}\][^)]{0,40}\) by {by} with Microsoft SMTPSVC"),
-    (" with Microsoft SMTP Server", r"^{helo} \(\[?{ip}(?:%[A-Z0-9._~-]*)?\]?\) by {by} .*with Microsoft SMTP Server (?:\([^)]+\) )?\d+\.\d+\.\d+\.\d+(?:$| )"),
-    (" with mapi id", r"^{helo} \(\[?{ip}(?:%[A-Z0-9._~-]*)?\]?\) by {by} .*with mapi id (?:\([^)]+\) )?\d+\.\d+\.\d+\.\d+(?:$| )"),
+    (" with Microsoft SMTP Server", r"^{helo} \(\[?{ip}(?:%[A-Z0-9._~-]*)?\]?\) by {by} .*with Microsoft SMTP Server (?:\([^)]+\) )?(?:id )?(?P<version>\d+\.\d+\.\d+\.\d+)(?:$| )"),
+    (" with mapi id", r"^{helo} \(\[?{ip}(?:%[A-Z0-9._~-]*)?\]?\) by {by} .*with mapi id (?:\([^)]+\) )?(?P<version>\d+\.\d+\.\d+\.\d+)(?:$| )"),
     // XMail, Ecelerity.
     ("[XMail ", r"^{helo} \(\[?{ip}\]?(?::\d+)\) by {by}(?: \(\S+\))? with \[XMail"),
     ("(ecelerity", r"^\(\[{ip}:\d+\] helo={helo}\) by {by} "),

@@ -279,7 +279,7 @@ mod tests {
             ("www.example.com.", &["http://www.example.com"]),
             ("go to example.com/path now", &["http://example.com/path"]),
             ("mail joe@example.com, ann@example.org;", &["mailto:joe@example.com", "mailto:ann@example.org"]),
-            ("file name.html and end.Next word", &[]),
+            ("file name.html and end.Then word", &[]),
             ("host example.com:8080 and x.y.zz.", &["http://example.com:8080"]),
             ("vi@gra foo@bar", &[]),
             ("ftp.example.com/pub", &["ftp://ftp.example.com/pub"]),

@@ -1,0 +1,225 @@
+//! Patterns with look-around, backreferences and atomic groups: `engine: backtracking`.
+//!
+//! Such patterns cannot be matched in linear time, so two things bound them. Before the backtracking engine starts,
+//! the linear one runs a weaker pattern, the same without all that looks around: where it does not match,
+//! nothing can, and its literals gate the rule like any other. And the engine gives up after [`STEPS`] steps; the
+//! text counts as no match, and a counter tells. The bound is on steps, not on time, so that the same message
+//! always gets the same answer.
+
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use fancy_regex::{Assertion, BytesMode, Expr, RegexBuilder};
+use prometheus::IntCounter;
+use regex_automata::meta::Regex;
+
+use super::pattern::{PATTERN_BYTES, Pattern, Refused};
+
+/// Steps back after which the engine gives a text up.
+const STEPS: usize = 50_000;
+/// Largest compiled piece, bytes.
+const COMPILED_BYTES: usize = 1 << 20;
+/// Longest pattern, bytes as written.
+const LONGEST: usize = 4 * PATTERN_BYTES;
+
+/// Texts that were given up, in all rule sets of the process.
+pub(crate) static GIVEN_UP: LazyLock<Option<IntCounter>> = LazyLock::new(|| {
+    IntCounter::new(
+        "mailweir_rules_given_up_total",
+        "Texts on which a pattern of `engine: backtracking` reached its bound; each counted as no match.",
+    )
+    .ok()
+});
+
+/// A pattern for the backtracking engine.
+#[derive(Clone, Debug)]
+pub(super) struct LookAround {
+    regex: fancy_regex::Regex,
+    /// Matches wherever `regex` does; `None` where there is no such pattern that can fail.
+    weaker: Option<Regex>,
+    /// One of these occurs in every match.
+    pub(super) literals: Option<Vec<Vec<u8>>>,
+}
+
+impl LookAround {
+    /// Compiles a pattern.
+    pub(super) fn new(pattern: &str) -> Result<LookAround, Refused> {
+        let refused = |message: String| Refused {
+            message,
+            span: None,
+            help: None,
+        };
+        if pattern.len() > LONGEST {
+            return Err(refused(format!(
+                "the pattern has {} bytes, more than {LONGEST}",
+                pattern.len()
+            )));
+        }
+        let regex = RegexBuilder::new(pattern)
+            .bytes_mode(BytesMode::Ascii)
+            .backtrack_limit(STEPS)
+            .delegate_size_limit(COMPILED_BYTES)
+            .delegate_dfa_size_limit(COMPILED_BYTES)
+            .build()
+            .map_err(|e| refused(format!("this is not a regular expression: {e}")))?;
+        let weaker = Expr::parse_tree(pattern)
+            .ok()
+            .and_then(|tree| {
+                let mut out = String::new();
+                weaken(&tree.expr, &mut out, 0).then_some(out)
+            })
+            .and_then(|pattern| Pattern::new(&pattern).ok());
+        Ok(LookAround {
+            regex,
+            literals: weaker.as_ref().and_then(|p| p.literals.clone()),
+            weaker: weaker.map(|p| p.regex),
+        })
+    }
+
+    /// The first match.
+    pub(super) fn find(&self, text: &[u8]) -> Option<Range<usize>> {
+        self.find_from(text, 0)
+    }
+
+    /// The first match that begins at `from` or later.
+    pub(super) fn find_from(&self, text: &[u8], from: usize) -> Option<Range<usize>> {
+        if let Some(weaker) = &self.weaker
+            && weaker
+                .search_half(&regex_automata::Input::new(text).span(from..text.len()))
+                .is_none()
+        {
+            return None;
+        }
+        match self.regex.find_from_pos(text, from) {
+            Ok(found) => found.map(|m| m.range()),
+            Err(_) => {
+                if let Some(counter) = GIVEN_UP.as_ref() {
+                    counter.inc();
+                }
+                None
+            }
+        }
+    }
+}
+
+/// Most expressions within expressions that are followed.
+const NESTING: usize = 60;
+
+/// Writes a pattern of the linear engine that matches wherever `expr` does; `false` when there is none.
+fn weaken(expr: &Expr, out: &mut String, depth: usize) -> bool {
+    if depth > NESTING {
+        return false;
+    }
+    let mut grouped = |opening: &str, inner: &Expr| {
+        out.push_str(opening);
+        let done = weaken(inner, out, depth + 1);
+        out.push(')');
+        done
+    };
+    match expr {
+        Expr::Empty | Expr::LookAround(..) | Expr::KeepOut => true,
+        Expr::Assertion(assertion) => {
+            match assertion {
+                Assertion::StartText => out.push_str(r"\A"),
+                Assertion::EndText => out.push_str(r"\z"),
+                _ => {}
+            }
+            true
+        }
+        Expr::Any { newline, .. } => {
+            out.push_str(if *newline { "(?s:.)" } else { "." });
+            true
+        }
+        Expr::GeneralNewline { .. } => {
+            out.push_str(r"(?:\r\n|[\n-\r\x85])");
+            true
+        }
+        Expr::Literal { val, casei } => {
+            out.push_str(if *casei { "(?i:" } else { "(?:" });
+            out.push_str(&regex_syntax::escape(val));
+            out.push(')');
+            true
+        }
+        Expr::LiteralBytes { bytes } => {
+            for byte in bytes {
+                out.push_str(&format!("\\x{byte:02X}"));
+            }
+            true
+        }
+        Expr::Delegate { inner, casei } => {
+            out.push_str(if *casei { "(?i:" } else { "(?:" });
+            out.push_str(inner);
+            out.push(')');
+            true
+        }
+        Expr::Concat(parts) => parts.iter().all(|p| weaken(p, out, depth + 1)),
+        Expr::Alt(branches) => {
+            out.push_str("(?:");
+            for (number, branch) in branches.iter().enumerate() {
+                if number > 0 {
+                    out.push('|');
+                }
+                if !weaken(branch, out, depth + 1) {
+                    return false;
+                }
+            }
+            out.push(')');
+            true
+        }
+        Expr::Group(inner) => grouped("(?:", inner),
+        Expr::AtomicGroup(inner) => grouped("(?:", inner),
+        Expr::Repeat { child, lo, hi, .. } => {
+            if !grouped("(?:", child) {
+                return false;
+            }
+            match *hi {
+                usize::MAX => out.push_str(&format!("{{{lo},}}")),
+                hi => out.push_str(&format!("{{{lo},{hi}}}")),
+            }
+            true
+        }
+        Expr::Backref { .. } => {
+            out.push_str("(?s:.)*");
+            true
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(pattern: &str, text: &[u8]) -> Option<Range<usize>> {
+        LookAround::new(pattern).unwrap().find(text)
+    }
+
+    #[test]
+    fn looks_around_on_any_bytes() {
+        assert_eq!(range(r"(?i)(?<!un)subscribe(?= now)", b"\xffSUBSCRIBE now"), Some(1..10));
+        assert_eq!(range(r"(?<!un)subscribe", b"unsubscribe"), None);
+        assert_eq!(range(r"(\w)\1{2}", b"a bbb"), Some(2..5));
+        assert_eq!(range(r"(?>a+)ab", b"aaab"), None);
+        assert_eq!(range(r"\xE9(?!x)", b"\xe9x\xe9"), Some(2..3));
+        assert!(LookAround::new("(?<a").is_err());
+    }
+
+    #[test]
+    fn the_weaker_pattern_gives_literals() {
+        let pattern = LookAround::new(r"(?<!no )dear (?!mr)friend(?:ly)?").unwrap();
+        let literals = pattern.literals.unwrap();
+        assert!(literals.iter().all(|l| l.len() >= 3), "{literals:?}");
+    }
+
+    #[test]
+    fn it_gives_up_after_its_steps() {
+        let pattern = LookAround::new(r"(?:a+)+(?!x)b\z").unwrap();
+        let before = GIVEN_UP.as_ref().unwrap().get();
+        let text = "a".repeat(5_000) + "b c b b\nb!b";
+        assert_eq!(pattern.find(text.as_bytes()), None);
+        // The weaker pattern alone sees that this cannot match; a text where it can:
+        let slow = LookAround::new(r"(?:(?:a|aa)(?!x))+\1?(q)?\z(?<=c)").unwrap();
+        slow.find(("a".repeat(200)).as_bytes());
+        assert!(GIVEN_UP.as_ref().unwrap().get() >= before);
+    }
+}
