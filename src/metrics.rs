@@ -114,8 +114,10 @@ metrics! {
     over_limit: counters = "mailweir_over_limit_total"["bound"];
     /// Panics caught; each cost one session.
     panics: counter = "mailweir_panics_total";
-    /// Hits by rule, list or signature family.
-    hits: counters = "mailweir_hits_total"["rule"];
+    /// Hits by rule, list or signature family; mode is live, or shadow for rules on trial, which weigh nothing.
+    hits: counters = "mailweir_hits_total"["rule", "mode"];
+    /// Messages by label that rules put on them.
+    labels: counters = "mailweir_labels_total"["label"];
     /// DNS list look-ups by zone: listed, not_listed, refused, bogus, timeout, error, cached.
     dnsbl_lookups: counters = "mailweir_dnsbl_lookups_total"["zone", "result"];
     /// Time of DNS list look-ups that went to the resolver.
@@ -223,6 +225,22 @@ impl Metrics {
         ] {
             self.outcomes.with_label_values(&[filter, reason]);
             self.unscanned.with_label_values(&[filter, reason]);
+        }
+    }
+
+    /// Counts the hits and labels of a verdict.
+    pub fn count_hits(&self, verdict: &crate::verdict::Verdict) {
+        for (_, hit) in verdict.hits() {
+            let mode = match hit.shadow {
+                Some(_) => "shadow",
+                None => "live",
+            };
+            self.hits
+                .with_label_values(&[hit.rule.as_ref(), mode])
+                .inc();
+        }
+        for label in verdict.labels() {
+            self.labels.with_label_values(&[label]).inc();
         }
     }
 

@@ -12,13 +12,14 @@ use crate::verdict::{DecidedBy, Verdict};
 
 /// Header fields that mailweir writes. Fields of these names that a message brings along are forged, or
 /// another filter's, and are removed.
-pub const OWN_HEADERS: [&str; 7] = [
+pub const OWN_HEADERS: [&str; 8] = [
     "X-Spam-Flag",
     "X-Spam-Score",
     "X-Spam-Status",
     "X-Spam-Level",
     "X-Virus-Status",
     "X-Mailweir-Id",
+    "X-Mailweir-Labels",
     RELEASE_HEADER,
 ];
 
@@ -141,7 +142,7 @@ pub fn route(verdict: &Verdict, context: &Context<'_>) -> Plan {
 
 fn headers(verdict: &Verdict, context: &Context<'_>) -> Vec<Modification> {
     let mut out = forged(context.field_names);
-    let mut values = Vec::with_capacity(6);
+    let mut values = Vec::with_capacity(7);
     let spam = verdict.action >= Action::Tag;
     values.push(("X-Spam-Flag", if spam { "YES" } else { "NO" }.to_owned()));
     values.push(("X-Spam-Score", format!("{:.2}", verdict.score)));
@@ -149,6 +150,10 @@ fn headers(verdict: &Verdict, context: &Context<'_>) -> Vec<Modification> {
     values.push(("X-Spam-Status", status(verdict, spam, context.required)));
     values.push(("X-Virus-Status", virus_status(verdict, context.scanner)));
     values.push(("X-Mailweir-Id", context.id.to_owned()));
+    let labels = verdict.labels();
+    if !labels.is_empty() {
+        values.push(("X-Mailweir-Labels", labels.join(", ")));
+    }
     // Each goes to the top, so the last inserted comes first: insert from the last to the first.
     for (name, value) in values.into_iter().rev() {
         out.push(Modification::InsertHeader {
@@ -182,7 +187,8 @@ fn status(verdict: &Verdict, spam: bool, required: Option<f64>) -> String {
     if let Some(required) = required {
         out.push_str(&format!(" required={required:.2}"));
     }
-    let hits: Vec<_> = verdict.hits().map(|(_, h)| h.rule.as_ref()).collect();
+    let shown = verdict.hits().filter(|(_, h)| h.shadow.is_none());
+    let hits: Vec<_> = shown.map(|(_, h)| h.rule.as_ref()).collect();
     out.push_str(" tests=");
     if hits.is_empty() {
         out.push_str("none");

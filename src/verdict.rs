@@ -1,6 +1,7 @@
 //! From the outcomes of the chain to one verdict: a pure function.
 //!
-//! A decisive hit wins outright, the first in the order of the chain. Otherwise the strictest of what
+//! A decisive hit wins outright, the first in the order of the chain; one that delivers only sets the score
+//! aside, and what could not be checked is still looked at. Otherwise the strictest of what
 //! the score and the failures ask for: deliver, tag, quarantine, tempfail, reject. So a message that
 //! is certain to be refused is refused although ClamAV is down, but nothing is delivered or quarantined
 //! on the strength of a scan that did not happen.
@@ -80,6 +81,17 @@ impl Verdict {
             .flat_map(|r| r.outcome.hits().iter().map(|h| (r.filter, h)))
     }
 
+    /// The labels that hits put on the message, each once, sorted.
+    pub fn labels(&self) -> Vec<&str> {
+        let mut labels: Vec<&str> = self
+            .hits()
+            .flat_map(|(_, hit)| hit.labels.iter().map(|l| &**l))
+            .collect();
+        labels.sort_unstable();
+        labels.dedup();
+        labels
+    }
+
     /// Filters that could not check the message, with the reason.
     pub fn unscanned(&self) -> impl Iterator<Item = (&'static str, Reason)> {
         self.reports.iter().filter_map(|r| match r.outcome {
@@ -135,14 +147,17 @@ pub fn decide(
             .map(|h| h.score)
             .sum(),
     );
-    let decisive = reports.iter().find_map(|r| {
-        let hit = r.outcome.hits().iter().find(|h| h.decisive.is_some())?;
-        let rule = hit.rule.clone();
-        let filter = r.filter;
-        Some((hit.decisive?, DecidedBy::Hit { filter, rule }))
-    });
-    let (action, decided_by) = decisive.unwrap_or_else(|| {
-        let mut strictest = by_score(score, thresholds);
+    let decisive = |ends: bool| {
+        reports.iter().find_map(|r| {
+            let mut hits = r.outcome.hits().iter();
+            let hit = hits.find(|h| h.decisive.is_some() && h.ends() == ends)?;
+            let rule = hit.rule.clone();
+            let filter = r.filter;
+            Some((hit.decisive?, DecidedBy::Hit { filter, rule }))
+        })
+    };
+    let (action, decided_by) = decisive(true).unwrap_or_else(|| {
+        let mut strictest = decisive(false).unwrap_or_else(|| by_score(score, thresholds));
         for report in &reports {
             if let Outcome::Unscanned { reason, .. } = report.outcome {
                 let action = failure(report.filter, reason).action();
@@ -259,6 +274,29 @@ mod tests {
             panic!("{:?}", verdict.decided_by)
         };
         assert_eq!(filter, "dnsbl");
+    }
+
+    #[test]
+    fn a_hit_that_delivers_sets_the_score_aside_and_nothing_else() {
+        let friend = || {
+            let hit = Hit::new("FRIEND", 0.0, "").decisive(Action::Deliver);
+            let score = Hit::new("R", 20.0, "");
+            report("rules", Outcome::Checked(vec![hit, score]))
+        };
+        let virus = Hit::new("VIRUS", 0.0, "Eicar").decisive(Action::Reject);
+        let virus = report("clamav", Outcome::Checked(vec![virus]));
+        assert_eq!(
+            action(vec![friend()], FailureAction::Deliver),
+            Action::Deliver
+        );
+        assert_eq!(
+            action(vec![friend(), virus], FailureAction::Deliver),
+            Action::Reject
+        );
+        assert_eq!(
+            action(vec![friend(), down()], FailureAction::Tempfail),
+            Action::Tempfail
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod generate;
 mod logging;
 mod printable;
 pub mod quarantine;
+mod rules;
 mod scan;
 mod send;
 mod serve;
@@ -46,6 +47,8 @@ enum Command {
         #[command(flatten)]
         args: quarantine::QuarantineArgs,
     },
+    /// Import rules of other filters.
+    Rules(rules::RulesArgs),
     /// Send messages to a milter as a mail server would, and print the verdicts.
     Send(send::SendArgs),
     /// Write shell completions to standard output.
@@ -87,6 +90,7 @@ pub fn run() -> ExitCode {
         Command::Scan(args) => scan::run(args),
         Command::Train(args) => train::run(args),
         Command::Quarantine { config, args } => held(&config, args),
+        Command::Rules(args) => rules::run(args),
         Command::Send(args) => send::run(args),
         Command::Completions(args) => generate::completions(&args),
         Command::Man(args) => generate::man(&args),

@@ -226,12 +226,18 @@ fn print(result: &Scanned, as_json: bool) -> anyhow::Result<()> {
         escaped(&result.path)
     )?;
     for (filter, hit) in verdict.hits() {
-        let decisive = hit
+        let mut effect = hit
             .decisive
             .map_or(String::new(), |a| format!(" decides: {a}"));
+        if let Some(points) = hit.shadow {
+            effect.push_str(&format!(" shadow: {points:.2}"));
+        }
+        if let Some(points) = hit.uncapped {
+            effect.push_str(&format!(" capped, of {points:.2}"));
+        }
         writeln!(
             out,
-            "           {:>7.2}  {filter} {}{decisive}  {}",
+            "           {:>7.2}  {filter} {}{effect}  {}",
             hit.score,
             hit.rule,
             escaped(&hit.evidence)

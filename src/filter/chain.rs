@@ -147,7 +147,8 @@ impl Checks {
             .collect();
         let mut reports = Vec::with_capacity(names.len());
         while let Some(report) = joined.next().await {
-            let decisive = report.outcome.hits().iter().any(|h| h.decisive.is_some());
+            // A hit that only sets the score aside must not keep a virus from being found.
+            let decisive = report.outcome.hits().iter().any(Hit::ends);
             reports.push(report);
             if decisive {
                 break;

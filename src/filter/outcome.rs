@@ -52,9 +52,23 @@ pub struct Hit {
     pub score: f64,
     /// What matched and where, as found: to be escaped wherever it is shown. At most 256 bytes.
     pub evidence: String,
-    /// Ends the evaluation with that action, whatever the score.
+    /// Decides with that action, whatever the score; see [`Hit::ends`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decisive: Option<Action>,
+    /// The points that it would have: it only shows what a rule on trial would do. The score is 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<f64>,
+    /// The points that it had before the cap of its group took some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uncapped: Option<f64>,
+    /// Words that it puts on the message: `[a-z][a-z0-9_-]*`, at most 32 bytes each, 8 of them; safe in
+    /// headers and labels of metrics.
+    #[serde(skip_serializing_if = "no_labels")]
+    pub labels: Arc<[Arc<str>]>,
+}
+
+fn no_labels(labels: &Arc<[Arc<str>]>) -> bool {
+    labels.is_empty()
 }
 
 /// Longest evidence of a hit, bytes.
@@ -76,7 +90,16 @@ impl Hit {
             score,
             evidence,
             decisive: None,
+            shadow: None,
+            uncapped: None,
+            labels: Arc::default(),
         }
+    }
+
+    /// Whether it ends the evaluation. A decisive hit that delivers does not: it sets the score aside, and
+    /// other filters may still refuse the message.
+    pub fn ends(&self) -> bool {
+        self.decisive.is_some_and(|action| action > Action::Deliver)
     }
 
     /// The same hit, ending the evaluation with `action`.

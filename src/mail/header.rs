@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::address::{self, Mailbox};
 use super::encoded_word;
 use super::flag::{Flag, Flags};
 
@@ -45,6 +46,11 @@ impl<'a> Header<'a> {
     /// word stays as it is written.
     pub fn decoded(&self) -> String {
         encoded_word::decode(self.raw, &mut Flags::default())
+    }
+
+    /// The mailboxes of an address field (`From`, `Resent-To`, ...), groups flattened.
+    pub fn mailboxes(&self) -> Vec<Mailbox> {
+        address::mailboxes(self.raw)
     }
 
     /// The value without line ends and outer white space, encoded words left as they are. Bytes that

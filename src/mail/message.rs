@@ -4,6 +4,8 @@
 //! Promises: never fails, never panics, linear in the size, bounded depth and number of parts, no
 //! recursion (a message of a million nested parts costs one pass).
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 use super::flag::{Flag, Flags};
@@ -132,6 +134,11 @@ impl Bounded {
         self.text.push_str(added);
         added
     }
+
+    /// Where the last so many bytes lie.
+    fn last(&self, length: usize) -> Range<usize> {
+        self.text.len() - length..self.text.len()
+    }
 }
 
 /// A parsed message.
@@ -142,6 +149,8 @@ pub struct Mail {
     body: usize,
     parts: Vec<Part>,
     text: String,
+    /// Where the text of each part lies in `text`: number of the part, bytes.
+    pieces: Vec<(usize, Range<usize>)>,
     hidden: String,
     urls: Vec<Url>,
     flags: Vec<Flag>,
@@ -174,11 +183,13 @@ impl Mail {
         let mut hidden = Bounded::new(limits.text_bytes);
         let mut urls = Urls::new(limits.urls);
         let (mut rendered_cut, mut links_cut) = (false, false);
-        for part in &self.parts {
+        for (number, part) in self.parts.iter().enumerate() {
             match &part.kind {
                 PartKind::Text(content) if !part.attachment => {
                     let added = text.add(content);
                     urls.add_text(added);
+                    let length = added.len();
+                    self.pieces.push((number, text.last(length)));
                 }
                 PartKind::Html(content) => {
                     let rendered = html::render(content, limits);
@@ -190,6 +201,8 @@ impl Mail {
                     if !part.attachment {
                         let added = text.add(&rendered.visible);
                         urls.add_text(added);
+                        let length = added.len();
+                        self.pieces.push((number, text.last(length)));
                         hidden.add(&rendered.hidden);
                     }
                 }
@@ -286,6 +299,13 @@ impl Mail {
     /// Text that a reader sees: all text parts, HTML rendered, in order, separated by line ends.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The same, part by part: each text part that a reader sees, with its text.
+    pub fn texts(&self) -> impl Iterator<Item = (&Part, &str)> {
+        self.pieces.iter().filter_map(|(number, range)| {
+            Some((self.parts.get(*number)?, self.text.get(range.clone())?))
+        })
     }
 
     /// Text of HTML parts that a reader does not see.

@@ -168,9 +168,7 @@ fn count(metrics: &crate::metrics::Metrics, verdict: &Verdict) {
             .with_label_values(&[report.filter])
             .observe(report.elapsed.as_secs_f64());
     }
-    for (_, hit) in verdict.hits() {
-        metrics.hits.with_label_values(&[hit.rule.as_ref()]).inc();
-    }
+    metrics.count_hits(verdict);
     for (filter, reason) in verdict.unscanned() {
         metrics
             .unscanned
@@ -191,7 +189,10 @@ pub(super) fn log(
 ) {
     let hits: Vec<String> = verdict
         .hits()
-        .map(|(_, h)| format!("{}({:.2})", h.rule, h.score))
+        .map(|(_, h)| match h.shadow {
+            Some(points) => format!("{}(shadow {points:.2})", h.rule),
+            None => format!("{}({:.2})", h.rule, h.score),
+        })
         .collect();
     let unscanned: Vec<String> = verdict
         .unscanned()
@@ -219,6 +220,7 @@ pub(super) fn log(
         score = verdict.score,
         decided_by,
         hits = hits.join(","),
+        labels = verdict.labels().join(","),
         unscanned = unscanned.join(","),
         ms = started.elapsed().as_secs_f64() * 1000.0,
         "message"

@@ -418,10 +418,7 @@ impl Transaction {
             action = verdict.action;
             let (id, envelope) = (&self.id, &self.envelope);
             super::conclusion::log(id, envelope, "", self.bytes(), verdict, Instant::now());
-            for (_, hit) in verdict.hits() {
-                let label = [hit.rule.as_ref()];
-                self.services.metrics.hits.with_label_values(&label).inc();
-            }
+            self.services.metrics.count_hits(verdict);
         }
         self.services
             .metrics

@@ -275,7 +275,7 @@ fn every_query_shows_what_the_real_daemon_did() {
         ("mailweir_quarantine_bytes_limit", f64::from(1 << 30) * 2.0),
         ("mailweir_bytes_in_flight_limit", f64::from(512 << 20)),
         ("mailweir_sessions_limit", 512.0),
-        (r#"mailweir_hits_total{rule="HOLD_THIS"}"#, 1.0),
+        (r#"mailweir_hits_total{mode="live",rule="HOLD_THIS"}"#, 1.0),
         ("mailweir_rules_loaded", 1.0),
         ("mailweir_clamav_up", 1.0),
         ("mailweir_sessions_open", 0.0),

@@ -249,7 +249,10 @@ fn a_virus_is_refused_and_a_clean_message_says_so() {
     let stored = postfix.wait_for("Nothing in here");
     assert_eq!(value(&stored, "X-Virus-Status"), "Clean");
     assert_eq!(postfix.delivered().len(), 1);
-    assert_eq!(daemon.metric("mailweir_hits_total{rule=\"VIRUS\"}"), 1.0);
+    assert_eq!(
+        daemon.metric("mailweir_hits_total{mode=\"live\",rule=\"VIRUS\"}"),
+        1.0
+    );
 }
 
 #[test]

@@ -1,46 +1,47 @@
 //! From rule files as written to rules as they run, with every problem of every file.
+//!
+//! `effect` reads what a hit does, `matcher` what is asked of a place, `asks` what is asked of one element.
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use ipnet::IpNet;
 use serde_saphyr::Spanned;
 
 use super::chain::{self, References};
-use super::condition::{Bounds, Index, Leaf, Node};
+use super::condition::{Bounds, Index, Interval, Leaf, Node, Operand};
+use super::element::Element;
+use super::formula;
+use super::group::Group;
+use super::list::{self, Kind, LISTED, List, Lists};
+use super::number::{Number, Unit};
 use super::place::Place;
 use super::relation::Relation;
-use super::ruleset::Rule;
-use super::written::{self, Clause, Decisive, OneOrMany, When, listed};
+use super::rule::{Origin, Rule};
+use super::span::within;
+use super::written::{self, Clause, Listed, OneOrMany, When, listed};
 use crate::config::{Problem, Source, span_of};
-use crate::filter::Action;
 use crate::mail::Flag;
 
 /// Most rules of a set.
 pub(super) const RULES: usize = 20_000;
 /// Most conditions in conditions, and most rules in a chain of references.
 pub(super) const DEPTH: usize = 16;
-/// Longest rule id, bytes: it becomes a header word and a metric label.
-const ID_BYTES: usize = 64;
-/// Longest description, bytes.
-const DESCRIPTION_BYTES: usize = 200;
-/// Largest score, either way.
-const SCORE: f64 = 100.0;
-/// Most entries of one list of literals, domains or networks.
-const LIST: usize = 10_000;
-/// Keys of conditions that are not places.
-const CLAUSES: &[&str] = &[
+/// Most conditions of all rules together.
+const LEAVES: usize = 200_000;
+/// Keys of conditions that are not places, elements or numbers.
+pub(super) const CLAUSES: &[&str] = &[
     "all",
     "any",
     "not",
     "at_least",
     "rule",
+    "formula",
     "flag",
     "relation",
     "client",
     "authenticated",
-    "size",
     "header",
     "headers",
     "sa_header",
@@ -48,21 +49,40 @@ const CLAUSES: &[&str] = &[
 ];
 
 /// What compiling gives.
-#[derive(Default)]
 pub(super) struct Compiled {
     pub(super) rules: Vec<Rule>,
+    pub(super) groups: Vec<Group>,
     pub(super) leaves: Vec<Leaf>,
+    /// Where each leaf was written.
+    pub(super) origins: Vec<Origin>,
     pub(super) places: Vec<Place>,
     /// Literals of gated leaves, by place.
     pub(super) literals: Vec<Vec<(Index, Vec<Vec<u8>>)>>,
+    pub(super) lists: Lists,
     pub(super) problems: Vec<Problem>,
     ids: HashMap<String, Index>,
     references: Vec<References>,
+    file: Arc<PathBuf>,
+    /// List files that the rule in hand looks into.
+    pub(super) looked_into: Vec<Arc<str>>,
 }
 
 /// Compiles files in their order.
-pub(super) fn compile(files: &[(Source, written::File)]) -> Compiled {
-    let mut compiled = Compiled::default();
+pub(super) fn compile(files: &[(Source, written::File)], lists: Lists) -> Compiled {
+    let mut compiled = Compiled {
+        rules: Vec::new(),
+        groups: Vec::new(),
+        leaves: Vec::new(),
+        origins: Vec::new(),
+        places: Vec::new(),
+        literals: Vec::new(),
+        lists,
+        problems: Vec::new(),
+        ids: HashMap::new(),
+        references: Vec::new(),
+        file: Arc::default(),
+        looked_into: Vec::new(),
+    };
     let mut places_of_ids: HashMap<&str, (&Source, Range<usize>)> = HashMap::new();
     let mut number = 0;
     for (source, file) in files {
@@ -108,10 +128,24 @@ pub(super) fn compile(files: &[(Source, written::File)]) -> Compiled {
         return compiled;
     }
     for (source, file) in files {
+        compiled.file = Arc::new(source.path().to_path_buf());
+        for group in &file.groups {
+            compiled.group(source, group);
+        }
+    }
+    for (source, file) in files {
+        compiled.file = Arc::new(source.path().to_path_buf());
         for rule in &file.rules {
+            compiled.references.push(Vec::new());
             let rule = compiled.rule(source, rule);
             compiled.rules.push(rule);
         }
+    }
+    if compiled.leaves.len() > LEAVES {
+        compiled.problem(Problem::without_place(format!(
+            "{} conditions in all rules, more than {LEAVES}",
+            compiled.leaves.len()
+        )));
     }
     compiled
         .problems
@@ -124,87 +158,17 @@ impl Compiled {
         self.problems.push(problem);
     }
 
-    fn rule(&mut self, source: &Source, rule: &written::Rule) -> Rule {
-        self.check_words(source, rule);
-        let silent = rule.silent.as_ref().is_some_and(|s| s.value);
-        let score = match (&rule.score, silent) {
-            (Some(score), true) => {
-                self.problem(
-                    Problem::at(source, span_of(score), "a silent rule has no score")
-                        .help("a silent rule only serves others through `rule:`; drop `score` or `silent`"),
-                );
-                0.0
-            }
-            (None, true) => 0.0,
-            (Some(score), false) => {
-                if !score.value.is_finite() || score.value.abs() > SCORE {
-                    self.problem(Problem::at(
-                        source,
-                        span_of(score),
-                        format!("a score lies between -{SCORE} and {SCORE}"),
-                    ));
-                }
-                score.value
-            }
-            (None, false) => {
-                self.problem(
-                    Problem::at(source, span_of(&rule.id), "the rule has no score")
-                        .help("add `score: 1.0`, or `silent: true` if it only serves other rules"),
-                );
-                0.0
-            }
-        };
-        if silent && rule.decisive.is_some() {
-            self.problem(Problem::at(
-                source,
-                span_of(&rule.id),
-                "a silent rule cannot be decisive: it reports no hit",
-            ));
-        }
-        self.references.push(Vec::new());
-        let condition = self.when(source, &rule.when, 0);
-        let (line, _) = source.line_column(span_of(&rule.id).start);
-        Rule {
-            id: Arc::from(rule.id.value.as_str()),
-            description: rule.description.value.clone(),
-            score,
-            silent,
-            decisive: rule.decisive.map(|d| match d {
-                Decisive::Reject => Action::Reject,
-                Decisive::Quarantine => Action::Quarantine,
-            }),
-            origin: format!("{}:{line}", source.path().display()),
-            condition,
+    /// Where a value stands in the file in hand.
+    pub(super) fn origin(&self, source: &Source, span: &Range<usize>) -> Origin {
+        let (line, column) = source.line_column(span.start);
+        Origin {
+            file: self.file.clone(),
+            line,
+            column,
         }
     }
 
-    fn check_words(&mut self, source: &Source, rule: &written::Rule) {
-        let id = &rule.id.value;
-        let well_formed = id.len() <= ID_BYTES
-            && id.starts_with(|c: char| c.is_ascii_uppercase())
-            && id
-                .bytes()
-                .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
-        if !well_formed {
-            self.problem(
-                Problem::at(source, span_of(&rule.id), format!("`{id}` cannot be a rule id"))
-                    .help(format!("an id is A-Z, 0-9 and _, begins with a letter and has at most {ID_BYTES} characters")),
-            );
-        }
-        let description = rule.description.value.trim();
-        if description.is_empty()
-            || description.len() > DESCRIPTION_BYTES
-            || description.contains(char::is_control)
-        {
-            self.problem(Problem::at(
-                source,
-                span_of(&rule.description),
-                format!("a description is one line of 1 to {DESCRIPTION_BYTES} bytes"),
-            ));
-        }
-    }
-
-    fn when(&mut self, source: &Source, when: &Spanned<When>, depth: usize) -> Node {
+    pub(super) fn when(&mut self, source: &Source, when: &Spanned<When>, depth: usize) -> Node {
         if depth >= DEPTH {
             self.problem(
                 Problem::at(
@@ -305,20 +269,38 @@ impl Compiled {
                     return Node::Any(Vec::new());
                 }
             },
-            Clause::Client(nets) => Leaf::Client(self.nets(source, nets)),
+            Clause::Client(networks) => match self.entries(source, networks, Kind::Networks) {
+                Some(List::Networks(networks)) => Leaf::Client(networks),
+                _ => return Node::Any(Vec::new()),
+            },
             Clause::Authenticated(wanted) => Leaf::Authenticated(*wanted),
-            Clause::Size(bounds) => Leaf::Size(self.bounds(source, bounds)),
+            Clause::Number(number, interval) => {
+                Leaf::Number(*number, self.interval(source, interval, number.unit()))
+            }
+            Clause::Element(element, asks) => match self.element(source, key, *element, asks) {
+                Some(leaf) => leaf,
+                None => return Node::Any(Vec::new()),
+            },
+            Clause::Formula(text) => return self.formula(source, text),
             Clause::Place(matcher) => match self.texts(source, key, matcher) {
                 Some(leaf) => leaf,
                 None => return Node::Any(Vec::new()),
             },
         };
+        let number = self.leaves.len();
+        self.origins.push(self.origin(source, &span_of(key)));
         self.leaves.push(leaf);
-        Node::Leaf(self.leaves.len() - 1)
+        Node::Leaf(number)
     }
 
     fn unknown_key(&mut self, source: &Source, key: &Spanned<String>) {
-        let known: Vec<&str> = CLAUSES.iter().copied().chain(Place::names()).collect();
+        let known: Vec<&str> = CLAUSES
+            .iter()
+            .copied()
+            .chain(Place::names())
+            .chain(Element::ALL.map(Element::name))
+            .chain(Number::ALL.map(Number::name))
+            .collect();
         self.problem(unknown(
             source,
             span_of(key),
@@ -329,24 +311,71 @@ impl Compiled {
     }
 
     fn reference(&mut self, source: &Source, id: &Spanned<String>) -> Node {
-        let Some(number) = self.ids.get(&id.value).copied() else {
-            let known: Vec<String> = self.ids.keys().cloned().collect();
-            let near = nearest(&id.value, known.iter().map(String::as_str));
-            let mut problem = Problem::at(
-                source,
-                span_of(id),
-                format!("there is no rule `{}`", id.value),
-            );
+        match self.referred(source, &id.value, span_of(id)) {
+            Some(number) => Node::Rule(number),
+            None => Node::Any(Vec::new()),
+        }
+    }
+
+    /// The rule of that id, on which the rule in hand depends from now on.
+    fn referred(&mut self, source: &Source, id: &str, span: Range<usize>) -> Option<Index> {
+        let Some(number) = self.ids.get(id).copied() else {
+            let near = nearest(id, self.ids.keys().map(String::as_str));
+            let mut problem = Problem::at(source, span, format!("there is no rule `{id}`"));
             if let Some(near) = near {
                 problem = problem.label(format!("did you mean `{near}`?"));
             }
             self.problem(problem);
-            return Node::Any(Vec::new());
+            return None;
         };
         if let Some(references) = self.references.last_mut() {
-            references.push((number, source.clone(), span_of(id)));
+            references.push((number, source.clone(), span));
         }
-        Node::Rule(number)
+        Some(number)
+    }
+
+    fn formula(&mut self, source: &Source, written: &Spanned<String>) -> Node {
+        let whole = span_of(written);
+        let text = written.value.as_str();
+        let place = |inner: Range<usize>| {
+            within(source, whole.clone(), text, inner).unwrap_or_else(|| whole.clone())
+        };
+        let formula = match formula::parse(text) {
+            Ok(formula) => formula,
+            Err(refused) => {
+                self.problem(
+                    Problem::at(
+                        source,
+                        place(refused.span),
+                        format!("this is not a formula: {}", refused.message),
+                    )
+                    .help("write for example 'A + 2 * B > 3' or 'A && (B || !C)'"),
+                );
+                return Node::Any(Vec::new());
+            }
+        };
+        let mut names = 0;
+        let formula = formula.map(&mut |name: formula::Name| {
+            names += 1;
+            if let Some(number) = Number::named(&name.text) {
+                return Operand::Number(number);
+            }
+            let span = place(name.span);
+            if name.text.starts_with(|c: char| c.is_ascii_lowercase()) {
+                let known = Number::ALL.map(Number::name);
+                self.problem(unknown(source, span, "number", &name.text, &known));
+                return Operand::Number(Number::Size);
+            }
+            Operand::Rule(self.referred(source, &name.text, span).unwrap_or_default())
+        });
+        if names == 0 {
+            self.problem(Problem::at(
+                source,
+                whole,
+                "the formula asks nothing: it holds no rule and no number of the message",
+            ));
+        }
+        Node::Formula(Box::new(formula))
     }
 
     fn flags(&mut self, source: &Source, names: &OneOrMany) -> Vec<String> {
@@ -362,34 +391,94 @@ impl Compiled {
         all
     }
 
-    fn nets(&mut self, source: &Source, nets: &OneOrMany) -> Vec<IpNet> {
-        let mut all = Vec::new();
-        for (text, span) in listed(nets) {
-            let net = text
-                .parse::<IpNet>()
-                .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from));
-            match net {
-                Ok(net) => all.push(net),
-                Err(_) => self.problem(
-                    Problem::at(source, span, format!("`{text}` is not a network"))
-                        .help("write `192.0.2.0/24`, `2001:db8::/32` or one address"),
-                ),
+    /// The entries of a list, in the rule or in a file; `None` when there is no such list, which is told.
+    pub(super) fn entries(
+        &mut self,
+        source: &Source,
+        list: &OneOrMany,
+        kind: Kind,
+    ) -> Option<List> {
+        if let Listed::File(name) = &list.value {
+            match self.lists.open(&name.value, kind) {
+                Ok((list, problems)) => {
+                    self.problems.extend(problems);
+                    self.looked_into.push(Arc::from(name.value.as_str()));
+                    return Some(list);
+                }
+                Err((message, help)) => {
+                    let mut problem = Problem::at(source, span_of(name), message);
+                    problem.help = help;
+                    let names = self.lists.names();
+                    if let Some(near) = nearest(&name.value, names.iter().map(String::as_str)) {
+                        problem = problem.label(format!("did you mean `{near}`?"));
+                    }
+                    self.problem(problem);
+                    return None;
+                }
             }
         }
-        self.check_list(source, nets, listed(nets).len());
-        all
+        let mut problems = Vec::new();
+        let entries = listed(list);
+        self.check_list(source, list, entries.len());
+        let made = list::made(kind, entries.into_iter(), |span, message, help| {
+            let problem = Problem::at(source, span, message);
+            problems.push(match help {
+                "" => problem,
+                help => problem.help(help),
+            });
+        });
+        self.problems.extend(problems);
+        Some(made)
     }
 
     pub(super) fn check_list(&mut self, source: &Source, list: &OneOrMany, len: usize) {
         if len == 0 {
             self.problem(Problem::at(source, span_of(list), "the list is empty"));
-        } else if len > LIST {
-            self.problem(Problem::at(
-                source,
-                span_of(list),
-                format!("the list has {len} entries, more than {LIST}"),
-            ));
+        } else if len > LISTED {
+            self.problem(
+                Problem::at(
+                    source,
+                    span_of(list),
+                    format!("the list has {len} entries, more than {LISTED}"),
+                )
+                .help("write it to a file of its own: { list: name } takes lists/name.txt"),
+            );
         }
+    }
+
+    pub(super) fn interval(
+        &mut self,
+        source: &Source,
+        written: &Spanned<written::Interval>,
+        unit: Unit,
+    ) -> Interval {
+        let given = written.value;
+        let made = Interval {
+            at_least: given.at_least.map_or(f64::NEG_INFINITY, |b| b.0),
+            at_most: given.at_most.map_or(f64::INFINITY, |b| b.0),
+        };
+        let bounds: Vec<f64> = [given.at_least, given.at_most]
+            .iter()
+            .flatten()
+            .map(|b| b.0)
+            .collect();
+        let lowest = if unit == Unit::Seconds { f64::MIN } else { 0.0 };
+        let highest = if unit == Unit::Share { 1.0 } else { f64::MAX };
+        let wrong = if bounds.is_empty() {
+            "give `at_least`, `at_most` or both"
+        } else if made.at_least > made.at_most {
+            "`at_least` is larger than `at_most`: nothing can satisfy this"
+        } else if bounds.iter().any(|b| !(lowest..=highest).contains(b)) {
+            match unit {
+                Unit::Share => "a share lies between 0 and 1",
+                Unit::Seconds => "a bound is a finite number",
+                _ => "this cannot be negative",
+            }
+        } else {
+            return made;
+        };
+        self.problem(Problem::at(source, span_of(written), wrong));
+        made
     }
 
     pub(super) fn bounds(&mut self, source: &Source, bounds: &Spanned<written::Bounds>) -> Bounds {
@@ -415,7 +504,7 @@ impl Compiled {
     }
 }
 
-fn unknown(
+pub(super) fn unknown(
     source: &Source,
     span: Range<usize>,
     what: &str,
@@ -430,7 +519,7 @@ fn unknown(
     problem
 }
 
-fn nearest<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(super) fn nearest<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
         .map(|k| (strsim::damerau_levenshtein(given, k), k))
         .filter(|(distance, k)| *distance <= (k.len().max(given.len()) / 3).max(1))

@@ -1,18 +1,29 @@
 //! Conditions as they run: a tree whose leaves look at one place each.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::net::IpAddr;
 use std::ops::Range;
+use std::sync::Arc;
 
 use aho_corasick::AhoCorasick;
-use ipnet::IpNet;
 use regex_automata::meta::Regex;
 
+use super::digests::Digests;
+use super::element::{Aspect, Element, Elements, Position};
+use super::formula::Formula;
+use super::list::ascii_domain;
 use super::lookaround::LookAround;
+use super::networks::Networks;
+use super::number::Number;
 use super::relation::Relation;
+use super::string_set::StringSet;
+use super::words::Words;
 
 /// Number of a leaf, a place or a rule within its set.
 pub(super) type Index = usize;
+
+/// Most occurrences that are counted in one text.
+pub(super) const OCCURRENCES: usize = 10_000;
 
 /// A condition.
 #[derive(Debug)]
@@ -23,17 +34,26 @@ pub(super) enum Node {
     Not(Box<Node>),
     AtLeast(usize, Vec<Node>),
     Rule(Index),
+    Formula(Box<Formula<Operand>>),
+}
+
+/// What a name in a formula stands for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Operand {
+    Rule(Index),
+    Number(Number),
 }
 
 /// What a leaf asks.
 #[derive(Debug)]
 pub(super) enum Leaf {
     Texts(TextsLeaf),
+    Element(ElementLeaf),
+    Number(Number, Interval),
     Flag(Vec<String>),
     Relation(Relation),
-    Client(Vec<IpNet>),
+    Client(Arc<Networks>),
     Authenticated(bool),
-    Size(Bounds),
 }
 
 /// A question about the texts of one place: how many of them satisfy it.
@@ -42,21 +62,57 @@ pub(super) struct TextsLeaf {
     pub(super) place: Index,
     pub(super) value: Value,
     pub(super) length: Option<Bounds>,
+    /// How often the value occurs in all texts together.
+    pub(super) occurrences: Option<Bounds>,
+    /// How many texts satisfy the rest.
     pub(super) count: Bounds,
     /// Whether the place's gate knows the literals of this leaf.
     pub(super) gated: bool,
+}
+
+/// A question about elements: how many of them satisfy all of it.
+#[derive(Debug)]
+pub(super) struct ElementLeaf {
+    pub(super) element: Element,
+    pub(super) position: Option<Position>,
+    pub(super) asks: Vec<Ask>,
+    pub(super) count: Bounds,
+}
+
+/// What one element must be.
+#[derive(Debug)]
+pub(super) enum Ask {
+    Text {
+        key: &'static str,
+        aspect: Aspect,
+        value: Value,
+        length: Option<Bounds>,
+        /// `false`: there must be no such aspect at all.
+        exists: bool,
+    },
+    Size(Bounds),
+    /// Not all of these may hold.
+    Not(Vec<Ask>),
 }
 
 impl Leaf {
     /// Gives back the memory that matching has taken so far: the caches of lazy automata live in a regex,
     /// not in its clones.
     pub(super) fn renew(&mut self) {
-        if let Leaf::Texts(TextsLeaf {
-            value: Value::Pattern(regex),
-            ..
-        }) = self
-        {
-            *regex = regex.clone();
+        match self {
+            Leaf::Texts(leaf) => leaf.value.renew(),
+            Leaf::Element(leaf) => leaf.asks.iter_mut().for_each(Ask::renew),
+            _ => {}
+        }
+    }
+}
+
+impl Ask {
+    fn renew(&mut self) {
+        match self {
+            Ask::Text { value, .. } => value.renew(),
+            Ask::Not(asks) => asks.iter_mut().for_each(Ask::renew),
+            Ask::Size(_) => {}
         }
     }
 }
@@ -90,6 +146,28 @@ impl Bounds {
         let n = n as u64;
         n > self.at_most || (self.at_most == u64::MAX && n >= self.at_least)
     }
+
+    /// The number from which on it is settled.
+    fn enough(self) -> usize {
+        let enough = match self.at_most {
+            u64::MAX => self.at_least,
+            most => most.saturating_add(1),
+        };
+        usize::try_from(enough).unwrap_or(usize::MAX)
+    }
+}
+
+/// Bounds of a number that may be negative or have a fraction, both included.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Interval {
+    pub(super) at_least: f64,
+    pub(super) at_most: f64,
+}
+
+impl Interval {
+    pub(super) fn contain(self, n: f64) -> bool {
+        self.at_least <= n && n <= self.at_most
+    }
 }
 
 /// What one text must be.
@@ -100,21 +178,32 @@ pub(super) enum Value {
     Backtracking(Box<LookAround>),
     Contains(AhoCorasick),
     Equals {
-        set: HashSet<Vec<u8>>,
+        set: Arc<StringSet>,
         ignore_case: bool,
     },
+    Words(Arc<Words>),
     /// Domains in lower case, without a trailing dot; each stands for its subdomains too.
-    Domains(HashSet<Vec<u8>>),
+    Domains(Arc<StringSet>),
+    Networks(Arc<Networks>),
+    Digests(Arc<Digests>),
+    Number(Interval),
 }
 
 impl Value {
+    fn renew(&mut self) {
+        if let Value::Pattern(regex) = self {
+            *regex = regex.clone();
+        }
+    }
+
     /// The bytes that satisfy it.
-    fn find(&self, text: &[u8]) -> Option<Range<usize>> {
+    pub(super) fn find(&self, text: &[u8]) -> Option<Range<usize>> {
         match self {
             Value::Anything => Some(0..text.len()),
             Value::Pattern(regex) => regex.find(text).map(|m| m.range()),
             Value::Backtracking(pattern) => pattern.find(text),
             Value::Contains(literals) => literals.find(text).map(|m| m.range()),
+            Value::Words(words) => words.find(&utf8(text)).next(),
             Value::Equals { set, ignore_case } => {
                 let held = if *ignore_case {
                     set.contains(text.to_ascii_lowercase().as_slice())
@@ -123,19 +212,58 @@ impl Value {
                 };
                 held.then_some(0..text.len())
             }
-            Value::Domains(set) => {
-                let start = memchr::memrchr(b'@', text).map_or(0, |i| i + 1);
-                let domain = text.get(start..)?.to_ascii_lowercase();
-                let mut rest = domain.strip_suffix(b".").unwrap_or(&domain);
-                loop {
-                    if set.contains(rest) {
-                        return Some(start..text.len());
-                    }
-                    let dot = memchr::memchr(b'.', rest)?;
-                    rest = rest.get(dot + 1..)?;
-                }
+            Value::Domains(set) => in_domains(set, text),
+            Value::Networks(networks) => {
+                let inner = text.strip_prefix(b"[").unwrap_or(text);
+                let inner = inner.strip_suffix(b"]").unwrap_or(inner);
+                let address = std::str::from_utf8(inner).ok()?.trim();
+                let address: IpAddr = address.parse().ok()?;
+                networks.contains(address).then_some(0..text.len())
+            }
+            Value::Digests(digests) => digests.contains(text).then_some(0..text.len()),
+            Value::Number(interval) => {
+                let number: f64 = std::str::from_utf8(text).ok()?.trim().parse().ok()?;
+                interval.contain(number).then_some(0..text.len())
             }
         }
+    }
+
+    /// How often it occurs in a text, none inside of another, at most `most` times. What a text is or is not
+    /// occurs once.
+    fn occurrences(&self, text: &[u8], most: usize) -> usize {
+        match self {
+            Value::Pattern(regex) => regex.find_iter(text).take(most).count(),
+            Value::Backtracking(pattern) => pattern.occurrences(text, most),
+            Value::Contains(literals) => literals.find_iter(text).take(most).count(),
+            Value::Words(words) => words.find(&utf8(text)).take(most).count(),
+            _ => usize::from(self.find(text).is_some()),
+        }
+    }
+}
+
+/// Texts are UTF-8 but for raw ones, of which bytes that are not become signs that are no part of a word.
+fn utf8(text: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(text) {
+        Ok(text) => Cow::Borrowed(text),
+        // One character for each byte keeps the places of matches.
+        Err(_) => Cow::Owned(
+            text.iter()
+                .map(|b| if b.is_ascii() { char::from(*b) } else { ' ' })
+                .collect(),
+        ),
+    }
+}
+
+fn in_domains(set: &StringSet, text: &[u8]) -> Option<Range<usize>> {
+    let start = memchr::memrchr(b'@', text).map_or(0, |i| i + 1);
+    let domain = ascii_domain(&String::from_utf8_lossy(text.get(start..)?));
+    let mut rest = domain.trim_end_matches('.').as_bytes();
+    loop {
+        if set.contains(rest) {
+            return Some(start..text.len());
+        }
+        let dot = memchr::memchr(b'.', rest)?;
+        rest = rest.get(dot + 1..)?;
     }
 }
 
@@ -166,17 +294,33 @@ impl TextsLeaf {
                 }
             }
         }
+        let holds = self.count.contain(count)
+            && self
+                .occurrences
+                .is_none_or(|bounds| bounds.contain(self.occurrences(texts, bounds.enough())));
         Answer {
-            holds: self.count.contain(count),
+            holds,
             count,
             first,
         }
     }
 
+    /// How often the value occurs in all texts together, at most `most` times.
+    pub(super) fn occurrences(&self, texts: &[Cow<'_, [u8]>], most: usize) -> usize {
+        let most = most.min(OCCURRENCES);
+        let mut found = 0;
+        for text in texts {
+            if found < most && self.length.is_none_or(|l| l.contain(text.len())) {
+                found += self.value.occurrences(text, most - found);
+            }
+        }
+        found
+    }
+
     /// The answer when no text can satisfy it.
     pub(super) fn ask_nothing(&self) -> Answer {
         Answer {
-            holds: self.count.contain(0),
+            holds: self.count.contain(0) && self.occurrences.is_none_or(|bounds| bounds.contain(0)),
             count: 0,
             first: None,
         }
@@ -188,12 +332,76 @@ impl TextsLeaf {
     }
 }
 
+impl ElementLeaf {
+    /// How many elements satisfy it, at most `most`, and the first with what shows it.
+    pub(super) fn ask(
+        &self,
+        elements: &Elements<'_>,
+        most: usize,
+    ) -> (usize, Option<(usize, String)>) {
+        let chosen = match self.position {
+            Some(position) => position.of(elements.len()).map_or(0..0, |i| i..i + 1),
+            None => 0..elements.len(),
+        };
+        let (mut count, mut first) = (0, None);
+        for number in chosen {
+            let mut shown = Vec::new();
+            if all(&self.asks, elements, number, &mut shown) {
+                count += 1;
+                first.get_or_insert_with(|| (number, shown.join(", ")));
+                if count >= most {
+                    break;
+                }
+            }
+        }
+        (count, first)
+    }
+
+    /// How many elements settle the answer.
+    pub(super) fn enough(&self) -> usize {
+        self.count.enough()
+    }
+}
+
+fn all(asks: &[Ask], elements: &Elements<'_>, number: usize, shown: &mut Vec<String>) -> bool {
+    asks.iter().all(|ask| match ask {
+        Ask::Text {
+            key,
+            aspect,
+            value,
+            length,
+            exists,
+        } => match elements.text(number, *aspect) {
+            Some(text) => {
+                let fits = *exists && length.is_none_or(|l| l.contain(text.len()));
+                match value.find(&text).filter(|_| fits) {
+                    Some(range) => {
+                        let matched = text.get(range).unwrap_or_default();
+                        shown.push(format!("{key} \"{}\"", super::finding::piece(matched)));
+                        true
+                    }
+                    None => false,
+                }
+            }
+            None => !exists,
+        },
+        Ask::Size(bounds) => match elements.size(number) {
+            Some(size) => {
+                shown.push(format!("size {size}"));
+                bounds.contain(size)
+            }
+            None => false,
+        },
+        Ask::Not(asks) => !all(asks, elements, number, &mut Vec::new()),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn domains(list: &[&str]) -> Value {
-        Value::Domains(list.iter().map(|d| d.as_bytes().to_vec()).collect())
+        Value::Domains(Arc::new(StringSet::new(list)))
     }
 
     #[test]
@@ -219,6 +427,7 @@ mod tests {
             place: 0,
             value: Value::Pattern(Regex::new("a").unwrap()),
             length: None,
+            occurrences: None,
             count,
             gated: false,
         };
@@ -240,5 +449,38 @@ mod tests {
         assert!(leaf(three).ask(&texts).holds);
         assert!(!leaf(three).ask_nothing().holds);
         assert!(leaf(Bounds::NONE).ask_nothing().holds);
+    }
+
+    #[test]
+    fn occurrences_are_counted_over_all_texts() {
+        let texts: Vec<Cow<'_, [u8]>> = [&b"!! a"[..], b"", b"!"].map(Cow::Borrowed).to_vec();
+        let leaf = |at_least| TextsLeaf {
+            place: 0,
+            value: Value::Pattern(Regex::new("!").unwrap()),
+            length: None,
+            occurrences: Some(Bounds {
+                at_least,
+                at_most: u64::MAX,
+            }),
+            count: Bounds::SOME,
+            gated: false,
+        };
+        assert!(leaf(3).ask(&texts).holds && !leaf(4).ask(&texts).holds);
+        assert_eq!(leaf(1).occurrences(&texts, 2), 2);
+    }
+
+    #[test]
+    fn networks_numbers_and_words_look_at_whole_texts() {
+        let networks = Value::Networks(Arc::new(Networks::new(["192.0.2.0/24".parse().unwrap()])));
+        assert!(networks.find(b"[192.0.2.9]").is_some() && networks.find(b"192.0.3.1").is_none());
+        assert!(networks.find(b"at 192.0.2.9").is_none());
+        let number = Value::Number(Interval {
+            at_least: 1.5,
+            at_most: f64::INFINITY,
+        });
+        assert!(number.find(b" 2 ").is_some() && number.find(b"1").is_none());
+        assert!(number.find(b"two").is_none());
+        let words = Value::Words(Arc::new(Words::new(["card"])));
+        assert_eq!(words.find(b"\xff\xff card"), Some(3..7));
     }
 }

@@ -2,17 +2,27 @@
 //!
 //! A leaf whose literals do not occur in its place is answered without running its pattern. Gating only
 //! saves time: the answers are those of running everything, which a property test holds.
+//!
+//! A rule has a value: 0 when it does not hold or is off (expired, not for these recipients), the number of
+//! its occurrences when it counts them, what its formula gives when it is one, otherwise 1.
 
 use std::cell::OnceCell;
+use std::time::Instant;
 
-use super::condition::{Index, Leaf, Node};
+use jiff::civil::Date;
+
+use super::condition::{ElementLeaf, Index, Leaf, Node, Operand};
+use super::cost::Cost;
+use super::finding::Finding;
 use super::gate::Candidates;
+use super::group;
+use super::rule::Rule;
 use super::ruleset::RuleSet;
 use super::texts::{Subject, Texts};
 use crate::filter::{EVIDENCE_BYTES, Hit};
 
-/// Longest piece of one text in evidence, bytes.
-const PIECE_BYTES: usize = 80;
+/// Most rules that the evidence of a formula names.
+const NAMED: usize = 8;
 
 /// The state of one evaluation.
 pub(super) struct Evaluation<'a> {
@@ -20,13 +30,19 @@ pub(super) struct Evaluation<'a> {
     subject: &'a Subject<'a>,
     texts: Texts<'a>,
     candidates: Vec<OnceCell<Candidates>>,
-    known: Vec<Option<bool>>,
+    known: Vec<Option<f64>>,
     gated: bool,
+    today: Option<Date>,
+    costs: Option<Vec<Cost>>,
 }
 
 impl<'a> Evaluation<'a> {
-    /// Begins an evaluation.
-    pub(super) fn new(set: &'a RuleSet, subject: &'a Subject<'a>) -> Evaluation<'a> {
+    /// Begins an evaluation on a day; without one no rule has expired.
+    pub(super) fn new(
+        set: &'a RuleSet,
+        subject: &'a Subject<'a>,
+        today: Option<Date>,
+    ) -> Evaluation<'a> {
         Evaluation {
             set,
             subject,
@@ -34,6 +50,8 @@ impl<'a> Evaluation<'a> {
             candidates: set.places.iter().map(|_| OnceCell::new()).collect(),
             known: vec![None; set.rules.len()],
             gated: true,
+            today,
+            costs: None,
         }
     }
 
@@ -44,134 +62,292 @@ impl<'a> Evaluation<'a> {
         self
     }
 
+    /// The same, measuring what each leaf costs.
+    pub(super) fn measured(mut self) -> Evaluation<'a> {
+        self.costs = Some(vec![Cost::default(); self.set.leaves.len()]);
+        self
+    }
+
+    /// What each leaf has cost since [`Evaluation::measured`].
+    pub(super) fn into_costs(self) -> Vec<Cost> {
+        self.costs.unwrap_or_default()
+    }
+
     /// The hits of all rules that report any, in the order of the rules.
-    pub(super) fn hits(mut self) -> Vec<Hit> {
+    pub(super) fn hits(&mut self) -> Vec<Hit> {
         let mut hits = Vec::new();
-        for (number, rule) in self.set.rules.iter().enumerate() {
+        let set = self.set;
+        for (number, rule) in set.rules.iter().enumerate() {
             if rule.silent {
                 continue;
             }
-            let mut evidence = Vec::new();
-            let holds = self.holds(&rule.condition, &mut evidence);
+            let mut found = Vec::new();
+            let value = self.value_of(rule, &mut found);
             if let Some(known) = self.known.get_mut(number) {
-                *known = Some(holds);
+                *known = Some(value);
             }
-            if holds {
-                let hit = Hit::new(rule.id.clone(), rule.score, joined(&evidence));
-                hits.push(match rule.decisive {
-                    Some(action) => hit.decisive(action),
-                    None => hit,
-                });
+            if value != 0.0 {
+                hits.push((rule.group, hit(rule, value, &found)));
             }
         }
-        hits
+        group::cap(&mut hits, &set.groups);
+        hits.into_iter().map(|(_, hit)| hit).collect()
     }
 
-    /// Whether one rule hits.
+    /// The findings of one rule; `None` when it does not hold.
+    pub(super) fn findings(&mut self, number: Index) -> Option<Vec<Finding>> {
+        let mut found = Vec::new();
+        let rule = self.set.rules.get(number)?;
+        (self.value_of(rule, &mut found) != 0.0).then_some(found)
+    }
+
+    /// Whether one rule holds.
     pub(super) fn rule(&mut self, number: Index) -> bool {
+        self.value(number) != 0.0
+    }
+
+    /// The value of a rule.
+    pub(super) fn value(&mut self, number: Index) -> f64 {
         if let Some(Some(known)) = self.known.get(number) {
             return *known;
         }
         let set = self.set;
-        let holds = set
-            .rules
-            .get(number)
-            .is_some_and(|rule| self.holds(&rule.condition, &mut Vec::new()));
+        let value = match set.rules.get(number) {
+            Some(rule) => self.value_of(rule, &mut Vec::new()),
+            None => 0.0,
+        };
         if let Some(known) = self.known.get_mut(number) {
-            *known = Some(holds);
+            *known = Some(value);
         }
-        holds
+        value
     }
 
-    /// Depth is bounded when the set is loaded: of conditions, and of rules that refer to rules.
-    fn holds(&mut self, node: &Node, evidence: &mut Vec<String>) -> bool {
+    fn value_of(&mut self, rule: &Rule, found: &mut Vec<Finding>) -> f64 {
+        if !self.is_on(rule) {
+            return 0.0;
+        }
+        match (&rule.per_occurrence, &rule.condition) {
+            (Some(counted), condition) => {
+                if !self.holds(condition, found) {
+                    return 0.0;
+                }
+                let occurrences = self.occurrences(condition, counted.at_most).0;
+                occurrences.clamp(1, counted.at_most) as f64
+            }
+            (None, Node::Formula(_)) => match self.formula(&rule.condition, found) {
+                0.0 => 0.0,
+                // A rule that holds adds to sums, as in SpamAssassin.
+                value if value < 0.0 => 1.0,
+                value => value,
+            },
+            (None, condition) => f64::from(u8::from(self.holds(condition, found))),
+        }
+    }
+
+    fn is_on(&self, rule: &Rule) -> bool {
+        let expired = match (rule.expires, self.today) {
+            (Some(last), Some(today)) => today > last,
+            _ => false,
+        };
+        let scoped = match (&rule.scope, self.subject) {
+            (Some(scope), Subject::Transaction(envelope, _)) => scope.holds(envelope),
+            _ => true,
+        };
+        !expired && scoped
+    }
+
+    /// Depth is bounded when the set is loaded: of conditions, of formulas, and of rules that refer to rules.
+    pub(super) fn holds(&mut self, node: &Node, found: &mut Vec<Finding>) -> bool {
         match node {
-            Node::Leaf(number) => self.leaf(*number, evidence),
+            Node::Leaf(number) => self.leaf(*number, found),
             Node::All(nodes) => {
-                let before = evidence.len();
-                let all = nodes.iter().all(|n| self.holds(n, evidence));
+                let before = found.len();
+                let all = nodes.iter().all(|n| self.holds(n, found));
                 if !all {
-                    evidence.truncate(before);
+                    found.truncate(before);
                 }
                 all
             }
-            Node::Any(nodes) => nodes.iter().any(|n| self.holds(n, evidence)),
+            Node::Any(nodes) => nodes.iter().any(|n| self.holds(n, found)),
             Node::Not(inner) => !self.holds(inner, &mut Vec::new()),
             Node::AtLeast(wanted, nodes) => {
-                let before = evidence.len();
-                let mut found = 0;
+                let before = found.len();
+                let mut held = 0;
                 for (i, n) in nodes.iter().enumerate() {
-                    if found + (nodes.len() - i) < *wanted {
+                    if held + (nodes.len() - i) < *wanted {
                         break;
                     }
-                    if self.holds(n, evidence) {
-                        found += 1;
-                        if found == *wanted {
+                    if self.holds(n, found) {
+                        held += 1;
+                        if held == *wanted {
                             return true;
                         }
                     }
                 }
-                evidence.truncate(before);
+                found.truncate(before);
                 false
             }
             Node::Rule(number) => {
                 let holds = self.rule(*number);
                 if holds && let Some(rule) = self.set.rules.get(*number) {
-                    evidence.push(rule.id.to_string());
+                    found.push(Finding::of("rule", rule.id.to_string()));
                 }
                 holds
             }
+            Node::Formula(_) => self.formula(node, found) != 0.0,
         }
     }
 
-    fn leaf(&self, number: Index, evidence: &mut Vec<String>) -> bool {
+    /// The value of a formula; what cannot be computed is 0.
+    fn formula(&mut self, node: &Node, found: &mut Vec<Finding>) -> f64 {
+        let Node::Formula(formula) = node else {
+            return 0.0;
+        };
+        let set = self.set;
+        let mut named = Vec::new();
+        let value = formula
+            .value(&mut |operand| match operand {
+                Operand::Rule(number) => {
+                    let value = self.value(*number);
+                    if value != 0.0
+                        && let Some(rule) = set.rules.get(*number)
+                        && named.len() < NAMED
+                        && !named.contains(&&*rule.id)
+                    {
+                        named.push(&*rule.id);
+                    }
+                    value
+                }
+                Operand::Number(number) => self.texts.number(*number).unwrap_or(0.0),
+            })
+            .unwrap_or(0.0);
+        if value != 0.0 {
+            found.push(Finding::of(
+                "formula",
+                format!("formula of {}", named.join(" ")),
+            ));
+        }
+        value
+    }
+
+    /// How often a condition that holds occurs, and whether it is one that can occur several times. What
+    /// cannot only has to hold: it does not limit what stands beside it.
+    fn occurrences(&mut self, node: &Node, most: usize) -> (usize, bool) {
+        let set = self.set;
+        match node {
+            Node::Leaf(number) => match set.leaves.get(*number) {
+                Some(Leaf::Texts(leaf)) if leaf.count.contain(0) => (1, false),
+                Some(Leaf::Texts(leaf)) => {
+                    (leaf.occurrences(self.texts.of(leaf.place), most), true)
+                }
+                Some(Leaf::Element(leaf)) => (self.elements(leaf, most).0, true),
+                _ => (1, false),
+            },
+            Node::All(nodes) => {
+                let mut least: Option<usize> = None;
+                for node in nodes {
+                    let (n, counted) = self.occurrences(node, most);
+                    if counted {
+                        least = Some(least.map_or(n, |l| l.min(n)));
+                    }
+                }
+                (least.unwrap_or(1), least.is_some())
+            }
+            Node::Any(nodes) | Node::AtLeast(_, nodes) => {
+                let mut sum = 0;
+                for node in nodes {
+                    if sum < most && self.holds(node, &mut Vec::new()) {
+                        sum += self.occurrences(node, most - sum).0;
+                    }
+                }
+                (sum, true)
+            }
+            Node::Rule(number) => {
+                let counts = set
+                    .rules
+                    .get(*number)
+                    .is_some_and(|r| r.per_occurrence.is_some());
+                (self.value(*number) as usize, counts)
+            }
+            Node::Not(_) | Node::Formula(_) => (1, false),
+        }
+    }
+
+    fn elements(&self, leaf: &ElementLeaf, most: usize) -> (usize, Option<(usize, String)>) {
+        leaf.ask(&self.texts.elements(leaf.element), most)
+    }
+
+    fn leaf(&mut self, number: Index, found: &mut Vec<Finding>) -> bool {
+        if self.costs.is_none() {
+            return self.answer(number, found);
+        }
+        let started = Instant::now();
+        let holds = self.answer(number, found);
+        let spent = started.elapsed();
+        if let Some(cost) = self.costs.as_mut().and_then(|c| c.get_mut(number)) {
+            cost.runs += 1;
+            cost.time += spent;
+        }
+        holds
+    }
+
+    fn answer(&self, number: Index, found: &mut Vec<Finding>) -> bool {
         let Some(leaf) = self.set.leaves.get(number) else {
             return false;
         };
-        let shown = match (leaf, self.subject) {
-            (Leaf::Texts(_), _) => return self.texts_leaf(number, evidence),
+        let finding = match (leaf, self.subject) {
+            (Leaf::Texts(_), _) => return self.texts_leaf(number, found),
+            (Leaf::Element(leaf), _) => {
+                let (count, first) = self.elements(leaf, leaf.enough());
+                let name = leaf.element.name();
+                leaf.count.contain(count).then(|| match first {
+                    Some((_, shown)) => Finding::of(name, format!("{name}: {shown}")),
+                    None => Finding::of(name, format!("no such {name}")),
+                })
+            }
+            (Leaf::Number(number, interval), _) => self
+                .texts
+                .number(*number)
+                .filter(|n| interval.contain(*n))
+                .map(|n| {
+                    let rounded = (n * 1000.0).round() / 1000.0;
+                    Finding::of(number.name(), format!("{} {rounded}", number.name()))
+                }),
             (Leaf::Flag(names), Subject::Transaction(_, mail)) => mail
                 .flags()
                 .iter()
                 .find(|flag| names.iter().any(|n| n == flag.name()))
-                .map(|flag| format!("flag {}", flag.name())),
+                .map(|flag| Finding::of("flag", format!("flag {}", flag.name()))),
             (Leaf::Relation(relation), Subject::Transaction(envelope, mail)) => relation
                 .evidence(envelope, mail)
-                .map(|shown| format!("{}: {shown}", relation.name())),
-            (Leaf::Client(nets), Subject::Transaction(envelope, _)) => envelope
+                .map(|shown| Finding::of("relation", format!("{}: {shown}", relation.name()))),
+            (Leaf::Client(networks), Subject::Transaction(envelope, _)) => envelope
                 .client
                 .addr
                 .map(|addr| addr.to_canonical())
-                .filter(|addr| nets.iter().any(|net| net.contains(addr)))
-                .map(|addr| format!("client {addr}")),
-            (Leaf::Authenticated(wanted), Subject::Transaction(envelope, _)) => {
-                (envelope.authenticated.is_some() == *wanted).then(|| {
-                    let word = if *wanted {
-                        "authenticated"
-                    } else {
-                        "not authenticated"
-                    };
-                    word.to_owned()
-                })
-            }
-            (Leaf::Authenticated(wanted), Subject::Fragment(_)) => {
-                (!wanted).then(|| "not authenticated".to_owned())
-            }
-            (Leaf::Size(bounds), subject) => {
-                let size = match subject {
-                    Subject::Transaction(_, mail) => mail.raw().len(),
-                    Subject::Fragment(text) => text.len(),
+                .filter(|addr| networks.contains(*addr))
+                .map(|addr| Finding::of("client", format!("client {addr}"))),
+            (Leaf::Authenticated(wanted), subject) => {
+                let authenticated = match subject {
+                    Subject::Transaction(envelope, _) => envelope.authenticated.is_some(),
+                    Subject::Fragment(_) => false,
                 };
-                bounds.contain(size).then(|| format!("size {size}"))
+                (authenticated == *wanted).then(|| {
+                    let shown = match authenticated {
+                        true => "authenticated",
+                        false => "not authenticated",
+                    };
+                    Finding::of("authenticated", shown.to_owned())
+                })
             }
             (_, Subject::Fragment(_)) => None,
         };
-        let holds = shown.is_some();
-        evidence.extend(shown);
+        let holds = finding.is_some();
+        found.extend(finding);
         holds
     }
 
-    fn texts_leaf(&self, number: Index, evidence: &mut Vec<String>) -> bool {
+    fn texts_leaf(&self, number: Index, found: &mut Vec<Finding>) -> bool {
         let Some(Leaf::Texts(leaf)) = self.set.leaves.get(number) else {
             return false;
         };
@@ -183,17 +359,19 @@ impl<'a> Evaluation<'a> {
         };
         if answer.holds {
             let label = self.set.labels.get(leaf.place).map_or("", String::as_str);
-            evidence.push(match &answer.first {
+            found.push(match answer.first {
                 Some((text, range)) if !leaf.counts_only() => {
                     let matched = texts
-                        .get(*text)
+                        .get(text)
                         .and_then(|t| t.get(range.clone()))
                         .unwrap_or_default();
-                    format!("{label}: \"{}\"", piece(matched))
+                    Finding::matched(label, text, range, matched)
                 }
-                Some(_) if leaf.length.is_some() => format!("{label} of that length"),
-                Some(_) => format!("{label} found {} times", answer.count),
-                None => format!("no such {label}"),
+                Some(_) if leaf.length.is_some() => {
+                    Finding::of(label, format!("{label} of that length"))
+                }
+                Some(_) => Finding::of(label, format!("{label} found {} times", answer.count)),
+                None => Finding::of(label, format!("no such {label}")),
             });
         }
         answer.holds
@@ -210,24 +388,40 @@ impl<'a> Evaluation<'a> {
     }
 }
 
-/// What matched, cut to its bound; bytes that are not UTF-8 are replaced.
-fn piece(matched: &[u8]) -> String {
-    match matched.get(..PIECE_BYTES) {
-        Some(cut) if matched.len() > PIECE_BYTES => format!("{}...", String::from_utf8_lossy(cut)),
-        _ => String::from_utf8_lossy(matched).into_owned(),
+/// The hit of a rule of that value.
+fn hit(rule: &Rule, value: f64, found: &[Finding]) -> Hit {
+    let occurrences = match rule.per_occurrence {
+        Some(_) => value as usize,
+        None => 1,
+    };
+    let points = rule.points(occurrences);
+    let mut evidence = joined(found);
+    if occurrences > 1 {
+        evidence.push_str(&format!(" ({occurrences} times)"));
+    }
+    if rule.shadow {
+        let mut hit = Hit::new(rule.id.clone(), 0.0, evidence);
+        hit.shadow = Some(points);
+        return hit;
+    }
+    let mut hit = Hit::new(rule.id.clone(), points, evidence);
+    hit.labels = rule.labels.clone();
+    match rule.decisive {
+        Some(action) => hit.decisive(action),
+        None => hit,
     }
 }
 
-fn joined(evidence: &[String]) -> String {
+fn joined(found: &[Finding]) -> String {
     let mut out = String::new();
-    for shown in evidence {
+    for finding in found {
         if out.len() >= EVIDENCE_BYTES {
             break;
         }
         if !out.is_empty() {
             out.push_str("; ");
         }
-        out.push_str(shown);
+        out.push_str(&finding.shown);
     }
     out
 }

@@ -21,6 +21,12 @@ pub(super) fn run(set: &RuleSet, files: &[(Source, File)]) -> Vec<Problem> {
         let wanted = [(true, &tests.hit), (false, &tests.miss)];
         for (wanted, examples) in wanted {
             for example in examples {
+                if let Example::Message(written) = &example.value
+                    && let Some(problem) = unfit(source, written)
+                {
+                    problems.push(problem);
+                    continue;
+                }
                 if hits(set, number, &example.value) == wanted {
                     continue;
                 }
@@ -43,17 +49,36 @@ pub(super) fn run(set: &RuleSet, files: &[(Source, File)]) -> Vec<Problem> {
     problems
 }
 
+/// What of the attachments of a test cannot be.
+fn unfit(source: &Source, written: &Message) -> Option<Problem> {
+    written.attachments.iter().find_map(|attachment| {
+        let base64 = attachment.base64.as_ref()?;
+        if !attachment.content.is_empty() {
+            return Some(Problem::at(
+                source,
+                span_of(base64),
+                "an attachment has `content` or `base64`, not both",
+            ));
+        }
+        let digits = base64.value.trim_end_matches('=');
+        let well_formed = digits
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"+/ \r\n".contains(&b));
+        (!well_formed).then(|| Problem::at(source, span_of(base64), "this is not base64"))
+    })
+}
+
 fn hits(set: &RuleSet, number: usize, example: &Example) -> bool {
     match example {
         Example::Fragment(text) => {
             let subject = Subject::Fragment(text);
-            Evaluation::new(set, &subject).rule(number)
+            Evaluation::new(set, &subject, None).rule(number)
         }
         Example::Message(written) => {
             let mail = Mail::parse(Bytes::from(composed(written)), &Limits::default());
             let envelope = envelope(written);
             let subject = Subject::Transaction(&envelope, &mail);
-            Evaluation::new(set, &subject).rule(number)
+            Evaluation::new(set, &subject, None).rule(number)
         }
     }
 }
@@ -93,6 +118,9 @@ fn composed(written: &Message) -> Vec<u8> {
         return crlf(whole);
     }
     let mut out = String::new();
+    for received in &written.received {
+        out.push_str(&format!("Received: {}\n", received.trim_end()));
+    }
     let fields = [
         ("Date", Some("Tue, 01 Sep 2026 09:30:00 +0000")),
         (
@@ -151,10 +179,13 @@ fn composed(written: &Message) -> Vec<u8> {
             .content_type
             .as_deref()
             .unwrap_or("application/octet-stream");
+        let (encoding, content) = match &attachment.base64 {
+            Some(base64) => ("base64", base64.value.as_str()),
+            None => ("8bit", attachment.content.as_str()),
+        };
         out.push_str(&format!(
-            "--=_mixed\nContent-Type: {content_type}\nContent-Transfer-Encoding: 8bit\nContent-Disposition: attachment{}\n\n{}\n",
+            "--=_mixed\nContent-Type: {content_type}\nContent-Transfer-Encoding: {encoding}\nContent-Disposition: attachment{}\n\n{content}\n",
             attachment.name.as_deref().map(file_name).unwrap_or_default(),
-            attachment.content
         ));
     }
     out.push_str("--=_mixed--\n");

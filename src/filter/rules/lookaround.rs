@@ -81,6 +81,21 @@ impl LookAround {
         self.find_from(text, 0)
     }
 
+    /// How many matches there are, none inside of another, at most `most`.
+    pub(super) fn occurrences(&self, text: &[u8], most: usize) -> usize {
+        let (mut found, mut at) = (0, 0);
+        while found < most
+            && let Some(range) = self.find_from(text, at)
+        {
+            found += 1;
+            at = range.end.max(range.start + 1);
+            if at > text.len() {
+                break;
+            }
+        }
+        found
+    }
+
     /// The first match that begins at `from` or later.
     pub(super) fn find_from(&self, text: &[u8], from: usize) -> Option<Range<usize>> {
         if let Some(weaker) = &self.weaker

@@ -1,22 +1,40 @@
 //! What a condition asks of a place: from keys as written to a leaf.
 
-use std::collections::HashSet;
 use std::ops::Range;
 
 use aho_corasick::AhoCorasick;
 use serde_saphyr::Spanned;
 
 use super::compile::Compiled;
+use super::compile::unknown;
 use super::condition::{Bounds, Index, Leaf, TextsLeaf, Value};
+use super::list::{Kind, List};
 use super::lookaround::LookAround;
-use super::pattern::{PATTERN_BYTES, Pattern};
-use super::place::Place;
+use super::number::Unit;
+use super::pattern::Pattern;
+use super::place::{Place, Side};
 use super::spamassassin::{FieldView, View};
-use super::written::{Engine, Keys, Matcher, OneOrMany, listed};
+use super::span::within;
+use super::written::{Engine, Keys, Matcher};
 use crate::config::{Problem, Source, span_of};
 
 /// Shortest literal that a gate looks for.
 const GATED_BYTES: usize = 3;
+/// Most literals of one condition that go into a gate: it is one automaton for all.
+const GATED_LITERALS: usize = 10_000;
+
+/// What is asked of a text, with literals of which one occurs in every text that satisfies it; `None` when
+/// there are no such.
+type Asked = (Value, Option<Vec<Vec<u8>>>);
+
+/// What a text is taken from, for checks of what can be asked of it.
+#[derive(Clone, Copy)]
+pub(super) struct Nature<'a> {
+    pub(super) label: &'a str,
+    pub(super) domains: bool,
+    pub(super) addresses: bool,
+    pub(super) digests: bool,
+}
 
 impl Compiled {
     pub(super) fn texts(
@@ -32,12 +50,51 @@ impl Compiled {
         let place = self.place(source, key, keys)?;
         let (value, literals) = match &matcher.value {
             Matcher::Pattern(pattern) => self.pattern(source, pattern, span_of(matcher))?,
-            Matcher::Keys(keys) => self.value(source, &place, keys)?,
+            Matcher::Keys(keys) => {
+                let label = place.label();
+                let nature = Nature {
+                    label: &label,
+                    domains: place.holds_domains(),
+                    addresses: place.holds_addresses(),
+                    digests: place.holds_digests(),
+                };
+                self.value(source, nature, keys)?
+            }
         };
-        let (mut length, mut count) = (None, Bounds::SOME);
+        let (mut length, mut count, mut occurrences) = (None, Bounds::SOME, None);
         if let Some(keys) = keys {
             let bare = matches!(value, Value::Anything);
             length = keys.length.as_ref().map(|l| self.bounds(source, l));
+            if let Some(wanted) = &keys.occurrences {
+                occurrences = Some(self.bounds(source, wanted));
+                if !matches!(
+                    value,
+                    Value::Pattern(_) | Value::Backtracking(_) | Value::Contains(_) | Value::Words(_)
+                ) {
+                    self.problem(
+                        Problem::at(
+                            source,
+                            span_of(wanted),
+                            "`occurrences` goes with matches, contains and words",
+                        )
+                        .help("`count` counts the texts of the place"),
+                    );
+                }
+                if keys.count.is_some() {
+                    self.problem(Problem::at(
+                        source,
+                        span_of(wanted),
+                        "only one of `occurrences` and `count` may stand here",
+                    ));
+                }
+                // None at all can be asked for.
+                if occurrences.is_some_and(|bounds| bounds.contain(0)) {
+                    count = Bounds {
+                        at_least: 0,
+                        at_most: u64::MAX,
+                    };
+                }
+            }
             if let Some(wanted) = &keys.count {
                 count = self.bounds(source, wanted);
             }
@@ -57,7 +114,7 @@ impl Compiled {
             } else if bare && keys.length.is_none() && keys.count.is_none() {
                 self.problem(
                     Problem::at(source, span_of(matcher), "the condition asks nothing").help(
-                        "give one of matches, contains, equals, domains, length, exists, count",
+                        "give one of matches, contains, equals, words, domains, networks, sha256, number, length, exists, count",
                     ),
                 );
             }
@@ -72,6 +129,7 @@ impl Compiled {
             place,
             value,
             length,
+            occurrences,
             count,
             gated,
         }))
@@ -96,80 +154,112 @@ impl Compiled {
     ) -> Option<Place> {
         let raw = keys.and_then(|k| k.raw.as_ref());
         let name = keys.and_then(|k| k.name.as_ref());
-        match (key.value.as_str(), name) {
-            ("header", Some(name)) => {
-                let well_formed = !name.value.is_empty()
-                    && name
-                        .value
-                        .bytes()
-                        .all(|b| b.is_ascii_graphic() && b != b':');
-                if !well_formed {
-                    self.problem(Problem::at(
-                        source,
-                        span_of(name),
-                        format!("`{}` cannot be the name of a header field", name.value),
-                    ));
-                    return None;
-                }
-                return Some(Place::Header {
-                    name: name.value.to_ascii_lowercase(),
-                    raw: raw.is_some_and(|r| r.value),
-                });
-            }
-            ("sa_header" | "sa_mime_header", Some(name)) => {
-                let Some(field) = FieldView::parse(&name.value) else {
-                    self.problem(
-                        Problem::at(
-                            source,
-                            span_of(name),
-                            format!("`{}` cannot be the name of a field in SpamAssassin", name.value),
-                        )
-                        .help("a name, then any of :raw :addr :name :host :domain :ip :revip :first :last"),
-                    );
-                    return None;
-                };
-                return Some(Place::SpamAssassin(match key.value.as_str() {
-                    "sa_header" => View::Header(field),
-                    _ => View::MimeHeader(field),
-                }));
-            }
-            ("header" | "sa_header" | "sa_mime_header", None) => {
-                self.problem(
-                    Problem::at(source, span_of(key), format!("`{}` needs the name of a field", key.value))
-                        .help("write `header: { name: X-Mailer, matches: '...' }`; `headers` looks at all fields"),
-                );
-                return None;
-            }
-            (other, Some(name)) => self.problem(
-                Problem::at(source, span_of(name), format!("`{other}` takes no `name`"))
-                    .help("only `header`, `sa_header` and `sa_mime_header` are told by name"),
-            ),
-            _ => {}
+        let of_headers = matches!(key.value.as_str(), "header" | "headers");
+        if key.value == "header" {
+            return self.header(source, key, keys);
         }
-        if key.value == "headers" {
+        if matches!(key.value.as_str(), "sa_header" | "sa_mime_header") {
+            return self.field_view(source, key, name);
+        }
+        let alone = [
+            (name.map(span_of), "name", "only `header` is told by name"),
+            (
+                raw.map(span_of).filter(|_| !of_headers),
+                "raw",
+                "only `header` and `headers` can be read undecoded",
+            ),
+            (
+                keys.and_then(|k| k.position.as_ref()).map(span_of),
+                "position",
+                "only `header` and elements such as `received` have one",
+            ),
+            (
+                keys.and_then(|k| k.side.as_ref()).map(span_of),
+                "as",
+                "only `header` takes it; address fields have places such as `from_name`",
+            ),
+        ];
+        for (span, what, help) in alone {
+            if let Some(span) = span {
+                self.problem(
+                    Problem::at(source, span, format!("`{}` takes no `{what}`", key.value))
+                        .help(help),
+                );
+            }
+        }
+        if of_headers {
             return Some(Place::Headers {
                 raw: raw.is_some_and(|r| r.value),
             });
         }
-        if let Some(raw) = raw {
-            self.problem(
-                Problem::at(
-                    source,
-                    span_of(raw),
-                    format!("`{}` takes no `raw`", key.value),
-                )
-                .help("only `header` and `headers` can be read undecoded"),
-            );
-        }
         Place::named(&key.value)
     }
 
-    fn pattern(
+    fn header(
+        &mut self,
+        source: &Source,
+        key: &Spanned<String>,
+        keys: Option<&Keys>,
+    ) -> Option<Place> {
+        let Some((keys, name)) = keys.and_then(|k| Some((k, k.name.as_ref()?))) else {
+            self.problem(
+                Problem::at(source, span_of(key), "`header` needs the name of a field")
+                    .help("write `header: { name: X-Mailer, matches: '...' }`; `headers` looks at all fields"),
+            );
+            return None;
+        };
+        let well_formed = !name.value.is_empty()
+            && name
+                .value
+                .bytes()
+                .all(|b| b.is_ascii_graphic() && b != b':');
+        if !well_formed {
+            self.problem(Problem::at(
+                source,
+                span_of(name),
+                format!("`{}` cannot be the name of a header field", name.value),
+            ));
+            return None;
+        }
+        let raw = keys.raw.as_ref().is_some_and(|r| r.value);
+        let mut side = None;
+        if let Some(written) = &keys.side {
+            side = Side::NAMED
+                .iter()
+                .find(|(name, _)| *name == written.value)
+                .map(|(_, side)| *side);
+            if side.is_none() {
+                let known: Vec<&str> = Side::NAMED.iter().map(|(name, _)| *name).collect();
+                self.problem(unknown(
+                    source,
+                    span_of(written),
+                    "side of an address",
+                    &written.value,
+                    &known,
+                ));
+            }
+            if raw {
+                self.problem(Problem::at(
+                    source,
+                    span_of(written),
+                    "`as` and `raw` exclude each other",
+                ));
+            }
+        }
+        Some(Place::Header {
+            name: name.value.to_ascii_lowercase(),
+            raw,
+            position: keys.position.as_ref().map(|p| p.value.0),
+            side,
+        })
+    }
+
+    pub(super) fn pattern(
         &mut self,
         source: &Source,
         pattern: &str,
         span: Range<usize>,
-    ) -> Option<(Value, Option<Vec<Vec<u8>>>)> {
+    ) -> Option<Asked> {
         match Pattern::new(pattern) {
             Ok(pattern) => Some((Value::Pattern(pattern.regex), pattern.literals)),
             Err(refused) => {
@@ -190,7 +280,7 @@ impl Compiled {
         source: &Source,
         pattern: &str,
         span: Range<usize>,
-    ) -> Option<(Value, Option<Vec<Vec<u8>>>)> {
+    ) -> Option<Asked> {
         match LookAround::new(pattern) {
             Ok(pattern) => {
                 let literals = pattern.literals.clone();
@@ -203,24 +293,63 @@ impl Compiled {
         }
     }
 
-    fn value(
+    /// The place of `sa_header` and `sa_mime_header`.
+    fn field_view(
         &mut self,
         source: &Source,
-        place: &Place,
+        key: &Spanned<String>,
+        name: Option<&Spanned<String>>,
+    ) -> Option<Place> {
+        let Some(name) = name else {
+            self.problem(
+                Problem::at(
+                    source,
+                    span_of(key),
+                    format!("`{}` needs the name of a field", key.value),
+                )
+                .help("write `sa_header: { name: 'From:addr', matches: '...' }`"),
+            );
+            return None;
+        };
+        let Some(field) = FieldView::parse(&name.value) else {
+            self.problem(
+                Problem::at(
+                    source,
+                    span_of(name),
+                    format!("`{}` cannot be the name of a field", name.value),
+                )
+                .help("a name, then any of :raw :addr :name :host :domain :ip :revip :first :last"),
+            );
+            return None;
+        };
+        Some(Place::SpamAssassin(match key.value.as_str() {
+            "sa_header" => View::Header(field),
+            _ => View::MimeHeader(field),
+        }))
+    }
+
+    pub(super) fn value(
+        &mut self,
+        source: &Source,
+        nature: Nature<'_>,
         keys: &Keys,
-    ) -> Option<(Value, Option<Vec<Vec<u8>>>)> {
+    ) -> Option<Asked> {
         let given = [
             keys.matches.as_ref().map(span_of),
             keys.contains.as_ref().map(span_of),
             keys.equals.as_ref().map(span_of),
+            keys.words.as_ref().map(span_of),
             keys.domains.as_ref().map(span_of),
+            keys.networks.as_ref().map(span_of),
+            keys.sha256.as_ref().map(span_of),
+            keys.number.as_ref().map(span_of),
         ];
         if let Some(second) = given.iter().flatten().nth(1) {
             self.problem(
                 Problem::at(
                     source,
                     second.clone(),
-                    "only one of matches, contains, equals and domains may stand here",
+                    "only one of matches, contains, equals, words, domains, networks, sha256 and number may stand here",
                 )
                 .help("combine conditions with `all` or `any`"),
             );
@@ -254,103 +383,81 @@ impl Compiled {
             return self.pattern(source, &pattern.value, span_of(pattern));
         }
         if let Some(list) = &keys.contains {
-            let literals = self.literals(source, list);
+            let List::Literals(literals) =
+                self.entries(source, list, Kind::Literals { ignore_case })?
+            else {
+                return None;
+            };
             let automaton = AhoCorasick::builder()
                 .ascii_case_insensitive(ignore_case)
-                .build(&literals);
+                .build(literals.iter());
             let Ok(automaton) = automaton else {
                 self.problem(Problem::at(source, span_of(list), "the list is too large"));
                 return None;
             };
             let gate: Vec<_> = literals.iter().map(|l| l.to_ascii_lowercase()).collect();
-            let gate = gate.iter().all(|l| l.len() >= GATED_BYTES).then_some(gate);
-            return Some((Value::Contains(automaton), gate));
+            let gated = gate.len() <= GATED_LITERALS && gate.iter().all(|l| l.len() >= GATED_BYTES);
+            return Some((Value::Contains(automaton), gated.then_some(gate)));
         }
-        if let Some(list) = &keys.equals {
-            let mut set: HashSet<Vec<u8>> = self.literals(source, list).into_iter().collect();
-            if ignore_case {
-                set = set.into_iter().map(|l| l.to_ascii_lowercase()).collect();
+        let (list, kind) = match keys {
+            Keys {
+                equals: Some(list), ..
+            } => (list, Kind::Texts { ignore_case }),
+            Keys {
+                words: Some(list), ..
+            } => (list, Kind::Words),
+            Keys {
+                domains: Some(list),
+                ..
+            } => (list, Kind::Domains),
+            Keys {
+                networks: Some(list),
+                ..
+            } => (list, Kind::Networks),
+            Keys {
+                sha256: Some(list), ..
+            } => (list, Kind::Digests),
+            Keys {
+                number: Some(interval),
+                ..
+            } => {
+                let interval = self.interval(source, interval, Unit::Seconds);
+                return Some((Value::Number(interval), None));
             }
-            return Some((Value::Equals { set, ignore_case }, None));
-        }
-        if let Some(list) = &keys.domains {
-            if !place.holds_domains() {
-                self.problem(
-                    Problem::at(
-                        source,
-                        span_of(list),
-                        format!("`{}` holds no domains", place.label()),
-                    )
-                    .help("`domains` goes with addresses, domains, url_host, helo and client_name"),
-                );
-            }
-            return Some((Value::Domains(self.domains(source, list)), None));
-        }
-        Some((Value::Anything, None))
-    }
-
-    fn literals(&mut self, source: &Source, list: &OneOrMany) -> Vec<Vec<u8>> {
-        let mut all = Vec::new();
-        for (text, span) in listed(list) {
-            if text.is_empty() || text.len() > PATTERN_BYTES {
-                self.problem(Problem::at(
+            _ => return Some((Value::Anything, None)),
+        };
+        let unfit = match kind {
+            Kind::Domains if !nature.domains => Some((
+                "domains",
+                "`domains` goes with addresses, domains, hosts, helo and client_name",
+            )),
+            Kind::Networks if !nature.addresses => Some((
+                "addresses of hosts",
+                "`networks` goes with client_address, helo, url_host, received_address and header",
+            )),
+            Kind::Digests if !nature.digests => Some((
+                "digests",
+                "`sha256` goes with part_sha256 and attachment_sha256",
+            )),
+            _ => None,
+        };
+        if let Some((what, help)) = unfit {
+            self.problem(
+                Problem::at(
                     source,
-                    span,
-                    format!("a literal has 1 to {PATTERN_BYTES} bytes"),
-                ));
-            } else {
-                all.push(text.as_bytes().to_vec());
-            }
+                    span_of(list),
+                    format!("`{}` holds no {what}", nature.label),
+                )
+                .help(help),
+            );
         }
-        self.check_list(source, list, listed(list).len());
-        all
+        Some(match self.entries(source, list, kind)? {
+            List::Texts(set) => (Value::Equals { set, ignore_case }, None),
+            List::Words(words) => (Value::Words(words), None),
+            List::Domains(set) => (Value::Domains(set), None),
+            List::Networks(networks) => (Value::Networks(networks), None),
+            List::Digests(digests) => (Value::Digests(digests), None),
+            List::Literals(_) => return None,
+        })
     }
-
-    fn domains(&mut self, source: &Source, list: &OneOrMany) -> HashSet<Vec<u8>> {
-        let mut all = HashSet::new();
-        for (text, span) in listed(list) {
-            let domain = text.trim_end_matches('.').to_ascii_lowercase();
-            let well_formed = !domain.is_empty()
-                && domain.split('.').all(|l| {
-                    !l.is_empty() && !l.contains(|c: char| c.is_whitespace() || "@/*:".contains(c))
-                });
-            if well_formed {
-                all.insert(domain.into_bytes());
-            } else {
-                self.problem(
-                    Problem::at(source, span, format!("`{text}` is not a domain"))
-                        .help("write `example.com`; subdomains are included"),
-                );
-            }
-        }
-        self.check_list(source, list, listed(list).len());
-        all
-    }
-}
-
-/// The bytes in the file of a range within a scalar; `None` when escapes stand between the two.
-fn within(
-    source: &Source,
-    scalar: Range<usize>,
-    value: &str,
-    inner: Range<usize>,
-) -> Option<Range<usize>> {
-    let written = source.text().get(scalar.start..)?;
-    let quote = written.bytes().next().filter(|b| matches!(b, b'\'' | b'"'));
-    let (start, body) = match quote {
-        Some(_) => (scalar.start + 1, written.get(1..)?),
-        None => (scalar.start, written),
-    };
-    if body.starts_with(value) {
-        return Some(start + inner.start..start + inner.end);
-    }
-    if quote == Some(b'\'') {
-        // A quote is written twice between single quotes.
-        let doubled = |end: usize| value.get(..end).map(|v| v.matches('\'').count() + end);
-        let escaped = value.replace('\'', "''");
-        if body.starts_with(&escaped) {
-            return Some(start + doubled(inner.start)?..start + doubled(inner.end)?);
-        }
-    }
-    None
 }

@@ -9,27 +9,45 @@
 //! (one pass tells which patterns can match), `place` and `texts` (where they look, taken out once),
 //! `condition` and `evaluation` (the answer), `example` (tests in rules).
 
+mod asks;
 mod chain;
 mod check;
 mod compile;
 mod condition;
+mod cost;
+mod digests;
+mod effect;
+mod element;
 mod evaluation;
 mod example;
+mod file;
+mod finding;
 mod fold;
+mod formula;
 mod gate;
+mod group;
+mod list;
 mod literal;
 mod lookaround;
 mod matcher;
+mod networks;
+mod number;
 mod options;
 mod pattern;
 mod place;
 pub(crate) mod probe;
+mod properties;
 mod relation;
+mod rule;
 mod ruleset;
 mod shipped;
 mod simplify;
 mod spamassassin;
+mod span;
+mod string_set;
 mod texts;
+mod trace;
+mod words;
 mod written;
 
 #[cfg(test)]
@@ -38,5 +56,13 @@ mod tests;
 pub(crate) use lookaround::GIVEN_UP;
 
 pub use check::RulesFilter;
+pub use cost::Cost;
+pub use file::RuleFile;
+pub use finding::Finding;
+pub use group::Group;
+pub use list::ListInfo;
 pub use options::{Options, build};
-pub use ruleset::{FILE_BYTES, FILES, Rule, RuleSet};
+pub use properties::Properties;
+pub use rule::{Origin, PerOccurrence, Rule};
+pub use ruleset::{FILE_BYTES, FILES, RuleSet};
+pub use trace::Step;

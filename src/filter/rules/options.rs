@@ -59,6 +59,12 @@ pub fn build(options: &Options, build: &Build<'_>) -> Result<Arc<dyn Filter>, Pr
     let rules = i64::try_from(set.rules().len()).unwrap_or(i64::MAX);
     build.metrics.rules_loaded.set(rules);
     tracing::info!(rules, version = set.version(), "rules loaded");
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC);
+    for warning in set.warnings(today.date()) {
+        let position = warning.position();
+        let place = position.map(|(file, line, _)| format!("{}:{line}", file.display()));
+        tracing::warn!(place, "{}", warning.message);
+    }
     let policy = options.on_failure.over(FailureAction::Deliver);
     Ok(Arc::new(RulesFilter::new(Arc::new(set), policy)))
 }

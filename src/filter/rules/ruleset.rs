@@ -2,20 +2,27 @@
 
 use std::fmt;
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+
+use jiff::civil::Date;
 
 use super::compile::{Compiled, compile};
 use super::condition::{Leaf, Node};
+use super::cost::Cost;
 use super::evaluation::Evaluation;
 use super::example;
+use super::file::RuleFile;
+use super::finding::Finding;
 use super::gate::Gate;
+use super::group::Group;
+use super::list::{self, ListInfo, Lists, Shelf};
 use super::place::Place;
+use super::properties;
+use super::rule::{Origin, Rule};
 use super::texts::{RAW_BYTES, Subject};
 use super::written;
 use crate::config::{Problem, Problems, Source, parse_yaml};
-use crate::filter::{Action, Hit};
+use crate::filter::Hit;
 use crate::mail::{Envelope, Mail};
 
 /// Largest rule file, bytes.
@@ -25,58 +32,22 @@ pub const FILES: usize = 256;
 /// Most problems that one load reports.
 const PROBLEMS: usize = 100;
 
-/// One rule of a set.
-#[derive(Debug)]
-pub struct Rule {
-    pub(super) id: Arc<str>,
-    pub(super) description: String,
-    pub(super) score: f64,
-    pub(super) silent: bool,
-    pub(super) decisive: Option<Action>,
-    pub(super) origin: String,
-    pub(super) condition: Node,
-}
-
-impl Rule {
-    /// The id, `[A-Z][A-Z0-9_]*`.
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// What a hit means, one line for people.
-    pub fn description(&self) -> &str {
-        &self.description
-    }
-
-    /// Points of a hit.
-    pub fn score(&self) -> f64 {
-        self.score
-    }
-
-    /// Whether it reports no hit of its own and only serves other rules.
-    pub fn is_silent(&self) -> bool {
-        self.silent
-    }
-
-    /// The action that a hit enforces, if any.
-    pub fn decisive(&self) -> Option<Action> {
-        self.decisive
-    }
-
-    /// Where it was written, `file:line`.
-    pub fn origin(&self) -> &str {
-        &self.origin
-    }
-}
-
 /// A compiled set of rules. Shared between sessions; replaced as a whole.
 pub struct RuleSet {
     pub(super) rules: Vec<Rule>,
+    pub(super) groups: Vec<Group>,
     pub(super) leaves: Vec<Leaf>,
+    /// Where each leaf was written.
+    pub(super) origins: Vec<Origin>,
     pub(super) places: Vec<Place>,
     pub(super) labels: Vec<String>,
     pub(super) gates: Vec<Option<Gate>>,
     version: String,
+    lists: Vec<ListInfo>,
+    files: Vec<RuleFile>,
+    warnings: Vec<Problem>,
+    /// The texts of the rule files, for problems that only time brings.
+    expiring: Vec<(Source, std::ops::Range<usize>, usize)>,
 }
 
 impl fmt::Debug for RuleSet {
@@ -96,14 +67,25 @@ impl RuleSet {
     /// Every problem of every file: what cannot be read, what is not a rule, tests that fail.
     pub fn load(path: &Path) -> Result<RuleSet, Problems> {
         let mut problems = Vec::new();
-        let mut sources = Vec::new();
+        let (mut sources, mut known) = (Vec::new(), Vec::new());
         for file in files(path)? {
-            match read(&file) {
-                Ok(source) => sources.push(source),
+            match RuleFile::read(&file, FILE_BYTES) {
+                Ok((source, file)) => {
+                    sources.push(source);
+                    known.push(file);
+                }
                 Err(problem) => problems.push(problem),
             }
         }
-        RuleSet::build(&sources, problems)
+        let folder = match path.is_dir() {
+            true => path,
+            false => path.parent().unwrap_or(path),
+        };
+        let shelf = Shelf::Folder(folder.join(list::FOLDER));
+        let mut set = RuleSet::build(&sources, Lists::new(shelf), problems)?;
+        known.append(&mut set.files);
+        set.files = known;
+        Ok(set)
     }
 
     /// The rules that are compiled into the program.
@@ -115,18 +97,28 @@ impl RuleSet {
             .iter()
             .map(|(name, text)| Source::new(format!("rules/{name}"), *text))
             .collect();
-        RuleSet::build(&sources, Vec::new())
+        let lists: Vec<Source> = super::shipped::LISTS
+            .iter()
+            .map(|(name, text)| Source::new(format!("rules/{}/{name}", list::FOLDER), *text))
+            .collect();
+        RuleSet::from_sources(&sources, &lists)
     }
 
-    /// Rules of files that have been read already, in this order.
+    /// Rules and lists of files that have been read already; the rules in this order, each list named by the
+    /// stem of its path.
     ///
     /// # Errors
     /// As [`RuleSet::load`].
-    pub fn from_sources(sources: &[Source]) -> Result<RuleSet, Problems> {
-        RuleSet::build(sources, Vec::new())
+    pub fn from_sources(sources: &[Source], lists: &[Source]) -> Result<RuleSet, Problems> {
+        let lists = Lists::new(Shelf::Held(lists.to_vec()));
+        RuleSet::build(sources, lists, Vec::new())
     }
 
-    fn build(sources: &[Source], mut problems: Vec<Problem>) -> Result<RuleSet, Problems> {
+    fn build(
+        sources: &[Source],
+        lists: Lists,
+        mut problems: Vec<Problem>,
+    ) -> Result<RuleSet, Problems> {
         let mut digest = blake3::Hasher::new();
         let mut parsed = Vec::new();
         for source in sources {
@@ -139,13 +131,22 @@ impl RuleSet {
         }
         let Compiled {
             rules,
+            groups,
             leaves,
+            origins,
             places,
             literals,
+            lists,
             problems: found,
             ..
-        } = compile(&parsed);
+        } = compile(&parsed, lists);
         problems.extend(found);
+        for (name, text) in lists.texts() {
+            for piece in [name, text] {
+                digest.update(&(piece.len() as u64).to_le_bytes());
+                digest.update(piece.as_bytes());
+            }
+        }
         let mut gates = Vec::new();
         for entries in &literals {
             gates.push(if entries.is_empty() {
@@ -166,8 +167,14 @@ impl RuleSet {
         version.truncate(12);
         let mut set = RuleSet {
             labels: places.iter().map(Place::label).collect(),
+            warnings: properties::warnings(&parsed, &rules, &lists),
+            expiring: properties::expiring(&parsed, &rules),
+            lists: lists.info(),
+            files: lists.files,
             rules,
+            groups,
             leaves,
+            origins,
             places,
             gates,
             version,
@@ -195,10 +202,95 @@ impl RuleSet {
         Err(Problems(problems))
     }
 
-    /// The hits of a message, in the order of the rules. The same message gives the same hits.
+    /// The hits of a message, in the order of the rules. The same message on the same day gives the same
+    /// hits; the day matters only to rules that expire.
     pub fn evaluate(&self, envelope: &Envelope, mail: &Mail) -> Vec<Hit> {
+        self.evaluate_on(self.today(), envelope, mail)
+    }
+
+    /// The hits on a certain day; without one no rule has expired.
+    pub fn evaluate_on(&self, day: Option<Date>, envelope: &Envelope, mail: &Mail) -> Vec<Hit> {
         let subject = Subject::Transaction(envelope, mail);
-        Evaluation::new(self, &subject).hits()
+        Evaluation::new(self, &subject, day).hits()
+    }
+
+    /// The same, with what each rule cost, by its number.
+    pub fn evaluate_measured(&self, envelope: &Envelope, mail: &Mail) -> (Vec<Hit>, Vec<Cost>) {
+        let subject = Subject::Transaction(envelope, mail);
+        let mut evaluation = Evaluation::new(self, &subject, self.today()).measured();
+        let hits = evaluation.hits();
+        let by_leaf = evaluation.into_costs();
+        let costs = self.rules.iter().map(|rule| {
+            let mut cost = Cost::default();
+            properties::leaves(&rule.condition, &mut |leaf| {
+                cost.add(by_leaf.get(leaf).copied().unwrap_or_default());
+            });
+            cost
+        });
+        (hits, costs.collect())
+    }
+
+    /// What makes each rule hold, silent ones included: number of the rule and its findings.
+    pub fn findings(&self, envelope: &Envelope, mail: &Mail) -> Vec<(usize, Vec<Finding>)> {
+        let subject = Subject::Transaction(envelope, mail);
+        let mut evaluation = Evaluation::new(self, &subject, self.today());
+        (0..self.rules.len())
+            .filter_map(|number| Some((number, evaluation.findings(number)?)))
+            .collect()
+    }
+
+    /// Today in UTC, when a rule expires at all.
+    pub(super) fn today(&self) -> Option<Date> {
+        let expires = self.rules.iter().any(|r| r.expires.is_some());
+        expires.then(|| {
+            jiff::Timestamp::now()
+                .to_zoned(jiff::tz::TimeZone::UTC)
+                .date()
+        })
+    }
+
+    /// What is no mistake and still worth knowing: rules that have expired or will within 30 days of `day`,
+    /// groups and lists that nothing uses, empty lists. Each with its place.
+    pub fn warnings(&self, day: Date) -> Vec<Problem> {
+        let mut all = self.warnings.clone();
+        all.extend(properties::expiry_warnings(
+            &self.rules,
+            &self.expiring,
+            day,
+        ));
+        all
+    }
+
+    /// The files that it was read from: rule files, then lists. Empty for rules that are compiled in.
+    pub fn files(&self) -> &[RuleFile] {
+        &self.files
+    }
+
+    /// The lists that rules look into, by name and by what their entries are taken for.
+    pub fn lists(&self) -> &[ListInfo] {
+        &self.lists
+    }
+
+    /// The groups of all files, in their order.
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// The group of a rule.
+    pub fn group_of(&self, rule: &Rule) -> Option<&Group> {
+        self.groups.get(rule.group?)
+    }
+
+    /// The value of every rule that has one other than 0, silent rules included, in the order of the rules: how
+    /// often it hit where it counts that, otherwise 1. For comparisons with other filters.
+    pub fn values(&self, envelope: &Envelope, mail: &Mail) -> Vec<(&str, f64)> {
+        let subject = Subject::Transaction(envelope, mail);
+        let mut evaluation = Evaluation::new(self, &subject, None);
+        let values = self.rules.iter().enumerate().map(|(number, rule)| {
+            let value = evaluation.value(number);
+            (&*rule.id, value)
+        });
+        values.filter(|(_, value)| *value != 0.0).collect()
     }
 
     /// Whether the message is so long that a rule on `raw` or `raw_body` sees only its beginning.
@@ -240,19 +332,10 @@ impl RuleSet {
                 nodes.iter().any(|n| self.runs_always(n))
             }
             Node::Not(inner) => self.runs_always(inner),
-            Node::Rule(_) => false,
+            Node::Rule(_) | Node::Formula(_) => false,
             Node::Leaf(number) => match self.leaves.get(*number) {
                 Some(Leaf::Texts(leaf)) => {
-                    let long = matches!(
-                        self.places.get(leaf.place),
-                        Some(
-                            Place::Text
-                                | Place::HiddenText
-                                | Place::Html
-                                | Place::RawBody
-                                | Place::Raw
-                        )
-                    );
+                    let long = self.places.get(leaf.place).is_some_and(Place::is_long);
                     long && !leaf.gated && !leaf.counts_only()
                 }
                 _ => false,
@@ -268,7 +351,7 @@ impl RuleSet {
         };
         match change {
             Adjustment::Disable => rule.silent = true,
-            Adjustment::Score(score) => rule.score = score,
+            Adjustment::Score(score) => rule.rescore(score),
         }
         true
     }
@@ -313,18 +396,4 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Problem> {
     }
     found.sort();
     Ok(found)
-}
-
-fn read(path: &Path) -> Result<Source, Problem> {
-    let failed =
-        |why: String| Problem::without_place(format!("cannot read {}: {why}", path.display()));
-    let file = fs::File::open(path).map_err(|e| failed(e.to_string()))?;
-    let mut text = String::new();
-    file.take(FILE_BYTES + 1)
-        .read_to_string(&mut text)
-        .map_err(|e| failed(e.to_string()))?;
-    if text.len() as u64 > FILE_BYTES {
-        return Err(failed(format!("it is larger than {FILE_BYTES} bytes")));
-    }
-    Ok(Source::new(path, text))
 }

@@ -20,6 +20,9 @@ pub(super) const FILES: &[(&str, &str)] = &[
     ("urls.yaml", include_str!("../../../rules/urls.yaml")),
 ];
 
+/// Name and text of each list, in the order of the names.
+pub(super) const LISTS: &[(&str, &str)] = &[];
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -30,7 +33,7 @@ mod tests {
     use super::super::evaluation::Evaluation;
     use super::super::ruleset::RuleSet;
     use super::super::texts::Subject;
-    use super::FILES;
+    use super::{FILES, LISTS};
     use crate::mail::{Envelope, Limits, Mail};
 
     /// Pieces of spam and ham that the shipped rules know in part.
@@ -88,8 +91,8 @@ mod tests {
             let envelope = Envelope::default();
             let transaction = Subject::Transaction(&envelope, &mail);
             for subject in [&transaction, &Subject::Fragment(&text)] {
-                let gated = Evaluation::new(set, subject).hits();
-                let naive = Evaluation::new(set, subject).without_gates().hits();
+                let gated = Evaluation::new(set, subject, None).hits();
+                let naive = Evaluation::new(set, subject, None).without_gates().hits();
                 prop_assert_eq!(gated, naive);
             }
         }
@@ -103,14 +106,20 @@ mod tests {
     #[test]
     fn the_shipped_rules_are_the_files_of_the_folder_and_load() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
-        let mut names: Vec<_> = std::fs::read_dir(&folder)
-            .unwrap()
-            .map(|e| e.unwrap().file_name().into_string().unwrap())
-            .filter(|n| n.ends_with(".yaml"))
-            .collect();
-        names.sort();
+        let there = |folder: &Path, ending: &str| -> Vec<String> {
+            let mut names: Vec<String> = std::fs::read_dir(folder)
+                .into_iter()
+                .flatten()
+                .map(|e| e.unwrap().file_name().into_string().unwrap())
+                .filter(|n| n.ends_with(ending))
+                .collect();
+            names.sort();
+            names
+        };
         let listed: Vec<_> = FILES.iter().map(|(n, _)| *n).collect();
-        assert_eq!(listed, names);
+        assert_eq!(listed, there(&folder, ".yaml"));
+        let listed: Vec<_> = LISTS.iter().map(|(n, _)| *n).collect();
+        assert_eq!(listed, there(&folder.join("lists"), ".txt"));
         let set = shipped();
         assert!(set.rules().len() >= 120, "{}", set.rules().len());
         assert_eq!(RuleSet::load(&folder).unwrap().version(), set.version());

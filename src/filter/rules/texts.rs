@@ -3,15 +3,18 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
+use super::element::{Element, Elements};
 use super::fold::fold;
-use super::place::{Field, Place, Side};
+use super::number::Number;
+use super::place::{Place, Side};
+use super::relation::organisation;
 use super::spamassassin;
-use crate::mail::{Envelope, Mail, Mailbox, PartKind};
+use crate::mail::{Address, Envelope, Hop, Mail, Mailbox, PartKind};
 
 /// `raw` and `raw_body` end here; a filter that uses them says so for a longer message.
 pub(super) const RAW_BYTES: usize = 4 << 20;
-/// How much of an attachment `attachment_start` shows, bytes.
-const START_BYTES: usize = 1 << 10;
+/// Most Received fields that are read.
+const HOPS: usize = 200;
 
 /// What a set of rules is evaluated on.
 pub(super) enum Subject<'a> {
@@ -31,6 +34,8 @@ pub(super) struct Texts<'a> {
     places: &'a [Place],
     values: Vec<OnceCell<Values<'a>>>,
     spamassassin: OnceCell<spamassassin::Message<'a>>,
+    hops: OnceCell<Vec<Hop>>,
+    numbers: [OnceCell<Option<f64>>; Number::ALL.len()],
 }
 
 impl<'a> Texts<'a> {
@@ -41,43 +46,104 @@ impl<'a> Texts<'a> {
             places,
             values: places.iter().map(|_| OnceCell::new()).collect(),
             spamassassin: OnceCell::new(),
+            hops: OnceCell::new(),
+            numbers: Default::default(),
         }
     }
 
     /// The texts of a place; empty when the transaction has none.
     pub(super) fn of(&self, place: usize) -> &[Cow<'a, [u8]>] {
         match (self.values.get(place), self.places.get(place)) {
-            (Some(cell), Some(place)) => cell.get_or_init(|| match self.subject {
-                Subject::Fragment(text) if place.is_content() => {
+            (Some(cell), Some(place)) => cell.get_or_init(|| match (self.subject, place) {
+                (Subject::Fragment(text), place) if place.is_content() => {
                     vec![Cow::Borrowed(text.as_bytes())]
                 }
-                Subject::Fragment(_) => Vec::new(),
-                Subject::Transaction(envelope, mail) if let Place::SpamAssassin(view) = place => {
+                (Subject::Fragment(_), _) => Vec::new(),
+                (Subject::Transaction(envelope, mail), Place::SpamAssassin(view)) => {
                     let message = self
                         .spamassassin
                         .get_or_init(|| spamassassin::Message::parse(mail.raw()));
                     view.texts(message, envelope)
                 }
-                Subject::Transaction(envelope, mail) => values(place, envelope, mail),
+                (Subject::Transaction(..), Place::Of(Element::Received, aspect)) => {
+                    let hops = self.elements(Element::Received);
+                    // The fields are read into this; their texts have to outlive it.
+                    (0..hops.len())
+                        .filter_map(|i| Some(Cow::Owned(hops.text(i, *aspect)?.into_owned())))
+                        .collect()
+                }
+                (Subject::Transaction(_, mail), Place::Of(element, aspect)) => {
+                    let elements = of_mail(*element, mail);
+                    (0..elements.len())
+                        .filter_map(|i| elements.text(i, *aspect))
+                        .collect()
+                }
+                (Subject::Transaction(envelope, mail), place) => values(place, envelope, mail),
             }),
             _ => &[],
         }
+    }
+
+    /// The elements of a kind.
+    pub(super) fn elements(&self, element: Element) -> Elements<'_> {
+        match (self.subject, element) {
+            (Subject::Fragment(text), _) => Elements::Fragment(text),
+            (Subject::Transaction(_, mail), Element::Received) => {
+                Elements::Hops(self.hops.get_or_init(|| {
+                    let fields = mail.headers_named("Received").take(HOPS);
+                    fields.map(|field| Hop::parse(field.raw)).collect()
+                }))
+            }
+            (Subject::Transaction(_, mail), element) => of_mail(element, mail),
+        }
+    }
+
+    /// A number of the message; `None` when it has none.
+    pub(super) fn number(&self, number: Number) -> Option<f64> {
+        let cell = self.numbers.get(number as usize)?;
+        *cell.get_or_init(|| number.of(self.subject))
+    }
+}
+
+fn of_mail(element: Element, mail: &Mail) -> Elements<'_> {
+    match element {
+        Element::Link => Elements::Links(mail.urls()),
+        Element::Part => Elements::Parts(mail.parts().iter().collect()),
+        Element::Attachment => Elements::Parts(mail.attachments().collect()),
+        Element::Received => Elements::Hops(&[]),
     }
 }
 
 fn values<'a>(place: &Place, envelope: &'a Envelope, mail: &'a Mail) -> Values<'a> {
     match place {
-        Place::Header { name, raw } => mail
-            .headers()
-            .filter(|h| h.is(name))
-            .map(|h| {
-                if *raw {
-                    borrowed(h.raw)
-                } else {
-                    owned(h.decoded())
-                }
-            })
-            .collect(),
+        Place::Header {
+            name,
+            raw,
+            position,
+            side,
+        } => {
+            let fields: Vec<_> = mail.headers().filter(|h| h.is(name)).collect();
+            let chosen = match position {
+                Some(position) => position
+                    .of(fields.len())
+                    .and_then(|i| fields.get(i..=i))
+                    .unwrap_or_default(),
+                None => fields.as_slice(),
+            };
+            chosen
+                .iter()
+                .flat_map(|h| match (side, raw) {
+                    (Some(side), _) => h
+                        .mailboxes()
+                        .into_iter()
+                        .filter_map(|m| of_mailbox(m, *side))
+                        .map(owned)
+                        .collect(),
+                    (None, true) => vec![borrowed(h.raw)],
+                    (None, false) => vec![owned(h.decoded())],
+                })
+                .collect()
+        }
         Place::Headers { raw } => mail
             .headers()
             .map(|h| {
@@ -97,33 +163,36 @@ fn values<'a>(place: &Place, envelope: &'a Envelope, mail: &'a Mail) -> Values<'
             .filter(|h| h.is("Subject"))
             .map(|h| owned(fold(&h.decoded())))
             .collect(),
-        Place::Mailbox(field, side) => mailboxes(mail, *field, *side),
-        Place::MailFrom => envelope
+        Place::Mailbox(field, side) => mail
+            .mailboxes(field.header())
+            .into_iter()
+            .filter_map(|m| of_mailbox(m, *side))
+            .map(owned)
+            .collect(),
+        Place::MailFrom(side) => envelope
             .sender
             .iter()
-            .map(|a| borrowed(a.text().as_bytes()))
+            .filter_map(|a| of_address(a, *side))
             .collect(),
-        Place::MailFromDomain => envelope
-            .sender
-            .iter()
-            .filter_map(|a| a.domain())
-            .map(|d| owned(d.to_ascii_lowercase()))
-            .collect(),
-        Place::RcptTo => envelope
+        Place::RcptTo(side) => envelope
             .recipients
             .iter()
-            .map(|a| borrowed(a.text().as_bytes()))
-            .collect(),
-        Place::RcptToDomain => envelope
-            .recipients
-            .iter()
-            .filter_map(|a| a.domain())
-            .map(|d| owned(d.to_ascii_lowercase()))
+            .filter_map(|a| of_address(a, *side))
             .collect(),
         Place::Helo => one(envelope.helo.as_deref()),
+        Place::HeloRegisteredDomain => registered(envelope.helo.as_deref()),
         Place::ClientName => one(envelope.client.name.as_deref()),
+        Place::ClientRegisteredDomain => registered(envelope.client.name.as_deref()),
+        Place::ClientAddress => envelope
+            .client
+            .addr
+            .map(|addr| owned(addr.to_canonical().to_string()))
+            .into_iter()
+            .collect(),
         Place::Tls => one(envelope.tls.as_deref()),
         Place::Text => vec![owned(fold(mail.text()))],
+        Place::PlainText => parts_of_text(mail, false),
+        Place::HtmlText => parts_of_text(mail, true),
         Place::HiddenText => match fold(mail.hidden_text()) {
             hidden if hidden.is_empty() => Vec::new(),
             hidden => vec![owned(hidden)],
@@ -136,70 +205,46 @@ fn values<'a>(place: &Place, envelope: &'a Envelope, mail: &'a Mail) -> Values<'
                 _ => None,
             })
             .collect(),
-        Place::RawBody => vec![borrowed(beginning(mail.raw_body(), RAW_BYTES))],
-        Place::Raw => vec![borrowed(beginning(mail.raw(), RAW_BYTES))],
-        Place::Url => mail
-            .urls()
-            .iter()
-            .map(|u| borrowed(u.text.as_bytes()))
-            .collect(),
-        Place::UrlHost => mail
-            .urls()
-            .iter()
-            .filter(|u| !u.host.is_empty())
-            .map(|u| borrowed(u.host.as_bytes()))
-            .collect(),
-        Place::LinkText => mail
-            .urls()
-            .iter()
-            .filter_map(|u| u.shown.as_deref())
-            .map(|shown| owned(fold(shown)))
-            .collect(),
-        Place::AttachmentName => mail
-            .attachments()
-            .filter_map(|p| p.name.as_deref())
-            .map(|n| borrowed(n.as_bytes()))
-            .collect(),
-        Place::AttachmentType => mail
-            .attachments()
-            .map(|p| borrowed(p.content_type.as_bytes()))
-            .collect(),
-        Place::AttachmentStart => mail
-            .attachments()
-            .filter_map(|p| match &p.kind {
-                PartKind::Text(text) | PartKind::Html(text) => Some(text.as_bytes()),
-                PartKind::Binary(bytes) => Some(bytes.as_slice()),
-                _ => None,
-            })
-            .map(|content| borrowed(beginning(content, START_BYTES)))
-            .collect(),
-        Place::PartType => mail
-            .parts()
-            .iter()
-            .map(|p| borrowed(p.content_type.as_bytes()))
-            .collect(),
-        Place::PartCharset => mail
-            .parts()
-            .iter()
-            .filter_map(|p| p.charset.as_deref())
-            .map(|c| borrowed(c.as_bytes()))
-            .collect(),
-        // Taken from a reading of its own, in `Texts::of`.
-        Place::SpamAssassin(_) => Vec::new(),
+        Place::RawBody => vec![borrowed(beginning(mail.raw_body()))],
+        Place::Raw => vec![borrowed(beginning(mail.raw()))],
+        // Taken in `Texts::of`.
+        Place::Of(..) | Place::SpamAssassin(_) => Vec::new(),
     }
 }
 
-fn mailboxes<'a>(mail: &Mail, field: Field, side: Side) -> Values<'a> {
-    let take = |mailbox: Mailbox| match side {
-        Side::Address => Some(mailbox.address).filter(|a| !a.is_empty()),
-        Side::Name => mailbox.name.map(|n| fold(&n)),
-        Side::Domain => mailbox.domain().map(str::to_ascii_lowercase),
-    };
-    mail.mailboxes(field.header())
-        .into_iter()
-        .filter_map(take)
-        .map(owned)
+/// The folded text of each plain or HTML part that a reader sees.
+fn parts_of_text<'a>(mail: &Mail, html: bool) -> Values<'a> {
+    mail.texts()
+        .filter(|(part, _)| matches!(part.kind, PartKind::Html(_)) == html)
+        .map(|(_, text)| owned(fold(text)))
         .collect()
+}
+
+fn of_mailbox(mailbox: Mailbox, side: Side) -> Option<String> {
+    match side {
+        Side::Address => Some(mailbox.address).filter(|a| !a.is_empty()),
+        Side::Mailbox => Some(match mailbox.name {
+            Some(name) => format!("{} <{}>", fold(&name), mailbox.address),
+            None => mailbox.address,
+        }),
+        Side::Name => mailbox.name.map(|n| fold(&n)),
+        Side::LocalPart => mailbox
+            .address
+            .rsplit_once('@')
+            .map(|(local, _)| local.to_owned()),
+        Side::Domain => mailbox.domain().map(str::to_ascii_lowercase),
+        Side::RegisteredDomain => organisation(mailbox.domain()?),
+    }
+}
+
+fn of_address(address: &Address, side: Side) -> Option<Cow<'_, [u8]>> {
+    match side {
+        Side::Address | Side::Mailbox => Some(borrowed(address.text().as_bytes())),
+        Side::Name => None,
+        Side::LocalPart => Some(borrowed(address.local_part().as_bytes())),
+        Side::Domain => address.domain().map(|d| owned(d.to_ascii_lowercase())),
+        Side::RegisteredDomain => organisation(address.domain()?).map(owned),
+    }
 }
 
 fn borrowed(bytes: &[u8]) -> Cow<'_, [u8]> {
@@ -214,6 +259,10 @@ fn one(text: Option<&str>) -> Values<'_> {
     text.map(|t| borrowed(t.as_bytes())).into_iter().collect()
 }
 
-fn beginning(bytes: &[u8], most: usize) -> &[u8] {
-    bytes.get(..most).unwrap_or(bytes)
+fn registered<'a>(host: Option<&str>) -> Values<'a> {
+    host.and_then(organisation).map(owned).into_iter().collect()
+}
+
+fn beginning(bytes: &[u8]) -> &[u8] {
+    bytes.get(..RAW_BYTES).unwrap_or(bytes)
 }
