@@ -53,8 +53,6 @@ mod written;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use lookaround::GIVEN_UP;
-
 pub use check::RulesFilter;
 pub use cost::Cost;
 pub use file::RuleFile;

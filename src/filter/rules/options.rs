@@ -66,7 +66,7 @@ pub fn build(options: &Options, build: &Build<'_>) -> Result<Arc<dyn Filter>, Pr
         tracing::warn!(place, "{}", warning.message);
     }
     let policy = options.on_failure.over(FailureAction::Deliver);
-    Ok(Arc::new(RulesFilter::new(Arc::new(set), policy)))
+    Ok(Arc::new(RulesFilter::new(Arc::new(set), policy).counting(build.metrics.rules_given_up.clone())))
 }
 
 fn load(options: &Options, build: &Build<'_>) -> Result<RuleSet, Problems> {

@@ -91,7 +91,16 @@ pub(super) fn plan(settings: &Settings) -> Plan {
             }
             continue;
         }
-        fates.insert(name, condition(settings, name, test));
+        let fate = match condition(settings, name, test) {
+            // Without network and Bayes SpamAssassin does not run these either.
+            Err(Reason::Function(_) | Reason::Kind(_))
+                if settings.has_flag(name, "net") || settings.has_flag(name, "learn") =>
+            {
+                Err(Reason::NotLocal)
+            }
+            fate => fate,
+        };
+        fates.insert(name, fate);
     }
     let order = in_order(&formulas);
     for name in formulas.keys().filter(|n| !order.contains(n)) {
@@ -245,7 +254,11 @@ fn written(settings: &Settings, name: &str, pattern: &str) -> Result<Written, Re
         true => settings.tags.replaced(&delimited.pattern),
         false => delimited.pattern,
     };
-    let written = pattern::translate(&replaced, &delimited.flags).map_err(Reason::Pattern)?;
+    let mut written = pattern::translate(&replaced, &delimited.flags).map_err(Reason::Pattern)?;
+    if matches!(probe::probe(&written.pattern, written.backtracking), Fate::Refused(_)) {
+        // Patterns that are too large for the linear engine may fit into the limits of the other one.
+        written.backtracking = true;
+    }
     match probe::probe(&written.pattern, written.backtracking) {
         Fate::Refused(why) => Err(Reason::Pattern(why)),
         Fate::Always | Fate::Sometimes => Ok(written),
@@ -343,7 +356,7 @@ fn formula<'n>(
     for operand in meta::names(tokens) {
         let missing = match fates.get(operand) {
             // SpamAssassin too counts these as 0.
-            None | Some(Err(Reason::ScoreZero | Reason::Circle | Reason::Syntax(_))) => {
+            None | Some(Err(Reason::ScoreZero | Reason::NotLocal | Reason::Circle | Reason::Syntax(_))) => {
                 zero.insert(operand);
                 false
             }

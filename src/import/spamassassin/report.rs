@@ -12,6 +12,8 @@ pub enum Reason {
     Function(String),
     /// The score is 0: SpamAssassin does not run it either.
     ScoreZero,
+    /// A rule for Bayes or the network, which the scores without them switch off.
+    NotLocal,
     /// A formula that would hit wrongly without these rules, which were not taken over.
     Needs(Vec<String>),
     /// A pattern that neither engine takes.
@@ -34,6 +36,7 @@ impl Reason {
         match self {
             Reason::Function(_) => "Functions that mailweir lacks",
             Reason::ScoreZero => "Switched off: score 0",
+            Reason::NotLocal => "Rules of the network and of Bayes",
             Reason::Needs(_) => "Formulas over rules that are missing",
             Reason::Pattern(_) => "Patterns that no engine takes",
             Reason::Syntax(_) => "Not readable",
@@ -49,7 +52,7 @@ impl Reason {
             Reason::Function(name) => format!("`{name}`"),
             Reason::Needs(names) => format!("needs {}", shown(names)),
             Reason::Pattern(why) | Reason::Syntax(why) | Reason::Kind(why) => why.clone(),
-            Reason::ScoreZero | Reason::Version | Reason::Setting | Reason::Circle => String::new(),
+            Reason::ScoreZero | Reason::NotLocal | Reason::Version | Reason::Setting | Reason::Circle => String::new(),
         }
     }
 }

@@ -23,9 +23,12 @@ pub(super) fn rendered(part: &Part) -> Option<Rendered> {
     let declared = part.charset.as_deref().unwrap_or("us-ascii");
     let text = charset::guess(&part.content, declared);
     if kind == "text/html" && !part.content.is_empty() {
-        return Some(html::render(&text));
+        let mut rendered = html::render(&text);
+        rendered.wide |= !part.content.is_ascii();
+        return Some(rendered);
     }
     Some(Rendered {
+        wide: !text.is_ascii(),
         text,
         ..Rendered::default()
     })
@@ -45,7 +48,12 @@ pub(super) fn lines(message: &Message<'_>) -> Vec<Vec<u8>> {
     let subject = message.fields.iter().rev().find(|f| f.is("Subject"));
     let mut whole = subject.map(|f| f.decoded()).unwrap_or_default();
     whole.push(b'\n');
-    whole.extend(paragraphs(&text).into_bytes());
+    let wide = message.rendered().iter().flatten().any(|r| r.wide);
+    let text = paragraphs(&text, wide);
+    match wide {
+        true => whole.extend(text.into_bytes()),
+        false => whole.extend(text.chars().filter_map(|c| u8::try_from(u32::from(c)).ok())),
+    }
     let mut lines = Vec::new();
     for line in whole.split_inclusive(|b| *b == b'\n') {
         let mut line = line;
@@ -63,8 +71,13 @@ pub(super) fn lines(message: &Message<'_>) -> Vec<Vec<u8>> {
     lines
 }
 
-/// White space with two line ends is one line end, other white space one space.
-fn paragraphs(text: &str) -> String {
+/// White space with two line ends is one line end, other white space one space. White space beyond ASCII is
+/// some only where text is characters (`wide`).
+fn paragraphs(text: &str, wide: bool) -> String {
+    let is_space = |c: char| match wide {
+        true => c.is_whitespace(),
+        false => c.is_ascii_whitespace() || c == '\u{b}',
+    };
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(|c: char| is_space(c) || c == '\0') {
@@ -93,11 +106,6 @@ fn paragraphs(text: &str) -> String {
     }
     out.push_str(rest);
     out
-}
-
-/// White space of a text pattern in Perl.
-fn is_space(c: char) -> bool {
-    c.is_whitespace()
 }
 
 fn cut(text: &str) -> &str {

@@ -13,6 +13,9 @@ pub(super) struct Rendered {
     pub(super) text: String,
     /// URIs of tags, resolved against `<base>`, each once.
     pub(super) uris: Vec<String>,
+    /// Whether it holds characters rather than bytes: then all of the body is written as UTF-8. Text in ASCII
+    /// with references to Latin-1 stays bytes.
+    pub(super) wide: bool,
 }
 
 /// Renders a source.
@@ -28,6 +31,7 @@ pub(super) fn render(source: &str) -> Rendered {
         }
     }
     Rendered {
+        wide: page.out.chars().any(|c| c > '\u{ff}'),
         text: page.out,
         uris: page.uris,
     }
