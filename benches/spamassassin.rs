@@ -28,7 +28,10 @@ struct Differences {
 }
 
 fn main() {
-    let args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let args: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|a| a != "--bench")
+        .collect();
     let [rules, root, hits, ..] = args.as_slice() else {
         println!("skipped: give RULES ROOT HITS [LIMIT], see the head of benches/spamassassin.rs");
         return;
@@ -50,7 +53,10 @@ fn main() {
             Some((old.to_owned(), new.to_owned()))
         })
         .collect();
-    let narrowed: HashSet<&str> = narrowed.iter().filter_map(|l| l.split(':').next()).collect();
+    let narrowed: HashSet<&str> = narrowed
+        .iter()
+        .filter_map(|l| l.split(':').next())
+        .collect();
     let known: HashSet<&str> = set
         .rules()
         .iter()
@@ -81,7 +87,11 @@ fn main() {
         let ours: HashMap<&str, f64> = set.values(&envelope, &mail).into_iter().collect();
         spent += before.elapsed();
         messages += 1;
-        for id in theirs.keys().map(String::as_str).chain(ours.keys().copied()) {
+        for id in theirs
+            .keys()
+            .map(String::as_str)
+            .chain(ours.keys().copied())
+        {
             if !known.contains(id) {
                 continue;
             }
@@ -103,14 +113,21 @@ fn main() {
         .map(|d| d.only_spamassassin.len() + d.only_ours.len())
         .sum();
     let pairs = messages * known.len();
-    println!("{messages} messages, {} exact rules, {} narrowed ones left aside", known.len(), narrowed.len());
+    println!(
+        "{messages} messages, {} exact rules, {} narrowed ones left aside",
+        known.len(),
+        narrowed.len()
+    );
     println!(
         "agreement over all pairs: {:.4} %; over pairs where one hits: {:.3} % ({both} agree, {apart} do not); {} values differ",
         100.0 * (pairs - apart) as f64 / pairs as f64,
         100.0 * both as f64 / (both + apart).max(1) as f64,
         values_differ / 2
     );
-    println!("{:.3} ms a message for the rules", spent.as_secs_f64() * 1000.0 / f64::from(messages as u32));
+    println!(
+        "{:.3} ms a message for the rules",
+        spent.as_secs_f64() * 1000.0 / f64::from(messages as u32)
+    );
     let mut worst: Vec<_> = by_rule
         .iter()
         .filter(|(_, d)| !d.only_spamassassin.is_empty() || !d.only_ours.is_empty())
@@ -130,7 +147,9 @@ fn main() {
 }
 
 fn example(paths: &[String]) -> String {
-    paths.first().map_or_else(String::new, |p| format!(" ({p})"))
+    paths
+        .first()
+        .map_or_else(String::new, |p| format!(" ({p})"))
 }
 
 /// The entries of a list in the report.

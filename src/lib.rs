@@ -12,6 +12,8 @@
 //! - [`import`]: rules of other filters, written as rule files.
 //! - [`config`]: what the admin wrote, checked, as what the daemon runs with.
 //! - [`metrics`]: every metric in one place.
+//! - [`workbench`]: the analyst's side of the classifier: figures, corpora, and which model is in force.
+//! - [`tuning`]: what rules are worth, told from sorted mail, and scores fitted to it.
 //! - [`cli`]: the commands.
 
 pub mod cli;
@@ -24,4 +26,6 @@ pub mod milter;
 pub mod quarantine;
 pub mod router;
 pub mod server;
+pub mod tuning;
 pub mod verdict;
+pub mod workbench;

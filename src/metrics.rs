@@ -157,6 +157,10 @@ metrics! {
     reloads: counters = "mailweir_reloads_total"["result"];
     /// Whether the last reload was taken (1) or refused, the old configuration going on (0).
     reload_ok: gauge = "mailweir_reload_ok";
+    /// When a reload was refused last, seconds since 1970; 0 for never.
+    reload_failed: float = "mailweir_reload_last_failure_timestamp_seconds";
+    /// Always 1; version of configuration, rules and model together, and of the rules.
+    configuration: gauges = "mailweir_configuration_info"["version", "rules"];
     /// When the configuration in force was taken, seconds since 1970.
     configuration_loaded: float = "mailweir_configuration_loaded_timestamp_seconds";
     /// Always 1; the version of the daemon.

@@ -46,6 +46,8 @@ pub struct Context<'a> {
     pub scanner: Option<&'a str>,
     /// The threshold shown as `required`.
     pub required: Option<f64>,
+    /// Which configuration, rules and model decided; empty where nobody knows.
+    pub version: &'a str,
     /// Where quarantined messages go.
     pub hold: Hold,
     /// Whether the MTA takes the hold modification.
@@ -147,7 +149,7 @@ fn headers(verdict: &Verdict, context: &Context<'_>) -> Vec<Modification> {
     values.push(("X-Spam-Flag", if spam { "YES" } else { "NO" }.to_owned()));
     values.push(("X-Spam-Score", format!("{:.2}", verdict.score)));
     values.push(("X-Spam-Level", level(verdict.score)));
-    values.push(("X-Spam-Status", status(verdict, spam, context.required)));
+    values.push(("X-Spam-Status", status(verdict, spam, context)));
     values.push(("X-Virus-Status", virus_status(verdict, context.scanner)));
     values.push(("X-Mailweir-Id", context.id.to_owned()));
     let labels = verdict.labels();
@@ -178,13 +180,13 @@ fn level(score: f64) -> String {
     }
 }
 
-fn status(verdict: &Verdict, spam: bool, required: Option<f64>) -> String {
+fn status(verdict: &Verdict, spam: bool, context: &Context<'_>) -> String {
     let mut out = format!(
         "{}, score={:.2}",
         if spam { "Yes" } else { "No" },
         verdict.score
     );
-    if let Some(required) = required {
+    if let Some(required) = context.required {
         out.push_str(&format!(" required={required:.2}"));
     }
     let shown = verdict.hits().filter(|(_, h)| h.shadow.is_none());
@@ -201,6 +203,9 @@ fn status(verdict: &Verdict, spam: bool, required: Option<f64>) -> String {
     }
     if verdict.decided_by == DecidedBy::Release {
         out.push_str(" released=yes");
+    }
+    if !context.version.is_empty() {
+        out.push_str(&format!(" version={}", context.version));
     }
     out
 }
@@ -267,6 +272,7 @@ mod tests {
             id: "01TEST",
             scanner: Some("clamav"),
             required: Some(5.0),
+            version: "",
             hold: Hold::Store,
             can_hold: true,
             field_names,

@@ -58,6 +58,8 @@ pub enum DecidedBy {
     },
     /// Somebody released the message from the quarantine.
     Release,
+    /// The message was to be held back or discarded, and no copy could be made durable.
+    NotKept,
 }
 
 /// The end of a transaction.
@@ -107,6 +109,16 @@ impl Verdict {
             score: 0.0,
             decided_by: DecidedBy::Release,
             reports: Vec::new(),
+        }
+    }
+
+    /// The verdict when no durable copy could be made of a message that was to be held back or discarded:
+    /// what the filters said stays, and the client is told to try again.
+    pub fn not_kept(self) -> Verdict {
+        Verdict {
+            action: Action::Tempfail,
+            decided_by: DecidedBy::NotKept,
+            ..self
         }
     }
 

@@ -1,12 +1,17 @@
 //! The commands, one file each.
 //!
 //! Exit codes: 0 done; 1 something failed, as the message on standard error says; 2 the command line is
-//! wrong. `send` adds 3 (refused for now) and 4 (refused for good).
+//! wrong. `send` adds 3 (refused for now) and 4 (refused for good), `check --strict` 3 (a service does not
+//! work).
 
 mod check;
+pub mod evaluate;
+mod examination;
+mod explain;
 mod generate;
 mod logging;
 mod printable;
+mod progress;
 pub mod quarantine;
 mod rules;
 mod scan;
@@ -34,12 +39,15 @@ pub struct Cli {
 enum Command {
     /// Serve mail servers until SIGTERM; SIGHUP reloads the configuration.
     Serve(serve::ServeArgs),
-    /// Check the configuration and everything that it names, and say what is wrong and where.
     Check(check::CheckArgs),
     /// Print the verdicts of the configured chain on messages in files.
     Scan(scan::ScanArgs),
+    Explain(explain::ExplainArgs),
+    Rules(rules::RulesArgs),
     /// Train the classifier on sorted mail, and say how good it is.
     Train(train::TrainArgs),
+    /// Say how good the classifier is on messages that it has not learned.
+    Evaluate(evaluate::EvaluateArgs),
     /// List, show, release and delete what was held back.
     Quarantine {
         #[command(flatten)]
@@ -47,8 +55,6 @@ enum Command {
         #[command(flatten)]
         args: quarantine::QuarantineArgs,
     },
-    /// Import rules of other filters.
-    Rules(rules::RulesArgs),
     /// Send messages to a milter as a mail server would, and print the verdicts.
     Send(send::SendArgs),
     /// Write shell completions to standard output.
@@ -88,9 +94,11 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Check(args) => check::run(&args),
         Command::Scan(args) => scan::run(args),
-        Command::Train(args) => train::run(args),
-        Command::Quarantine { config, args } => held(&config, args),
+        Command::Explain(args) => explain::run(&args),
         Command::Rules(args) => rules::run(args),
+        Command::Train(args) => train::run(args),
+        Command::Evaluate(args) => evaluate::run(args),
+        Command::Quarantine { config, args } => held(&config, args),
         Command::Send(args) => send::run(args),
         Command::Completions(args) => generate::completions(&args),
         Command::Man(args) => generate::man(&args),

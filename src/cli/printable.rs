@@ -19,6 +19,24 @@ pub(super) fn printable(text: &str, max: usize) -> String {
     out
 }
 
+/// A line of a file that an admin wrote, as it stands but for characters that deceive; at most `max`
+/// characters.
+pub(super) fn visible(line: &str, max: usize) -> String {
+    let mut out = String::with_capacity(line.len());
+    for (i, c) in line.chars().enumerate() {
+        if i >= max {
+            out.push('…');
+            break;
+        }
+        match c {
+            '\t' => out.push_str("    "),
+            c if deceives(c) => out.extend(c.escape_default()),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
 /// Characters that act on a terminal or on the reader's eye instead of being seen.
 pub(super) fn deceives(c: char) -> bool {
     c.is_control()

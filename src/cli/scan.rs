@@ -1,7 +1,6 @@
 //! `mailweir scan`: the verdicts of the configured chain on messages in files.
 
-use std::io::{IsTerminal, Write};
-use std::net::IpAddr;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,20 +8,18 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Args;
 use futures_util::StreamExt;
-use indicatif::{ProgressBar, ProgressStyle};
-use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
+use super::examination::{EnvelopeArgs, Examined};
 use super::printable::printable;
-use super::{ConfigArgs, logging, told};
+use super::{ConfigArgs, logging, progress, told};
 use crate::config::Config;
 use crate::filter::{Action, Outcome};
 use crate::mail::corpus::{Corpus, CorpusError, Sample};
-use crate::mail::{Address, Envelope};
 use crate::metrics::Metrics;
 use crate::server::Engine;
-use crate::verdict::{DecidedBy, Verdict};
+use crate::verdict::Verdict;
 
 /// `mailweir scan`
 #[derive(Debug, Args)]
@@ -32,18 +29,8 @@ pub(super) struct ScanArgs {
     /// Print one JSON object a message: path, verdict, score, hits with evidence, outcomes.
     #[arg(long)]
     json: bool,
-    /// Client address, for the DNS lists and for rules.
-    #[arg(long, value_name = "IP")]
-    client_ip: Option<IpAddr>,
-    /// HELO name.
-    #[arg(long, value_name = "NAME")]
-    helo: Option<String>,
-    /// Envelope sender; without it the Return-Path of each message, if it has one.
-    #[arg(long, value_name = "ADDR")]
-    from: Option<String>,
-    /// Envelope recipient; may be repeated.
-    #[arg(long, value_name = "ADDR")]
-    rcpt: Vec<String>,
+    #[command(flatten)]
+    envelope: EnvelopeArgs,
     /// Messages, folders of them, Maildirs or mboxes.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
@@ -79,14 +66,14 @@ async fn scan(args: ScanArgs, config: Config) -> anyhow::Result<ExitCode> {
             let (engine, args) = (engine.clone(), args.clone());
             tokio::spawn(async move {
                 match sample {
-                    Ok(sample) => Ok(examine(&engine, &args, sample).await),
+                    Ok(sample) => Ok(Examined::new(&engine, &args.envelope, sample).await),
                     Err(e) => Err(e),
                 }
             })
         })
         .buffered(workers * 2);
 
-    let bar = progress_bar();
+    let bar = progress::counting();
     let mut counts = Counts::default();
     while let Some(done) = scanned.next().await {
         match done? {
@@ -120,101 +107,10 @@ fn read(paths: Vec<PathBuf>, sender: &mpsc::Sender<Result<Sample, CorpusError>>)
     }
 }
 
-/// One message with its verdict.
-struct Scanned {
-    path: String,
-    verdict: Verdict,
-}
-
-async fn examine(engine: &Engine, args: &ScanArgs, sample: Sample) -> Scanned {
-    let mut path = sample.path.display().to_string();
-    if let Some(number) = sample.number {
-        path.push_str(&format!("#{number}"));
-    }
-    let mut envelope = Envelope {
-        helo: args.helo.clone(),
-        recipients: args
-            .rcpt
-            .iter()
-            .map(|r| Address::new(r.as_bytes()))
-            .collect(),
-        ..Envelope::default()
-    };
-    envelope.client.addr = args.client_ip;
-    envelope.sender = match &args.from {
-        Some(from) => Some(Address::new(from.as_bytes())),
-        None => return_path(&sample.raw),
-    };
-    let (_, verdict) = engine.examine(envelope, sample.raw).await;
-    Scanned { path, verdict }
-}
-
-/// The sender that the delivering MTA wrote down, from the beginning of the header.
-fn return_path(raw: &[u8]) -> Option<Address> {
-    const NAME: &[u8] = b"return-path:";
-    raw.split(|b| *b == b'\n')
-        .take_while(|line| !line.trim_ascii().is_empty())
-        .find(|line| {
-            line.get(..NAME.len())
-                .is_some_and(|name| name.eq_ignore_ascii_case(NAME))
-        })
-        .and_then(|line| line.get(NAME.len()..))
-        .map(|value| Address::new(value.trim_ascii()))
-}
-
-#[derive(Serialize)]
-struct JsonResult<'a> {
-    path: &'a str,
-    verdict: Action,
-    score: f64,
-    decided_by: &'a DecidedBy,
-    hits: Vec<JsonHit<'a>>,
-    outcomes: Vec<JsonOutcome<'a>>,
-}
-
-#[derive(Serialize)]
-struct JsonHit<'a> {
-    filter: &'a str,
-    #[serde(flatten)]
-    hit: &'a crate::filter::Hit,
-}
-
-#[derive(Serialize)]
-struct JsonOutcome<'a> {
-    filter: &'a str,
-    outcome: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<&'a str>,
-}
-
-fn json(result: &Scanned) -> serde_json::Result<String> {
-    let verdict = &result.verdict;
-    let outcomes = verdict.reports.iter().map(|report| JsonOutcome {
-        filter: report.filter,
-        outcome: report.outcome.label(),
-        detail: match &report.outcome {
-            Outcome::Checked(_) => None,
-            Outcome::Skipped(why) => Some(why),
-            Outcome::Unscanned { detail, .. } => Some(detail),
-        },
-    });
-    serde_json::to_string(&JsonResult {
-        path: &result.path,
-        verdict: verdict.action,
-        score: verdict.score,
-        decided_by: &verdict.decided_by,
-        hits: verdict
-            .hits()
-            .map(|(filter, hit)| JsonHit { filter, hit })
-            .collect(),
-        outcomes: outcomes.collect(),
-    })
-}
-
-fn print(result: &Scanned, as_json: bool) -> anyhow::Result<()> {
+fn print(result: &Examined, as_json: bool) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     if as_json {
-        writeln!(out, "{}", json(result)?)?;
+        writeln!(out, "{}", serde_json::to_string(&result.json())?)?;
         return Ok(());
     }
     let verdict = &result.verdict;
@@ -293,34 +189,5 @@ impl Counts {
             true => "no messages".to_owned(),
             false => parts.join(", "),
         }
-    }
-}
-
-fn progress_bar() -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new_spinner();
-    if let Ok(style) =
-        ProgressStyle::with_template("{spinner} {pos} messages, {per_sec}, {elapsed}")
-    {
-        bar.set_style(style);
-    }
-    bar
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_return_path_is_the_sender_and_the_body_is_not_searched() {
-        let sender = |raw: &[u8]| return_path(raw).map(|a| a.text().to_owned());
-        assert_eq!(
-            sender(b"Return-Path: <a@b.example>\r\nX: y\r\n\r\n"),
-            Some("a@b.example".into())
-        );
-        assert_eq!(sender(b"return-path: <>\n\nbody"), Some(String::new()));
-        assert_eq!(sender(b"X: y\n\nReturn-Path: <a@b.example>\n"), None);
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use clap::Args;
+use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -17,7 +18,7 @@ use super::{ConfigArgs, logging, told};
 use crate::config::{Config, Overrides};
 use crate::metrics::Metrics;
 use crate::quarantine::Quarantine;
-use crate::server::{self, Address, Budget, Engine, Health, Listener, Services};
+use crate::server::{self, Address, Budget, Engine, Health, Listener, Reloader, Services};
 
 /// `mailweir serve`
 #[derive(Debug, Args)]
@@ -68,7 +69,6 @@ async fn serve(args: ServeArgs, config: Config) -> anyhow::Result<ExitCode> {
     let Some(engine) = told(Engine::build(&config, &metrics)) else {
         return Ok(ExitCode::FAILURE);
     };
-    taken(&metrics);
     let quarantine = Quarantine::open(&config.file.quarantine, &config.data_dir, metrics.clone())
         .await
         .context("cannot open the quarantine")?;
@@ -92,7 +92,9 @@ async fn serve(args: ServeArgs, config: Config) -> anyhow::Result<ExitCode> {
         metrics: metrics.clone(),
         settings: config.settings,
     });
+    server::taken(&services, &services.engine.load());
     announce(&listeners, http.as_ref(), &services)?;
+    tell_manager(NotifyState::Ready);
 
     let drain = CancellationToken::new();
     let stop = CancellationToken::new();
@@ -109,11 +111,8 @@ async fn serve(args: ServeArgs, config: Config) -> anyhow::Result<ExitCode> {
     let housed = services.quarantine.clone();
     let until = stop.clone();
     let keeper = tokio::spawn(async move { housed.keep_house(until).await });
-    tokio::spawn(reload_on_hangup(
-        args,
-        services.clone(),
-        signal(SignalKind::hangup())?,
-    ));
+    let reloader = Reloader::new(Arc::new(move || args.load()), services.clone(), &config);
+    tokio::spawn(reloader.run(signal(SignalKind::hangup())?, stop.clone()));
     tokio::spawn(drain_on_signal(
         [
             signal(SignalKind::terminate())?,
@@ -163,43 +162,10 @@ fn announce(
     Ok(())
 }
 
-fn taken(metrics: &Metrics) {
-    metrics.reload_ok.set(1);
-    metrics
-        .configuration_loaded
-        .set(jiff::Timestamp::now().as_millisecond() as f64 / 1000.0);
-}
-
-/// Promise 4: a broken configuration never replaces a working one.
-async fn reload_on_hangup(args: ServeArgs, services: Arc<Services>, mut hangup: Signal) {
-    let args = Arc::new(args);
-    while hangup.recv().await.is_some() {
-        let (args, metrics) = (args.clone(), services.metrics.clone());
-        let built = tokio::task::spawn_blocking(move || {
-            let config = args.load()?;
-            Engine::build(&config, &metrics)
-        })
-        .await;
-        let failure = match built {
-            Ok(Ok(engine)) => {
-                services.engine.store(Arc::new(engine));
-                taken(&services.metrics);
-                services.metrics.reloads.with_label_values(&["ok"]).inc();
-                tracing::info!(
-                    "reloaded; messages that began before end under the old configuration"
-                );
-                continue;
-            }
-            Ok(Err(problems)) => problems.to_string(),
-            Err(e) => e.to_string(),
-        };
-        services.metrics.reload_ok.set(0);
-        services
-            .metrics
-            .reloads
-            .with_label_values(&["failed"])
-            .inc();
-        tracing::error!("reload refused, the old configuration goes on:\n{failure}");
+/// Tells the service manager, if one started us and asked for it (`Type=notify` of systemd).
+fn tell_manager(state: NotifyState<'_>) {
+    if let Err(e) = sd_notify::notify(&[state]) {
+        tracing::warn!(error = %e, "the service manager cannot be told");
     }
 }
 
@@ -216,6 +182,7 @@ async fn drain_on_signal(
         }
     };
     next().await;
+    tell_manager(NotifyState::Stopping);
     tracing::info!("stopping: sessions end after the message in progress");
     health.set_ready(false);
     drain.cancel();

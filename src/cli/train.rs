@@ -1,23 +1,25 @@
 //! `mailweir train`: learn from sorted mail, say how well it went, write the model.
 
-use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::collections::HashSet;
+use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
-use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::filter::bayes::{
-    Class, Engine, EngineKind, Evaluation, Facts, Trained, Trainer, judge_all,
-};
-use crate::mail::corpus::Corpus;
-
+use super::evaluate::{self, reading, shown};
 use super::printable::printable;
+use super::progress::Progress;
+use crate::filter::bayes::{Class, EngineKind, Facts, Trained, Trainer};
+use crate::mail::corpus::Sample;
+use crate::workbench::Cut;
+use crate::workbench::evaluation::Evaluation;
+use crate::workbench::reading::{Reading, by_class};
 
 /// Trains the Bayesian filter on sorted mail.
 ///
-/// A PATH is a message, an mbox, a Maildir, or a folder with any of these. Exit codes: 0 when the model
+/// A PATH is a message, an mbox, a Maildir, or a folder with any of these, packed by gzip or not. Exit codes: 0 when the model
 /// was written, 1 when it was not, 2 for wrong arguments.
 #[derive(Clone, Debug, clap::Args)]
 pub struct TrainArgs {
@@ -42,14 +44,11 @@ pub struct TrainArgs {
     /// Spam that is not learned, to judge with the finished model
     #[arg(long, num_args = 1.., value_name = "PATH", requires = "test_ham")]
     pub test_spam: Vec<PathBuf>,
+    /// Messages that must not be learned even if they are among the others, such as the validation set of
+    /// `mailweir model pin`; exact copies only
+    #[arg(long, num_args = 1.., value_name = "PATH")]
+    pub leave_out: Vec<PathBuf>,
 }
-
-/// Probabilities at which the report counts losses.
-const THRESHOLDS: [f64; 4] = [0.6, 0.9, 0.99, 0.999];
-/// Wrongly judged messages of a class that the report names.
-const WORST: usize = 5;
-/// Unreadable files that are named one by one.
-const NAMED_FAILURES: usize = 20;
 
 /// Trains, evaluates, writes the model and prints the report to standard output.
 ///
@@ -57,30 +56,22 @@ const NAMED_FAILURES: usize = 20;
 /// A class without messages, or a model that cannot be written; nothing is written then.
 pub fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
     let started = SystemTime::now();
+    let mut progress = Progress::new();
+    let left_out = digests(&args.leave_out, &mut progress)?;
     let mut trainer = Trainer::new(args.engine);
-    let mut failures = 0_usize;
-    let bar = progress_bar();
-    for (class, paths) in [(Class::Ham, &args.ham), (Class::Spam, &args.spam)] {
-        bar.set_message(format!("reading {class}"));
-        for path in paths {
-            // What the caller named must be there; what is damaged inside is only left out.
-            std::fs::metadata(path).with_context(|| format!("cannot read {}", shown(path)))?;
-            trainer.learn_from(
-                path.clone(),
-                class,
-                &mut |messages| bar.inc(messages as u64),
-                &mut |error| {
-                    failures += 1;
-                    if failures <= NAMED_FAILURES {
-                        bar.suspend(|| {
-                            eprintln!("left out: {}", printable(&error.to_string(), 400))
-                        });
-                    }
-                },
-            );
+    let mut withheld = 0;
+    reading(&args.ham, &args.spam)?.batches("reading", &mut progress, |batch| {
+        let learned = batch.into_iter().filter(|(_, sample)| {
+            let withhold =
+                !left_out.is_empty() && left_out.contains(blake3::hash(&sample.raw).as_bytes());
+            withheld += usize::from(withhold);
+            !withhold
+        });
+        for (class, samples) in by_class(learned) {
+            trainer.learn(class, samples);
         }
-    }
-    bar.set_message("learning");
+    });
+    progress.say("learning");
     let sources = args.ham.iter().map(|p| format!("ham {}", shown(p)));
     let sources = sources.chain(args.spam.iter().map(|p| format!("spam {}", shown(p))));
     let trained = trainer.finish(Facts {
@@ -89,47 +80,56 @@ pub fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
         sources: sources.collect(),
         ..Facts::default()
     })?;
-    bar.finish_and_clear();
+    progress.end();
     trained.engine.save(&args.model)?;
 
     let mut out = std::io::stdout().lock();
-    report(
-        &mut out,
-        &trained,
-        &args,
-        failures,
-        started.elapsed().unwrap_or_default(),
-    )?;
+    let took = started.elapsed().unwrap_or_default();
+    let lost = Lost {
+        unreadable: progress.left_out,
+        withheld,
+    };
+    report(&mut out, &trained, &args, &lost, took)?;
     if !args.test_ham.is_empty() {
-        let test = judge(&trained.engine, &args)?;
+        let mut test = reading(&args.test_ham, &args.test_spam)?;
+        let models = [(args.model.display().to_string(), trained.engine)];
+        let cut = (Cut::default(), args.seed);
+        let evaluation = Evaluation::held_out(&mut test, &models, cut, &mut progress);
+        progress.end();
+        for class in [Class::Ham, Class::Spam] {
+            if evaluation.count(class) == 0 {
+                bail!("there is no {class} to test with");
+            }
+        }
         writeln!(
             out,
             "\nOn messages that were not learned (--test-ham, --test-spam):"
         )?;
-        figures(&mut out, &test)?;
+        evaluate::show(&mut out, &evaluation, &evaluation.compare())?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn judge(engine: &Engine, args: &TrainArgs) -> anyhow::Result<Evaluation> {
-    let mut evaluation = Evaluation::default();
-    for (class, paths) in [(Class::Ham, &args.test_ham), (Class::Spam, &args.test_spam)] {
-        for path in paths {
-            std::fs::metadata(path).with_context(|| format!("cannot read {}", shown(path)))?;
-            let mut samples = Corpus::new(path).flatten();
-            loop {
-                let batch: Vec<_> = samples.by_ref().take(512).collect();
-                if batch.is_empty() {
-                    break;
-                }
-                evaluation.judged.extend(judge_all(engine, class, batch));
-            }
-        }
-        if evaluation.count(class) == 0 {
-            bail!("there is no {class} to test with");
-        }
+/// Messages that were there and were not learned.
+struct Lost {
+    unreadable: usize,
+    withheld: usize,
+}
+
+/// The digests of all messages under `paths`.
+fn digests(paths: &[PathBuf], progress: &mut Progress) -> anyhow::Result<HashSet<[u8; 32]>> {
+    for path in paths {
+        std::fs::metadata(path).with_context(|| format!("cannot read {}", shown(path)))?;
     }
-    Ok(evaluation)
+    let mut digests = HashSet::new();
+    Reading::new(paths.iter().map(|p| ((), p.clone())).collect()).batches(
+        "reading what is left out",
+        progress,
+        |batch: Vec<((), Sample)>| {
+            digests.extend(batch.iter().map(|(_, s)| *blake3::hash(&s.raw).as_bytes()));
+        },
+    );
+    Ok(digests)
 }
 
 /// Now, or what SOURCE_DATE_EPOCH says: with it, the same corpus gives the same file.
@@ -149,7 +149,7 @@ fn report(
     out: &mut impl Write,
     trained: &Trained,
     args: &TrainArgs,
-    failures: usize,
+    lost: &Lost,
     took: Duration,
 ) -> std::io::Result<()> {
     let facts = trained.engine.facts();
@@ -163,8 +163,8 @@ fn report(
     )?;
     writeln!(
         out,
-        "left out     {} exact copies, {} in both classes, {failures} not readable",
-        read.copies, read.in_both
+        "left out     {} exact copies, {} in both classes, {} not readable, {} as told by --leave-out",
+        read.copies, read.in_both, lost.unreadable, lost.withheld
     )?;
     writeln!(
         out,
@@ -180,7 +180,7 @@ fn report(
         trained.engine.features(),
         size as f64 / f64::from(1 << 20)
     )?;
-    let Some(evaluation) = &trained.evaluation else {
+    let Some(evaluation) = Evaluation::of_training(trained) else {
         writeln!(
             out,
             "\nThe corpus is too small to be evaluated: 20 different messages of each class are needed."
@@ -191,63 +191,5 @@ fn report(
         out,
         "\nOn messages kept aside (five folds, near copies together):"
     )?;
-    figures(out, evaluation)
-}
-
-fn figures(out: &mut impl Write, evaluation: &Evaluation) -> std::io::Result<()> {
-    let (ham, spam) = (evaluation.count(Class::Ham), evaluation.count(Class::Spam));
-    match evaluation.one_minus_roca() {
-        Some(roca) => writeln!(out, "1-ROCA       {roca:.3} %  ({ham} ham, {spam} spam)")?,
-        None => writeln!(out, "1-ROCA       unknown: a class is empty")?,
-    }
-    writeln!(
-        out,
-        "probability  ham at or above (lost)   spam below (missed)"
-    )?;
-    for threshold in THRESHOLDS {
-        let (lost, missed) = (
-            evaluation.ham_at(threshold),
-            evaluation.spam_below(threshold),
-        );
-        writeln!(
-            out,
-            "{threshold:<11}  {lost:>6} {:>8.2} %        {missed:>6} {:>8.2} %",
-            percent(lost, ham),
-            percent(missed, spam)
-        )?;
-    }
-    for class in [Class::Ham, Class::Spam] {
-        let worst = evaluation.worst(class, WORST);
-        if worst.is_empty() {
-            continue;
-        }
-        writeln!(out, "{class} judged most wrongly (or sorted wrongly):")?;
-        for judged in worst {
-            let (path, number) = &judged.name;
-            let number = number.map(|n| format!(" message {n}")).unwrap_or_default();
-            writeln!(out, "  {:.4}  {}{number}", judged.probability, shown(path))?;
-        }
-    }
-    Ok(())
-}
-
-fn percent(part: usize, whole: usize) -> f64 {
-    100.0 * part as f64 / whole.max(1) as f64
-}
-
-fn progress_bar() -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}: {pos} messages, {per_sec}") {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(Duration::from_millis(100));
-    bar
-}
-
-/// A path for a terminal: file names come from elsewhere.
-fn shown(path: &Path) -> String {
-    printable(&path.display().to_string(), 300)
+    evaluate::show(out, &evaluation, &evaluation.compare())
 }

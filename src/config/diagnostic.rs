@@ -59,9 +59,34 @@ impl Source {
     }
 }
 
+/// How much a problem matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Worth knowing; nothing has to be done.
+    Note,
+    /// Most likely not what was meant; it is taken nevertheless.
+    Warning,
+    /// The file is refused.
+    Error,
+}
+
+impl Severity {
+    /// The word used in output: `error`, `warning`, `note`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Note => "note",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+    }
+}
+
 /// One thing that is wrong, and where.
 #[derive(Clone, Debug)]
 pub struct Problem {
+    /// How much it matters; an error unless said otherwise.
+    pub severity: Severity,
     /// What is wrong, one line.
     pub message: String,
     /// The place, if there is one.
@@ -76,6 +101,7 @@ impl Problem {
     /// A problem at a byte range of a file.
     pub fn at(source: &Source, span: Range<usize>, message: impl Into<String>) -> Problem {
         Problem {
+            severity: Severity::Error,
             message: message.into(),
             place: Some((source.clone(), span)),
             label: String::new(),
@@ -86,6 +112,7 @@ impl Problem {
     /// A problem that has no place in a file.
     pub fn without_place(message: impl Into<String>) -> Problem {
         Problem {
+            severity: Severity::Error,
             message: message.into(),
             place: None,
             label: String::new(),
@@ -96,6 +123,12 @@ impl Problem {
     /// Adds the text at the caret.
     pub fn label(mut self, label: impl Into<String>) -> Problem {
         self.label = label.into();
+        self
+    }
+
+    /// The same with another severity.
+    pub fn severity(mut self, severity: Severity) -> Problem {
+        self.severity = severity;
         self
     }
 
@@ -115,7 +148,12 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut group = Level::ERROR
+        let level = match self.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+            Severity::Note => Level::NOTE,
+        };
+        let mut group = level
             .primary_title(self.message.as_str())
             .elements(std::iter::empty::<annotate_snippets::Element<'_>>());
         if let Some((source, span)) = &self.place {

@@ -22,6 +22,8 @@ pub(crate) fn unwritten<T>(value: T) -> Spanned<T> {
 pub struct File {
     /// Where the daemon keeps its own files.
     pub data_dir: PathBuf,
+    /// How often the files are looked at for changes; null: only SIGHUP reloads.
+    pub watch: Option<Spanned<Seconds>>,
     /// The milter side.
     pub milter: MilterSection,
     /// The HTTP listener for metrics and health.
@@ -54,6 +56,7 @@ impl Default for File {
     fn default() -> Self {
         File {
             data_dir: PathBuf::from("/var/lib/mailweir"),
+            watch: Some(unwritten(Seconds::new(2))),
             milter: MilterSection::default(),
             http: HttpSection::default(),
             limits: LimitsSection::default(),

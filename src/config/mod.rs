@@ -6,12 +6,14 @@
 mod diagnostic;
 mod duration;
 mod file;
+mod findings;
 mod run;
 mod size;
 
-pub use diagnostic::{Problem, Problems, Source, parse_yaml, span_of};
+pub use diagnostic::{Problem, Problems, Severity, Source, parse_yaml, span_of};
 pub use duration::Seconds;
 pub(crate) use file::unwritten;
 pub use file::{File, FilterName, LogFormat, LogLevel, LogSection};
+pub use findings::Findings;
 pub use run::{Config, DEFAULT, Overrides};
 pub use size::ByteSize;

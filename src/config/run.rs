@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_saphyr::Spanned;
 
 use super::file::{File, FilterName};
-use super::{LogSection, Problem, Problems, Seconds, Source, parse_yaml, span_of};
+use super::{Findings, LogSection, Problem, Problems, Seconds, Source, parse_yaml};
 use crate::mail::Limits;
 use crate::server::{Address, Settings, SocketAccess};
 use crate::verdict::Thresholds;
@@ -38,6 +38,8 @@ pub struct Config {
     pub base: PathBuf,
     /// Where the daemon keeps its own files.
     pub data_dir: PathBuf,
+    /// How often the files are looked at for changes; `None`: never.
+    pub watch: Option<Duration>,
     /// Where MTAs connect.
     pub listen: Vec<Address>,
     /// Who may connect to unix sockets.
@@ -62,6 +64,21 @@ impl Config {
     /// # Errors
     /// Every problem found, with places.
     pub fn load(path: Option<&Path>, overrides: &Overrides) -> Result<Config, Problems> {
+        match Config::examine(path, overrides)? {
+            (config, problems) if problems.0.is_empty() => Ok(config),
+            (_, problems) => Err(problems),
+        }
+    }
+
+    /// As [`Config::load`], and gives a file that could be read together with the problems in it, so that
+    /// what it names can be looked at too. A configuration with problems is not to be run.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or not as YAML with these keys.
+    pub fn examine(
+        path: Option<&Path>,
+        overrides: &Overrides,
+    ) -> Result<(Config, Problems), Problem> {
         let (source, base) = match path {
             Some(path) => {
                 let base = path.parent().filter(|p| !p.as_os_str().is_empty());
@@ -75,15 +92,17 @@ impl Config {
         Config::check(source, base, overrides)
     }
 
-    fn check(source: Source, base: PathBuf, overrides: &Overrides) -> Result<Config, Problems> {
-        let file: File = match source.text().trim().is_empty() {
+    fn check(
+        source: Source,
+        base: PathBuf,
+        overrides: &Overrides,
+    ) -> Result<(Config, Problems), Problem> {
+        let mut file: File = match source.text().trim().is_empty() {
             true => File::default(),
             false => parse_yaml(&source)?,
         };
-        let mut problems = Checker {
-            source: &source,
-            found: Vec::new(),
-        };
+        file.quarantine.release.resolve(&base);
+        let mut problems = Checker(Findings::new(&source));
         let milter = &file.milter;
         let mode = problems.octal(&milter.socket_mode);
         let data_dir = overrides
@@ -116,15 +135,15 @@ impl Config {
             drain: problems.wait("milter.drain", &milter.drain, 0, 3600),
         };
         if settings.total_bytes < settings.message_bytes {
-            problems.at(
+            problems.0.wrong(
                 &file.limits.total,
                 "limits.total is smaller than limits.message, so such a message never fits",
             );
         }
         if milter.listen.is_empty() && overrides.milter.is_none() {
-            problems.found.push(Problem::without_place(
+            problems.0.extend([Problem::without_place(
                 "milter.listen is empty, so no mail server could connect",
-            ));
+            )]);
         }
         let mail_limits = Limits {
             fields: problems.number("limits.fields", &file.limits.fields, 1, 1_000_000),
@@ -135,9 +154,14 @@ impl Config {
         };
         // Sendmail waits five minutes in all from end of message on.
         let deadline = problems.wait("deadline", &file.deadline, 1, 270);
-        problems.found.extend(file.quarantine.problems(&source).0);
+        let watch = file
+            .watch
+            .as_ref()
+            .map(|w| problems.within("watch", w, Seconds::millis(50), Seconds::new(3600)));
+        problems.0.extend(file.quarantine.problems(&source).0);
         let config = Config {
             data_dir,
+            watch,
             listen: match &overrides.milter {
                 Some(address) => vec![address.clone()],
                 None => milter.listen.clone(),
@@ -156,10 +180,7 @@ impl Config {
             file: file.clone(),
             source: source.clone(),
         };
-        match problems.found.is_empty() {
-            true => Ok(config),
-            false => Err(Problems(problems.found)),
-        }
+        Ok((config, problems.0.finish(()).err().unwrap_or_default()))
     }
 
     /// `log:`
@@ -168,37 +189,40 @@ impl Config {
     }
 }
 
-struct Checker<'a> {
-    source: &'a Source,
-    found: Vec<Problem>,
-}
+struct Checker<'a>(Findings<'a>);
 
 impl Checker<'_> {
-    fn at<T>(&mut self, value: &Spanned<T>, message: impl Into<String>) {
-        self.found
-            .push(Problem::at(self.source, span_of(value), message));
-    }
-
     fn number(&mut self, key: &str, value: &Spanned<usize>, least: usize, most: usize) -> usize {
         if value.value < least || value.value > most {
-            self.at(value, format!("{key} must be between {least} and {most}"));
+            self.0
+                .wrong(value, format!("{key} must be between {least} and {most}"));
         }
         value.value
     }
 
     fn wait(&mut self, key: &str, value: &Spanned<Seconds>, least: u64, most: u64) -> Duration {
-        let wait = value.value.0;
-        if wait < Duration::from_secs(least) || wait > Duration::from_secs(most) {
-            self.at(value, format!("{key} must be between {least}s and {most}s"));
+        self.within(key, value, Seconds::new(least), Seconds::new(most))
+    }
+
+    fn within(
+        &mut self,
+        key: &str,
+        value: &Spanned<Seconds>,
+        least: Seconds,
+        most: Seconds,
+    ) -> Duration {
+        if !(least..=most).contains(&value.value) {
+            self.0
+                .wrong(value, format!("{key} must be between {least} and {most}"));
         }
-        wait
+        value.value.0
     }
 
     fn octal(&mut self, value: &Spanned<String>) -> u32 {
         match u32::from_str_radix(&value.value, 8) {
             Ok(mode) if mode <= 0o777 => mode,
             _ => {
-                self.at(
+                self.0.wrong(
                     value,
                     "milter.socket_mode must be octal permissions such as \"0660\"",
                 );
@@ -212,13 +236,13 @@ impl Checker<'_> {
         let all = [written.tag, written.quarantine, written.reject];
         let ordered: Vec<f64> = all.into_iter().flatten().collect();
         if ordered.iter().any(|t| !t.is_finite()) {
-            self.at(
+            self.0.wrong(
                 &file.thresholds,
                 "thresholds must be finite numbers, or null for never",
             );
         }
         if !ordered.is_sorted() {
-            self.at(
+            self.0.wrong(
                 &file.thresholds,
                 "thresholds must rise: tag, quarantine, reject",
             );
@@ -234,7 +258,7 @@ impl Checker<'_> {
         let mut seen = HashSet::new();
         for name in names {
             if !seen.insert(name.value) {
-                self.at(name, "this filter stands in the chain twice");
+                self.0.wrong(name, "this filter stands in the chain twice");
             }
         }
         names.iter().map(|n| n.value).collect()
@@ -246,11 +270,11 @@ mod tests {
     use super::*;
 
     fn check(text: &str) -> Result<Config, Problems> {
-        Config::check(
-            Source::new("mailweir.yaml", text),
-            PathBuf::from("."),
-            &Overrides::default(),
-        )
+        let source = Source::new("mailweir.yaml", text);
+        match Config::check(source, PathBuf::from("."), &Overrides::default())? {
+            (config, problems) if problems.0.is_empty() => Ok(config),
+            (_, problems) => Err(problems),
+        }
     }
 
     #[test]
@@ -262,6 +286,7 @@ mod tests {
             format!("{:?}", empty.settings)
         );
         assert_eq!(shipped.thresholds, empty.thresholds);
+        assert_eq!(shipped.watch, empty.watch);
         assert_eq!(shipped.listen, empty.listen);
         assert_eq!(shipped.http, empty.http);
         assert_eq!(shipped.chain, empty.chain);
@@ -304,7 +329,7 @@ mod tests {
             data_dir: Some(PathBuf::from("/tmp/x")),
         };
         let source = Source::new("a.yaml", "data_dir: other\n");
-        let config = Config::check(source, PathBuf::from("/etc"), &overrides).unwrap();
+        let (config, _) = Config::check(source, PathBuf::from("/etc"), &overrides).unwrap();
         assert_eq!(config.listen, [overrides.milter.unwrap()]);
         assert_eq!(config.http, overrides.http);
         assert_eq!(config.data_dir, PathBuf::from("/tmp/x"));

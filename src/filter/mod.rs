@@ -14,6 +14,7 @@ pub mod dnsbl;
 mod failure;
 mod idle;
 mod outcome;
+mod probe;
 pub mod rules;
 
 use std::path::Path;
@@ -24,6 +25,7 @@ use futures_util::future::BoxFuture;
 pub use chain::{Chain, Checks, ENDED, Report};
 pub use failure::{FailureAction, FailurePolicy, OnFailure};
 pub use outcome::{Action, EVIDENCE_BYTES, Hit, Outcome, Reason};
+pub use probe::{Probe, ProbeError};
 
 use crate::config::Source;
 use crate::mail::{Envelope, Mail, Spool};
@@ -48,6 +50,14 @@ pub trait Filter: Send + Sync + 'static {
     fn may_decide_early(&self) -> bool {
         false
     }
+
+    /// Which rules or which model it works with, a short word; `None` where the configuration file says all.
+    fn version(&self) -> Option<String> {
+        None
+    }
+
+    /// It has come into force: shows in the metrics what it works with.
+    fn in_force(&self, _metrics: &Metrics) {}
 
     /// Begins a check for one transaction.
     fn check(&self) -> Box<dyn Check>;

@@ -1,19 +1,22 @@
-//! Messages in files: single messages, folders of them, Maildirs, mboxes.
+//! Messages in files: single messages, folders of them, Maildirs, mboxes, any of them packed by gzip.
 //!
 //! In: a path. Out: an iterator over the messages there, in an order that depends on names only. A
-//! message is at most [`MESSAGE_BYTES`] long; a longer one, or one that cannot be read, is an error of
-//! its own and the iteration goes on. In a folder, files that are no messages (no header field at
-//! their beginning, and not named `.eml`) are passed over.
-//!
-//! mbox quoting: both mboxo and mboxrd escape lines that begin with `From `, so one `>` is taken off
-//! lines that begin with any number of `>` and then `From `.
+//! message is at most [`MESSAGE_BYTES`] long, unpacked; a longer one, or one that cannot be read, is an
+//! error of its own and the iteration goes on. In a folder, files that are no messages (no header field at
+//! their beginning, and not named `.eml`) are passed over. What is packed is known by its first bytes
+//! (RFC 1952, section 2.3.1), not by its name. One message is in memory at a time.
 
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+use flate2::bufread::MultiGzDecoder;
+
+use super::mbox::Mbox;
 
 /// Longest message that is read, bytes.
 pub const MESSAGE_BYTES: usize = 64 << 20;
@@ -56,6 +59,26 @@ pub struct Corpus {
     /// What is still to be read, the next one in front; with its depth, and whether it was named by the caller.
     waiting: VecDeque<(PathBuf, usize)>,
     mbox: Option<Mbox>,
+    taken: Arc<AtomicU64>,
+}
+
+/// The first bytes of a file that is packed by gzip.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+/// Read at one time.
+const BUFFER: usize = 64 << 10;
+
+/// A file that counts what is read from it.
+struct Counted {
+    file: File,
+    taken: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(into)?;
+        self.taken.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
 }
 
 impl Corpus {
@@ -65,7 +88,29 @@ impl Corpus {
         Corpus {
             waiting: VecDeque::from([(path.into(), 0)]),
             mbox: None,
+            taken: Arc::default(),
         }
+    }
+
+    /// Bytes of files read so far, as they lie on disk.
+    pub fn bytes_read(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of all files under `path`: what [`Corpus::bytes_read`] comes near to at the end. Files that are
+    /// no messages are counted, what cannot be read is not.
+    pub fn bytes_under(path: impl Into<PathBuf>) -> u64 {
+        let mut walk = Corpus::new(path);
+        let mut bytes = 0;
+        while let Some((path, depth)) = walk.waiting.pop_front() {
+            match std::fs::metadata(&path) {
+                // What cannot be entered is named when the messages are read.
+                Ok(found) if found.is_dir() => walk.enter(&path, depth).unwrap_or_default(),
+                Ok(found) if found.is_file() => bytes += found.len(),
+                _ => {}
+            }
+        }
+        bytes
     }
 
     fn enter(&mut self, folder: &Path, depth: usize) -> io::Result<()> {
@@ -112,18 +157,27 @@ impl Corpus {
         if !file.metadata().map_err(io)?.is_file() {
             return Ok(None);
         }
-        let mut reader = BufReader::with_capacity(64 << 10, file);
+        let mut reader = BufReader::with_capacity(
+            BUFFER,
+            Counted {
+                file,
+                taken: self.taken.clone(),
+            },
+        );
+        let mut reader: Box<dyn BufRead + Send> =
+            match reader.fill_buf().map_err(io)?.starts_with(&GZIP) {
+                true => Box::new(BufReader::with_capacity(
+                    BUFFER,
+                    MultiGzDecoder::new(reader),
+                )),
+                false => Box::new(reader),
+            };
         let start = reader.fill_buf().map_err(io)?;
-        let eml = path
-            .extension()
-            .is_some_and(|e| e.eq_ignore_ascii_case("eml"));
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let name = name.to_ascii_lowercase();
+        let eml = name.ends_with(".eml") || name.ends_with(".eml.gz");
         if start.starts_with(b"From ") && !eml {
-            self.mbox = Some(Mbox {
-                path: path.to_owned(),
-                reader,
-                number: 0,
-                line: Vec::new(),
-            });
+            self.mbox = Some(Mbox::new(path.to_owned(), reader));
             return Ok(None);
         }
         // A file that the caller named is taken as it is.
@@ -186,84 +240,6 @@ fn begins_like_a_message(start: &[u8]) -> bool {
         .take_while(|b| b.is_ascii_graphic() && **b != b':')
         .count();
     name > 0 && start.get(name) == Some(&b':')
-}
-
-struct Mbox {
-    path: PathBuf,
-    reader: BufReader<File>,
-    number: usize,
-    /// The separator line that ended the message before.
-    line: Vec<u8>,
-}
-
-impl Mbox {
-    fn next_message(&mut self) -> Option<Result<Sample, CorpusError>> {
-        let mut raw = Vec::new();
-        let mut too_large = false;
-        let mut started = !self.line.is_empty();
-        let mut after_empty = true;
-        loop {
-            self.line.clear();
-            // A line without end must not fill the memory: it is read in pieces.
-            let mut piece = (&mut self.reader).take(1 << 20);
-            match piece.read_until(b'\n', &mut self.line) {
-                Ok(0) => break,
-                Ok(_) => {}
-                Err(error) => {
-                    self.line.clear();
-                    // Nothing after a read error can be trusted; the file ends here.
-                    if let Ok(empty) = File::open("/dev/null") {
-                        self.reader = BufReader::new(empty);
-                    }
-                    return Some(Err(CorpusError::Io {
-                        path: self.path.clone(),
-                        error,
-                    }));
-                }
-            }
-            if after_empty && self.line.starts_with(b"From ") {
-                if started {
-                    break;
-                }
-                started = true;
-                after_empty = false;
-                continue;
-            }
-            after_empty = matches!(self.line.as_slice(), b"\n" | b"\r\n");
-            let quotes = self.line.iter().take_while(|b| **b == b'>').count();
-            let quoted = quotes > 0
-                && self
-                    .line
-                    .get(quotes..)
-                    .is_some_and(|rest| rest.starts_with(b"From "));
-            if raw.len() + self.line.len() > MESSAGE_BYTES {
-                too_large = true;
-            } else if !too_large {
-                raw.extend_from_slice(self.line.get(usize::from(quoted)..).unwrap_or_default());
-            }
-        }
-        if !started {
-            return None;
-        }
-        self.number += 1;
-        if too_large {
-            return Some(Err(CorpusError::TooLarge {
-                path: self.path.clone(),
-            }));
-        }
-        // The empty line before the next separator belongs to the mbox.
-        for end in [&b"\r\n\r\n"[..], b"\n\n"] {
-            if raw.ends_with(end) {
-                raw.truncate(raw.len() - end.len() / 2);
-                break;
-            }
-        }
-        Some(Ok(Sample {
-            path: self.path.clone(),
-            number: Some(self.number),
-            raw: Bytes::from(raw),
-        }))
-    }
 }
 
 #[cfg(test)]
@@ -346,6 +322,79 @@ mod tests {
             samples.iter().map(|s| s.number).collect::<Vec<_>>(),
             [Some(1), Some(2)]
         );
+    }
+
+    fn packed(text: &[u8]) -> Vec<u8> {
+        use std::io::Write;
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn packed_files_are_read_as_what_is_in_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let plain = b"From a Sat\nSubject: 1\n\none\n\nFrom b Sun\nSubject: 2\n\ntwo\n";
+        // Two members one after the other are one file (RFC 1952, section 2.2).
+        let both = [packed(&plain[..30]), packed(&plain[30..])].concat();
+        fs::write(dir.path().join("box.gz"), both).unwrap();
+        fs::write(dir.path().join("one"), packed(b"Subject: 3\n\n")).unwrap();
+        fs::write(dir.path().join("readme.gz"), packed(b"no mail")).unwrap();
+        fs::write(dir.path().join("z.eml.gz"), packed(b"no header")).unwrap();
+        assert_eq!(
+            texts(dir.path()),
+            [
+                "Subject: 1\n\none\n",
+                "Subject: 2\n\ntwo\n",
+                "Subject: 3\n\n",
+                "no header"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_packed_file_that_is_cut_or_damaged_is_an_error_and_the_rest_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let long: Vec<u8> = b"Subject: x\n\n"
+            .iter()
+            .copied()
+            .chain((0..20_000_u32).map(|i| (i * i >> 7) as u8))
+            .collect();
+        let mut cut = packed(&long);
+        cut.truncate(cut.len() / 2);
+        fs::write(dir.path().join("a.eml.gz"), cut).unwrap();
+        fs::write(dir.path().join("b.eml"), "Subject: b\n\n").unwrap();
+        let found: Vec<_> = Corpus::new(dir.path()).collect();
+        assert!(
+            matches!(&found[0], Err(CorpusError::Io { path, .. }) if path.ends_with("a.eml.gz"))
+        );
+        assert_eq!(found[1].as_ref().unwrap().raw.as_ref(), b"Subject: b\n\n");
+    }
+
+    #[test]
+    fn what_a_packed_message_may_unpack_to_is_bounded() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bomb.eml.gz");
+        fs::write(&path, packed(&vec![b' '; MESSAGE_BYTES + 2])).unwrap();
+        let error = Corpus::new(&path).next().unwrap().unwrap_err();
+        assert!(matches!(error, CorpusError::TooLarge { .. }), "{error}");
+    }
+
+    #[test]
+    fn bytes_are_counted_as_they_lie_on_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("sub")).unwrap();
+        fs::write(
+            dir.path().join("sub/box"),
+            "From a\nA: b\n\n1\n\nFrom b\nA: c\n\n",
+        )
+        .unwrap();
+        fs::write(dir.path().join("m.eml"), packed(b"A: d\n\n")).unwrap();
+        let total = Corpus::bytes_under(dir.path());
+        let mut corpus = Corpus::new(dir.path());
+        assert_eq!(corpus.by_ref().filter(Result::is_ok).count(), 3);
+        assert_eq!(corpus.bytes_read(), total);
+        assert!(total > 40);
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod header;
 mod host;
 mod html;
 mod line_end;
+mod mbox;
 mod message;
 mod mime;
 mod real_type;

@@ -18,6 +18,7 @@
 //! One process stores (the daemon; a lock sees to it); others may list, read, release, delete and expire
 //! beside it ([`Quarantine::attach`]). File work runs on the blocking pool, SQL on SQLite's own threads.
 
+mod connection;
 mod entry;
 mod error;
 mod file_format;
@@ -42,7 +43,7 @@ use tokio::sync::{Notify, Semaphore};
 pub use entry::Entry;
 pub use error::QuarantineError;
 pub use mark::{Mark, Redeem};
-pub use options::{Options, ReleaseOptions, RetentionOptions};
+pub use options::{Options, ReleaseOptions, RetentionOptions, Tls};
 pub use record::{Filter, Record, State};
 pub use recovery::Recovered;
 pub use release::Released;

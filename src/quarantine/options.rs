@@ -1,11 +1,11 @@
 //! The `quarantine` section of the configuration, as written.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use crate::config::{ByteSize, Problem, Problems, Seconds, Source, span_of, unwritten};
+use crate::config::{ByteSize, Findings, Problem, Problems, Seconds, Source, unwritten};
 
 /// Where messages are held back, how long, and how they are released. Every key has a default.
 #[derive(Clone, Debug, Deserialize)]
@@ -61,8 +61,33 @@ pub struct ReleaseOptions {
     pub helo: Option<Spanned<String>>,
     /// For each answer of the server. Default 30s.
     pub timeout: Spanned<Seconds>,
+    /// Whether the connection is encrypted. Default none.
+    pub tls: Spanned<Tls>,
+    /// Certificates in PEM form that are trusted instead of those of the system, with `required` and
+    /// `implicit`; relative to the configuration file. Default: those of the system.
+    pub ca_file: Option<Spanned<PathBuf>>,
+    /// Whom to log in as (AUTH PLAIN or LOGIN), with `required` and `implicit`. Default: nobody.
+    pub user: Option<Spanned<String>>,
+    /// The file whose one line is the password, not readable for others; relative to the configuration
+    /// file.
+    pub password_file: Option<Spanned<PathBuf>>,
     /// How long the mark on a released message lets it pass. Default 1h.
     pub mark_valid: Spanned<Seconds>,
+}
+
+/// `quarantine.release.tls`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tls {
+    /// Plain SMTP: for a server on this host.
+    #[default]
+    None,
+    /// STARTTLS where it is offered; the certificate is not checked.
+    Opportunistic,
+    /// STARTTLS or nothing; the certificate is checked.
+    Required,
+    /// TLS from the first byte (RFC 8314, port 465); the certificate is checked.
+    Implicit,
 }
 
 impl Default for ReleaseOptions {
@@ -71,6 +96,10 @@ impl Default for ReleaseOptions {
             smtp: unwritten("127.0.0.1:25".to_owned()),
             helo: None,
             timeout: unwritten(Seconds::new(30)),
+            tls: unwritten(Tls::None),
+            ca_file: None,
+            user: None,
+            password_file: None,
             mark_valid: unwritten(Seconds::new(3600)),
         }
     }
@@ -79,56 +108,82 @@ impl Default for ReleaseOptions {
 impl Options {
     /// What is wrong with the values, each with its place in `source`.
     pub fn problems(&self, source: &Source) -> Problems {
-        let mut found = Vec::new();
-        let mut at = |span, message: &str, help: &str| {
-            found.push(Problem::at(source, span, message).help(help));
-        };
+        let mut findings = Findings::new(source);
         if self.path.as_os_str().is_empty() {
-            at(
-                0..1,
-                "the quarantine needs a folder",
-                "set quarantine.path, or leave it out",
-            );
+            let problem = Problem::at(source, 0..1, "the quarantine needs a folder");
+            findings.extend([problem.help("set quarantine.path, or leave it out")]);
         }
         let retention = &self.retention;
         if retention.age.value.0.is_zero() {
             let help = "a message must be kept for some time, such as 30d";
-            at(span_of(&retention.age), "retention.age is zero", help);
+            findings.wrong_with_help(&retention.age, "retention.age is zero", help);
         }
         if retention.bytes.value.0 == 0 {
             let help = "give the quarantine some room, such as 2GiB";
-            at(span_of(&retention.bytes), "retention.bytes is zero", help);
+            findings.wrong_with_help(&retention.bytes, "retention.bytes is zero", help);
         }
         if retention.messages.value == 0 {
             let help = "the quarantine must hold at least one message";
-            at(
-                span_of(&retention.messages),
-                "retention.messages is zero",
-                help,
-            );
+            findings.wrong_with_help(&retention.messages, "retention.messages is zero", help);
         }
-        let release = &self.release;
-        if server(&release.smtp.value).is_none() {
+        self.release.check(&mut findings);
+        findings.finish(()).err().unwrap_or_default()
+    }
+}
+
+impl ReleaseOptions {
+    /// Turns paths that are relative to the folder of the configuration file into whole ones.
+    pub(crate) fn resolve(&mut self, base: &Path) {
+        for file in [&mut self.ca_file, &mut self.password_file]
+            .into_iter()
+            .flatten()
+        {
+            file.value = base.join(&file.value);
+        }
+    }
+
+    fn check(&self, findings: &mut Findings<'_>) {
+        if server(&self.smtp.value).is_none() {
             let help = "write host:port, such as 127.0.0.1:25, [::1]:25 or mail.example.org:10025";
-            at(span_of(&release.smtp), "not a host with a port", help);
+            findings.wrong_with_help(&self.smtp, "not a host with a port", help);
         }
-        if let Some(helo) = release.helo.as_ref().filter(|h| !is_host(&h.value)) {
+        if let Some(helo) = self.helo.as_ref().filter(|h| !is_host(&h.value)) {
             let help = "write a host name such as mail.example.org, or null";
-            at(span_of(helo), "not a host name", help);
+            findings.wrong_with_help(helo, "not a host name", help);
         }
-        if release.timeout.value.0.is_zero() {
+        if self.timeout.value.0.is_zero() {
             let help = "the mail server needs some time to answer, such as 30s";
-            at(span_of(&release.timeout), "release.timeout is zero", help);
+            findings.wrong_with_help(&self.timeout, "release.timeout is zero", help);
         }
-        if release.mark_valid.value.0.is_zero() {
+        if self.mark_valid.value.0.is_zero() {
             let help = "the mark must outlast the delivery to the mail server, such as 1h";
-            at(
-                span_of(&release.mark_valid),
-                "release.mark_valid is zero",
-                help,
-            );
+            findings.wrong_with_help(&self.mark_valid, "release.mark_valid is zero", help);
         }
-        Problems(found)
+        let checked = matches!(self.tls.value, Tls::Required | Tls::Implicit);
+        if let Some(file) = self.ca_file.as_ref().filter(|_| !checked) {
+            let help = "set `tls: required` or `tls: implicit`";
+            findings.wrong_with_help(file, "no certificate is checked without TLS", help);
+        }
+        match (&self.user, &self.password_file) {
+            (Some(user), Some(_)) if !checked => {
+                let help = "set `tls: required` or `tls: implicit`";
+                findings.wrong_with_help(user, "the password could be read on its way", help);
+            }
+            (Some(user), None) => {
+                let help = "name the file that holds it in `password_file`";
+                findings.wrong_with_help(user, "a user needs a password", help);
+            }
+            (None, Some(file)) => {
+                let help = "name the user in `user`";
+                findings.wrong_with_help(file, "a password needs a user", help);
+            }
+            _ => {}
+        }
+        if let Some(user) = &self.user
+            && (user.value.is_empty() || user.value.contains(char::is_control))
+        {
+            findings.wrong(user, "not the name of a user");
+        }
     }
 }
 
@@ -177,6 +232,10 @@ mod tests {
             problems("release: { smtp: '[::1]:10025', helo: mail.example.org }"),
             ""
         );
+        assert_eq!(
+            problems("release: { tls: required, ca_file: a.pem, user: a, password_file: b }"),
+            ""
+        );
     }
 
     #[test]
@@ -191,6 +250,17 @@ mod tests {
             ("release:\n  helo: 'a b'\n", "q.yaml:2:9"),
             ("release:\n  timeout: 0s\n", "q.yaml:2:12"),
             ("release:\n  mark_valid: 0s\n", "q.yaml:2:15"),
+            ("release:\n  ca_file: a.pem\n", "q.yaml:2:12"),
+            ("release:\n  user: a\n", "q.yaml:2:9"),
+            ("release:\n  password_file: a\n", "q.yaml:2:18"),
+            (
+                "release: { tls: opportunistic, password_file: a,\n  user: a }\n",
+                "q.yaml:2:9",
+            ),
+            (
+                "release: { tls: required, password_file: a,\n  user: \"a\\0\" }\n",
+                "q.yaml:2:9",
+            ),
         ] {
             let shown = problems(text);
             assert!(shown.contains(place), "{text}: {shown}");

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::entry::checked_id;
 use super::mark::Mark;
 use super::record::State;
-use super::submission::{Letter, Server, submit};
+use super::submission::{Letter, submit};
 use super::{Quarantine, QuarantineError};
 use crate::mail::Address;
 use crate::router::RELEASE_HEADER;
@@ -66,12 +66,6 @@ impl Quarantine {
     ) -> Result<(), QuarantineError> {
         let raw = self.read(&entry.id).await?;
         let mark = self.begin_release(&entry.id, &raw).await?;
-        let options = &self.options.release;
-        let server = Server {
-            address: &options.smtp.value,
-            helo: options.helo.as_ref().map(|h| h.value.as_str()),
-            timeout: options.timeout.value.0,
-        };
         let letter = Letter {
             sender: &entry.sender,
             utf8: entry
@@ -82,7 +76,7 @@ impl Quarantine {
             field: format!("{RELEASE_HEADER}: {}", mark.value()),
             raw: &raw,
         };
-        match submit(&server, &letter).await {
+        match submit(&self.options.release, &letter).await {
             Ok(()) => self.end_release(&entry.id).await,
             Err(e @ QuarantineError::Unsure(_)) => Err(e),
             Err(e) => {

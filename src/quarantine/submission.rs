@@ -5,33 +5,21 @@
 //! take a lone LF for a line end, where `LF . CRLF` would end the message early (SMTP smuggling).
 
 use std::borrow::Cow;
-use std::future::Future;
 use std::time::Duration;
 
-use lettre::transport::smtp::Error;
 use lettre::transport::smtp::client::AsyncSmtpConnection;
-use lettre::transport::smtp::extension::{ClientId, Extension};
+use lettre::transport::smtp::extension::Extension;
 
 use super::QuarantineError;
+use super::connection::{self, Failure, not_sent, within};
 use super::entry::bare;
-use super::options::server;
+use super::options::ReleaseOptions;
 use crate::mail::Address;
 
 /// Written at once; each piece is copied once for dot-stuffing.
 const PIECE: usize = 64 << 10;
 /// Longest address that is sent: RFC 5321, section 4.5.3.1.3, gives 256 with the brackets; be generous.
 const ADDRESS_BYTES: usize = 512;
-
-/// Where to and how.
-#[derive(Debug)]
-pub(super) struct Server<'a> {
-    /// `host:port`
-    pub(super) address: &'a str,
-    /// The name for EHLO; `None` for the name of this host.
-    pub(super) helo: Option<&'a str>,
-    /// For each answer. The body may take longer, by its size.
-    pub(super) timeout: Duration,
-}
 
 /// One message to hand over.
 #[derive(Debug)]
@@ -50,7 +38,7 @@ pub(super) struct Letter<'a> {
 /// # Errors
 /// [`QuarantineError::NotSent`]: nothing was delivered. [`QuarantineError::Unsure`]: perhaps it was.
 pub(super) async fn submit(
-    server: &Server<'_>,
+    options: &ReleaseOptions,
     letter: &Letter<'_>,
 ) -> Result<(), QuarantineError> {
     let sender = forward(letter.sender, true)?;
@@ -62,11 +50,11 @@ pub(super) async fn submit(
     if recipients.is_empty() {
         return Err(QuarantineError::NotSent("there is no recipient".to_owned()));
     }
-    let mut session = Session::open(server).await?;
+    let mut session = Session::open(options).await?;
     let handed = session.transact(letter, &sender, &recipients).await;
     match &handed {
         Ok(()) | Err(QuarantineError::NotSent(_)) => {
-            let _ = tokio::time::timeout(server.timeout, session.connection.quit()).await;
+            let _ = tokio::time::timeout(session.timeout, session.connection.quit()).await;
         }
         Err(_) => {}
     }
@@ -79,27 +67,10 @@ struct Session {
 }
 
 impl Session {
-    async fn open(server_: &Server<'_>) -> Result<Session, QuarantineError> {
-        let address = server(server_.address).ok_or_else(|| {
-            QuarantineError::NotSent(format!("{:?} is not host:port", server_.address))
-        })?;
-        let name = server_
-            .helo
-            .map_or_else(ClientId::default, |h| ClientId::Domain(h.to_owned()));
-        let name = match server_.helo {
-            Some(_) => name,
-            None => own_name().unwrap_or(name),
-        };
-        let timeout = server_.timeout;
-        let connect =
-            AsyncSmtpConnection::connect_tokio1(address, Some(timeout), &name, None, None);
-        // Connection, greeting and EHLO.
-        let connection = within(timeout * 3, connect)
-            .await
-            .map_err(|e| not_sent(&format!("cannot reach {}", server_.address), &e))?;
+    async fn open(options: &ReleaseOptions) -> Result<Session, QuarantineError> {
         Ok(Session {
-            connection,
-            timeout,
+            connection: connection::open(options).await?,
+            timeout: options.timeout.value.0,
         })
     }
 
@@ -171,48 +142,6 @@ impl Session {
     }
 }
 
-enum Failure {
-    Smtp(Error),
-    Timeout(Duration),
-}
-
-impl Failure {
-    /// What the server says is not to be trusted with a terminal.
-    fn text(&self) -> String {
-        match self {
-            Failure::Smtp(e) => {
-                let mut text = e.to_string();
-                let mut source = std::error::Error::source(e);
-                while let Some(cause) = source {
-                    let cause_text = cause.to_string();
-                    if !text.contains(&cause_text) {
-                        text.push_str(": ");
-                        text.push_str(&cause_text);
-                    }
-                    source = cause.source();
-                }
-                let short: String = text.chars().take(500).collect();
-                short.escape_debug().to_string()
-            }
-            Failure::Timeout(after) => format!("no answer within {after:?}"),
-        }
-    }
-}
-
-async fn within<T>(
-    limit: Duration,
-    work: impl Future<Output = Result<T, Error>>,
-) -> Result<T, Failure> {
-    match tokio::time::timeout(limit, work).await {
-        Ok(result) => result.map_err(Failure::Smtp),
-        Err(_) => Err(Failure::Timeout(limit)),
-    }
-}
-
-fn not_sent(what: &str, failure: &Failure) -> QuarantineError {
-    QuarantineError::NotSent(format!("{what}: {}", failure.text()))
-}
-
 /// An address as it goes between angle brackets. Whatever could end the command or the brackets early is
 /// refused, not repaired.
 fn forward(address: &Address, may_be_null: bool) -> Result<String, QuarantineError> {
@@ -266,13 +195,6 @@ fn crlf(raw: &[u8]) -> Cow<'_, [u8]> {
         }
     }
     Cow::Owned(out)
-}
-
-fn own_name() -> Option<ClientId> {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
-    let name = name.trim();
-    server(&format!("{name}:25"))?;
-    Some(ClientId::Domain(name.to_owned()))
 }
 
 #[cfg(test)]

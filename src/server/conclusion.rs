@@ -80,32 +80,32 @@ impl Transaction {
             id: &id,
             scanner: engine.scanner(),
             required: engine.thresholds.tag,
+            version: engine.version(),
             hold: engine.hold,
             can_hold,
             field_names: &field_names,
         };
         let plan = router::route(&verdict, &context);
         let subject = scan.mail.subject();
-        count(&services.metrics, &verdict);
-        log(&id, &scan.envelope, &subject, bytes, &verdict, started);
-
-        let mut reply = plan.reply;
+        let (mut reply, mut answered) = (plan.reply, verdict);
         if plan.store {
-            let entry = Entry::new(&id, received, &scan.envelope, &subject, &verdict, bytes);
-            let quarantine = services.quarantine.clone();
-            // A task of its own: when the MTA gives up meanwhile, the copy is finished, not torn.
-            let stored = tokio::spawn(async move { quarantine.store(&entry, raw).await });
-            let failure = match tokio::time::timeout(STORE_TIMEOUT, stored).await {
-                Ok(Ok(Ok(()))) => None,
-                Ok(Ok(Err(e))) => Some(e.to_string()),
-                Ok(Err(e)) => Some(e.to_string()),
-                Err(_) => Some("not durable in time".to_owned()),
-            };
-            if let Some(why) = failure {
+            let entry = Entry::new(&id, received, &scan.envelope, &subject, &answered, bytes);
+            if let Err(why) = keep(&services.quarantine, entry, raw).await {
                 tracing::error!(%id, why, "quarantine failed; the message is answered tempfail");
                 reply = router::store_failed(&id);
+                answered = answered.not_kept();
             }
         }
+        count(&services.metrics, &answered);
+        log(
+            &id,
+            engine.version(),
+            &scan.envelope,
+            &subject,
+            bytes,
+            &answered,
+            started,
+        );
         drop(share);
         Conclusion {
             modifications: plan.modifications,
@@ -128,12 +128,26 @@ impl Transaction {
     fn log(&self, verdict: &Verdict, subject: &str, started: Instant) {
         log(
             &self.id,
+            self.engine.version(),
             &self.envelope,
             subject,
             self.bytes(),
             verdict,
             started,
         );
+    }
+}
+
+/// Makes a copy durable, or says why there is none.
+async fn keep(quarantine: &Arc<Quarantine>, entry: Entry, raw: Bytes) -> Result<(), String> {
+    let quarantine = quarantine.clone();
+    // A task of its own: when the MTA gives up meanwhile, the copy is finished, not torn.
+    let stored = tokio::spawn(async move { quarantine.store(&entry, raw).await });
+    match tokio::time::timeout(STORE_TIMEOUT, stored).await {
+        Ok(Ok(Ok(()))) => Ok(()),
+        Ok(Ok(Err(e))) => Err(e.to_string()),
+        Ok(Err(e)) => Err(e.to_string()),
+        Err(_) => Err("not durable in time".to_owned()),
     }
 }
 
@@ -181,6 +195,7 @@ fn count(metrics: &crate::metrics::Metrics, verdict: &Verdict) {
 /// is cut.
 pub(super) fn log(
     id: &str,
+    version: &str,
     envelope: &crate::mail::Envelope,
     subject: &str,
     bytes: usize,
@@ -204,6 +219,7 @@ pub(super) fn log(
         DecidedBy::Hit { rule, .. } => rule.to_string(),
         DecidedBy::Failure { filter, reason } => format!("{filter}:{reason}"),
         DecidedBy::Release => "release".to_owned(),
+        DecidedBy::NotKept => "quarantine failed".to_owned(),
     };
     let sender = envelope.sender.as_ref().map_or("", |a| a.text());
     let first = envelope.recipients.first().map_or("", |a| a.text());
@@ -222,6 +238,7 @@ pub(super) fn log(
         hits = hits.join(","),
         labels = verdict.labels().join(","),
         unscanned = unscanned.join(","),
+        version,
         ms = started.elapsed().as_secs_f64() * 1000.0,
         "message"
     );

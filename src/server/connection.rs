@@ -416,8 +416,15 @@ impl Transaction {
         let mut action = Action::Tempfail;
         if let Some(verdict) = self.sealed.as_ref().and_then(|s| s.verdict.as_ref()) {
             action = verdict.action;
-            let (id, envelope) = (&self.id, &self.envelope);
-            super::conclusion::log(id, envelope, "", self.bytes(), verdict, Instant::now());
+            super::conclusion::log(
+                &self.id,
+                self.engine.version(),
+                &self.envelope,
+                "",
+                self.bytes(),
+                verdict,
+                Instant::now(),
+            );
             self.services.metrics.count_hits(verdict);
         }
         self.services

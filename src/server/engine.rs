@@ -1,6 +1,7 @@
 //! What sessions run with, replaced as a whole on reload.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,11 +9,17 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::config::{Config, FilterName, Problems};
-use crate::filter::{self, Build, Chain, FailureAction, FailurePolicy, Reason, Report, Scan};
+use crate::filter::rules::RuleSet;
+use crate::filter::{
+    self, Build, Chain, FailureAction, FailurePolicy, Filter, Reason, Report, Scan,
+};
 use crate::mail::{Envelope, Limits, Mail, Spool};
 use crate::metrics::Metrics;
 use crate::router::Hold;
 use crate::verdict::{Thresholds, Verdict, decide};
+
+/// Digits of the version of an engine.
+const VERSION_DIGITS: usize = 12;
 
 /// Chain and policy. Immutable: a transaction keeps the one it began with.
 #[derive(Debug)]
@@ -29,6 +36,10 @@ pub struct Engine {
     pub mail_limits: Limits,
     failures: HashMap<&'static str, FailurePolicy>,
     scanner: Option<&'static str>,
+    /// The text of the configuration file that it was built from.
+    written: Option<Arc<str>>,
+    rules: Option<Arc<RuleSet>>,
+    version: String,
 }
 
 impl Engine {
@@ -37,20 +48,51 @@ impl Engine {
     /// # Errors
     /// The problems of all filters together.
     pub fn build(config: &Config, metrics: &Arc<Metrics>) -> Result<Engine, Problems> {
+        Engine::build_beside(config, metrics, None)
+    }
+
+    /// As [`Engine::build`]; where the configuration file is the one that `old` was built from, the filters
+    /// that ask others over the network are taken over from it, with what they have learned of them: answers
+    /// kept, servers left alone.
+    ///
+    /// # Errors
+    /// As [`Engine::build`].
+    pub fn build_beside(
+        config: &Config,
+        metrics: &Arc<Metrics>,
+        old: Option<&Engine>,
+    ) -> Result<Engine, Problems> {
+        let old = old.filter(|old| old.written.as_deref() == Some(config.source.text()));
+        let kept = |name: &str| {
+            let members = old?.chain.members();
+            members.iter().find(|m| m.name() == name).cloned()
+        };
         let build = Build {
             source: &config.source,
             metrics,
             base: &config.base,
             data_dir: &config.data_dir,
         };
+        let mut rules = None;
         let mut members = Vec::new();
         let mut problems = Vec::new();
         for name in &config.chain {
             let built = match name {
-                FilterName::Dnsbl => filter::dnsbl::build(&config.file.dnsbl, &build),
-                FilterName::Rules => filter::rules::build(&config.file.rules, &build),
+                FilterName::Dnsbl => match kept("dnsbl") {
+                    Some(member) => Ok(member),
+                    None => filter::dnsbl::build(&config.file.dnsbl, &build),
+                },
+                FilterName::Rules => {
+                    filter::rules::filter(&config.file.rules, &build).map(|member| {
+                        rules = Some(member.set().clone());
+                        Arc::new(member) as Arc<dyn Filter>
+                    })
+                }
                 FilterName::Bayes => filter::bayes::build(&config.file.bayes, &build),
-                FilterName::Clamav => filter::clamav::build(&config.file.clamav, &build),
+                FilterName::Clamav => match kept("clamav") {
+                    Some(member) => Ok(member),
+                    None => filter::clamav::build(&config.file.clamav, &build),
+                },
             };
             match built {
                 Ok(member) => {
@@ -63,13 +105,61 @@ impl Engine {
         if !problems.is_empty() {
             return Err(Problems(problems));
         }
-        Ok(Engine::new(
+        let mut engine = Engine::new(
             Chain::new(members),
             config.thresholds,
             config.file.hold,
             config.deadline,
             config.mail_limits.clone(),
-        ))
+        );
+        let text = config.source.text();
+        let mut digest = blake3::Hasher::new();
+        digest.update(&(text.len() as u64).to_le_bytes());
+        digest.update(text.as_bytes());
+        for member in engine.chain.members() {
+            let version = member.version().unwrap_or_default();
+            digest.update(format!("{} {version}\n", member.name()).as_bytes());
+        }
+        let digest = digest.finalize().to_hex();
+        engine.version = digest.chars().take(VERSION_DIGITS).collect();
+        engine.written = Some(text.into());
+        engine.rules = rules;
+        Ok(engine)
+    }
+
+    /// The files and folders that a configuration is made from, itself included, whether they are there or
+    /// not: what a change of is a change of the engine.
+    pub fn files(config: &Config) -> Vec<PathBuf> {
+        let file = &config.file;
+        let mut files = vec![config.source.path().to_path_buf()];
+        for name in &config.chain {
+            match name {
+                FilterName::Rules => files.extend(file.rules.files(&config.base)),
+                FilterName::Bayes => files.push(file.bayes.file(&config.base, &config.data_dir)),
+                FilterName::Dnsbl | FilterName::Clamav => {}
+            }
+        }
+        files
+    }
+
+    /// It has come into force: shows in the metrics what it works with.
+    pub fn in_force(&self, metrics: &Metrics) {
+        for member in self.chain.members() {
+            member.in_force(metrics);
+        }
+        metrics.configuration.reset();
+        let rules = self.chain.members().iter().find(|m| m.name() == "rules");
+        let rules = rules.and_then(|m| m.version()).unwrap_or_default();
+        metrics
+            .configuration
+            .with_label_values(&[self.version.as_str(), rules.as_str()])
+            .set(1);
+    }
+
+    /// Which configuration, rules and model these are: the first 12 hexadecimal digits of a BLAKE3 digest of
+    /// all of them. Empty where there is no configuration file behind it.
+    pub fn version(&self) -> &str {
+        &self.version
     }
 
     /// Examines a message that is there as a whole, as if it came by milter.
@@ -121,7 +211,15 @@ impl Engine {
             mail_limits,
             failures,
             scanner,
+            written: None,
+            rules: None,
+            version: String::new(),
         }
+    }
+
+    /// The rules of the chain, if it has any.
+    pub fn rules(&self) -> Option<&Arc<RuleSet>> {
+        self.rules.as_ref()
     }
 
     /// The virus scanner's name, if the chain has one.

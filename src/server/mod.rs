@@ -11,8 +11,10 @@ mod connection;
 mod engine;
 mod http;
 mod listener;
+mod reload;
 mod services;
 mod transaction;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +29,7 @@ pub use budget::{Budget, Share};
 pub use engine::Engine;
 pub use http::{Health, serve_http};
 pub use listener::{Address, Listener, SocketAccess};
+pub use reload::{Load, Reloader, taken};
 pub use services::{Services, Settings};
 
 /// Serves until `drain` is cancelled and the sessions have ended.

@@ -28,7 +28,67 @@ async fn servers_are_asked_for_their_version() {
     let (_, options) = options(&yaml).unwrap();
     let health = health(&options).await;
     assert_eq!(health.len(), 2);
-    assert!(health.iter().all(|(_, version)| version.is_err()));
+    assert!(health.iter().all(|probe| probe.answer.is_err()));
+}
+
+/// Runs `mailweir check` on a configuration with these servers.
+fn check(servers: &[&str], args: &[&str]) -> std::process::Output {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("mailweir.yaml");
+    let servers: Vec<_> = servers.iter().map(|s| format!("\"{s}\"")).collect();
+    let yaml = format!(
+        "chain: [clamav]\nclamav: {{ servers: [{}], connect_timeout: 500ms }}\n",
+        servers.join(", ")
+    );
+    std::fs::write(&file, yaml).unwrap();
+    std::process::Command::new(env!("CARGO_BIN_EXE_mailweir"))
+        .arg("check")
+        .arg("--config")
+        .arg(&file)
+        .args(args)
+        .output()
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_asks_every_server_at_once_and_a_dead_one_is_a_warning() {
+    let clamd = FakeClamd::start(|_| Act::Reply(OK)).await;
+    // Takes connections and says nothing.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let deaf = listener.local_addr().unwrap().to_string();
+    let absent = nobody().await;
+    let mut servers = vec![clamd.server.as_str(), absent.as_str(), deaf.as_str()];
+    let out = check(&servers, &[]);
+    let (said, warned) = (text(&out.stdout), text(&out.stderr));
+    assert_eq!(out.status.code(), Some(0), "{said}{warned}");
+    assert!(said.contains("mailweir.yaml is in order"), "{said}");
+    let row = |server: &str| {
+        let row = said.lines().find(|l| l.contains(server));
+        row.unwrap_or_else(|| panic!("{server}\n{said}"))
+    };
+    assert!(row(&clamd.server).contains("works"), "{said}");
+    assert!(said.contains("ClamAV 1.4.3/27800"), "{said}");
+    assert!(
+        row(&absent).contains("FAILS") && said.contains("refused"),
+        "{said}"
+    );
+    assert!(row(&deaf).contains("FAILS"), "{said}");
+    assert!(warned.contains("2 of 3 services"), "{warned}");
+
+    assert_eq!(check(&servers, &["--strict"]).status.code(), Some(3));
+    assert_eq!(check(&servers[..1], &["--strict"]).status.code(), Some(0));
+    let pings = clamd.count().pings;
+    let out = check(&servers, &["--offline"]);
+    assert_eq!(out.status.code(), Some(0));
+    assert!(!text(&out.stdout).contains("works") && out.stderr.is_empty());
+    assert_eq!(clamd.count().pings, pings, "nobody is asked");
+    // A file that is wrong is an error, whatever the servers say.
+    servers.push("nonsense");
+    assert_eq!(check(&servers, &[]).status.code(), Some(1));
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 #[test]

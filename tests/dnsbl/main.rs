@@ -11,6 +11,7 @@
 mod dns_server;
 
 mod configuration;
+mod health;
 mod memory;
 mod real;
 

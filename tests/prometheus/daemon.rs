@@ -1,7 +1,8 @@
-//! The real daemon with a DNS list, a rule and a ClamAV server that do as a script says.
+//! The real daemon with a DNS list, a rule, a model and a ClamAV server that do as a script says.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::dns_server::{FakeDns, Reply};
@@ -18,6 +19,9 @@ rules:
     score: 9
     when: { subject: '^hold this$' }
 ";
+
+/// Messages of each class that the model has learned.
+pub(crate) const LEARNED: u32 = 50;
 
 /// `mailweir serve` on ephemeral ports; killed when dropped.
 pub(crate) struct Daemon {
@@ -47,8 +51,11 @@ impl Daemon {
             (dns.await, clamd.await)
         });
         let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir(dir.path().join("rules")).unwrap();
+        for folder in ["rules", "data"] {
+            std::fs::create_dir(dir.path().join(folder)).unwrap();
+        }
         std::fs::write(dir.path().join("rules/test.yaml"), RULES).unwrap();
+        train(dir.path());
         let config = dir.path().join("mailweir.yaml");
         std::fs::write(&config, configuration(&dns, &clamd)).unwrap();
         let mut process = Command::new(env!("CARGO_BIN_EXE_mailweir"))
@@ -88,17 +95,45 @@ fn configuration(dns: &FakeDns, clamd: &FakeClamd) -> String {
     format!(
         "milter: {{ listen: [\"127.0.0.1:0\"] }}
 http: {{ listen: \"127.0.0.1:0\" }}
-chain: [dnsbl, rules, clamav]
+chain: [dnsbl, rules, bayes, clamav]
 thresholds: {{ tag: 5, quarantine: 8, reject: 15 }}
 dnsbl:
   resolvers: [\"{}\"]
   zones: [ {{ zone: bl.example.org, score: 9, decisive: reject }} ]
 rules: {{ path: rules }}
+bayes: {{ scores: [[0, 0], [1, 0]] }}
 clamav: {{ servers: [\"{}\"] }}
 log: {{ level: error }}
 ",
         dns.addr, clamd.server
     )
+}
+
+/// A small model where the daemon looks for it; its opinions are worth no points.
+fn train(dir: &Path) {
+    let message = |n: u32, text: &str| {
+        format!(
+            "From {n}@example.net Tue Nov 17 10:00:00 2026\nFrom: {n}@example.net\n\
+             Subject: {text} {n}\n\nNumber {n}: {text}.\n\n"
+        )
+    };
+    let mbox = |name: &str, text: &str| {
+        let path = dir.join(name);
+        let all: String = (0..LEARNED).map(|n| message(n, text)).collect();
+        std::fs::write(&path, all).unwrap();
+        path
+    };
+    let trained = Command::new(env!("CARGO_BIN_EXE_mailweir"))
+        .arg("train")
+        .arg("--ham")
+        .arg(mbox("ham.mbox", "minutes of the garden club"))
+        .arg("--spam")
+        .arg(mbox("spam.mbox", "cheap watches, buy now"))
+        .arg("--model")
+        .arg(dir.join("data/model.mwb"))
+        .output()
+        .unwrap();
+    assert!(trained.status.success(), "{trained:?}");
 }
 
 /// The addresses of milter and metrics, from what the daemon prints.

@@ -118,4 +118,7 @@ fn something_happens(m: &Metrics) {
     }
     m.model_trained.set(1_700_000_000.0);
     m.configuration_loaded.set(1_700_000_000.0);
+    m.reload_failed.set(1_690_000_000.0);
+    let versions = ["0123456789ab", "ba9876543210"];
+    m.configuration.with_label_values(&versions).set(1);
 }

@@ -36,21 +36,34 @@ rules:
 pub(crate) struct Config {
     /// The members of the chain.
     pub(crate) chain: &'static str,
+    /// The unix socket; `milter.sock` in the folder of the daemon when there is none.
+    pub(crate) socket: Option<PathBuf>,
+    /// Permissions of the unix socket.
+    pub(crate) socket_mode: &'static str,
     /// Further keys of `milter`, `drain: 5s`, one a line.
     pub(crate) milter: String,
     /// Further top-level sections.
     pub(crate) sections: String,
     /// Text of the one rule file.
     pub(crate) rules: String,
+    /// How often files are looked at for changes.
+    pub(crate) watch: &'static str,
+    /// A program that is given the daemon's command line behind these arguments; empty for none. It must end
+    /// up as the daemon, in the same process.
+    pub(crate) under: Vec<String>,
 }
 
 impl Default for Config {
     fn default() -> Config {
         Config {
             chain: "[rules]",
+            socket: None,
+            socket_mode: "0666",
             milter: String::new(),
             sections: String::new(),
             rules: RULES.to_owned(),
+            watch: "null",
+            under: Vec::new(),
         }
     }
 }
@@ -58,9 +71,12 @@ impl Default for Config {
 /// A running daemon.
 pub(crate) struct Daemon {
     process: Process,
+    under: Vec<String>,
     folder: tempfile::TempDir,
-    /// Port of the milter on 127.0.0.1; the socket `milter.sock` in the folder serves too.
+    /// Port of the milter on 127.0.0.1; the socket serves too.
     pub(crate) milter: u16,
+    /// The unix socket.
+    pub(crate) socket: PathBuf,
     http: u16,
 }
 
@@ -71,12 +87,17 @@ impl Daemon {
         let path = folder.path();
         std::fs::create_dir(path.join("rules")).unwrap();
         std::fs::write(path.join("rules/test.yaml"), &config.rules).unwrap();
-        std::fs::write(path.join("mailweir.yaml"), yaml(config, path, milter, http)).unwrap();
-        let process = spawn(path);
+        let socket = config.socket.clone();
+        let socket = socket.unwrap_or_else(|| path.join("milter.sock"));
+        let yaml = yaml(config, path, [milter, http], &socket);
+        std::fs::write(path.join("mailweir.yaml"), yaml).unwrap();
+        let process = spawn(path, &config.under);
         let mut daemon = Daemon {
             process,
+            under: config.under.clone(),
             folder,
             milter,
+            socket,
             http,
         };
         daemon.wait_until_ready();
@@ -96,7 +117,7 @@ impl Daemon {
 
     /// The same daemon again, with the files as they are now.
     pub(crate) fn restart(&mut self) {
-        self.process = spawn(self.path());
+        self.process = spawn(self.path(), &self.under);
         self.wait_until_ready();
     }
 
@@ -124,7 +145,7 @@ impl Daemon {
 
     /// The value of `smtpd_milters` for the socket.
     pub(crate) fn unix(&self) -> String {
-        format!("unix:{}/milter.sock", self.path().display())
+        format!("unix:{}", self.socket.display())
     }
 
     pub(crate) fn rules(&self) -> PathBuf {
@@ -139,10 +160,15 @@ impl Daemon {
 
     /// Runs `mailweir quarantine` with the same configuration.
     pub(crate) fn quarantine(&self, args: &[&str]) -> Output {
+        self.quarantine_by(&self.path().join("mailweir.yaml"), args)
+    }
+
+    /// The same with another configuration.
+    pub(crate) fn quarantine_by(&self, config: &Path, args: &[&str]) -> Output {
         program()
             .arg("quarantine")
             .arg("--config")
-            .arg(self.path().join("mailweir.yaml"))
+            .arg(config)
             .args(args)
             .output()
             .unwrap()
@@ -197,14 +223,22 @@ pub(crate) fn program() -> Command {
     Command::new(env!("CARGO_BIN_EXE_mailweir"))
 }
 
-fn spawn(path: &Path) -> Process {
+fn spawn(path: &Path, under: &[String]) -> Process {
+    let mut command = match under {
+        [] => program(),
+        [wrapper, args @ ..] => {
+            let mut command = Command::new(wrapper);
+            command.args(args).arg(env!("CARGO_BIN_EXE_mailweir"));
+            command
+        }
+    };
     let log = std::fs::OpenOptions::new()
         .create(true)
         .append(true)
         .open(path.join("log"))
         .unwrap();
     Process::spawn(
-        program()
+        command
             .arg("serve")
             .arg("--config")
             .arg(path.join("mailweir.yaml"))
@@ -215,14 +249,18 @@ fn spawn(path: &Path) -> Process {
     )
 }
 
-fn yaml(config: &Config, path: &Path, milter: u16, http: u16) -> String {
+fn yaml(config: &Config, path: &Path, [milter, http]: [u16; 2], socket: &Path) -> String {
     let path = path.display();
     let mut text = format!(
         "data_dir: {path}/data
+watch: {}
 milter:
-  listen: [\"127.0.0.1:{milter}\", \"unix:{path}/milter.sock\"]
-  socket_mode: \"0666\"
-"
+  listen: [\"127.0.0.1:{milter}\", \"unix:{}\"]
+  socket_mode: \"{}\"
+",
+        config.watch,
+        socket.display(),
+        config.socket_mode
     );
     for line in config.milter.lines() {
         let _ = writeln!(text, "  {line}");

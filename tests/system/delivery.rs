@@ -1,11 +1,14 @@
 //! A message on its way through Postfix and mailweir: into the Maildir, into quarantine, or refused.
 
+use std::os::unix::fs::MetadataExt;
+
 use super::daemon::{Config, Daemon, HELD, REFUSED, TAGGED};
 use super::dns_server::rbldnsd::Lists;
-use super::message::{as_stored, eicar, fields, message, value, values};
-use super::place::wait_for;
+use super::message::{as_stored, eicar, fields, message, status, value, values};
+use super::place::{installed, root, wait_for};
 use super::postfix::Postfix;
 use super::scanner::Clamd;
+use super::smtp::attempt;
 
 /// The fields that mailweir adds, from the top.
 const ADDED: [&str; 6] = [
@@ -40,10 +43,7 @@ fn ham_is_delivered_with_our_fields_on_top() {
     assert_eq!(value(&stored, "X-Spam-Flag"), "NO");
     assert_eq!(value(&stored, "X-Spam-Score"), "0.00");
     assert_eq!(value(&stored, "X-Spam-Level"), "-");
-    assert_eq!(
-        value(&stored, "X-Spam-Status"),
-        "No, score=0.00 required=5.00 tests=none"
-    );
+    assert_eq!(status(&stored), "No, score=0.00 required=5.00 tests=none");
     assert_eq!(
         value(&stored, "X-Virus-Status"),
         "Unscanned (no scanner configured)"
@@ -182,7 +182,7 @@ fn spam_is_tagged_then_held_then_refused() {
     assert_eq!(value(&stored, "X-Spam-Score"), "6.00");
     assert_eq!(value(&stored, "X-Spam-Level"), "******");
     assert_eq!(
-        value(&stored, "X-Spam-Status"),
+        status(&stored),
         "Yes, score=6.00 required=5.00 tests=TEST_SIX"
     );
     postfix.drained();
@@ -380,4 +380,43 @@ fn over_a_unix_socket_come_utf8_addresses_null_senders_and_long_messages() {
     let stored = postfix.wait_for(TAGGED);
     assert!(stored.ends_with(&as_stored(&long)));
     assert_eq!(value(&stored, "X-Spam-Flag"), "YES");
+}
+
+/// Permissions and group of the socket of a daemon.
+fn access(daemon: &Daemon) -> (u32, u32) {
+    let meta = std::fs::metadata(&daemon.socket).unwrap();
+    (meta.mode() & 0o777, meta.gid())
+}
+
+#[test]
+fn the_group_of_the_unix_socket_decides_whether_postfix_may_connect() {
+    let config = |milter: &str| Config {
+        socket_mode: "0660",
+        milter: milter.to_owned(),
+        ..Config::default()
+    };
+    let own = nix::unistd::Gid::effective().as_raw();
+    let closed = Daemon::start(&config(""));
+    assert_eq!(access(&closed), (0o660, own));
+    if installed("postfix").is_none() || !root() {
+        return;
+    }
+    let group = nix::unistd::Group::from_name("postfix").unwrap().unwrap();
+    let open = Daemon::start(&config("socket_group: postfix\n"));
+    assert_eq!(access(&open), (0o660, group.gid.as_raw()));
+    // smtpd and cleanup connect as the user postfix.
+    let Some(postfix) = Postfix::start(&[open.unix(), closed.unix()]) else {
+        return;
+    };
+    assert_eq!(postfix.open().send(&message("let in", "Let in")).code, 250);
+    let stored = postfix.wait_for("Let in");
+    assert!(!value(&stored, "X-Mailweir-Id").is_empty());
+
+    let refused = attempt(postfix.port(1), &message("kept out", "Kept out")).unwrap();
+    assert!((400..500).contains(&refused.code), "{refused:?}");
+    assert_eq!(closed.metric("mailweir_sessions_total"), 0.0);
+    wait_for("the reason in the log of Postfix", || {
+        postfix.log().contains("Permission denied").then_some(())
+    });
+    assert!(postfix.find("Kept out").is_none());
 }

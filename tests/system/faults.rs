@@ -6,11 +6,11 @@ use hickory_proto::op::ResponseCode;
 
 use super::daemon::{Config, Daemon, HELD, REFUSED};
 use super::dns_server::{Question, Reply as Answer};
-use super::message::{message, value};
+use super::message::{message, status, value};
 use super::names::Names;
 use super::place::{folder, root};
 use super::postfix::Postfix;
-use super::scanner::{FalseClamd, Manner};
+use super::scanner::{FalseClamd, Gate, Manner};
 use super::smtp::{Reply, attempt};
 
 const LATER: &str = "451 4.7.1 Message cannot be checked now, please try again later (id ";
@@ -155,7 +155,7 @@ fn without_clamd_the_policy_chooses_and_certain_spam_is_still_refused() {
     assert_eq!(attempt(postfix.port(0), &sent).unwrap().code, 250);
     let stored = postfix.wait_for("Nobody has looked into this");
     assert_eq!(value(&stored, "X-Virus-Status"), "Unscanned (down)");
-    let status = value(&stored, "X-Spam-Status");
+    let status = status(&stored);
     assert!(status.ends_with("unscanned=clamav:down"), "{status}");
 
     let sent = message("held unscanned", "Nobody has looked into that");
@@ -267,7 +267,7 @@ fn whatever_the_name_server_does_mail_is_delivered_and_says_so() {
                 let reply = smtp.send(&message(lookup.name, &text));
                 assert_eq!(reply.code, 250, "{}: {reply:?}", lookup.name);
                 let stored = postfix.wait_for(&text);
-                let status = value(&stored, "X-Spam-Status");
+                let status = status(&stored);
                 assert_eq!(status, lookup.status, "{}", lookup.name);
                 let series = format!(
                     "mailweir_dnsbl_lookups_total{{result=\"{}\",zone=\"bl.test.example\"}}",
@@ -341,12 +341,91 @@ fn a_full_disk_is_told_to_the_sender_and_nothing_is_lost() {
     assert!(reply.text.starts_with(told), "{reply:?}");
     let failed = "mailweir_quarantine_failures_total{operation=\"store\"}";
     assert!(daemon.metric(failed) >= 1.0);
+    // Counted and logged is what was answered.
+    let verdict = |v| daemon.metric(&format!("mailweir_messages_total{{verdict=\"{v}\"}}"));
+    assert_eq!((verdict("tempfail"), verdict("quarantine")), (1.0, 0.0));
+    let log = daemon.log();
+    let line = log
+        .lines()
+        .find(|l| l.contains(" message id=") && l.contains(reply.id()));
+    let line = line.unwrap_or_else(|| panic!("{log}"));
+    for part in [
+        "verdict=\"tempfail\"",
+        "decided_by=\"quarantine failed\"",
+        "TEST_NINE",
+    ] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
 
     std::fs::remove_file(disk.filler()).unwrap();
     let reply = attempt(postfix.port(0), &sent).unwrap();
     assert_eq!(reply.code, 250, "{reply:?}");
     assert_eq!(daemon.quarantined().len(), 1);
+    assert_eq!((verdict("tempfail"), verdict("quarantine")), (1.0, 1.0));
     assert!(postfix.delivered().is_empty());
+}
+
+#[test]
+fn messages_that_together_exceed_the_memory_are_put_off_and_none_is_lost() {
+    let gate = Gate::default();
+    let clamd = FalseClamd::start(Manner::Waits(gate.clone()));
+    let daemon = Daemon::start(&Config {
+        chain: "[rules, clamav]",
+        sections: format!(
+            "clamav: {{ servers: [\"127.0.0.1:{}\"] }}
+limits: {{ message: 64KiB, total: 80KiB }}
+",
+            clamd.port
+        ),
+        ..Config::default()
+    });
+    let Some(postfix) = Postfix::start(&[daemon.inet()]) else {
+        return;
+    };
+    let in_flight = "mailweir_bytes_in_flight";
+    let send = |subject: &str| -> Reply {
+        attempt(postfix.port(0), &message(subject, &body(50_000))).unwrap()
+    };
+    let first = std::thread::scope(|scope| {
+        // The first holds its bytes until the scanner answers.
+        let first = scope.spawn(|| send("first"));
+        clamd.wait_for_stream_after(0);
+        let held = daemon.metric(in_flight);
+        assert!(held > 50_000.0 && held <= 81_920.0, "{held}");
+        let put_off = send("second");
+        assert_eq!(put_off.code, 452, "{put_off:?}");
+        let told = "452 4.3.1 Server is busy, please try again later (id ";
+        assert!(put_off.text.starts_with(told), "{put_off:?}");
+        assert!(daemon.log().contains(put_off.id()));
+        let over = "mailweir_over_limit_total{bound=\"total\"}";
+        assert_eq!(daemon.metric(over), 1.0);
+        assert_eq!(daemon.metric("mailweir_bytes_in_flight_limit"), 81_920.0);
+        // What was put off holds nothing; a small one still fits beside the first.
+        assert_eq!(daemon.metric(in_flight), held);
+        let small = scope.spawn(|| {
+            let sent = message("small", "There is room for this one");
+            attempt(postfix.port(0), &sent).unwrap()
+        });
+        clamd.wait_for_stream_after(1);
+        gate.open();
+        assert_eq!(small.join().unwrap().code, 250);
+        first.join().unwrap()
+    });
+    assert_eq!(first.code, 250, "{first:?}");
+    assert_eq!(send("second").code, 250, "the sender tries again");
+    postfix.drained();
+    let mut subjects: Vec<String> = postfix
+        .delivered()
+        .iter()
+        .map(|m| value(m, "Subject"))
+        .collect();
+    subjects.sort();
+    assert_eq!(subjects, ["first", "second", "small"]);
+    assert_eq!(daemon.metric(in_flight), 0.0);
+    for (verdict, count) in [("deliver", 3.0), ("tempfail", 1.0)] {
+        let series = format!("mailweir_messages_total{{verdict=\"{verdict}\"}}");
+        assert_eq!(daemon.metric(&series), count, "{verdict}");
+    }
 }
 
 #[test]

@@ -71,6 +71,14 @@ pub(crate) fn value(stored: &[u8], name: &str) -> String {
     all.remove(0)
 }
 
+/// The value of `X-Spam-Status` without the version of the configuration, which must close it.
+pub(crate) fn status(stored: &[u8]) -> String {
+    let value = value(stored, "X-Spam-Status");
+    let (status, version) = value.rsplit_once(" version=").expect(&value);
+    assert!(version.len() == 12 && version.bytes().all(|b| b.is_ascii_hexdigit()));
+    status.to_owned()
+}
+
 /// The EICAR test file in an attachment, put together here so that no scanner finds this source.
 pub(crate) fn eicar() -> Vec<u8> {
     let mut text = message("A file for you", "See the file.");

@@ -27,6 +27,19 @@ impl Postfix {
 
     /// The same with ports that were chosen before.
     pub(crate) fn start_at(ports: Vec<u16>, milters: &[String]) -> Option<Postfix> {
+        let services: Vec<String> = milters
+            .iter()
+            .map(|milters| format!("  -o {{ smtpd_milters = {milters} }}\n"))
+            .collect();
+        Postfix::start_services(ports, &services, "")
+    }
+
+    /// One smtpd for each port, with these lines of `master.cf`, and further lines of `main.cf`.
+    pub(crate) fn start_services(
+        ports: Vec<u16>,
+        services: &[String],
+        main: &str,
+    ) -> Option<Postfix> {
         let postfix = installed("postfix")?;
         if !root() {
             return None;
@@ -40,8 +53,8 @@ impl Postfix {
         let own = nix::unistd::User::from_name("postfix").unwrap()?;
         std::os::unix::fs::chown(path.join("data"), Some(own.uid.as_raw()), None).unwrap();
         std::os::unix::fs::chown(path.join("mail"), Some(OWNER), Some(OWNER)).unwrap();
-        std::fs::write(path.join("etc/main.cf"), main_cf(path)).unwrap();
-        std::fs::write(path.join("etc/master.cf"), master_cf(&ports, milters)).unwrap();
+        std::fs::write(path.join("etc/main.cf"), main_cf(path) + main).unwrap();
+        std::fs::write(path.join("etc/master.cf"), master_cf(&ports, services)).unwrap();
         let started = Command::new(postfix)
             .arg("-c")
             .arg(path.join("etc"))
@@ -198,15 +211,10 @@ milter_content_timeout = 90s
     )
 }
 
-fn master_cf(ports: &[u16], milters: &[String]) -> String {
+fn master_cf(ports: &[u16], services: &[String]) -> String {
     let mut text = String::new();
-    for (port, milters) in ports.iter().zip(milters) {
-        let _ = write!(
-            text,
-            "127.0.0.1:{port} inet n - n - 50 smtpd
-  -o {{ smtpd_milters = {milters} }}
-"
-        );
+    for (port, options) in ports.iter().zip(services) {
+        let _ = write!(text, "127.0.0.1:{port} inet n - n - 50 smtpd\n{options}");
     }
     text.push_str(
         "pickup unix n - n 60 1 pickup

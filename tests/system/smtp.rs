@@ -44,7 +44,8 @@ impl Smtp {
         Smtp::greeted(TcpStream::connect((Ipv4Addr::LOCALHOST, port))?)
     }
 
-    fn greeted(stream: TcpStream) -> std::io::Result<(Smtp, Reply)> {
+    /// Takes the greeting over a connection that is there.
+    pub(crate) fn greeted(stream: TcpStream) -> std::io::Result<(Smtp, Reply)> {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
         let mut smtp = Smtp {

@@ -10,6 +10,8 @@ use crate::filter::{Check, FailurePolicy, Filter, Hit, Outcome, Scan, compute};
 
 use super::curve::Curve;
 use super::engine::{Engine, Judgement};
+use super::model::Facts;
+use crate::metrics::Metrics;
 
 /// How many features a hit names.
 const TELLING: usize = 5;
@@ -56,6 +58,22 @@ impl Filter for BayesFilter {
 
     fn failure_policy(&self) -> &FailurePolicy {
         &self.policy
+    }
+
+    fn version(&self) -> Option<String> {
+        let facts = self.shared.engine.as_ref()?.facts();
+        Some(format!("{}-{}-{}", facts.trained_at, facts.ham, facts.spam))
+    }
+
+    fn in_force(&self, metrics: &Metrics) {
+        let nothing = Facts::default();
+        let facts = self.shared.engine.as_ref().map_or(&nothing, Engine::facts);
+        let gauge = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        for (class, messages) in [("ham", facts.ham), ("spam", facts.spam)] {
+            let learned = metrics.model_messages.with_label_values(&[class]);
+            learned.set(gauge(messages));
+        }
+        metrics.model_trained.set(facts.trained_at as f64);
     }
 
     fn check(&self) -> Box<dyn Check> {

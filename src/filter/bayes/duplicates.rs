@@ -7,14 +7,23 @@
 
 use std::collections::HashMap;
 
+use crate::mail::Mail;
+
+use super::features::{Settings, features};
+
 const BINS: usize = 48;
 const ROWS: usize = 6;
 
 /// What is kept of a message for comparing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Sketch([u32; BINS]);
+pub struct Sketch([u32; BINS]);
 
 impl Sketch {
+    /// The sketch of a message, from all that the classifier reads of it.
+    pub fn of_mail(mail: &Mail) -> Sketch {
+        Sketch::of(&features(mail, &Settings::default()).hashes)
+    }
+
     /// The smallest feature of each bin.
     pub(super) fn of(features: &[u64]) -> Sketch {
         let mut bins = [u32::MAX; BINS];
@@ -29,8 +38,8 @@ impl Sketch {
     }
 }
 
-/// The cluster of each message: the index of its first member.
-pub(super) fn clusters<'a>(sketches: impl Iterator<Item = &'a Sketch>) -> Vec<usize> {
+/// The cluster of each message, in the order of `sketches`: the index of its first member.
+pub fn clusters<'a>(sketches: impl Iterator<Item = &'a Sketch>) -> Vec<usize> {
     let mut parents: Vec<usize> = Vec::new();
     let mut bands: HashMap<(usize, [u32; ROWS]), usize> = HashMap::new();
     for (index, sketch) in sketches.enumerate() {

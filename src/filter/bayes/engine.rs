@@ -73,7 +73,7 @@ enum Inner {
 pub struct Judgement {
     /// Probability of spam, 0 to 1, if ham and spam were equally frequent.
     pub probability: f64,
-    /// Its log odds, not bounded by how much was learned.
+    /// Its log odds, calibrated and not bounded by how much was learned: comparable between models.
     pub odds: f64,
     /// The features that spoke most, strongest first; the engine `bayespam` gives none.
     pub telling: Vec<Telling>,
@@ -120,6 +120,24 @@ impl Engine {
             )),
             EngineKind::Bayespam => Baseline::decode(&bytes).map(Engine::from).map_err(unusable),
         }
+    }
+
+    /// Loads a model of whichever engine wrote it.
+    ///
+    /// # Errors
+    /// As for [`Engine::load`].
+    pub fn open(path: &Path) -> Result<Engine, ModelError> {
+        // A model of the baseline is JSON; whatever else it is, the other engine says what is wrong with it.
+        let mut first = [0_u8];
+        let json = std::fs::File::open(path)
+            .and_then(|mut file| file.read(&mut first))
+            .is_ok_and(|_| first == *b"{");
+        let kind = if json {
+            EngineKind::Bayespam
+        } else {
+            EngineKind::Osb
+        };
+        Engine::load(path, kind)
     }
 
     /// Writes the model, durably: after a crash the old file or the new one is there.
@@ -171,7 +189,7 @@ impl Engine {
                 let features = features(mail, &settings);
                 Judgement {
                     probability: model.probability(&features),
-                    odds: f64::from(model.log_odds(&features)),
+                    odds: model.calibrated(&features),
                     telling: match telling {
                         0 => Vec::new(),
                         most => model.telling(mail, &settings, &features, most),

@@ -34,8 +34,10 @@ mod tokens;
 mod training;
 mod words;
 
+pub use duplicates::{Sketch, clusters};
 pub use engine::{Engine, EngineKind, Judgement, ModelError};
 pub use evaluation::{Evaluation, Judged};
+pub(crate) use logistic::Random;
 pub use model::{Facts, Telling};
 pub use options::{MODEL, Options, Point, build};
 pub use training::{Read, TrainError, Trained, Trainer, judge_all};

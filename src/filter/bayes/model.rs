@@ -111,6 +111,11 @@ impl Model {
         )
     }
 
+    /// Log odds for spam at even odds beforehand, however little was learned.
+    pub(super) fn calibrated(&self, features: &Features) -> f64 {
+        self.calibration.slope * f64::from(self.log_odds(features)) + self.calibration.offset
+    }
+
     /// The probability of spam, 0 to 1, at even odds beforehand.
     pub(super) fn probability(&self, features: &Features) -> f64 {
         let odds = f64::from(self.log_odds(features));

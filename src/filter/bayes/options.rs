@@ -1,6 +1,6 @@
 //! The `bayes` section of the configuration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -55,6 +55,16 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// The file of the model.
+    pub fn file(&self, base: &Path, data_dir: &Path) -> PathBuf {
+        match &self.model {
+            Some(written) => base.join(&written.value),
+            None => data_dir.join(MODEL),
+        }
+    }
+}
+
 /// Builds the filter and loads its model. Without a model file the filter skips every message, and
 /// log and metrics say so.
 ///
@@ -86,10 +96,7 @@ pub fn build(options: &Options, build: &Build<'_>) -> Result<Arc<dyn Filter>, Pr
         }
         written.value.bytes()
     });
-    let path = match &options.model {
-        Some(written) => build.base.join(&written.value),
-        None => build.data_dir.join(MODEL),
-    };
+    let path = options.file(build.base, build.data_dir);
     let engine = match Engine::load(&path, options.engine) {
         Ok(engine) => Some(engine),
         Err(ModelError::Missing(path)) => {
@@ -109,22 +116,6 @@ pub fn build(options: &Options, build: &Build<'_>) -> Result<Arc<dyn Filter>, Pr
     if !problems.is_empty() {
         return Err(Problems(problems));
     }
-    let facts = engine
-        .as_ref()
-        .map(|e| e.facts().clone())
-        .unwrap_or_default();
-    let gauge = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    build
-        .metrics
-        .model_messages
-        .with_label_values(&["ham"])
-        .set(gauge(facts.ham));
-    build
-        .metrics
-        .model_messages
-        .with_label_values(&["spam"])
-        .set(gauge(facts.spam));
-    build.metrics.model_trained.set(facts.trained_at as f64);
     Ok(Arc::new(BayesFilter::new(
         engine,
         curve,

@@ -29,6 +29,7 @@ pub use options::{BreakerOptions, Options, VirusAction};
 
 use crate::config::Problems;
 use crate::filter::idle::Idle;
+use crate::filter::probe::{Probe, ProbeError};
 use crate::filter::{Build, Check, FailurePolicy, Filter};
 use check::{ClamavCheck, Shared};
 use server::Pool;
@@ -52,11 +53,6 @@ pub fn build(options: &Options, build: &Build<'_>) -> Result<Arc<dyn Filter>, Pr
     Ok(Arc::new(Clamav(Arc::new(Shared { settings, pool }))))
 }
 
-/// Why a server cannot be used: one line, printable.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ProbeError(String);
-
 /// Asks one server, written as in [`Options::servers`], for its version (`ClamAV 1.4.3/27800/...`).
 /// Connection and reply together take at most `limit`.
 ///
@@ -76,15 +72,14 @@ pub async fn probe(server: &str, limit: Duration) -> Result<String, ProbeError> 
     }
 }
 
-/// Asks every server of `options` at once for its version, each within `connect_timeout`; for readiness
-/// and for `mailweir check`.
-pub async fn health(options: &Options) -> Vec<(String, Result<String, ProbeError>)> {
+/// Asks every server of `options` at once for its version, each within `connect_timeout`.
+pub async fn health(options: &Options) -> Vec<Probe> {
     let limit = options.connect_timeout.value.0;
     let servers = options.servers.iter();
     join_all(servers.map(|server| async move {
-        let name = server.value.clone();
-        let answer = probe(&name, limit).await;
-        (name, answer)
+        let service = server.value.clone();
+        let answer = probe(&service, limit).await;
+        Probe { service, answer }
     }))
     .await
 }

@@ -10,7 +10,7 @@ use serde_saphyr::Spanned;
 use super::breaker::Patience;
 use super::options::Options;
 use super::transport::{Address, Limits};
-use crate::config::{Problem, Problems, Seconds, Source, span_of};
+use crate::config::{Findings, Problems, Seconds, Source};
 use crate::filter::{Action, FailureAction, FailurePolicy};
 
 /// Most streams to one server that may be asked for: each has a socket.
@@ -38,95 +38,67 @@ pub(super) struct Settings {
 impl Settings {
     /// Checks `options`.
     pub(super) fn check(options: &Options, source: &Source) -> Result<Settings, Problems> {
-        let mut checker = Checker {
-            source,
-            problems: Vec::new(),
-        };
-        let settings = checker.settings(options);
-        if checker.problems.is_empty() {
-            Ok(settings)
-        } else {
-            Err(Problems(checker.problems))
-        }
+        let mut findings = Findings::new(source);
+        let settings = settings(options, &mut findings);
+        findings.finish(settings)
     }
 }
 
-struct Checker<'a> {
-    source: &'a Source,
-    problems: Vec<Problem>,
-}
-
-impl Checker<'_> {
-    fn settings(&mut self, options: &Options) -> Settings {
-        let mut seen = HashSet::new();
-        let mut servers = Vec::new();
-        for written in &options.servers {
-            match address(&written.value) {
+fn settings(options: &Options, findings: &mut Findings<'_>) -> Settings {
+    let mut seen = HashSet::new();
+    let mut servers = Vec::new();
+    for written in &options.servers {
+        match address(&written.value) {
                 Ok(address) if seen.insert(written.value.clone()) => {
                     servers.push((written.value.clone(), address));
                 }
-                Ok(_) => self.wrong(written, "this server stands twice", ""),
-                Err(why) => self.wrong(
+                Ok(_) => findings.wrong(written, "this server stands twice"),
+                Err(why) => findings.wrong_with_help(
                     written,
                     format!("not the address of a server: {why}"),
                     "write 127.0.0.1:3310, clamd.example.org:3310, \"[::1]:3310\" or unix:/run/clamav/clamd.ctl",
                 ),
             }
-        }
-        let streams = options.streams_per_server.value;
-        if !(1..=STREAMS).contains(&streams) {
-            self.wrong(
-                &options.streams_per_server,
-                format!("must be 1 to {STREAMS} streams"),
-                "",
-            );
-        }
-        if options.breaker.failures.value == 0 {
-            self.wrong(&options.breaker.failures, "must be 1 or more failures", "");
-        }
-        let limits = Limits {
-            connect: self.time(&options.connect_timeout),
-            io: self.time(&options.io_timeout),
-            reply: self.time(&options.reply_timeout),
-            pause: PAUSE,
-        };
-        if let Some(bytes) = options.max_bytes.as_ref().filter(|b| b.value.0 == 0) {
-            self.wrong(
-                bytes,
-                "no message is that small",
-                "leave the key out for no bound",
-            );
-        }
-        Settings {
-            servers,
-            limits,
-            timeout: self.time(&options.timeout),
-            streams: streams.clamp(1, STREAMS),
-            max_bytes: options.max_bytes.as_ref().map(|b| b.value.bytes()),
-            patience: Patience {
-                failures: options.breaker.failures.value,
-                retry_after: self.time(&options.breaker.retry_after),
-            },
-            virus_action: options.virus_action.action(),
-            on_failure: options.on_failure.over(FailureAction::Tempfail),
-        }
     }
+    let streams = options.streams_per_server.value;
+    findings.within(&options.streams_per_server, 1, STREAMS, "streams");
+    if options.breaker.failures.value == 0 {
+        findings.wrong(&options.breaker.failures, "must be 1 or more failures");
+    }
+    let limits = Limits {
+        connect: time(&options.connect_timeout, findings),
+        io: time(&options.io_timeout, findings),
+        reply: time(&options.reply_timeout, findings),
+        pause: PAUSE,
+    };
+    if let Some(bytes) = options.max_bytes.as_ref().filter(|b| b.value.0 == 0) {
+        findings.wrong_with_help(
+            bytes,
+            "no message is that small",
+            "leave the key out for no bound",
+        );
+    }
+    Settings {
+        servers,
+        limits,
+        timeout: time(&options.timeout, findings),
+        streams: streams.clamp(1, STREAMS),
+        max_bytes: options.max_bytes.as_ref().map(|b| b.value.bytes()),
+        patience: Patience {
+            failures: options.breaker.failures.value,
+            retry_after: time(&options.breaker.retry_after, findings),
+        },
+        virus_action: options.virus_action.action(),
+        on_failure: options.on_failure.over(FailureAction::Tempfail),
+    }
+}
 
-    fn time(&mut self, written: &Spanned<Seconds>) -> Duration {
-        if written.value.0.is_zero() {
-            self.wrong(written, "nothing can be done in no time", "");
-        }
-        written.value.0
+/// A time that is not zero.
+fn time(written: &Spanned<Seconds>, findings: &mut Findings<'_>) -> Duration {
+    if written.value.0.is_zero() {
+        findings.wrong(written, "nothing can be done in no time");
     }
-
-    fn wrong<T>(&mut self, at: &Spanned<T>, message: impl Into<String>, help: &str) {
-        let problem = Problem::at(self.source, span_of(at), message);
-        self.problems.push(if help.is_empty() {
-            problem
-        } else {
-            problem.help(help)
-        });
-    }
+    written.value.0
 }
 
 /// Reads the address of a server.

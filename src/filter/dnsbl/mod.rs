@@ -11,6 +11,7 @@
 
 mod answer;
 mod check;
+mod health;
 mod lookups;
 mod options;
 mod question;
@@ -20,6 +21,7 @@ mod zone;
 
 use std::sync::Arc;
 
+pub use health::health;
 pub use options::{CodeOptions, Decisive, Options, ZoneOptions};
 
 use crate::config::Problems;

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use super::options::{CodeOptions, Decisive, Options, ZoneOptions};
 use super::question::ZONE_BYTES;
 use super::zone::{Code, Grade, Pattern, Zone};
-use crate::config::{Problem, Problems, Source, span_of};
+use crate::config::{Findings, Problems, Source};
 use crate::filter::{FailureAction, FailurePolicy};
 
 /// Longest id of a hit, bytes.
@@ -54,47 +54,45 @@ impl Settings {
     /// Checks `options`.
     pub(super) fn check(options: &Options, source: &Source) -> Result<Settings, Problems> {
         let mut checker = Checker {
-            source,
             ids: HashSet::new(),
-            problems: Vec::new(),
+            findings: Findings::new(source),
         };
         let settings = checker.settings(options);
-        if checker.problems.is_empty() {
-            Ok(settings)
-        } else {
-            Err(Problems(checker.problems))
-        }
+        checker.findings.finish(settings)
     }
 }
 
 struct Checker<'a> {
-    source: &'a Source,
     ids: HashSet<String>,
-    problems: Vec<Problem>,
+    findings: Findings<'a>,
 }
 
 impl Checker<'_> {
     fn settings(&mut self, options: &Options) -> Settings {
         let queries = options.queries_in_flight.value;
-        self.within(&options.queries_in_flight, 1, QUERIES, "queries");
+        self.findings
+            .within(&options.queries_in_flight, 1, QUERIES, "queries");
         let share = (queries / options.zones.len().max(1)).clamp(1, QUERIES);
         let mut names = HashSet::new();
         let mut zones = Vec::new();
         for written in &options.zones {
             let zone = self.zone(written, share);
             if !names.insert(zone.zone.clone()) {
-                self.wrong(&written.zone, "this zone stands twice");
+                self.findings.wrong(&written.zone, "this zone stands twice");
             }
             zones.push(zone);
         }
         if options.timeout.value.0.is_zero() {
-            self.wrong(&options.timeout, "no look-up can be made in no time");
+            self.findings
+                .wrong(&options.timeout, "no look-up can be made in no time");
         }
-        self.within(&options.attempts, 1, 5, "attempts");
-        self.within(&options.cache_entries, 0, ENTRIES, "entries");
+        self.findings.within(&options.attempts, 1, 5, "attempts");
+        self.findings
+            .within(&options.cache_entries, 0, ENTRIES, "entries");
         let (least, most) = (options.cache_min_ttl.value.0, options.cache_max_ttl.value.0);
         if least > most {
-            self.wrong(&options.cache_min_ttl, "longer than `cache_max_ttl`");
+            self.findings
+                .wrong(&options.cache_min_ttl, "longer than `cache_max_ttl`");
         }
         Settings {
             zones,
@@ -113,28 +111,6 @@ impl Checker<'_> {
         }
     }
 
-    fn wrong<T>(&mut self, at: &Spanned<T>, message: impl Into<String>) {
-        let problem = Problem::at(self.source, span_of(at), message);
-        self.problems.push(problem);
-    }
-
-    fn wrong_with_help<T>(&mut self, at: &Spanned<T>, message: impl Into<String>, help: &str) {
-        let problem = Problem::at(self.source, span_of(at), message).help(help);
-        self.problems.push(problem);
-    }
-
-    fn within<T: Copy + PartialOrd + std::fmt::Display>(
-        &mut self,
-        value: &Spanned<T>,
-        least: T,
-        most: T,
-        unit: &str,
-    ) {
-        if value.value < least || value.value > most {
-            self.wrong(value, format!("must be {least} to {most} {unit}"));
-        }
-    }
-
     fn zone(&mut self, written: &ZoneOptions, share: usize) -> Zone {
         let zone = written
             .zone
@@ -142,7 +118,7 @@ impl Checker<'_> {
             .trim_end_matches('.')
             .to_ascii_lowercase();
         if let Err(why) = zone_name(&zone) {
-            self.wrong_with_help(
+            self.findings.wrong_with_help(
                 &written.zone,
                 format!("not the zone of a list: {why}"),
                 "write the zone as its operator does, such as bl.example.org",
@@ -151,7 +127,8 @@ impl Checker<'_> {
         let name = match &written.name {
             Some(name) => {
                 if let Err(why) = zone_name(&name.value) {
-                    self.wrong(name, format!("not a name for a list: {why}"));
+                    self.findings
+                        .wrong(name, format!("not a name for a list: {why}"));
                 }
                 name.value.clone()
             }
@@ -159,7 +136,7 @@ impl Checker<'_> {
         };
         let otherwise = self.otherwise(written, &name);
         if otherwise.is_none() && written.codes.is_empty() {
-            self.wrong_with_help(
+            self.findings.wrong_with_help(
                 &written.zone,
                 "a listing in this zone would count for nothing",
                 "give it a `score` (0 is allowed), or `codes`",
@@ -179,14 +156,14 @@ impl Checker<'_> {
     fn otherwise(&mut self, written: &ZoneOptions, name: &str) -> Option<Grade> {
         let Some(score) = &written.score else {
             if let Some(decisive) = &written.decisive {
-                self.wrong_with_help(
+                self.findings.wrong_with_help(
                     decisive,
                     "`decisive` without `score`",
                     "give the zone a `score` (0 is allowed)",
                 );
             }
             if let Some(id) = &written.id {
-                self.wrong_with_help(
+                self.findings.wrong_with_help(
                     id,
                     "`id` without `score`",
                     "give the zone a `score` (0 is allowed)",
@@ -215,7 +192,7 @@ impl Checker<'_> {
         decisive: Option<&Spanned<Decisive>>,
     ) -> Grade {
         if !score.value.is_finite() {
-            self.wrong(score, "not a number of points");
+            self.findings.wrong(score, "not a number of points");
         }
         Grade {
             id: id.into(),
@@ -227,13 +204,14 @@ impl Checker<'_> {
     fn id<T>(&mut self, at: &Spanned<T>, id: &str) {
         let allowed = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
         if id.is_empty() || id.len() > ID_BYTES || !id.bytes().all(allowed) {
-            self.wrong_with_help(
+            self.findings.wrong_with_help(
                 at,
                 format!("`{id}` cannot be the id of a hit"),
                 "an id has 1 to 64 of A-Z, 0-9 and _; give `id`",
             );
         } else if !self.ids.insert(id.to_owned()) {
-            self.wrong(at, format!("the id `{id}` stands twice"));
+            self.findings
+                .wrong(at, format!("the id `{id}` stands twice"));
         }
     }
 
@@ -243,13 +221,13 @@ impl Checker<'_> {
         let pattern = match (&written.codes, &written.mask) {
             (Some(codes), None) => {
                 if codes.value.is_empty() {
-                    self.wrong(codes, "no code is given");
+                    self.findings.wrong(codes, "no code is given");
                 }
                 Pattern::Ranges(codes.value.iter().filter_map(|c| self.range(c)).collect())
             }
             (None, Some(mask)) => {
                 if mask.value == 0 || mask.value > 0x00ff_ffff {
-                    self.wrong(
+                    self.findings.wrong(
                         mask,
                         "a mask has bits of the last three octets: 0x1 to 0xffffff",
                     );
@@ -257,7 +235,8 @@ impl Checker<'_> {
                 Pattern::Mask(mask.value)
             }
             _ => {
-                self.wrong(&written.id, "this entry needs either `codes` or `mask`");
+                self.findings
+                    .wrong(&written.id, "this entry needs either `codes` or `mask`");
                 return None;
             }
         };
@@ -271,7 +250,7 @@ impl Checker<'_> {
             first.trim().parse::<Ipv4Addr>(),
             last.trim().parse::<Ipv4Addr>(),
         ) else {
-            self.wrong_with_help(
+            self.findings.wrong_with_help(
                 written,
                 "not a code of a list",
                 "write 127.0.0.2, or 127.0.0.4..127.0.0.7 for a range with both ends",
@@ -280,16 +259,19 @@ impl Checker<'_> {
         };
         let reserved = |a: Ipv4Addr| a.to_bits() >= Ipv4Addr::new(127, 255, 255, 0).to_bits();
         if !first.is_loopback() || !last.is_loopback() {
-            self.wrong(written, "codes of lists lie in 127.0.0.0/8");
+            self.findings
+                .wrong(written, "codes of lists lie in 127.0.0.0/8");
         } else if first > last {
-            self.wrong(written, "the range ends before it begins");
+            self.findings
+                .wrong(written, "the range ends before it begins");
         } else if reserved(last) {
-            self.wrong(
+            self.findings.wrong(
                 written,
                 "127.255.255.0/24 tells of errors and is never a listing",
             );
         } else if last == Ipv4Addr::LOCALHOST {
-            self.wrong(written, "127.0.0.1 is never a listing (RFC 5782)");
+            self.findings
+                .wrong(written, "127.0.0.1 is never a listing (RFC 5782)");
         }
         Some(first..=last)
     }
@@ -305,13 +287,13 @@ impl Checker<'_> {
                 .parse::<IpNet>()
                 .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
             {
-                Ok(network) if network.trunc() != network => self.wrong_with_help(
+                Ok(network) if network.trunc() != network => self.findings.wrong_with_help(
                     entry,
                     "this network has bits beyond its prefix",
                     &format!("write {}", network.trunc()),
                 ),
                 Ok(network) => networks.push(network),
-                Err(_) => self.wrong_with_help(
+                Err(_) => self.findings.wrong_with_help(
                     entry,
                     "not a network",
                     "write an address or a block such as 192.0.2.0/24 or 2001:db8::/32",
@@ -329,7 +311,7 @@ impl Checker<'_> {
         match address {
             Ok(address) if address.port() != 0 && !address.ip().is_unspecified() => Some(address),
             _ => {
-                self.wrong_with_help(
+                self.findings.wrong_with_help(
                     written,
                     "not the address of a resolver",
                     "write 127.0.0.1, 127.0.0.1:5353, ::1 or \"[::1]:5353\"",

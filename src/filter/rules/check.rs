@@ -10,6 +10,7 @@ use super::lookaround;
 use super::ruleset::RuleSet;
 use crate::filter::{Check, FailurePolicy, Filter, Outcome, Reason, Scan, compute};
 use crate::mail::Flag;
+use crate::metrics::Metrics;
 
 /// The `rules` filter.
 #[derive(Debug)]
@@ -35,6 +36,11 @@ impl RulesFilter {
         self
     }
 
+    /// What the rules say of a message.
+    pub fn outcome(&self, scan: &Scan) -> Outcome {
+        outcome(&self.set, scan)
+    }
+
     /// The rules in force.
     pub fn set(&self) -> &Arc<RuleSet> {
         &self.set
@@ -48,6 +54,15 @@ impl Filter for RulesFilter {
 
     fn failure_policy(&self) -> &FailurePolicy {
         &self.policy
+    }
+
+    fn version(&self) -> Option<String> {
+        Some(self.set.version().to_owned())
+    }
+
+    fn in_force(&self, metrics: &Metrics) {
+        let rules = i64::try_from(self.set.rules().len()).unwrap_or(i64::MAX);
+        metrics.rules_loaded.set(rules);
     }
 
     fn check(&self) -> Box<dyn Check> {

@@ -4,7 +4,6 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_saphyr::Spanned;
@@ -13,12 +12,13 @@ use super::chain::{self, References};
 use super::condition::{Bounds, Index, Interval, Leaf, Node, Operand};
 use super::element::Element;
 use super::formula;
+use super::gate::Seeker;
 use super::group::Group;
 use super::list::{self, Kind, LISTED, List, Lists};
 use super::number::{Number, Unit};
 use super::place::Place;
 use super::relation::Relation;
-use super::rule::{Origin, Rule};
+use super::rule::Rule;
 use super::span::within;
 use super::written::{self, Clause, Listed, OneOrMany, When, listed};
 use crate::config::{Problem, Source, span_of};
@@ -54,15 +54,14 @@ pub(super) struct Compiled {
     pub(super) groups: Vec<Group>,
     pub(super) leaves: Vec<Leaf>,
     /// Where each leaf was written.
-    pub(super) origins: Vec<Origin>,
+    pub(super) leaf_places: Vec<(Source, Range<usize>)>,
     pub(super) places: Vec<Place>,
     /// Literals of gated leaves, by place.
-    pub(super) literals: Vec<Vec<(Index, Vec<Vec<u8>>)>>,
+    pub(super) literals: Vec<Vec<(Seeker, Vec<Vec<u8>>)>>,
     pub(super) lists: Lists,
     pub(super) problems: Vec<Problem>,
     ids: HashMap<String, Index>,
     references: Vec<References>,
-    file: Arc<PathBuf>,
     /// List files that the rule in hand looks into.
     pub(super) looked_into: Vec<Arc<str>>,
 }
@@ -73,14 +72,13 @@ pub(super) fn compile(files: &[(Source, written::File)], lists: Lists) -> Compil
         rules: Vec::new(),
         groups: Vec::new(),
         leaves: Vec::new(),
-        origins: Vec::new(),
+        leaf_places: Vec::new(),
         places: Vec::new(),
         literals: Vec::new(),
         lists,
         problems: Vec::new(),
         ids: HashMap::new(),
         references: Vec::new(),
-        file: Arc::default(),
         looked_into: Vec::new(),
     };
     let mut places_of_ids: HashMap<&str, (&Source, Range<usize>)> = HashMap::new();
@@ -128,13 +126,11 @@ pub(super) fn compile(files: &[(Source, written::File)], lists: Lists) -> Compil
         return compiled;
     }
     for (source, file) in files {
-        compiled.file = Arc::new(source.path().to_path_buf());
         for group in &file.groups {
             compiled.group(source, group);
         }
     }
     for (source, file) in files {
-        compiled.file = Arc::new(source.path().to_path_buf());
         for rule in &file.rules {
             compiled.references.push(Vec::new());
             let rule = compiled.rule(source, rule);
@@ -156,16 +152,6 @@ pub(super) fn compile(files: &[(Source, written::File)], lists: Lists) -> Compil
 impl Compiled {
     pub(super) fn problem(&mut self, problem: Problem) {
         self.problems.push(problem);
-    }
-
-    /// Where a value stands in the file in hand.
-    pub(super) fn origin(&self, source: &Source, span: &Range<usize>) -> Origin {
-        let (line, column) = source.line_column(span.start);
-        Origin {
-            file: self.file.clone(),
-            line,
-            column,
-        }
     }
 
     pub(super) fn when(&mut self, source: &Source, when: &Spanned<When>, depth: usize) -> Node {
@@ -288,7 +274,7 @@ impl Compiled {
             },
         };
         let number = self.leaves.len();
-        self.origins.push(self.origin(source, &span_of(key)));
+        self.leaf_places.push((source.clone(), span_of(key)));
         self.leaves.push(leaf);
         Node::Leaf(number)
     }
@@ -525,4 +511,10 @@ pub(super) fn nearest<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> 
         .filter(|(distance, k)| *distance <= (k.len().max(given.len()) / 3).max(1))
         .min()
         .map(|(_, k)| k)
+}
+
+/// `file:line` of a value.
+pub(super) fn origin(source: &Source, span: &Range<usize>) -> String {
+    let (line, _) = source.line_column(span.start);
+    format!("{}:{line}", source.path().display())
 }

@@ -6,15 +6,17 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use aho_corasick::AhoCorasick;
-use regex_automata::meta::Regex;
 
+use super::branch::Scratch;
 use super::digests::Digests;
 use super::element::{Aspect, Element, Elements, Position};
 use super::formula::Formula;
+use super::gate::Sighting;
 use super::list::ascii_domain;
 use super::lookaround::LookAround;
 use super::networks::Networks;
 use super::number::Number;
+use super::pattern::Pattern;
 use super::relation::Relation;
 use super::string_set::StringSet;
 use super::words::Words;
@@ -42,6 +44,20 @@ pub(super) enum Node {
 pub(super) enum Operand {
     Rule(Index),
     Number(Number),
+}
+
+impl Node {
+    /// The number of each leaf below, references not followed.
+    pub(super) fn leaves(&self, each: &mut dyn FnMut(Index)) {
+        match self {
+            Node::Leaf(number) => each(*number),
+            Node::All(nodes) | Node::Any(nodes) | Node::AtLeast(_, nodes) => {
+                nodes.iter().for_each(|n| n.leaves(each));
+            }
+            Node::Not(inner) => inner.leaves(each),
+            Node::Rule(_) | Node::Formula(_) => {}
+        }
+    }
 }
 
 /// What a leaf asks.
@@ -93,28 +109,6 @@ pub(super) enum Ask {
     Size(Bounds),
     /// Not all of these may hold.
     Not(Vec<Ask>),
-}
-
-impl Leaf {
-    /// Gives back the memory that matching has taken so far: the caches of lazy automata live in a regex,
-    /// not in its clones.
-    pub(super) fn renew(&mut self) {
-        match self {
-            Leaf::Texts(leaf) => leaf.value.renew(),
-            Leaf::Element(leaf) => leaf.asks.iter_mut().for_each(Ask::renew),
-            _ => {}
-        }
-    }
-}
-
-impl Ask {
-    fn renew(&mut self) {
-        match self {
-            Ask::Text { value, .. } => value.renew(),
-            Ask::Not(asks) => asks.iter_mut().for_each(Ask::renew),
-            Ask::Size(_) => {}
-        }
-    }
 }
 
 /// Bounds of a number, both included.
@@ -174,7 +168,7 @@ impl Interval {
 #[derive(Debug)]
 pub(super) enum Value {
     Anything,
-    Pattern(Regex),
+    Pattern(Pattern),
     Backtracking(Box<LookAround>),
     Contains(AhoCorasick),
     Equals {
@@ -190,18 +184,18 @@ pub(super) enum Value {
 }
 
 impl Value {
-    fn renew(&mut self) {
-        if let Value::Pattern(regex) = self {
-            *regex = regex.clone();
-        }
-    }
-
-    /// The bytes that satisfy it.
-    pub(super) fn find(&self, text: &[u8]) -> Option<Range<usize>> {
+    /// The bytes that satisfy it. `seen` are its literals in this text, as a gate saw them; without them it
+    /// looks for itself.
+    pub(super) fn find(
+        &self,
+        text: &[u8],
+        seen: Option<&[Sighting]>,
+        scratch: &mut Scratch,
+    ) -> Option<Range<usize>> {
         match self {
             Value::Anything => Some(0..text.len()),
-            Value::Pattern(regex) => regex.find(text).map(|m| m.range()),
-            Value::Backtracking(pattern) => pattern.find(text),
+            Value::Pattern(pattern) => pattern.find(text, 0, seen, scratch),
+            Value::Backtracking(pattern) => pattern.find(text, 0, seen, scratch),
             Value::Contains(literals) => literals.find(text).map(|m| m.range()),
             Value::Words(words) => words.find(&utf8(text)).next(),
             Value::Equals { set, ignore_case } => {
@@ -230,13 +224,19 @@ impl Value {
 
     /// How often it occurs in a text, none inside of another, at most `most` times. What a text is or is not
     /// occurs once.
-    fn occurrences(&self, text: &[u8], most: usize) -> usize {
+    fn occurrences(
+        &self,
+        text: &[u8],
+        most: usize,
+        seen: Option<&[Sighting]>,
+        scratch: &mut Scratch,
+    ) -> usize {
         match self {
-            Value::Pattern(regex) => regex.find_iter(text).take(most).count(),
-            Value::Backtracking(pattern) => pattern.occurrences(text, most),
+            Value::Pattern(pattern) => pattern.occurrences(text, most, seen, scratch),
+            Value::Backtracking(pattern) => pattern.occurrences(text, most, seen, scratch),
             Value::Contains(literals) => literals.find_iter(text).take(most).count(),
             Value::Words(words) => words.find(&utf8(text)).take(most).count(),
-            _ => usize::from(self.find(text).is_some()),
+            _ => usize::from(self.find(text, seen, scratch).is_some()),
         }
     }
 }
@@ -278,15 +278,17 @@ pub(super) struct Answer {
 }
 
 impl TextsLeaf {
-    /// Asks the texts of its place.
-    pub(super) fn ask(&self, texts: &[Cow<'_, [u8]>]) -> Answer {
+    /// Asks the texts of its place. `seen` are its literals in them, by text; without them it looks for itself.
+    pub(super) fn ask(
+        &self,
+        texts: &[Cow<'_, [u8]>],
+        seen: Option<&[Sighting]>,
+        scratch: &mut Scratch,
+    ) -> Answer {
         let mut count = 0;
         let mut first = None;
-        for (number, text) in texts.iter().enumerate() {
-            if self.length.is_some_and(|l| !l.contain(text.len())) {
-                continue;
-            }
-            if let Some(range) = self.value.find(text) {
+        for (number, text, own) in self.fitting(texts, seen) {
+            if let Some(range) = self.value.find(text, own, scratch) {
                 count += 1;
                 first.get_or_insert((number, range));
                 if self.count.settled(count) {
@@ -294,27 +296,55 @@ impl TextsLeaf {
                 }
             }
         }
-        let holds = self.count.contain(count)
-            && self
-                .occurrences
-                .is_none_or(|bounds| bounds.contain(self.occurrences(texts, bounds.enough())));
+        let occurs = |bounds: Bounds, scratch: &mut Scratch| {
+            bounds.contain(self.occurrences(texts, bounds.enough(), seen, scratch))
+        };
         Answer {
-            holds,
+            holds: self.count.contain(count)
+                && self
+                    .occurrences
+                    .is_none_or(|bounds| occurs(bounds, scratch)),
             count,
             first,
         }
     }
 
     /// How often the value occurs in all texts together, at most `most` times.
-    pub(super) fn occurrences(&self, texts: &[Cow<'_, [u8]>], most: usize) -> usize {
+    pub(super) fn occurrences(
+        &self,
+        texts: &[Cow<'_, [u8]>],
+        most: usize,
+        seen: Option<&[Sighting]>,
+        scratch: &mut Scratch,
+    ) -> usize {
         let most = most.min(OCCURRENCES);
         let mut found = 0;
-        for text in texts {
-            if found < most && self.length.is_none_or(|l| l.contain(text.len())) {
-                found += self.value.occurrences(text, most - found);
+        for (_, text, own) in self.fitting(texts, seen) {
+            found += self.value.occurrences(text, most - found, own, scratch);
+            if found >= most {
+                break;
             }
         }
         found
+    }
+
+    /// Texts of a fitting length, with their numbers and what was seen in each.
+    fn fitting<'t>(
+        &self,
+        texts: &'t [Cow<'_, [u8]>],
+        seen: Option<&'t [Sighting]>,
+    ) -> impl Iterator<Item = (usize, &'t [u8], Option<&'t [Sighting]>)> {
+        let mut rest = seen;
+        texts.iter().enumerate().filter_map(move |(number, text)| {
+            let own = rest.map(|seen| {
+                let (own, others) =
+                    seen.split_at(seen.partition_point(|s| s.text as usize <= number));
+                rest = Some(others);
+                own
+            });
+            let fits = self.length.is_none_or(|l| l.contain(text.len()));
+            fits.then_some((number, text.as_ref(), own))
+        })
     }
 
     /// The answer when no text can satisfy it.
@@ -338,6 +368,7 @@ impl ElementLeaf {
         &self,
         elements: &Elements<'_>,
         most: usize,
+        scratch: &mut Scratch,
     ) -> (usize, Option<(usize, String)>) {
         let chosen = match self.position {
             Some(position) => position.of(elements.len()).map_or(0..0, |i| i..i + 1),
@@ -346,7 +377,7 @@ impl ElementLeaf {
         let (mut count, mut first) = (0, None);
         for number in chosen {
             let mut shown = Vec::new();
-            if all(&self.asks, elements, number, &mut shown) {
+            if all(&self.asks, elements, number, &mut shown, scratch) {
                 count += 1;
                 first.get_or_insert_with(|| (number, shown.join(", ")));
                 if count >= most {
@@ -363,7 +394,13 @@ impl ElementLeaf {
     }
 }
 
-fn all(asks: &[Ask], elements: &Elements<'_>, number: usize, shown: &mut Vec<String>) -> bool {
+fn all(
+    asks: &[Ask],
+    elements: &Elements<'_>,
+    number: usize,
+    shown: &mut Vec<String>,
+    scratch: &mut Scratch,
+) -> bool {
     asks.iter().all(|ask| match ask {
         Ask::Text {
             key,
@@ -374,7 +411,7 @@ fn all(asks: &[Ask], elements: &Elements<'_>, number: usize, shown: &mut Vec<Str
         } => match elements.text(number, *aspect) {
             Some(text) => {
                 let fits = *exists && length.is_none_or(|l| l.contain(text.len()));
-                match value.find(&text).filter(|_| fits) {
+                match value.find(&text, None, scratch).filter(|_| fits) {
                     Some(range) => {
                         let matched = text.get(range).unwrap_or_default();
                         shown.push(format!("{key} \"{}\"", super::finding::piece(matched)));
@@ -392,7 +429,7 @@ fn all(asks: &[Ask], elements: &Elements<'_>, number: usize, shown: &mut Vec<Str
             }
             None => false,
         },
-        Ask::Not(asks) => !all(asks, elements, number, &mut Vec::new()),
+        Ask::Not(asks) => !all(asks, elements, number, &mut Vec::new(), scratch),
     })
 }
 
@@ -408,7 +445,12 @@ mod tests {
     fn a_domain_stands_for_its_subdomains_only() {
         let value = domains(&["example.com"]);
         for hit in ["example.com", "a.b.EXAMPLE.com.", "user@mail.example.com"] {
-            assert!(value.find(hit.as_bytes()).is_some(), "{hit}");
+            assert!(
+                value
+                    .find(hit.as_bytes(), None, &mut Scratch::default())
+                    .is_some(),
+                "{hit}"
+            );
         }
         for miss in [
             "badexample.com",
@@ -417,7 +459,12 @@ mod tests {
             "com",
             "",
         ] {
-            assert!(value.find(miss.as_bytes()).is_none(), "{miss}");
+            assert!(
+                value
+                    .find(miss.as_bytes(), None, &mut Scratch::default())
+                    .is_none(),
+                "{miss}"
+            );
         }
     }
 
@@ -425,7 +472,7 @@ mod tests {
     fn counting_stops_when_the_answer_is_settled() {
         let leaf = |count| TextsLeaf {
             place: 0,
-            value: Value::Pattern(Regex::new("a").unwrap()),
+            value: Value::Pattern(Pattern::new("a").unwrap()),
             length: None,
             occurrences: None,
             count,
@@ -439,14 +486,18 @@ mod tests {
             at_least: 2,
             at_most: u64::MAX,
         })
-        .ask(&texts);
+        .ask(&texts, None, &mut Scratch::default());
         assert!(two.holds && two.count == 2);
-        assert!(!leaf(Bounds::NONE).ask(&texts).holds);
+        assert!(
+            !leaf(Bounds::NONE)
+                .ask(&texts, None, &mut Scratch::default())
+                .holds
+        );
         let three = Bounds {
             at_least: 3,
             at_most: 3,
         };
-        assert!(leaf(three).ask(&texts).holds);
+        assert!(leaf(three).ask(&texts, None, &mut Scratch::default()).holds);
         assert!(!leaf(three).ask_nothing().holds);
         assert!(leaf(Bounds::NONE).ask_nothing().holds);
     }
@@ -456,7 +507,7 @@ mod tests {
         let texts: Vec<Cow<'_, [u8]>> = [&b"!! a"[..], b"", b"!"].map(Cow::Borrowed).to_vec();
         let leaf = |at_least| TextsLeaf {
             place: 0,
-            value: Value::Pattern(Regex::new("!").unwrap()),
+            value: Value::Pattern(Pattern::new("!").unwrap()),
             length: None,
             occurrences: Some(Bounds {
                 at_least,
@@ -465,22 +516,45 @@ mod tests {
             count: Bounds::SOME,
             gated: false,
         };
-        assert!(leaf(3).ask(&texts).holds && !leaf(4).ask(&texts).holds);
-        assert_eq!(leaf(1).occurrences(&texts, 2), 2);
+        assert!(
+            leaf(3).ask(&texts, None, &mut Scratch::default()).holds
+                && !leaf(4).ask(&texts, None, &mut Scratch::default()).holds
+        );
+        assert_eq!(
+            leaf(1).occurrences(&texts, 2, None, &mut Scratch::default()),
+            2
+        );
     }
 
     #[test]
     fn networks_numbers_and_words_look_at_whole_texts() {
         let networks = Value::Networks(Arc::new(Networks::new(["192.0.2.0/24".parse().unwrap()])));
-        assert!(networks.find(b"[192.0.2.9]").is_some() && networks.find(b"192.0.3.1").is_none());
-        assert!(networks.find(b"at 192.0.2.9").is_none());
+        assert!(
+            networks
+                .find(b"[192.0.2.9]", None, &mut Scratch::default())
+                .is_some()
+                && networks
+                    .find(b"192.0.3.1", None, &mut Scratch::default())
+                    .is_none()
+        );
+        assert!(
+            networks
+                .find(b"at 192.0.2.9", None, &mut Scratch::default())
+                .is_none()
+        );
         let number = Value::Number(Interval {
             at_least: 1.5,
             at_most: f64::INFINITY,
         });
-        assert!(number.find(b" 2 ").is_some() && number.find(b"1").is_none());
-        assert!(number.find(b"two").is_none());
+        assert!(
+            number.find(b" 2 ", None, &mut Scratch::default()).is_some()
+                && number.find(b"1", None, &mut Scratch::default()).is_none()
+        );
+        assert!(number.find(b"two", None, &mut Scratch::default()).is_none());
         let words = Value::Words(Arc::new(Words::new(["card"])));
-        assert_eq!(words.find(b"\xff\xff card"), Some(3..7));
+        assert_eq!(
+            words.find(b"\xff\xff card", None, &mut Scratch::default()),
+            Some(3..7)
+        );
     }
 }

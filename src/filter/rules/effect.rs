@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use serde_saphyr::Spanned;
 
-use super::compile::{Compiled, nearest};
+use super::compile::{Compiled, nearest, origin};
 use super::condition::{Index, OCCURRENCES};
 use super::group::Group;
 use super::list::{Kind, List};
@@ -68,7 +68,7 @@ impl Compiled {
             name: Arc::from(group.name.value.as_str()),
             description: group.description.value.trim().to_owned(),
             cap,
-            origin: self.origin(source, &span),
+            origin: origin(source, &span),
         });
     }
 
@@ -109,7 +109,7 @@ impl Compiled {
             labels: self.labels(source, rule),
             expires: rule.expires.as_ref().and_then(|e| self.expiry(source, e)),
             scope: rule.recipients.as_ref().and_then(|r| self.scope(source, r)),
-            origin: self.origin(source, &span_of(&rule.id)),
+            origin: origin(source, &span_of(&rule.id)),
             condition: self.when(source, &rule.when, 0),
             lists: Vec::new(),
         };

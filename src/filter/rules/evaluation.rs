@@ -6,15 +6,14 @@
 //! A rule has a value: 0 when it does not hold or is off (expired, not for these recipients), the number of
 //! its occurrences when it counts them, what its formula gives when it is one, otherwise 1.
 
-use std::cell::OnceCell;
-use std::time::Instant;
+use std::cell::RefCell;
 
 use jiff::civil::Date;
 
+use super::branch::Scratch;
 use super::condition::{ElementLeaf, Index, Leaf, Node, Operand};
-use super::cost::Cost;
 use super::finding::Finding;
-use super::gate::Candidates;
+use super::gate::{Gate, Seen, Sighting};
 use super::group;
 use super::rule::Rule;
 use super::ruleset::RuleSet;
@@ -29,11 +28,11 @@ pub(super) struct Evaluation<'a> {
     set: &'a RuleSet,
     subject: &'a Subject<'a>,
     texts: Texts<'a>,
-    candidates: Vec<OnceCell<Candidates>>,
+    /// By place: what its gate saw. Empty when everything is to run.
+    seen: Vec<Seen>,
+    scratch: RefCell<Scratch>,
     known: Vec<Option<f64>>,
-    gated: bool,
     today: Option<Date>,
-    costs: Option<Vec<Cost>>,
 }
 
 impl<'a> Evaluation<'a> {
@@ -43,44 +42,37 @@ impl<'a> Evaluation<'a> {
         subject: &'a Subject<'a>,
         today: Option<Date>,
     ) -> Evaluation<'a> {
+        let texts = Texts::new(subject, &set.places);
+        let look = |(place, gate): (Index, &Option<Gate>)| match gate {
+            Some(gate) => gate.look(texts.of(place)),
+            None => Seen::default(),
+        };
         Evaluation {
+            seen: set.gates.iter().enumerate().map(look).collect(),
             set,
             subject,
-            texts: Texts::new(subject, &set.places),
-            candidates: set.places.iter().map(|_| OnceCell::new()).collect(),
+            texts,
+            scratch: RefCell::default(),
             known: vec![None; set.rules.len()],
-            gated: true,
             today,
-            costs: None,
         }
     }
 
     /// The same without gates: every pattern runs. For the proof that gates change nothing.
     #[cfg(test)]
     pub(super) fn without_gates(mut self) -> Evaluation<'a> {
-        self.gated = false;
+        self.seen = Vec::new();
         self
-    }
-
-    /// The same, measuring what each leaf costs.
-    pub(super) fn measured(mut self) -> Evaluation<'a> {
-        self.costs = Some(vec![Cost::default(); self.set.leaves.len()]);
-        self
-    }
-
-    /// What each leaf has cost since [`Evaluation::measured`].
-    pub(super) fn into_costs(self) -> Vec<Cost> {
-        self.costs.unwrap_or_default()
     }
 
     /// The hits of all rules that report any, in the order of the rules.
     pub(super) fn hits(&mut self) -> Vec<Hit> {
         let mut hits = Vec::new();
         let set = self.set;
-        for (number, rule) in set.rules.iter().enumerate() {
-            if rule.silent {
+        for number in self.awake() {
+            let Some(rule) = set.rules.get(number).filter(|r| !r.silent) else {
                 continue;
-            }
+            };
             let mut found = Vec::new();
             let value = self.value_of(rule, &mut found);
             if let Some(known) = self.known.get_mut(number) {
@@ -99,6 +91,31 @@ impl<'a> Evaluation<'a> {
         let mut found = Vec::new();
         let rule = self.set.rules.get(number)?;
         (self.value_of(rule, &mut found) != 0.0).then_some(found)
+    }
+
+    /// Rules that can hold, as far as the gates tell.
+    pub(super) fn awake(&self) -> Vec<Index> {
+        if self.seen.is_empty() && !self.set.gates.is_empty() {
+            return (0..self.set.rules.len()).collect();
+        }
+        let leaves = self.seen.iter().flat_map(|seen| {
+            let told = seen.sightings.chunk_by(|a, b| a.leaf == b.leaf);
+            let told = told.filter_map(|of_leaf| of_leaf.first().map(|s| s.leaf));
+            told.chain(seen.beyond.iter().copied())
+        });
+        self.set.plan.awake(leaves.map(|leaf| leaf as usize))
+    }
+
+    /// Takes out the texts of all places, which rules share.
+    pub(super) fn prepare(&self) {
+        for place in 0..self.set.places.len() {
+            self.texts.of(place);
+        }
+    }
+
+    /// Whether a condition holds.
+    pub(super) fn node(&mut self, node: &Node) -> bool {
+        self.holds(node, &mut Vec::new())
     }
 
     /// Whether one rule holds.
@@ -157,7 +174,7 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Depth is bounded when the set is loaded: of conditions, of formulas, and of rules that refer to rules.
-    pub(super) fn holds(&mut self, node: &Node, found: &mut Vec<Finding>) -> bool {
+    fn holds(&mut self, node: &Node, found: &mut Vec<Finding>) -> bool {
         match node {
             Node::Leaf(number) => self.leaf(*number, found),
             Node::All(nodes) => {
@@ -237,9 +254,15 @@ impl<'a> Evaluation<'a> {
         match node {
             Node::Leaf(number) => match set.leaves.get(*number) {
                 Some(Leaf::Texts(leaf)) if leaf.count.contain(0) => (1, false),
-                Some(Leaf::Texts(leaf)) => {
-                    (leaf.occurrences(self.texts.of(leaf.place), most), true)
-                }
+                Some(Leaf::Texts(leaf)) => (
+                    leaf.occurrences(
+                        self.texts.of(leaf.place),
+                        most,
+                        self.sightings(leaf.place, *number),
+                        &mut self.scratch.borrow_mut(),
+                    ),
+                    true,
+                ),
                 Some(Leaf::Element(leaf)) => (self.elements(leaf, most).0, true),
                 _ => (1, false),
             },
@@ -274,24 +297,11 @@ impl<'a> Evaluation<'a> {
     }
 
     fn elements(&self, leaf: &ElementLeaf, most: usize) -> (usize, Option<(usize, String)>) {
-        leaf.ask(&self.texts.elements(leaf.element), most)
+        let mut scratch = self.scratch.borrow_mut();
+        leaf.ask(&self.texts.elements(leaf.element), most, &mut scratch)
     }
 
-    fn leaf(&mut self, number: Index, found: &mut Vec<Finding>) -> bool {
-        if self.costs.is_none() {
-            return self.answer(number, found);
-        }
-        let started = Instant::now();
-        let holds = self.answer(number, found);
-        let spent = started.elapsed();
-        if let Some(cost) = self.costs.as_mut().and_then(|c| c.get_mut(number)) {
-            cost.runs += 1;
-            cost.time += spent;
-        }
-        holds
-    }
-
-    fn answer(&self, number: Index, found: &mut Vec<Finding>) -> bool {
+    pub(super) fn leaf(&self, number: Index, found: &mut Vec<Finding>) -> bool {
         let Some(leaf) = self.set.leaves.get(number) else {
             return false;
         };
@@ -352,10 +362,10 @@ impl<'a> Evaluation<'a> {
             return false;
         };
         let texts = self.texts.of(leaf.place);
-        let answer = if self.gated && leaf.gated && !self.is_candidate(leaf.place, number) {
-            leaf.ask_nothing()
-        } else {
-            leaf.ask(texts)
+        let seen = self.sightings(leaf.place, number);
+        let answer = match seen {
+            Some([]) if leaf.gated => leaf.ask_nothing(),
+            _ => leaf.ask(texts, seen, &mut self.scratch.borrow_mut()),
         };
         if answer.holds {
             let label = self.set.labels.get(leaf.place).map_or("", String::as_str);
@@ -377,14 +387,20 @@ impl<'a> Evaluation<'a> {
         answer.holds
     }
 
-    fn is_candidate(&self, place: Index, leaf: Index) -> bool {
-        match (self.set.gates.get(place), self.candidates.get(place)) {
-            (Some(Some(gate)), Some(cell)) => cell
-                .get_or_init(|| gate.candidates(self.texts.of(place), self.set.leaves.len()))
-                .contains(leaf),
-            // Without a gate everything runs.
-            _ => true,
+    /// The literals of a leaf that were seen; `None` when that is not known, so that it has to look for itself.
+    fn sightings(&self, place: Index, leaf: Index) -> Option<&[Sighting]> {
+        let seen = self.seen.get(place)?;
+        self.set.gates.get(place)?.as_ref()?;
+        let leaf = u32::try_from(leaf).ok()?;
+        if seen.beyond.contains(&leaf) {
+            return None;
         }
+        let all = &seen.sightings;
+        let (from, to) = (
+            all.partition_point(|s| s.leaf < leaf),
+            all.partition_point(|s| s.leaf <= leaf),
+        );
+        all.get(from..to)
     }
 }
 

@@ -101,6 +101,12 @@ pub(super) fn parse(text: &str) -> Result<Formula<Name>, Refused> {
     Ok(formula)
 }
 
+/// The ids of rules in a formula, also in one that cannot be read.
+pub(super) fn rules_in(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.'))
+        .filter(|word| word.starts_with(|c: char| c.is_ascii_uppercase()))
+}
+
 struct Parser<'a> {
     text: &'a str,
     at: usize,
@@ -258,6 +264,43 @@ impl<N> Formula<N> {
         }
     }
 
+    /// The value when it is the same whatever the names are of which `known` knows nothing.
+    pub(super) fn settled(&self, known: &dyn Fn(&N) -> Option<f64>) -> Option<f64> {
+        match self {
+            Formula::Name(name) => known(name),
+            Formula::Chain(chain) => {
+                // One that is nought makes nought of `&&`, whatever the others are.
+                let nought = chain
+                    .iter()
+                    .skip(1)
+                    .all(|(operator, _)| *operator == Operator::And)
+                    && chain
+                        .iter()
+                        .any(|(_, operand)| operand.settled(known) == Some(0.0));
+                if nought {
+                    return Some(0.0);
+                }
+                let all: Option<Vec<(Operator, Formula<N>)>> = chain
+                    .iter()
+                    .map(|(operator, operand)| {
+                        Some((*operator, Formula::Number(operand.settled(known)?)))
+                    })
+                    .collect();
+                Formula::Chain(all?).value(&mut |_| 0.0)
+            }
+            Formula::Number(n) => Some(*n),
+            Formula::Not(inner) => inner.settled(known).map(|n| f64::from(u8::from(n == 0.0))),
+            Formula::Minus(inner) => inner.settled(known).map(|n| -n),
+            Formula::Choice(choice) => {
+                let [condition, then, otherwise] = choice.as_ref();
+                match condition.settled(known)? {
+                    0.0 => otherwise.settled(known),
+                    _ => then.settled(known),
+                }
+            }
+        }
+    }
+
     /// The value, asking `name` for those that are needed; `None` when it cannot be computed.
     pub(super) fn value(&self, name: &mut impl FnMut(&N) -> f64) -> Option<f64> {
         let truth = |held: bool| if held { 1.0 } else { 0.0 };
@@ -373,6 +416,24 @@ mod tests {
         }
         assert_eq!(value("A / B"), None);
         assert_eq!(value("A % B"), None);
+    }
+
+    #[test]
+    fn a_value_may_be_settled_before_all_names_are_known() {
+        for (text, expected) in [
+            ("A && X", Some(0.0)),
+            ("X && A", Some(0.0)),
+            ("A || X", None),
+            ("!A", Some(1.0)),
+            ("A + A > 1", Some(0.0)),
+            ("A + X > 1", None),
+            ("A ? X : 2", Some(2.0)),
+            ("(A || A) && !X", Some(0.0)),
+            ("1 / A", None),
+        ] {
+            let known = |name: &Name| (name.text == "A").then_some(0.0);
+            assert_eq!(parse(text).unwrap().settled(&known), expected, "{text}");
+        }
     }
 
     #[test]

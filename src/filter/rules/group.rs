@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::condition::Index;
-use super::rule::Origin;
 use crate::filter::Hit;
 
 /// A group of rules.
@@ -12,7 +11,7 @@ pub struct Group {
     pub(super) name: Arc<str>,
     pub(super) description: String,
     pub(super) cap: f64,
-    pub(super) origin: Origin,
+    pub(super) origin: String,
 }
 
 impl Group {
@@ -31,8 +30,8 @@ impl Group {
         self.cap
     }
 
-    /// Where it was written.
-    pub fn origin(&self) -> &Origin {
+    /// Where it was written, `file:line`.
+    pub fn origin(&self) -> &str {
         &self.origin
     }
 }
@@ -66,11 +65,7 @@ mod tests {
             name: "g".into(),
             description: String::new(),
             cap: cap_at,
-            origin: Origin {
-                file: Arc::default(),
-                line: 1,
-                column: 1,
-            },
+            origin: String::new(),
         };
         let mut hits: Vec<_> = scores
             .iter()

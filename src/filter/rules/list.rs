@@ -9,14 +9,15 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use super::digests::{self, Digests};
-use super::file::RuleFile;
+use super::file;
 use super::networks::Networks;
+use super::shipped;
 use super::string_set::StringSet;
 use super::words::{PHRASE_WORDS, Words, count};
 use crate::config::{Problem, Source};
@@ -131,14 +132,32 @@ pub(super) enum Shelf {
     Held(Vec<Source>),
 }
 
+impl Shelf {
+    /// The folder beside rule files; for those that are compiled in, the lists that are.
+    pub(super) fn beside(sources: &[Source]) -> Shelf {
+        let first = sources.first().map_or(Path::new(""), |s| s.path());
+        let folder = first.parent().unwrap_or(Path::new(""));
+        let shipped = |source: &Source| {
+            shipped::FILES.iter().any(|(name, text)| {
+                source.text() == *text && source.path() == Path::new("rules").join(name)
+            })
+        };
+        if !sources.is_empty() && sources.iter().all(shipped) {
+            let lists = shipped::LISTS
+                .iter()
+                .map(|(name, text)| Source::new(Path::new("rules").join(FOLDER).join(name), *text));
+            return Shelf::Held(lists.collect());
+        }
+        Shelf::Folder(folder.join(FOLDER))
+    }
+}
+
 /// The lists of one set of rules while it is compiled.
 #[derive(Debug)]
 pub(super) struct Lists {
     shelf: Shelf,
     sources: HashMap<String, Source>,
     made: HashMap<(String, Kind), List>,
-    /// The files that were read.
-    pub(super) files: Vec<RuleFile>,
     total: usize,
 }
 
@@ -152,7 +171,6 @@ impl Lists {
             shelf,
             sources: HashMap::new(),
             made: HashMap::new(),
-            files: Vec::new(),
             total: 0,
         }
     }
@@ -228,10 +246,7 @@ impl Lists {
                         Some(format!("write it to {}, one entry a line", path.display())),
                     ));
                 }
-                let (source, file) =
-                    RuleFile::read(&path, FILE_BYTES).map_err(|problem| (problem.message, None))?;
-                self.files.push(file);
-                source
+                file::read(&path, FILE_BYTES).map_err(|problem| (problem.message, None))?
             }
         };
         self.total += source.text().len();

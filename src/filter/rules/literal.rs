@@ -1,16 +1,18 @@
-//! Literals that every match of a pattern must hold, so that one Aho-Corasick pass over a text tells
-//! which patterns are worth running on it.
+//! Literals that every match of a pattern must hold, and how far from them the match can reach.
 //!
 //! In: the high-level form of a pattern. Out: a set of byte strings, ASCII letters in lower case, of
-//! which at least one occurs (ASCII case ignored) in every text that the pattern matches; or nothing,
-//! when no useful set exists and the pattern has to run always. Literals may come from anywhere in the
-//! pattern, not only from its ends. Sound by construction: what is not understood contributes nothing.
+//! which at least one occurs (ASCII case ignored) in every match, with the bytes of the match before and
+//! after it; or nothing, when no useful set exists and the pattern has to run always. Literals may come
+//! from anywhere in the pattern, not only from its ends. Sound by construction: what is not understood
+//! contributes nothing.
 
-use regex_syntax::hir::{Class, Hir, HirKind};
+use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
+
+use super::rarity::{self, rarity};
 
 /// Shortest literal worth looking for: shorter ones occur in almost every text.
-const SHORTEST: usize = 3;
-/// Longer literals are cut, which keeps the automaton small and loses next to no selectivity.
+pub(super) const SHORTEST: usize = 3;
+/// Longer literals are cut, which keeps the gate small and loses next to no selectivity.
 const LONGEST: usize = 24;
 /// A literal of this length is rare enough: choices after it are not multiplied out.
 const ENOUGH: usize = 6;
@@ -21,20 +23,56 @@ const MOST_CROSSED: usize = 64;
 /// Largest character class that is written out.
 const MOST_OF_CLASS: usize = 16;
 
+/// Literals of which one stands in every match, and where in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Required {
+    pub(super) literals: Vec<Vec<u8>>,
+    /// Fewest and most bytes from the start of a match to the start of the literal; no upper bound is `None`.
+    pub(super) before: (usize, Option<usize>),
+    /// Most bytes from the start of the literal to the end of the match.
+    pub(super) rest: Option<usize>,
+}
+
+impl Required {
+    /// The same within a larger pattern, with that many bytes around it.
+    fn within(mut self, before: (usize, Option<usize>), after: Option<usize>) -> Required {
+        self.before = (self.before.0 + before.0, sum(self.before.1, before.1));
+        self.rest = sum(self.rest, after);
+        self
+    }
+}
+
+fn sum(a: Option<usize>, b: Option<usize>) -> Option<usize> {
+    a?.checked_add(b?)
+}
+
+/// Fewest and most bytes that match.
+fn extent(hir: &Hir) -> (usize, Option<usize>) {
+    let properties = hir.properties();
+    (
+        properties.minimum_len().unwrap_or(0),
+        properties.maximum_len(),
+    )
+}
+
 /// What a part of a pattern tells.
 #[derive(Default)]
 struct Found {
     /// All strings that it matches, when they are few.
     exact: Option<Vec<Vec<u8>>>,
     /// The best set of which one must occur.
-    best: Option<Vec<Vec<u8>>>,
+    best: Option<Required>,
 }
 
 /// The set for a whole pattern; `None` when the pattern has to run on every text.
-pub(super) fn required(hir: &Hir) -> Option<Vec<Vec<u8>>> {
-    let found = walk(hir);
-    let own = found.exact.and_then(usable);
-    better(own, found.best)
+pub(super) fn required(hir: &Hir) -> Option<Required> {
+    best(hir, walk(hir))
+}
+
+/// The best of what was found for a part: the strings that it is, or some within it.
+fn best(hir: &Hir, found: Found) -> Option<Required> {
+    let whole = |set| usable(set, (0, Some(0)), extent(hir).1);
+    better(found.exact.and_then(whole), found.best)
 }
 
 fn walk(hir: &Hir) -> Found {
@@ -46,36 +84,7 @@ fn walk(hir: &Hir) -> Found {
             best: None,
         },
         HirKind::Capture(capture) => walk(&capture.sub),
-        HirKind::Repetition(repetition) => {
-            let inner = walk(&repetition.sub);
-            match (repetition.min, repetition.max) {
-                (0, Some(1)) => Found {
-                    exact: inner.exact.map(|mut set| {
-                        set.push(Vec::new());
-                        distinct(set)
-                    }),
-                    best: None,
-                },
-                (0, _) => Found::default(),
-                (1, Some(1)) => inner,
-                (min, max) => {
-                    let repeated = inner.exact.as_ref().and_then(|set| {
-                        let mut all = set.clone();
-                        for _ in 1..min.min(8) {
-                            all = crossed(&all, set)?;
-                        }
-                        Some(all)
-                    });
-                    let whole = min <= 8 && max == Some(min);
-                    let once = inner.exact.and_then(usable);
-                    let best = better(better(repeated.clone().and_then(usable), once), inner.best);
-                    Found {
-                        exact: repeated.filter(|_| whole),
-                        best,
-                    }
-                }
-            }
-        }
+        HirKind::Repetition(repetition) => repeated(repetition),
         HirKind::Concat(items) => concat(items),
         HirKind::Alternation(items) => alternation(items),
     }
@@ -88,11 +97,73 @@ fn exactly(set: Vec<Vec<u8>>) -> Found {
     }
 }
 
+fn repeated(repetition: &Repetition) -> Found {
+    let inner = walk(&repetition.sub);
+    let (min, max) = (repetition.min, repetition.max);
+    match (min, max) {
+        (0, Some(1)) => {
+            return Found {
+                exact: inner.exact.map(|mut set| {
+                    set.push(Vec::new());
+                    distinct(set)
+                }),
+                best: None,
+            };
+        }
+        (0, _) => return Found::default(),
+        (1, Some(1)) => return inner,
+        _ => {}
+    }
+    // `copies` of what is repeated, at most.
+    let most = |copies: u32| {
+        let one = extent(&repetition.sub).1?;
+        one.checked_mul(usize::try_from(copies).ok()?)
+    };
+    // A literal of the first copy: whatever follows it may be as long as all the others.
+    let (whole, others) = (max.and_then(most), max.and_then(|m| most(m - 1)));
+    let several = inner.exact.as_ref().and_then(|set| {
+        let mut all = set.clone();
+        for _ in 1..min.min(8) {
+            all = crossed(&all, set)?;
+        }
+        Some(all)
+    });
+    let fixed = min <= 8 && max == Some(min);
+    let first = |set| usable(set, (0, Some(0)), whole);
+    let once = inner.exact.and_then(first);
+    let within = inner.best.map(|b| b.within((0, Some(0)), others));
+    let best = better(better(several.clone().and_then(first), once), within);
+    Found {
+        exact: several.filter(|_| fixed),
+        best,
+    }
+}
+
 fn concat(items: &[Hir]) -> Found {
+    // Bytes before and from each item on.
+    let mut before = vec![(0, Some(0))];
+    for item in items {
+        let (least, most) = before.last().copied().unwrap_or((0, None));
+        let (l, m) = extent(item);
+        before.push((least + l, sum(most, m)));
+    }
+    let mut from = vec![Some(0)];
+    for item in items.iter().rev() {
+        let rest = from.last().copied().flatten();
+        from.push(sum(rest, extent(item).1));
+    }
+    from.reverse();
+    let around = |n: usize| {
+        (
+            before.get(n).copied().unwrap_or((0, None)),
+            from.get(n).copied().flatten(),
+        )
+    };
     let mut whole = true;
     let mut best = None;
     let mut run = vec![Vec::new()];
-    for item in items {
+    let mut start = 0;
+    for (number, item) in items.iter().enumerate() {
         let found = walk(item);
         let enough = run.iter().all(|l| l.len() >= ENOUGH);
         let longer = found
@@ -104,9 +175,16 @@ fn concat(items: &[Hir]) -> Found {
             Some(longer) => run = longer,
             None => {
                 whole = false;
-                best = better(best, usable(run));
-                best = better(best, found.best);
+                let (b, r) = around(start);
+                best = better(best, usable(run, b, r));
+                let (b, _) = around(number);
+                let (_, after) = around(number + 1);
+                best = better(best, found.best.map(|f| f.within(b, after)));
                 run = found.exact.unwrap_or_else(|| vec![Vec::new()]);
+                start = number;
+                if run.iter().all(Vec::is_empty) {
+                    start = number + 1;
+                }
             }
         }
     }
@@ -116,37 +194,55 @@ fn concat(items: &[Hir]) -> Found {
             best,
         };
     }
+    let (b, r) = around(start);
     Found {
         exact: None,
-        best: better(best, usable(run)),
+        best: better(best, usable(run, b, r)),
     }
 }
 
 fn alternation(items: &[Hir]) -> Found {
     let mut exact = Some(Vec::new());
-    let mut best = Some(Vec::new());
+    let mut all: Option<Required> = None;
+    let mut every = true;
     for item in items {
         let found = walk(item);
-        let set = better(found.exact.clone().and_then(usable), found.best);
-        best = match (best, set) {
-            (Some(mut all), Some(set)) if all.len() + set.len() <= MOST => {
-                all.extend(set);
-                Some(all)
-            }
-            _ => None,
-        };
-        exact = match (exact, found.exact) {
+        exact = match (exact, &found.exact) {
             (Some(mut all), Some(set)) if all.len() + set.len() <= MOST_CROSSED => {
-                all.extend(set);
+                all.extend(set.iter().cloned());
                 Some(all)
             }
             _ => None,
         };
+        match best(item, found) {
+            Some(set) if every => {
+                all = Some(match all {
+                    None => set,
+                    Some(mut all) => {
+                        all.literals.extend(set.literals);
+                        all.before.0 = all.before.0.min(set.before.0);
+                        all.before.1 = larger(all.before.1, set.before.1);
+                        all.rest = larger(all.rest, set.rest);
+                        all
+                    }
+                });
+            }
+            _ => every = false,
+        }
     }
+    let fits = |r: &Required| every && r.literals.len() <= MOST;
     Found {
         exact: exact.map(distinct),
-        best: best.and_then(usable),
+        best: all.filter(fits).map(|mut r| {
+            r.literals = distinct(r.literals);
+            r
+        }),
     }
+}
+
+/// The larger of two bounds; no bound is larger than any.
+fn larger(a: Option<usize>, b: Option<usize>) -> Option<usize> {
+    Some(a?.max(b?))
 }
 
 /// Every string of `left` followed by every one of `right`, unless they become too many.
@@ -203,33 +299,38 @@ fn distinct(mut set: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
 }
 
 /// The set cut to its useful length, or nothing when it is too large or a member too short.
-fn usable(mut set: Vec<Vec<u8>>) -> Option<Vec<Vec<u8>>> {
+fn usable(
+    mut set: Vec<Vec<u8>>,
+    before: (usize, Option<usize>),
+    rest: Option<usize>,
+) -> Option<Required> {
     for literal in &mut set {
         literal.truncate(LONGEST);
     }
-    let set = distinct(set);
-    let fits = !set.is_empty() && set.len() <= MOST && set.iter().all(|l| l.len() >= SHORTEST);
-    fits.then_some(set)
+    let literals = distinct(set);
+    let fits = !literals.is_empty()
+        && literals.len() <= MOST
+        && literals.iter().all(|l| l.len() >= SHORTEST);
+    fits.then_some(Required {
+        literals,
+        before,
+        rest,
+    })
 }
 
-fn better(a: Option<Vec<Vec<u8>>>, b: Option<Vec<Vec<u8>>>) -> Option<Vec<Vec<u8>>> {
+fn better(a: Option<Required>, b: Option<Required>) -> Option<Required> {
     match (a, b) {
         (Some(a), Some(b)) => Some(if worth(&b) > worth(&a) { b } else { a }),
         (a, b) => a.or(b),
     }
 }
 
-/// How seldom a set is expected to occur: length counts for it, number and commonplaces against it.
-fn worth(set: &[Vec<u8>]) -> f64 {
-    const COMMON: &[&[u8]] = &[
-        b"the", b"and", b"you", b"your", b"http", b"https", b"://", b"www", b"www.", b".com",
-        b"com", b"ing", b"for", b"that", b"with", b"this",
-    ];
-    let shortest = set.iter().map(Vec::len).min().unwrap_or(0).min(10);
-    let common = set.iter().any(|l| COMMON.contains(&l.trim_ascii()));
-    #[allow(clippy::cast_precision_loss)]
-    let rarity = shortest as f64 - 0.7 * (set.len() as f64).log2();
-    if common { rarity - 3.0 } else { rarity }
+/// How seldom a set is expected to occur, in bits; a match without bounds counts against it, because all of
+/// the text has to be searched then.
+fn worth(set: &Required) -> f64 {
+    let expected: f64 = set.literals.iter().map(|l| (-rarity(l)).exp2()).sum();
+    let bounded = set.before.1.is_some() && set.rest.is_some();
+    -expected.log2() - if bounded { 0.0 } else { rarity::UNBOUNDED }
 }
 
 #[cfg(test)]
@@ -245,7 +346,8 @@ mod tests {
             .parse(pattern)
             .unwrap();
         required(&hir).map(|set| {
-            set.into_iter()
+            set.literals
+                .into_iter()
                 .map(|l| String::from_utf8(l).unwrap())
                 .collect()
         })

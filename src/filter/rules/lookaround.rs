@@ -10,8 +10,9 @@ use std::cell::Cell;
 use std::ops::Range;
 
 use fancy_regex::{Assertion, BytesMode, Expr, RegexBuilder};
-use regex_automata::meta::Regex;
 
+use super::branch::Scratch;
+use super::gate::Sighting;
 use super::pattern::{PATTERN_BYTES, Pattern, Refused};
 
 /// Steps back after which the engine gives a text up.
@@ -31,13 +32,11 @@ pub(super) fn given_up() -> u64 {
 }
 
 /// A pattern for the backtracking engine.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct LookAround {
     regex: fancy_regex::Regex,
     /// Matches wherever `regex` does; `None` where there is no such pattern that can fail.
-    weaker: Option<Regex>,
-    /// One of these occurs in every match.
-    pub(super) literals: Option<Vec<Vec<u8>>>,
+    weaker: Option<Pattern>,
 }
 
 impl LookAround {
@@ -68,49 +67,59 @@ impl LookAround {
                 weaken(&tree.expr, &mut out, 0).then_some(out)
             })
             .and_then(|pattern| Pattern::new(&pattern).ok());
-        Ok(LookAround {
-            regex,
-            literals: weaker.as_ref().and_then(|p| p.literals.clone()),
-            weaker: weaker.map(|p| p.regex),
-        })
+        Ok(LookAround { regex, weaker })
     }
 
-    /// The first match.
-    pub(super) fn find(&self, text: &[u8]) -> Option<Range<usize>> {
-        self.find_from(text, 0)
+    /// Takes out the literals of the weaker pattern, for the gate: as of [`Pattern`].
+    pub(super) fn take_literals(&mut self) -> Vec<(usize, Vec<Vec<u8>>)> {
+        let weaker = self.weaker.as_mut();
+        weaker.map(Pattern::take_literals).unwrap_or_default()
     }
 
-    /// How many matches there are, none inside of another, at most `most`.
-    pub(super) fn occurrences(&self, text: &[u8], most: usize) -> usize {
-        let (mut found, mut at) = (0, 0);
-        while found < most
-            && let Some(range) = self.find_from(text, at)
-        {
-            found += 1;
-            at = range.end.max(range.start + 1);
-            if at > text.len() {
-                break;
-            }
-        }
-        found
+    /// Whether it runs over every text, because nothing in it must occur.
+    pub(super) fn runs_always(&self) -> bool {
+        self.weaker.as_ref().is_none_or(Pattern::runs_always)
     }
 
-    /// The first match that begins at `from` or later.
-    pub(super) fn find_from(&self, text: &[u8], from: usize) -> Option<Range<usize>> {
-        if let Some(weaker) = &self.weaker
-            && weaker
-                .search_half(&regex_automata::Input::new(text).span(from..text.len()))
-                .is_none()
-        {
-            return None;
-        }
-        match self.regex.find_from_pos(text, from) {
+    /// The first match that begins at `from` or later; `seen` as for [`Pattern::find`].
+    pub(super) fn find(
+        &self,
+        text: &[u8],
+        from: usize,
+        seen: Option<&[Sighting]>,
+        scratch: &mut Scratch,
+    ) -> Option<Range<usize>> {
+        // No match begins before the first one of the weaker pattern.
+        let start = match &self.weaker {
+            Some(weaker) => weaker.find(text, from, seen, scratch)?.start,
+            None => from,
+        };
+        match self.regex.find_from_pos(text, start) {
             Ok(found) => found.map(|m| m.range()),
             Err(_) => {
                 GIVEN_UP.set(GIVEN_UP.get() + 1);
                 None
             }
         }
+    }
+
+    /// How many matches there are, none inside of another, at most `most`.
+    pub(super) fn occurrences(
+        &self,
+        text: &[u8],
+        most: usize,
+        seen: Option<&[Sighting]>,
+        scratch: &mut Scratch,
+    ) -> usize {
+        let (mut found, mut at) = (0, 0);
+        while found < most
+            && at <= text.len()
+            && let Some(range) = self.find(text, at, seen, scratch)
+        {
+            found += 1;
+            at = range.end.max(range.start + 1);
+        }
+        found
     }
 }
 
@@ -203,12 +212,17 @@ mod tests {
     use super::*;
 
     fn range(pattern: &str, text: &[u8]) -> Option<Range<usize>> {
-        LookAround::new(pattern).unwrap().find(text)
+        LookAround::new(pattern)
+            .unwrap()
+            .find(text, 0, None, &mut Scratch::default())
     }
 
     #[test]
     fn looks_around_on_any_bytes() {
-        assert_eq!(range(r"(?i)(?<!un)subscribe(?= now)", b"\xffSUBSCRIBE now"), Some(1..10));
+        assert_eq!(
+            range(r"(?i)(?<!un)subscribe(?= now)", b"\xffSUBSCRIBE now"),
+            Some(1..10)
+        );
         assert_eq!(range(r"(?<!un)subscribe", b"unsubscribe"), None);
         assert_eq!(range(r"(\w)\1{2}", b"a bbb"), Some(2..5));
         assert_eq!(range(r"(?>a+)ab", b"aaab"), None);
@@ -218,28 +232,38 @@ mod tests {
 
     #[test]
     fn the_weaker_pattern_gives_literals() {
-        let pattern = LookAround::new(r"(?<!no )dear (?!mr)friend(?:ly)?").unwrap();
-        let literals = pattern.literals.unwrap();
-        assert!(literals.iter().all(|l| l.len() >= 3), "{literals:?}");
+        let mut pattern = LookAround::new(r"(?<!no )dear (?!mr)friend(?:ly)?").unwrap();
+        let literals = pattern.take_literals();
+        assert!(
+            !literals.is_empty() && !pattern.runs_always(),
+            "{literals:?}"
+        );
     }
 
     /// Break it by taking the bound away: the test does not come to an end.
     #[test]
     fn it_gives_up_after_its_steps_and_tells() {
         let slow = LookAround::new(r"(?:(?:a|aa)(?!x))+(\d)\1").unwrap();
+        let mut scratch = Scratch::default();
         given_up();
         // The weaker pattern matches, so the engine has to try.
         let text = format!("{}12", "a".repeat(200));
-        assert_eq!(slow.find(text.as_bytes()), None);
+        assert_eq!(slow.find(text.as_bytes(), 0, None, &mut scratch), None);
         assert_eq!(given_up(), 1);
-        assert_eq!(slow.find(b"aa11"), Some(0..4));
+        assert_eq!(slow.find(b"aa11", 0, None, &mut scratch), Some(0..4));
         assert_eq!(given_up(), 0);
     }
 
     #[test]
     fn occurrences_are_counted_one_after_the_other() {
         let pattern = LookAround::new(r"a(?!b)").unwrap();
-        assert_eq!(pattern.occurrences(b"aabaca", 10), 3);
-        assert_eq!(pattern.occurrences(b"aabaca", 2), 2);
+        assert_eq!(
+            pattern.occurrences(b"aabaca", 10, None, &mut Scratch::default()),
+            3
+        );
+        assert_eq!(
+            pattern.occurrences(b"aabaca", 2, None, &mut Scratch::default()),
+            2
+        );
     }
 }

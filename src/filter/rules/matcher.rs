@@ -8,7 +8,9 @@ use serde_saphyr::Spanned;
 use super::compile::Compiled;
 use super::compile::unknown;
 use super::condition::{Bounds, Index, Leaf, TextsLeaf, Value};
+use super::gate::Seeker;
 use super::list::{Kind, List};
+use super::literal;
 use super::lookaround::LookAround;
 use super::number::Unit;
 use super::pattern::Pattern;
@@ -18,14 +20,11 @@ use super::span::within;
 use super::written::{Engine, Keys, Matcher};
 use crate::config::{Problem, Source, span_of};
 
-/// Shortest literal that a gate looks for.
-const GATED_BYTES: usize = 3;
 /// Most literals of one condition that go into a gate: it is one automaton for all.
 const GATED_LITERALS: usize = 10_000;
 
-/// What is asked of a text, with literals of which one occurs in every text that satisfies it; `None` when
-/// there are no such.
-type Asked = (Value, Option<Vec<Vec<u8>>>);
+/// What is asked of a text, with literals that a gate looks for, by branch of the pattern.
+type Asked = (Value, Vec<(usize, Vec<Vec<u8>>)>);
 
 /// What a text is taken from, for checks of what can be asked of it.
 #[derive(Clone, Copy)]
@@ -69,7 +68,10 @@ impl Compiled {
                 occurrences = Some(self.bounds(source, wanted));
                 if !matches!(
                     value,
-                    Value::Pattern(_) | Value::Backtracking(_) | Value::Contains(_) | Value::Words(_)
+                    Value::Pattern(_)
+                        | Value::Backtracking(_)
+                        | Value::Contains(_)
+                        | Value::Words(_)
                 ) {
                     self.problem(
                         Problem::at(
@@ -121,9 +123,14 @@ impl Compiled {
         }
         let place = self.intern(place);
         let leaf = self.leaves.len();
-        let gated = literals.is_some();
-        if let (Some(set), Some(of_place)) = (literals, self.literals.get_mut(place)) {
-            of_place.push((leaf, set));
+        let gated = match &value {
+            Value::Pattern(pattern) => !pattern.runs_always(),
+            Value::Backtracking(pattern) => !pattern.runs_always(),
+            _ => !literals.is_empty(),
+        };
+        if let Some(of_place) = self.literals.get_mut(place) {
+            let seekers = literals.into_iter();
+            of_place.extend(seekers.map(|(branch, set)| (Seeker::new(leaf, branch), set)));
         }
         Some(Leaf::Texts(TextsLeaf {
             place,
@@ -261,7 +268,10 @@ impl Compiled {
         span: Range<usize>,
     ) -> Option<Asked> {
         match Pattern::new(pattern) {
-            Ok(pattern) => Some((Value::Pattern(pattern.regex), pattern.literals)),
+            Ok(mut pattern) => {
+                let literals = pattern.take_literals();
+                Some((Value::Pattern(pattern), literals))
+            }
             Err(refused) => {
                 let place = refused
                     .span
@@ -282,8 +292,8 @@ impl Compiled {
         span: Range<usize>,
     ) -> Option<Asked> {
         match LookAround::new(pattern) {
-            Ok(pattern) => {
-                let literals = pattern.literals.clone();
+            Ok(mut pattern) => {
+                let literals = pattern.take_literals();
                 Some((Value::Backtracking(Box::new(pattern)), literals))
             }
             Err(refused) => {
@@ -377,7 +387,11 @@ impl Compiled {
             );
         }
         if let Some(pattern) = &keys.matches {
-            if keys.engine.as_ref().is_some_and(|e| e.value == Engine::Backtracking) {
+            if keys
+                .engine
+                .as_ref()
+                .is_some_and(|e| e.value == Engine::Backtracking)
+            {
                 return self.backtracking(source, &pattern.value, span_of(pattern));
             }
             return self.pattern(source, &pattern.value, span_of(pattern));
@@ -396,8 +410,10 @@ impl Compiled {
                 return None;
             };
             let gate: Vec<_> = literals.iter().map(|l| l.to_ascii_lowercase()).collect();
-            let gated = gate.len() <= GATED_LITERALS && gate.iter().all(|l| l.len() >= GATED_BYTES);
-            return Some((Value::Contains(automaton), gated.then_some(gate)));
+            let gated =
+                gate.len() <= GATED_LITERALS && gate.iter().all(|l| l.len() >= literal::SHORTEST);
+            let sought = if gated { vec![(0, gate)] } else { Vec::new() };
+            return Some((Value::Contains(automaton), sought));
         }
         let (list, kind) = match keys {
             Keys {
@@ -422,9 +438,9 @@ impl Compiled {
                 ..
             } => {
                 let interval = self.interval(source, interval, Unit::Seconds);
-                return Some((Value::Number(interval), None));
+                return Some((Value::Number(interval), Vec::new()));
             }
-            _ => return Some((Value::Anything, None)),
+            _ => return Some((Value::Anything, Vec::new())),
         };
         let unfit = match kind {
             Kind::Domains if !nature.domains => Some((
@@ -452,11 +468,11 @@ impl Compiled {
             );
         }
         Some(match self.entries(source, list, kind)? {
-            List::Texts(set) => (Value::Equals { set, ignore_case }, None),
-            List::Words(words) => (Value::Words(words), None),
-            List::Domains(set) => (Value::Domains(set), None),
-            List::Networks(networks) => (Value::Networks(networks), None),
-            List::Digests(digests) => (Value::Digests(digests), None),
+            List::Texts(set) => (Value::Equals { set, ignore_case }, Vec::new()),
+            List::Words(words) => (Value::Words(words), Vec::new()),
+            List::Domains(set) => (Value::Domains(set), Vec::new()),
+            List::Networks(networks) => (Value::Networks(networks), Vec::new()),
+            List::Digests(digests) => (Value::Digests(digests), Vec::new()),
             List::Literals(_) => return None,
         })
     }

@@ -4,17 +4,19 @@
 //! with what matched. Rules are data: nothing in them is run, matching is linear in time, and a set is
 //! taken whole or not at all. `docs/rules.md` teaches the language.
 //!
-//! From file to hit: `written` (as serde reads it), `compile` (checked; `matcher`, `chain`,
-//! `pattern`, `literal`), `gate`
-//! (one pass tells which patterns can match), `place` and `texts` (where they look, taken out once),
+//! From file to hit: `written` (as serde reads it), `compile` (checked; `effect`, `matcher`, `asks`, `list`, `formula`, `chain`, `pattern` and its
+//! `branch`es, `literal`), `gate` (one pass tells which patterns can match, and where), `place` and `texts`
+//! (where they look, taken out once; `element`, `number`), `plan` (which rules can hold at all),
 //! `condition` and `evaluation` (the answer), `example` (tests in rules).
 
 mod asks;
+mod branch;
+mod catalogue;
 mod chain;
 mod check;
+mod claim;
 mod compile;
 mod condition;
-mod cost;
 mod digests;
 mod effect;
 mod element;
@@ -26,41 +28,54 @@ mod fold;
 mod formula;
 mod gate;
 mod group;
+mod inspect;
+mod lint;
 mod list;
 mod literal;
+mod logic;
+mod lookalike;
 mod lookaround;
 mod matcher;
 mod networks;
+mod notice;
 mod number;
 mod options;
+mod outline;
 mod pattern;
 mod place;
+mod plan;
 pub(crate) mod probe;
-mod properties;
+mod rarity;
 mod relation;
 mod rule;
 mod ruleset;
+mod schema;
+mod scores_file;
 mod shipped;
 mod simplify;
 mod spamassassin;
 mod span;
 mod string_set;
 mod texts;
-mod trace;
 mod words;
 mod written;
 
 #[cfg(test)]
+mod documentation;
+#[cfg(test)]
+mod language;
+#[cfg(test)]
 mod tests;
 
+pub use catalogue::{Written, catalogue};
 pub use check::RulesFilter;
-pub use cost::Cost;
-pub use file::RuleFile;
 pub use finding::Finding;
 pub use group::Group;
+pub use inspect::{Cost, Measured, Step, literals};
+pub use lint::lint;
 pub use list::ListInfo;
-pub use options::{Options, build};
-pub use properties::Properties;
-pub use rule::{Origin, PerOccurrence, Rule};
+pub use options::{Options, RuleFiles, build, filter};
+pub use rule::{PerOccurrence, Rule};
 pub use ruleset::{FILE_BYTES, FILES, RuleSet};
-pub use trace::Step;
+pub use schema::rules_schema;
+pub use scores_file::scores_text;

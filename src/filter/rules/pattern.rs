@@ -1,35 +1,37 @@
-//! One regular expression of a rule: checked, compiled, with the literals that its matches must hold.
+//! One regular expression of a rule: checked, and compiled branch by branch.
 //!
 //! Patterns work on bytes and in linear time. ASCII patterns run without Unicode, which is about nine
 //! times faster: `.` and `\w` are then single bytes, and case is ignored for ASCII letters only. A
 //! pattern that holds a character beyond ASCII, or a class that needs Unicode (`\p{Cyrillic}`,
 //! `[а-я]`, `\u{20AC}`), runs with Unicode and means characters throughout. `(?u)` asks for it.
 //!
-//! Limits: [`PATTERN_BYTES`] as written, [`COMPILED_BYTES`] compiled, 64 levels of nesting.
+//! Alternatives at the top of a pattern are branches of their own (`branch`): each has its own literals,
+//! so that of a pattern with forty phrases only that one is run whose words stand in the text.
+//!
+//! Limits: [`PATTERN_BYTES`] as written, 512 KiB for each branch compiled, 64 levels of nesting.
 
 use std::ops::Range;
 
-use regex_automata::meta::{Config, Regex};
-use regex_automata::nfa::thompson::WhichCaptures;
 use regex_syntax::ParserBuilder;
-use regex_syntax::hir::Hir;
+use regex_syntax::hir::{Hir, HirKind};
 
-use super::{literal, simplify};
+use super::branch::{Branch, Scratch};
+use super::gate::Sighting;
+use super::simplify;
 
 /// Longest pattern, bytes as written.
 pub(super) const PATTERN_BYTES: usize = 4 << 10;
-/// Largest compiled pattern, bytes of memory.
-const COMPILED_BYTES: usize = 512 << 10;
-/// Cache of the lazy automaton of one pattern in one thread, bytes.
-const CACHE_BYTES: usize = 512 << 10;
 const NESTING: u32 = 64;
+/// Most branches of one pattern; one with more alternatives stays whole.
+const BRANCHES: usize = 256;
 
 /// A pattern ready to run.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Pattern {
-    pub(super) regex: Regex,
-    /// One of these occurs in every match; `None` when the pattern has to run on every text.
-    pub(super) literals: Option<Vec<Vec<u8>>>,
+    /// In the order of the alternatives: of two that match at one place, the first counts.
+    branches: Vec<Branch>,
+    /// Of each branch: one of these occurs in every match of it. Taken out by the gate.
+    literals: Vec<Option<Vec<Vec<u8>>>>,
 }
 
 /// Why a pattern was refused.
@@ -62,31 +64,139 @@ impl Pattern {
                 help: Some("use `exists: true` to ask only whether the place is there"),
             });
         }
-        // Only where a match lies is ever asked, so no groups are compiled; and with hundreds of patterns of
-        // which a message runs few, automata built ahead of need cost more memory than they save time.
-        let config = Config::new()
-            .utf8_empty(false)
-            .which_captures(WhichCaptures::Implicit)
-            .onepass(false)
-            .dfa(false)
-            .backtrack(false)
-            .nfa_size_limit(Some(COMPILED_BYTES))
-            .hybrid_cache_capacity(CACHE_BYTES);
-        let regex = Regex::builder()
-            .configure(config)
-            .build_from_hir(&hir)
-            .map_err(|_| Refused {
-                message: format!(
-                    "the pattern needs more than {} KiB when compiled",
-                    COMPILED_BYTES >> 10
-                ),
+        let mut alternatives = Vec::new();
+        split(&hir, &mut alternatives);
+        if alternatives.len() > BRANCHES {
+            alternatives = vec![hir];
+        }
+        let mut made = Pattern {
+            branches: Vec::with_capacity(alternatives.len()),
+            literals: Vec::with_capacity(alternatives.len()),
+        };
+        for alternative in &alternatives {
+            let (branch, literals) = Branch::new(alternative).map_err(|_| Refused {
+                message: "the pattern needs more than 512 KiB when compiled".to_owned(),
                 span: None,
                 help: Some("shorten counted repeats; characters beyond ASCII make them larger"),
             })?;
-        Ok(Pattern {
-            literals: literal::required(&hir),
-            regex,
-        })
+            made.branches.push(branch);
+            made.literals.push(literals);
+        }
+        Ok(made)
+    }
+
+    /// Takes out the literals by which a gate finds the places where the branches can match: the number of
+    /// each branch that has any, with its literals.
+    pub(super) fn take_literals(&mut self) -> Vec<(usize, Vec<Vec<u8>>)> {
+        let all = std::mem::take(&mut self.literals).into_iter().enumerate();
+        all.filter_map(|(branch, set)| Some((branch, set?)))
+            .collect()
+    }
+
+    /// Whether a branch has no literals, so that it runs over every text.
+    pub(super) fn runs_always(&self) -> bool {
+        self.branches.iter().any(Branch::runs_always)
+    }
+
+    /// The leftmost match that begins at `from` or later. `seen` are the literals of its branches that a gate
+    /// saw in this text, sorted by branch and place; without them every branch runs over all of the text.
+    pub(super) fn find(
+        &self,
+        text: &[u8],
+        from: usize,
+        seen: Option<&[Sighting]>,
+        scratch: &mut Scratch,
+    ) -> Option<Range<usize>> {
+        let mut leftmost: Option<Range<usize>> = None;
+        let mut rest = seen;
+        for (number, branch) in (0..).zip(&self.branches) {
+            let own = rest.map(|seen| {
+                let (own, others) = seen.split_at(seen.partition_point(|s| s.branch <= number));
+                rest = Some(others);
+                own
+            });
+            if let Some(found) = branch.find(text, from, own, scratch)
+                && leftmost.as_ref().is_none_or(|l| found.start < l.start)
+            {
+                leftmost = Some(found);
+            }
+        }
+        leftmost
+    }
+}
+
+impl Pattern {
+    /// How often the pattern matches, from left to right, no match inside of another, at most `most` times;
+    /// `seen` as for [`Pattern::find`]. Linear: a branch is searched on only when its match has been passed.
+    pub(super) fn occurrences(
+        &self,
+        text: &[u8],
+        most: usize,
+        seen: Option<&[Sighting]>,
+        scratch: &mut Scratch,
+    ) -> usize {
+        let mut rest = seen;
+        let mut own = Vec::with_capacity(self.branches.len());
+        for number in (0..).take(self.branches.len()) {
+            own.push(rest.map(|seen| {
+                let (own, others) = seen.split_at(seen.partition_point(|s| s.branch <= number));
+                rest = Some(others);
+                own
+            }));
+        }
+        let (mut found, mut from) = (0, 0);
+        let mut next: Vec<Option<Range<usize>>> = vec![Some(0..0); self.branches.len()];
+        let mut fresh = true;
+        while found < most && from <= text.len() {
+            let mut leftmost: Option<Range<usize>> = None;
+            for ((branch, next), own) in self.branches.iter().zip(&mut next).zip(&own) {
+                if next.as_ref().is_some_and(|n| fresh || n.start < from) {
+                    *next = branch.find(text, from, *own, scratch);
+                }
+                if let Some(n) = next
+                    && leftmost.as_ref().is_none_or(|l| n.start < l.start)
+                {
+                    leftmost = Some(n.clone());
+                }
+            }
+            fresh = false;
+            let Some(at) = leftmost else {
+                break;
+            };
+            found += 1;
+            from = at.end.max(at.start + 1);
+        }
+        found
+    }
+}
+
+/// The alternatives of a pattern. What stands before and after an alternation and takes no bytes, such as
+/// `\b`, belongs to each of them.
+fn split(hir: &Hir, into: &mut Vec<Hir>) {
+    match hir.kind() {
+        HirKind::Alternation(alternatives) => {
+            alternatives.iter().for_each(|a| split(a, into));
+        }
+        HirKind::Capture(capture) => split(&capture.sub, into),
+        HirKind::Concat(items) => {
+            let look = |item: &&Hir| matches!(item.kind(), HirKind::Look(_));
+            let inner: Vec<&Hir> = items.iter().filter(|i| !look(i)).collect();
+            let [only] = inner.as_slice() else {
+                into.push(hir.clone());
+                return;
+            };
+            let mut alternatives = Vec::new();
+            split(only, &mut alternatives);
+            for alternative in alternatives {
+                let mut alternative = Some(alternative);
+                let items = items.iter().map(|item| match look(&item) {
+                    true => item.clone(),
+                    false => alternative.take().unwrap_or_else(Hir::empty),
+                });
+                into.push(Hir::concat(items.collect()));
+            }
+        }
+        _ => into.push(hir.clone()),
     }
 }
 
@@ -150,11 +260,12 @@ fn always_matches(hir: &Hir) -> bool {
 mod tests {
     use super::*;
 
+    fn found(pattern: &Pattern, text: &[u8]) -> Option<Range<usize>> {
+        pattern.find(text, 0, None, &mut Scratch::default())
+    }
+
     fn matches(pattern: &str, text: &str) -> bool {
-        Pattern::new(pattern)
-            .unwrap()
-            .regex
-            .is_match(text.as_bytes())
+        found(&Pattern::new(pattern).unwrap(), text.as_bytes()).is_some()
     }
 
     #[test]
@@ -174,7 +285,7 @@ mod tests {
     fn ascii_patterns_see_bytes() {
         assert!(matches("^.{2}$", "ü"));
         assert!(matches(r"(?u)^.$", "ü"));
-        assert!(Pattern::new(r"\xE9").unwrap().regex.is_match(b"\xE9"));
+        assert!(found(&Pattern::new(r"\xE9").unwrap(), b"\xE9").is_some());
     }
 
     #[test]

@@ -256,6 +256,20 @@ impl Place {
         }
     }
 
+    /// Whether its texts may be as long as the message.
+    pub(super) fn is_long(&self) -> bool {
+        matches!(
+            self,
+            Place::Text
+                | Place::PlainText
+                | Place::HtmlText
+                | Place::HiddenText
+                | Place::Html
+                | Place::RawBody
+                | Place::Raw
+        )
+    }
+
     /// Whether it shows what a person wrote rather than who sent it: a fragment of a test stands here.
     pub(super) fn is_content(&self) -> bool {
         match self {
@@ -305,20 +319,6 @@ impl Place {
     /// Whether its texts are SHA-256 digests.
     pub(super) fn holds_digests(&self) -> bool {
         matches!(self, Place::Of(_, Aspect::Sha256))
-    }
-
-    /// Whether its texts may be as long as the message.
-    pub(super) fn is_long(&self) -> bool {
-        matches!(
-            self,
-            Place::Text
-                | Place::PlainText
-                | Place::HtmlText
-                | Place::HiddenText
-                | Place::Html
-                | Place::RawBody
-                | Place::Raw
-        )
     }
 }
 

@@ -2,6 +2,7 @@
 
 use regex_syntax::ParserBuilder;
 
+use super::branch::Scratch;
 use super::lookaround::LookAround;
 use super::pattern::Pattern;
 use super::spamassassin::FieldView;
@@ -45,10 +46,16 @@ pub(crate) fn probe(pattern: &str, backtracking: bool) -> Fate {
 /// Whether a pattern that [`probe`] takes matches a text.
 pub(crate) fn matches(pattern: &str, backtracking: bool, text: &str) -> bool {
     match backtracking {
-        true => LookAround::new(pattern).is_ok_and(|p| p.find(text.as_bytes()).is_some()),
+        true => LookAround::new(pattern).is_ok_and(|p| {
+            p.find(text.as_bytes(), 0, None, &mut Scratch::default())
+                .is_some()
+        }),
         false => match probe(pattern, false) {
             Fate::Always => true,
-            _ => Pattern::new(pattern).is_ok_and(|p| p.regex.is_match(text.as_bytes())),
+            _ => Pattern::new(pattern).is_ok_and(|p| {
+                p.find(text.as_bytes(), 0, None, &mut Scratch::default())
+                    .is_some()
+            }),
         },
     }
 }

@@ -3,6 +3,9 @@
 //! Domains are compared as organisations: by the registrable domain of the public suffix list, so that
 //! `mail.example.co.uk` and `example.co.uk` are one, `a.github.io` and `b.github.io` are two.
 
+use std::net::IpAddr;
+
+use super::{claim, lookalike};
 use crate::mail::{Envelope, Mail, Mailbox};
 
 /// A relation, by its name in rule files.
@@ -18,6 +21,17 @@ pub(super) enum Relation {
     SubjectRecipient,
     UrlRecipient,
     ToNotRecipient,
+    ReplyToAddress,
+    SenderDomain,
+    FromRecipientDomain,
+    FromResembles,
+    HeloRecipient,
+    HeloDomain,
+    HeloAddress,
+    MessageIdDomain,
+    UrlRecipientDomain,
+    TypeContent,
+    NameContent,
 }
 
 /// Longest text that is searched for a domain, bytes: display names and link texts are short.
@@ -25,7 +39,7 @@ const TEXT_BYTES: usize = 500;
 
 impl Relation {
     /// Every relation.
-    pub(super) const ALL: [Relation; 10] = [
+    pub(super) const ALL: [Relation; 21] = [
         Relation::FromNameAddress,
         Relation::FromNameDomain,
         Relation::FromNameRecipient,
@@ -36,6 +50,17 @@ impl Relation {
         Relation::SubjectRecipient,
         Relation::UrlRecipient,
         Relation::ToNotRecipient,
+        Relation::ReplyToAddress,
+        Relation::SenderDomain,
+        Relation::FromRecipientDomain,
+        Relation::FromResembles,
+        Relation::HeloRecipient,
+        Relation::HeloDomain,
+        Relation::HeloAddress,
+        Relation::MessageIdDomain,
+        Relation::UrlRecipientDomain,
+        Relation::TypeContent,
+        Relation::NameContent,
     ];
 
     /// The name in rule files.
@@ -51,6 +76,17 @@ impl Relation {
             Relation::SubjectRecipient => "subject_holds_recipient",
             Relation::UrlRecipient => "url_holds_recipient",
             Relation::ToNotRecipient => "no_recipient_in_to_or_cc",
+            Relation::ReplyToAddress => "reply_to_is_not_from",
+            Relation::SenderDomain => "sender_other_domain",
+            Relation::FromRecipientDomain => "from_is_recipient_domain",
+            Relation::FromResembles => "from_resembles_recipient_domain",
+            Relation::HeloRecipient => "helo_is_recipient_domain",
+            Relation::HeloDomain => "helo_other_domain",
+            Relation::HeloAddress => "helo_is_other_address",
+            Relation::MessageIdDomain => "message_id_other_domain",
+            Relation::UrlRecipientDomain => "url_holds_recipient_domain",
+            Relation::TypeContent => "attachment_type_other_than_content",
+            Relation::NameContent => "attachment_name_other_than_content",
         }
     }
 
@@ -139,6 +175,80 @@ impl Relation {
                 let first = envelope.recipients.first()?;
                 (!listed).then(|| first.text().to_owned())
             }
+            Relation::ReplyToAddress => {
+                let from = first_address(mail, "From")?;
+                let reply_to = first_address(mail, "Reply-To")?;
+                (!from.eq_ignore_ascii_case(&reply_to))
+                    .then(|| format!("{reply_to} instead of {from}"))
+            }
+            Relation::SenderDomain => {
+                let from = first_domain(mail, "From")?;
+                let sender = first_domain(mail, "Sender")?;
+                (organisation(&from)? != organisation(&sender)?)
+                    .then(|| format!("{sender} instead of {from}"))
+            }
+            Relation::FromRecipientDomain => {
+                let from = organisation(&first_domain(mail, "From")?)?;
+                recipient_organisations(envelope).find(|org| *org == from)
+            }
+            Relation::FromResembles => {
+                let from = organisation(&first_domain(mail, "From")?)?;
+                recipient_organisations(envelope)
+                    .find(|org| lookalike::resembles(&from, org))
+                    .map(|org| format!("{from} resembles {org}"))
+            }
+            Relation::HeloRecipient => {
+                let helo = organisation(envelope.helo.as_deref()?)?;
+                recipient_organisations(envelope).find(|org| *org == helo)
+            }
+            Relation::HeloDomain => {
+                let helo = envelope.helo.as_deref()?;
+                let name = envelope.client.name.as_deref()?;
+                (!helo.starts_with('[') && organisation(helo)? != organisation(name)?)
+                    .then(|| format!("{helo} is {name}"))
+            }
+            Relation::HeloAddress => {
+                let helo = envelope.helo.as_deref()?;
+                let inner = helo.trim_start_matches('[').trim_end_matches(']');
+                let inner = inner.strip_prefix("IPv6:").unwrap_or(inner);
+                let claimed = inner.parse::<IpAddr>().ok()?.to_canonical();
+                let client = envelope.client.addr?.to_canonical();
+                (claimed != client).then(|| format!("{claimed} is {client}"))
+            }
+            Relation::MessageIdDomain => {
+                let from = first_domain(mail, "From")?;
+                let id = mail.header("Message-ID")?;
+                let domain = id
+                    .trim()
+                    .trim_end_matches('>')
+                    .rsplit_once('@')?
+                    .1
+                    .to_owned();
+                (organisation(&from)? != organisation(&domain)?)
+                    .then(|| format!("{domain} instead of {from}"))
+            }
+            Relation::UrlRecipientDomain => {
+                let wanted: Vec<String> = recipient_organisations(envelope).collect();
+                mail.urls().iter().find_map(|url| {
+                    if wanted.contains(&organisation(&url.host)?) {
+                        return None;
+                    }
+                    let text = url.text.to_ascii_lowercase();
+                    wanted.iter().find(|w| text.contains(w.as_str())).cloned()
+                })
+            }
+            Relation::TypeContent => mail.attachments().find_map(|part| {
+                let real = part.real_type()?;
+                claim::of_type(&part.content_type)?
+                    .excludes(real)
+                    .then(|| format!("{} is {real}", part.content_type))
+            }),
+            Relation::NameContent => mail.attachments().find_map(|part| {
+                let (extension, real) = (part.extension()?, part.real_type()?);
+                claim::of_extension(&extension)?
+                    .excludes(real)
+                    .then(|| format!(".{extension} is {real}"))
+            }),
         }
     }
 }
@@ -159,6 +269,20 @@ fn first_domain(mail: &Mail, field: &str) -> Option<String> {
     mail.mailboxes(field)
         .iter()
         .find_map(|m| m.domain().map(str::to_owned))
+}
+
+fn first_address(mail: &Mail, field: &str) -> Option<String> {
+    mail.mailboxes(field)
+        .into_iter()
+        .map(|m| m.address)
+        .find(|a| !a.is_empty())
+}
+
+fn recipient_organisations(envelope: &Envelope) -> impl Iterator<Item = String> {
+    envelope
+        .recipients
+        .iter()
+        .filter_map(|r| organisation(r.domain()?))
 }
 
 fn is_recipient(envelope: &Envelope, address: &str) -> bool {

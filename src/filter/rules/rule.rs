@@ -1,6 +1,5 @@
 //! One rule of a set, and what a hit of it does.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::civil::Date;
@@ -25,28 +24,10 @@ pub struct Rule {
     pub(super) labels: Arc<[Arc<str>]>,
     pub(super) expires: Option<Date>,
     pub(super) scope: Option<Scope>,
-    pub(super) origin: Origin,
+    pub(super) origin: String,
     pub(super) condition: Node,
     /// List files that it looks into, sorted.
     pub(super) lists: Vec<Arc<str>>,
-}
-
-/// Where something was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
-    /// The file.
-    pub file: Arc<PathBuf>,
-    /// Line, from 1.
-    pub line: usize,
-    /// Column in characters, from 1.
-    pub column: usize,
-}
-
-impl std::fmt::Display for Origin {
-    /// `file:line`
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.file.display(), self.line)
-    }
 }
 
 /// How a rule counts its occurrences.
@@ -100,7 +81,7 @@ fn holds(set: &StringSet, domain: &str) -> bool {
 }
 
 impl Rule {
-    /// The id, `[A-Z][A-Z0-9_]*`.
+    /// The id, `[A-Z_][A-Z0-9_]*`.
     pub fn id(&self) -> &str {
         &self.id
     }
@@ -155,8 +136,8 @@ impl Rule {
         &self.lists
     }
 
-    /// Where its id was written.
-    pub fn origin(&self) -> &Origin {
+    /// Where it was written, `file:line`.
+    pub fn origin(&self) -> &str {
         &self.origin
     }
 

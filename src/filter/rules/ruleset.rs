@@ -2,26 +2,28 @@
 
 use std::fmt;
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 
 use super::compile::{Compiled, compile};
-use super::condition::{Leaf, Node};
-use super::cost::Cost;
+use super::condition::{Index, Leaf};
 use super::evaluation::Evaluation;
 use super::example;
-use super::file::RuleFile;
+use super::file;
 use super::finding::Finding;
 use super::gate::Gate;
 use super::group::Group;
-use super::list::{self, ListInfo, Lists, Shelf};
+use super::inspect::Cost;
+use super::list::{ListInfo, Lists, Shelf};
+use super::notice;
+use super::outline;
 use super::place::Place;
-use super::properties;
-use super::rule::{Origin, Rule};
+use super::plan::Plan;
+use super::rule::Rule;
 use super::texts::{RAW_BYTES, Subject};
-use super::written;
-use crate::config::{Problem, Problems, Source, parse_yaml};
+use crate::config::{Problem, Problems, Source};
 use crate::filter::Hit;
 use crate::mail::{Envelope, Mail};
 
@@ -38,16 +40,16 @@ pub struct RuleSet {
     pub(super) groups: Vec<Group>,
     pub(super) leaves: Vec<Leaf>,
     /// Where each leaf was written.
-    pub(super) origins: Vec<Origin>,
+    pub(super) leaf_places: Vec<(Source, Range<usize>)>,
     pub(super) places: Vec<Place>,
     pub(super) labels: Vec<String>,
     pub(super) gates: Vec<Option<Gate>>,
+    pub(super) plan: Plan,
     version: String,
     lists: Vec<ListInfo>,
-    files: Vec<RuleFile>,
     warnings: Vec<Problem>,
-    /// The texts of the rule files, for problems that only time brings.
-    expiring: Vec<(Source, std::ops::Range<usize>, usize)>,
+    /// Where the days are written on which rules expire.
+    expiring: Vec<(Source, Range<usize>, Index)>,
 }
 
 impl fmt::Debug for RuleSet {
@@ -66,26 +68,27 @@ impl RuleSet {
     /// # Errors
     /// Every problem of every file: what cannot be read, what is not a rule, tests that fail.
     pub fn load(path: &Path) -> Result<RuleSet, Problems> {
+        let (sources, problems) = RuleSet::read(path);
+        RuleSet::build(&sources, Shelf::beside(&sources), problems.0)
+    }
+
+    /// Reads the files that [`RuleSet::load`] takes, without looking into them. Beside those that could be
+    /// read, what could not. Lists are read when rules that look into them are compiled.
+    pub fn read(path: &Path) -> (Vec<Source>, Problems) {
         let mut problems = Vec::new();
-        let (mut sources, mut known) = (Vec::new(), Vec::new());
-        for file in files(path)? {
-            match RuleFile::read(&file, FILE_BYTES) {
-                Ok((source, file)) => {
-                    sources.push(source);
-                    known.push(file);
+        let mut sources = Vec::new();
+        match files(path) {
+            Ok(files) => {
+                for file in files {
+                    match file::read(&file, FILE_BYTES) {
+                        Ok(source) => sources.push(source),
+                        Err(problem) => problems.push(problem),
+                    }
                 }
-                Err(problem) => problems.push(problem),
             }
+            Err(problem) => problems.push(problem),
         }
-        let folder = match path.is_dir() {
-            true => path,
-            false => path.parent().unwrap_or(path),
-        };
-        let shelf = Shelf::Folder(folder.join(list::FOLDER));
-        let mut set = RuleSet::build(&sources, Lists::new(shelf), problems)?;
-        known.append(&mut set.files);
-        set.files = known;
-        Ok(set)
+        (sources, Problems(problems))
     }
 
     /// The rules that are compiled into the program.
@@ -93,30 +96,37 @@ impl RuleSet {
     /// # Errors
     /// None in a program whose tests pass; the signature is that of every other load.
     pub fn shipped() -> Result<RuleSet, Problems> {
-        let sources: Vec<Source> = super::shipped::FILES
-            .iter()
-            .map(|(name, text)| Source::new(format!("rules/{name}"), *text))
-            .collect();
-        let lists: Vec<Source> = super::shipped::LISTS
-            .iter()
-            .map(|(name, text)| Source::new(format!("rules/{}/{name}", list::FOLDER), *text))
-            .collect();
-        RuleSet::from_sources(&sources, &lists)
+        RuleSet::from_sources(&RuleSet::shipped_sources())
     }
 
-    /// Rules and lists of files that have been read already; the rules in this order, each list named by the
-    /// stem of its path.
+    /// The files that are compiled into the program.
+    pub fn shipped_sources() -> Vec<Source> {
+        super::shipped::FILES
+            .iter()
+            .map(|(name, text)| Source::new(format!("rules/{name}"), *text))
+            .collect()
+    }
+
+    /// Rules of files that have been read already, in this order. Lists lie in the folder `lists` beside the
+    /// first of them; those of the shipped rules are compiled in.
     ///
     /// # Errors
     /// As [`RuleSet::load`].
-    pub fn from_sources(sources: &[Source], lists: &[Source]) -> Result<RuleSet, Problems> {
-        let lists = Lists::new(Shelf::Held(lists.to_vec()));
-        RuleSet::build(sources, lists, Vec::new())
+    pub fn from_sources(sources: &[Source]) -> Result<RuleSet, Problems> {
+        RuleSet::build(sources, Shelf::beside(sources), Vec::new())
+    }
+
+    /// The same with lists that have been read already, each named by the stem of its path.
+    ///
+    /// # Errors
+    /// As [`RuleSet::load`].
+    pub fn with_lists(sources: &[Source], lists: &[Source]) -> Result<RuleSet, Problems> {
+        RuleSet::build(sources, Shelf::Held(lists.to_vec()), Vec::new())
     }
 
     fn build(
         sources: &[Source],
-        lists: Lists,
+        shelf: Shelf,
         mut problems: Vec<Problem>,
     ) -> Result<RuleSet, Problems> {
         let mut digest = blake3::Hasher::new();
@@ -124,22 +134,21 @@ impl RuleSet {
         for source in sources {
             digest.update(&(source.text().len() as u64).to_le_bytes());
             digest.update(source.text().as_bytes());
-            match parse_yaml::<written::File>(source) {
-                Ok(file) => parsed.push((source.clone(), file)),
-                Err(problem) => problems.push(problem),
+            if let Some(file) = outline::parse(source, &mut problems) {
+                parsed.push((source.clone(), file));
             }
         }
         let Compiled {
             rules,
             groups,
             leaves,
-            origins,
+            leaf_places,
             places,
             literals,
             lists,
             problems: found,
             ..
-        } = compile(&parsed, lists);
+        } = compile(&parsed, Lists::new(shelf));
         problems.extend(found);
         for (name, text) in lists.texts() {
             for piece in [name, text] {
@@ -147,44 +156,31 @@ impl RuleSet {
                 digest.update(piece.as_bytes());
             }
         }
-        let mut gates = Vec::new();
-        for entries in &literals {
-            gates.push(if entries.is_empty() {
-                None
-            } else {
-                match Gate::new(entries) {
-                    Ok(gate) => Some(gate),
-                    Err(e) => {
-                        problems.push(Problem::without_place(format!(
-                            "the literals of the rules do not fit into one automaton: {e}"
-                        )));
-                        None
-                    }
-                }
-            });
-        }
-        let mut version = digest.finalize().to_hex().to_string();
-        version.truncate(12);
-        let mut set = RuleSet {
+        let gate = |entries: &Vec<_>| (!entries.is_empty()).then(|| Gate::new(entries));
+        let gates = literals.iter().map(gate).collect();
+        let plan = match problems.is_empty() {
+            true => Plan::new(&rules, &leaves),
+            false => Plan::default(),
+        };
+        let version = short(&digest.finalize());
+        let set = RuleSet {
             labels: places.iter().map(Place::label).collect(),
-            warnings: properties::warnings(&parsed, &rules, &lists),
-            expiring: properties::expiring(&parsed, &rules),
+            warnings: notice::warnings(&parsed, &rules, &lists),
+            expiring: notice::expiring(&parsed),
             lists: lists.info(),
-            files: lists.files,
             rules,
             groups,
             leaves,
-            origins,
+            leaf_places,
             places,
             gates,
+            plan,
             version,
         };
         if problems.is_empty() {
             problems = example::run(&set, &parsed);
         }
         if problems.is_empty() {
-            // The tests have run every rule once; messages run few of them.
-            set.leaves.iter_mut().for_each(Leaf::renew);
             return Ok(set);
         }
         // In the order of the files, from top to bottom.
@@ -214,22 +210,6 @@ impl RuleSet {
         Evaluation::new(self, &subject, day).hits()
     }
 
-    /// The same, with what each rule cost, by its number.
-    pub fn evaluate_measured(&self, envelope: &Envelope, mail: &Mail) -> (Vec<Hit>, Vec<Cost>) {
-        let subject = Subject::Transaction(envelope, mail);
-        let mut evaluation = Evaluation::new(self, &subject, self.today()).measured();
-        let hits = evaluation.hits();
-        let by_leaf = evaluation.into_costs();
-        let costs = self.rules.iter().map(|rule| {
-            let mut cost = Cost::default();
-            properties::leaves(&rule.condition, &mut |leaf| {
-                cost.add(by_leaf.get(leaf).copied().unwrap_or_default());
-            });
-            cost
-        });
-        (hits, costs.collect())
-    }
-
     /// What makes each rule hold, silent ones included: number of the rule and its findings.
     pub fn findings(&self, envelope: &Envelope, mail: &Mail) -> Vec<(usize, Vec<Finding>)> {
         let subject = Subject::Transaction(envelope, mail);
@@ -241,8 +221,7 @@ impl RuleSet {
 
     /// Today in UTC, when a rule expires at all.
     pub(super) fn today(&self) -> Option<Date> {
-        let expires = self.rules.iter().any(|r| r.expires.is_some());
-        expires.then(|| {
+        (!self.expiring.is_empty()).then(|| {
             jiff::Timestamp::now()
                 .to_zoned(jiff::tz::TimeZone::UTC)
                 .date()
@@ -253,17 +232,8 @@ impl RuleSet {
     /// groups and lists that nothing uses, empty lists. Each with its place.
     pub fn warnings(&self, day: Date) -> Vec<Problem> {
         let mut all = self.warnings.clone();
-        all.extend(properties::expiry_warnings(
-            &self.rules,
-            &self.expiring,
-            day,
-        ));
+        all.extend(notice::expiry(&self.rules, &self.expiring, day));
         all
-    }
-
-    /// The files that it was read from: rule files, then lists. Empty for rules that are compiled in.
-    pub fn files(&self) -> &[RuleFile] {
-        &self.files
     }
 
     /// The lists that rules look into, by name and by what their entries are taken for.
@@ -311,7 +281,8 @@ impl RuleSet {
         self.rules.iter().find(|r| &*r.id == id)
     }
 
-    /// Which rules these are: the first 12 hexadecimal digits of the BLAKE3 digest of their files.
+    /// Which rules these are: the first 12 hexadecimal digits of the BLAKE3 digest of their files, and of
+    /// what configuration changes about them.
     pub fn version(&self) -> &str {
         &self.version
     }
@@ -321,26 +292,9 @@ impl RuleSet {
     pub fn always_running(&self) -> Vec<&str> {
         self.rules
             .iter()
-            .filter(|rule| self.runs_always(&rule.condition))
+            .filter(|rule| self.cost(&rule.id) == Some(Cost::Long))
             .map(|rule| &*rule.id)
             .collect()
-    }
-
-    fn runs_always(&self, node: &Node) -> bool {
-        match node {
-            Node::All(nodes) | Node::Any(nodes) | Node::AtLeast(_, nodes) => {
-                nodes.iter().any(|n| self.runs_always(n))
-            }
-            Node::Not(inner) => self.runs_always(inner),
-            Node::Rule(_) | Node::Formula(_) => false,
-            Node::Leaf(number) => match self.leaves.get(*number) {
-                Some(Leaf::Texts(leaf)) => {
-                    let long = self.places.get(leaf.place).is_some_and(Place::is_long);
-                    long && !leaf.gated && !leaf.counts_only()
-                }
-                _ => false,
-            },
-        }
     }
 
     /// Drops rules and changes scores, as configuration asks. Silent rules and references stay whole:
@@ -353,8 +307,15 @@ impl RuleSet {
             Adjustment::Disable => rule.silent = true,
             Adjustment::Score(score) => rule.rescore(score),
         }
+        let adjusted = format!("{} {id} {change:?}", self.version);
+        self.version = short(&blake3::hash(adjusted.as_bytes()));
         true
     }
+}
+
+/// The first 12 hexadecimal digits of a digest.
+fn short(digest: &blake3::Hash) -> String {
+    digest.to_hex().chars().take(12).collect()
 }
 
 /// A change of one rule by configuration.

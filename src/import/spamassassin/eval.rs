@@ -14,22 +14,28 @@ pub(super) fn condition(call: &str) -> Option<String> {
         }
         "check_no_relays" => concat!(
             "all: [{ not: { sa_header: { name: X-Spam-Relays-Untrusted, matches: 'ip=' } } }, ",
-            "{ not: { sa_header: { name: X-Spam-Relays-Trusted, matches: 'ip=' } } }]"
+            "{ not: { sa_header: { name: X-Spam-Relays-Trusted, matches: 'ip=' } } }, ",
+            "{ not: { sa_header: { name: X-Spam-Relays-Unparseable, exists: true } } }]"
         )
         .to_owned(),
         "check_all_trusted" => concat!(
             "all: [{ sa_header: { name: X-Spam-Relays-Trusted, matches: 'ip=' } }, ",
-            "{ not: { sa_header: { name: X-Spam-Relays-Untrusted, matches: 'ip=' } } }]"
+            "{ not: { sa_header: { name: X-Spam-Relays-Untrusted, matches: 'ip=' } } }, ",
+            "{ not: { sa_header: { name: X-Spam-Relays-Unparseable, exists: true } } }]"
         )
         .to_owned(),
         "check_header_count_range" => {
             let [name, low, high] = arguments.as_slice() else {
                 return None;
             };
-            let valid = name.bytes().all(|b| b.is_ascii_graphic() && b != b'\'' && b != b':');
+            let valid = name
+                .bytes()
+                .all(|b| b.is_ascii_graphic() && b != b'\'' && b != b':');
             let (low, high) = (low.parse::<u64>().ok()?, high.parse::<u64>().ok()?);
             (valid && low <= high).then(|| {
-                format!("header: {{ name: '{name}', count: {{ at_least: {low}, at_most: {high} }} }}")
+                format!(
+                    "header: {{ name: '{name}', count: {{ at_least: {low}, at_most: {high} }} }}"
+                )
             })?
         }
         _ => return None,

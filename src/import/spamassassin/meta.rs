@@ -19,10 +19,7 @@ const SIGNS: &[&str] = &[
 ///
 /// # Errors
 /// Why it cannot be read.
-pub(super) fn tokens<'n>(
-    text: &str,
-    all: impl Fn() -> Vec<&'n str>,
-) -> Result<Vec<Token>, String> {
+pub(super) fn tokens<'n>(text: &str, all: impl Fn() -> Vec<&'n str>) -> Result<Vec<Token>, String> {
     let mut tokens = Vec::new();
     let mut rest = text.trim_start();
     while !rest.is_empty() {
@@ -51,7 +48,10 @@ pub(super) fn tokens<'n>(
                     sum(&mut tokens, glob.trim(), &all());
                 }
                 word => match word.parse::<f64>() {
-                    Ok(number) if number.is_finite() && word.starts_with(|c: char| c.is_ascii_digit() || c == '.') => {
+                    Ok(number)
+                        if number.is_finite()
+                            && word.starts_with(|c: char| c.is_ascii_digit() || c == '.') =>
+                    {
                         tokens.push(Token::Number(number));
                     }
                     _ if word.starts_with(|c: char| c.is_ascii_digit()) || word.contains('.') => {
@@ -101,7 +101,8 @@ fn fits(glob: &[u8], name: &[u8]) -> bool {
             },
         }
     }
-    glob.get(g..).is_some_and(|rest| rest.iter().all(|c| *c == b'*'))
+    glob.get(g..)
+        .is_some_and(|rest| rest.iter().all(|c| *c == b'*'))
 }
 
 /// The rules that it names.
@@ -206,7 +207,10 @@ mod tests {
     #[test]
     fn names_that_count_against() {
         let against = |text: &str| -> Vec<String> {
-            counted_against(&read(text)).into_iter().map(str::to_owned).collect()
+            counted_against(&read(text))
+                .into_iter()
+                .map(str::to_owned)
+                .collect()
         };
         assert_eq!(against("A && !B && !(C || !D)"), ["B", "C"]);
         assert_eq!(against("(A + B + C) > 1"), Vec::<String>::new());

@@ -24,7 +24,7 @@ mod yaml;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-pub use report::{Report, Reason};
+pub use report::{Reason, Report};
 
 use crate::config::{Problem, Problems};
 
@@ -108,9 +108,8 @@ pub fn import(paths: &[PathBuf]) -> Result<Import, Problems> {
 
 /// The configuration files of a folder, or the file itself.
 fn listed(path: &Path) -> Result<Vec<PathBuf>, Problem> {
-    let failed = |e: std::io::Error| {
-        Problem::without_place(format!("cannot read {}: {e}", path.display()))
-    };
+    let failed =
+        |e: std::io::Error| Problem::without_place(format!("cannot read {}: {e}", path.display()));
     if !path.is_dir() {
         return match path.is_file() {
             true => Ok(vec![path.to_path_buf()]),

@@ -386,13 +386,18 @@ impl Translator {
             }
             '1'..='9' => {
                 let mut digits = c.to_string();
-                while let Some(d) = self.peek(0).filter(|d| d.is_ascii_digit() && digits.len() < 3) {
+                while let Some(d) = self
+                    .peek(0)
+                    .filter(|d| d.is_ascii_digit() && digits.len() < 3)
+                {
                     digits.push(d);
                     self.at += 1;
                 }
                 let number: usize = digits.parse().unwrap_or(0);
                 if number > 9 && number > self.groups {
-                    let code = u32::from_str_radix(&digits, 8).ok().and_then(char::from_u32);
+                    let code = u32::from_str_radix(&digits, 8)
+                        .ok()
+                        .and_then(char::from_u32);
                     let code = code.ok_or(format!(r"it holds `\{digits}`"))?;
                     push_byte(&mut self.out, code, false);
                 } else {
@@ -460,7 +465,10 @@ impl Translator {
                     }
                     self.at += 1;
                 } else {
-                    while let Some(c) = self.peek(0).filter(|c| c.is_ascii_hexdigit() && digits.len() < 2) {
+                    while let Some(c) = self
+                        .peek(0)
+                        .filter(|c| c.is_ascii_hexdigit() && digits.len() < 2)
+                    {
                         digits.push(c);
                         self.at += 1;
                     }
@@ -483,7 +491,10 @@ impl Translator {
             }
             '0'..='7' => {
                 let mut digits = letter.to_string();
-                while let Some(c) = self.peek(0).filter(|c| ('0'..='7').contains(c) && digits.len() < 3) {
+                while let Some(c) = self
+                    .peek(0)
+                    .filter(|c| ('0'..='7').contains(c) && digits.len() < 3)
+                {
                     digits.push(c);
                     self.at += 1;
                 }
@@ -540,7 +551,8 @@ impl Translator {
                 Member::Nothing => {}
                 Member::One(low) => {
                     items += 1;
-                    let ranged = self.peek(0) == Some('-') && self.peek(1).is_some_and(|c| c != ']');
+                    let ranged =
+                        self.peek(0) == Some('-') && self.peek(1).is_some_and(|c| c != ']');
                     if !ranged {
                         push_byte(&mut self.out, low, true);
                         continue;
@@ -548,13 +560,19 @@ impl Translator {
                     let before = self.at;
                     self.at += 1;
                     let class = self.starts_with("[:");
-                    match if class { Member::Nothing } else { self.member()? } {
+                    match if class {
+                        Member::Nothing
+                    } else {
+                        self.member()?
+                    } {
                         Member::One(high) if low <= high => {
                             push_byte(&mut self.out, low, true);
                             self.out.push('-');
                             push_byte(&mut self.out, high, true);
                         }
-                        Member::One(_) => return Err("a range in a class runs backwards".to_owned()),
+                        Member::One(_) => {
+                            return Err("a range in a class runs backwards".to_owned());
+                        }
                         _ => {
                             // The minus is itself; what follows is read again.
                             push_byte(&mut self.out, low, true);
@@ -569,7 +587,8 @@ impl Translator {
             // Only characters beyond bytes were in it.
             let negated = self.out.ends_with('^');
             self.out.truncate(start);
-            self.out.push_str(if negated { r"[\s\S]" } else { r"[^\s\S]" });
+            self.out
+                .push_str(if negated { r"[\s\S]" } else { r"[^\s\S]" });
         } else {
             self.out.push(']');
         }

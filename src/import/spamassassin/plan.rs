@@ -183,7 +183,9 @@ fn account(
             Reason::Setting => *report.settings.entry(left.key.clone()).or_default() += 1,
             reason => {
                 let line = format!("{} {}", left.key, left.value);
-                report.lines.push((origin(left.place), line, reason.clone()));
+                report
+                    .lines
+                    .push((origin(left.place), line, reason.clone()));
             }
         }
     }
@@ -201,14 +203,22 @@ fn ids<'n>(
                 .bytes()
                 .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
     };
-    let mut taken: HashSet<String> = names.iter().filter(|n| fits(n)).map(|n| (*n).clone()).collect();
+    let mut taken: HashSet<String> = names
+        .iter()
+        .filter(|n| fits(n))
+        .map(|n| (*n).clone())
+        .collect();
     let mut ids = HashMap::new();
     let mut renamed = Vec::new();
     for name in names {
         let id = if fits(name) {
             name.clone()
         } else {
-            let upper: String = name.to_ascii_uppercase().chars().take(ID_BYTES - 6).collect();
+            let upper: String = name
+                .to_ascii_uppercase()
+                .chars()
+                .take(ID_BYTES - 6)
+                .collect();
             let mut id = upper.clone();
             let mut number = 2;
             while !taken.insert(id.clone()) {
@@ -248,14 +258,19 @@ fn condition(settings: &Settings, name: &str, test: &Test) -> Result<When, Reaso
 fn written(settings: &Settings, name: &str, pattern: &str) -> Result<Written, Reason> {
     let delimited = delimited::read(pattern).map_err(Reason::Syntax)?;
     if delimited.pattern.contains("%{") {
-        return Err(Reason::Pattern("it takes what another rule captured".into()));
+        return Err(Reason::Pattern(
+            "it takes what another rule captured".into(),
+        ));
     }
     let replaced = match settings.replaced.contains(name) {
         true => settings.tags.replaced(&delimited.pattern),
         false => delimited.pattern,
     };
     let mut written = pattern::translate(&replaced, &delimited.flags).map_err(Reason::Pattern)?;
-    if matches!(probe::probe(&written.pattern, written.backtracking), Fate::Refused(_)) {
+    if matches!(
+        probe::probe(&written.pattern, written.backtracking),
+        Fate::Refused(_)
+    ) {
         // Patterns that are too large for the linear engine may fit into the limits of the other one.
         written.backtracking = true;
     }
@@ -267,7 +282,10 @@ fn written(settings: &Settings, name: &str, pattern: &str) -> Result<Written, Re
 
 /// The condition, and whether it only asks for a text.
 fn asked(key: &'static str, name: Option<String>, written: Written) -> (When, bool) {
-    let always = matches!(probe::probe(&written.pattern, written.backtracking), Fate::Always);
+    let always = matches!(
+        probe::probe(&written.pattern, written.backtracking),
+        Fate::Always
+    );
     let when = When::Place {
         key,
         name,
@@ -296,10 +314,9 @@ fn header(settings: &Settings, name: &str, test: &HeaderTest) -> Result<When, Re
         return Ok(there);
     };
     let written = written(settings, name, pattern)?;
-    let by_default = test
-        .unset
-        .as_ref()
-        .is_some_and(|text| probe::matches(&written.pattern, written.backtracking, text));
+    // In Perl a field that is not there matches as an empty text.
+    let absent = test.unset.as_deref().unwrap_or_default();
+    let by_default = probe::matches(&written.pattern, written.backtracking, absent);
     let (mut when, _) = asked(key, field, written);
     if by_default {
         when = When::Any(vec![when, When::Not(Box::new(there))]);
@@ -319,7 +336,13 @@ fn in_order<'n>(formulas: &BTreeMap<&'n str, Vec<Token>>) -> Vec<&'n str> {
         .iter()
         .map(|(name, tokens)| {
             let names = meta::names(tokens);
-            (*name, names.into_iter().filter(|n| formulas.contains_key(n)).collect())
+            (
+                *name,
+                names
+                    .into_iter()
+                    .filter(|n| formulas.contains_key(n))
+                    .collect(),
+            )
         })
         .collect();
     loop {
@@ -356,7 +379,10 @@ fn formula<'n>(
     for operand in meta::names(tokens) {
         let missing = match fates.get(operand) {
             // SpamAssassin too counts these as 0.
-            None | Some(Err(Reason::ScoreZero | Reason::NotLocal | Reason::Circle | Reason::Syntax(_))) => {
+            None
+            | Some(Err(
+                Reason::ScoreZero | Reason::NotLocal | Reason::Circle | Reason::Syntax(_),
+            )) => {
                 zero.insert(operand);
                 false
             }

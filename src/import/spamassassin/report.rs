@@ -52,7 +52,11 @@ impl Reason {
             Reason::Function(name) => format!("`{name}`"),
             Reason::Needs(names) => format!("needs {}", shown(names)),
             Reason::Pattern(why) | Reason::Syntax(why) | Reason::Kind(why) => why.clone(),
-            Reason::ScoreZero | Reason::NotLocal | Reason::Version | Reason::Setting | Reason::Circle => String::new(),
+            Reason::ScoreZero
+            | Reason::NotLocal
+            | Reason::Version
+            | Reason::Setting
+            | Reason::Circle => String::new(),
         }
     }
 }
@@ -145,13 +149,20 @@ impl Report {
         let _ = writeln!(out, "{}.\n", self.summary());
         let mut headings: BTreeMap<&str, Vec<&Dropped>> = BTreeMap::new();
         for dropped in &self.dropped {
-            headings.entry(dropped.reason.heading()).or_default().push(dropped);
+            headings
+                .entry(dropped.reason.heading())
+                .or_default()
+                .push(dropped);
         }
         for (heading, rules) in headings {
             let _ = writeln!(out, "## {heading} ({})\n", rules.len());
             for dropped in rules {
                 let told = dropped.reason.told();
-                let told = if told.is_empty() { told } else { format!(": {}", plain(&told)) };
+                let told = if told.is_empty() {
+                    told
+                } else {
+                    format!(": {}", plain(&told))
+                };
                 let _ = writeln!(out, "- {} ({}){told}", dropped.rule, plain(&dropped.origin));
             }
             out.push('\n');
@@ -163,7 +174,12 @@ impl Report {
                 self.narrowed.len()
             );
             for narrowed in &self.narrowed {
-                let _ = writeln!(out, "- {}: without {}", narrowed.rule, shown(&narrowed.without));
+                let _ = writeln!(
+                    out,
+                    "- {}: without {}",
+                    narrowed.rule,
+                    shown(&narrowed.without)
+                );
             }
             out.push('\n');
         }
@@ -175,9 +191,19 @@ impl Report {
             out.push('\n');
         }
         if !self.lines.is_empty() {
-            let _ = writeln!(out, "## Lines that could not be read ({})\n", self.lines.len());
+            let _ = writeln!(
+                out,
+                "## Lines that could not be read ({})\n",
+                self.lines.len()
+            );
             for (origin, line, reason) in &self.lines {
-                let _ = writeln!(out, "- {}: `{}`: {}", plain(origin), plain(line), plain(&reason.told()));
+                let _ = writeln!(
+                    out,
+                    "- {}: `{}`: {}",
+                    plain(origin),
+                    plain(line),
+                    plain(&reason.told())
+                );
             }
             out.push('\n');
         }

@@ -30,7 +30,13 @@ pub(super) struct Settings {
 
 /// Settings without meaning for rules of mailweir: nothing is lost with them.
 const WITHOUT_MEANING: &[&str] = &[
-    "test", "reuse", "testrules", "describe", "enable_compat", "loadplugin", "tryplugin",
+    "test",
+    "reuse",
+    "testrules",
+    "describe",
+    "enable_compat",
+    "loadplugin",
+    "tryplugin",
 ];
 
 impl Settings {
@@ -102,12 +108,13 @@ impl Settings {
     }
 
     fn include(&mut self, from: &Path, place: Place, line: &Line, depth: usize) {
-        let path = from
-            .parent()
-            .unwrap_or(Path::new("."))
-            .join(&line.value);
+        let path = from.parent().unwrap_or(Path::new(".")).join(&line.value);
         if depth >= INCLUDES {
-            self.leave(place, line, Reason::Syntax("files include each other without end".into()));
+            self.leave(
+                place,
+                line,
+                Reason::Syntax("files include each other without end".into()),
+            );
             return;
         }
         match line::read(&path) {
@@ -159,8 +166,7 @@ impl Settings {
             }
             key if WITHOUT_MEANING.contains(&key) => {}
             "uri_detail" | "askdns" | "header_test" | "urirhsbl" | "urirhssub" | "uridnsbl"
-            | "uridnssub" | "urinsrhsbl" | "urinsrhssub" | "urifullnsrhsbl"
-            | "urifullnsrhssub" => {
+            | "uridnssub" | "urinsrhsbl" | "urinsrhssub" | "urifullnsrhsbl" | "urifullnsrhssub" => {
                 let why = format!("rules of the kind `{}` are not known here", line.key);
                 self.define(place, name, Test::Unknown(why));
             }
@@ -173,7 +179,11 @@ impl Settings {
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
             && name.len() <= 100;
         if !valid || rest.is_empty() {
-            self.leave(place, line, Reason::Syntax("not a rule: a name and a test".into()));
+            self.leave(
+                place,
+                line,
+                Reason::Syntax("not a rule: a name and a test".into()),
+            );
             return;
         }
         let eval = rest
@@ -263,7 +273,10 @@ mod tests {
             "body A /x/\nbody A /y/\nscore A 1 2 3 4\nscore A (0.5)\nif (version < 4)\nbody B /b/\nelse\nbody C /c/\nifplugin No::Such\nbody D /d/\nendif\nendif\ntflags C multiple maxhits=3 nice\n",
         );
         assert_eq!(settings.rules.keys().collect::<Vec<_>>(), ["A", "C"]);
-        assert_eq!(settings.rules["A"].1, Test::Text(TextPlace::Body, "/y/".into()));
+        assert_eq!(
+            settings.rules["A"].1,
+            Test::Text(TextPlace::Body, "/y/".into())
+        );
         assert_eq!((settings.points("A"), settings.points("C")), (1.5, -1.0));
         assert_eq!(settings.flag_value("C", "maxhits"), Some(3));
         assert!(settings.left.is_empty());
@@ -271,7 +284,9 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_kept_for_the_report() {
-        let settings = read("body\nscore A x\nendif\nif version >\ntrusted_networks 1\nendif\nrequire_version 3\nbody X /x/\n");
+        let settings = read(
+            "body\nscore A x\nendif\nif version >\ntrusted_networks 1\nendif\nrequire_version 3\nbody X /x/\n",
+        );
         assert_eq!(settings.left.len(), 5);
         assert!(settings.rules.is_empty());
     }

@@ -73,7 +73,12 @@ impl Tags {
     }
 
     /// Takes an instruction such as `<inter W1>` out of the pattern; what it names.
-    fn taken(&self, pattern: &mut String, word: &str, known: &HashMap<String, String>) -> Option<String> {
+    fn taken(
+        &self,
+        pattern: &mut String,
+        word: &str,
+        known: &HashMap<String, String>,
+    ) -> Option<String> {
         let opening = format!("{}{word}", self.start);
         let start = pattern.find(&opening)?;
         let behind = pattern.get(start + opening.len()..)?;
@@ -93,7 +98,9 @@ fn pieces(pattern: &str) -> Vec<&str> {
     while let Some(open) = rest.get(from..).and_then(|r| r.find('<')).map(|o| o + from) {
         let behind = rest.get(open + 1..).unwrap_or_default();
         match behind.find(['<', '>']) {
-            Some(length) if length > 0 && behind.get(length..).is_some_and(|r| r.starts_with('>')) => {
+            Some(length)
+                if length > 0 && behind.get(length..).is_some_and(|r| r.starts_with('>')) =>
+            {
                 let (before, tail) = rest.split_at(open);
                 let (name, tail) = tail.split_at(length + 2);
                 pieces.push(before);
@@ -121,7 +128,10 @@ mod tests {
         tags.inter.insert("W".into(), "\\W?".into());
         tags.post.insert("P".into(), "{1,2}".into());
         assert_eq!(tags.replaced("x<A>y"), "x[a\\xe4]y");
-        assert_eq!(tags.replaced("<inter W><post P>\\b<S><S>z<X>"), "\\b[^a]{1,2}\\W?[^a]{1,2}z<X>{1,2}");
+        assert_eq!(
+            tags.replaced("<inter W><post P>\\b<S><S>z<X>"),
+            "\\b[^a]{1,2}\\W?[^a]{1,2}z<X>{1,2}"
+        );
         assert_eq!(tags.replaced("(?<!a)b<c"), "(?<!a)b<c");
     }
 }

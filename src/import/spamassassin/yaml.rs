@@ -15,7 +15,10 @@ pub(super) fn file(settings: &Settings, rules: &[&Planned]) -> String {
         .and_then(|rule| settings.files.get(rule.place.file))
         .map(|path| path.display().to_string())
         .unwrap_or_default();
-    let mut out = format!("# Imported from {} by `mailweir rules import spamassassin`.\nversion: 1\nrules:\n", one_line(&source));
+    let mut out = format!(
+        "# Imported from {} by `mailweir rules import spamassassin`.\nversion: 1\nrules:\n",
+        one_line(&source)
+    );
     for rule in rules {
         write_rule(&mut out, rule);
     }
@@ -48,7 +51,12 @@ fn write_rule(out: &mut String, rule: &Planned) {
 
 fn when(when: &When) -> String {
     match when {
-        When::Place { key, name, pattern, backtracking } => {
+        When::Place {
+            key,
+            name,
+            pattern,
+            backtracking,
+        } => {
             let name = name
                 .as_deref()
                 .map(|n| format!("name: {}, ", quoted(n)))
@@ -66,7 +74,10 @@ fn when(when: &When) -> String {
         }
         When::Not(inner) => format!("not: {{ {} }}", self::when(inner)),
         When::Any(list) => {
-            let list: Vec<String> = list.iter().map(|w| format!("{{ {} }}", self::when(w))).collect();
+            let list: Vec<String> = list
+                .iter()
+                .map(|w| format!("{{ {} }}", self::when(w)))
+                .collect();
             format!("any: [{}]", list.join(", "))
         }
         When::Formula(formula) => format!("formula: {}", quoted(formula)),

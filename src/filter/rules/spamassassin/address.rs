@@ -90,7 +90,9 @@ fn one(text: &[u8]) -> Option<(Mailbox, &[u8])> {
                 .find_map(|at| separated(text, at));
             if let Some((comment, after)) = ends {
                 let address = text.get(inner..close).unwrap_or_default().trim_ascii_end();
-                let named = (phrase_end > start).then(|| text.get(start..phrase_end)).flatten();
+                let named = (phrase_end > start)
+                    .then(|| text.get(start..phrase_end))
+                    .flatten();
                 return Some((mailbox(Some(address), named, comment), after));
             }
         }
@@ -263,13 +265,16 @@ fn valid(address: &[u8]) -> bool {
 /// The address up to a second `@`.
 fn one_at(address: &[u8]) -> Vec<u8> {
     let second = memchr::memchr_iter(b'@', address).nth(1);
-    address.get(..second.unwrap_or(address.len())).unwrap_or_default().to_vec()
+    address
+        .get(..second.unwrap_or(address.len()))
+        .unwrap_or_default()
+        .to_vec()
 }
 
 fn mailbox(address: Option<&[u8]>, phrase: Option<&[u8]>, comment: Option<&[u8]>) -> Mailbox {
-    let mut address = address.map(without_comments).filter(|a| {
-        address_length(a) == Some(a.len()) && valid(a)
-    });
+    let mut address = address
+        .map(without_comments)
+        .filter(|a| address_length(a) == Some(a.len()) && valid(a));
     let mut name = phrase.map(unquoted);
     if let Some(written) = &name {
         let is_address = address.is_none()
@@ -278,7 +283,9 @@ fn mailbox(address: Option<&[u8]>, phrase: Option<&[u8]>, comment: Option<&[u8]>
             && memchr::memchr(b'@', written)
                 .and_then(|at| written.get(at + 1..))
                 .is_some_and(|host| {
-                    super::domain::is_well_formed(&String::from_utf8_lossy(host).to_ascii_lowercase())
+                    super::domain::is_well_formed(
+                        &String::from_utf8_lossy(host).to_ascii_lowercase(),
+                    )
                 });
         if is_address {
             address = name.take();
@@ -351,17 +358,29 @@ mod tests {
     #[test]
     fn names_addresses_and_comments() {
         for (value, expected) in [
-            (" Joe <joe@a.example>\n", vec![pair("joe@a.example", "Joe ")]),
-            (" \"a, \\\"b\\\"\" <x@y.example>, z@w.example (Zed)", vec![
-                pair("x@y.example", "a, \"b\" "),
-                pair("z@w.example", "Zed"),
-            ]),
-            (" joe@a.example <joe@a.example>", vec![pair("joe@a.example", "joe@a.example ")]),
+            (
+                " Joe <joe@a.example>\n",
+                vec![pair("joe@a.example", "Joe ")],
+            ),
+            (
+                " \"a, \\\"b\\\"\" <x@y.example>, z@w.example (Zed)",
+                vec![pair("x@y.example", "a, \"b\" "), pair("z@w.example", "Zed")],
+            ),
+            (
+                " joe@a.example <joe@a.example>",
+                vec![pair("joe@a.example", "joe@a.example ")],
+            ),
             (" undisclosed-recipients:;", vec![]),
-            (" friends: a@b.example, c@d.example;", vec![pair("a@b.example", ""), pair("c@d.example", "")]),
+            (
+                " friends: a@b.example, c@d.example;",
+                vec![pair("a@b.example", ""), pair("c@d.example", "")],
+            ),
             (" only a name", vec![pair("", "only a name")]),
             (" <>", vec![pair("", "")]),
-            (" =?utf-8?q?\"x?= foo@bar <a@b.example>", vec![pair("a@b.example", "")]),
+            (
+                " =?utf-8?q?\"x?= foo@bar <a@b.example>",
+                vec![pair("a@b.example", "")],
+            ),
         ] {
             assert_eq!(read(value), expected, "{value}");
         }

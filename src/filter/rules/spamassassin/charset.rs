@@ -51,7 +51,14 @@ fn utf16(bytes: &[u8]) -> &'static Encoding {
     if bytes.starts_with(b"\xfe\xff") {
         return UTF_16BE;
     }
-    let zeros = |odd: usize| bytes.iter().skip(odd).step_by(2).filter(|b| **b == 0).count();
+    let zeros = |odd: usize| {
+        bytes
+            .iter()
+            .skip(odd)
+            .step_by(2)
+            .filter(|b| **b == 0)
+            .count()
+    };
     match zeros(0) > zeros(1) {
         true => UTF_16BE,
         false => UTF_16LE,
@@ -67,7 +74,10 @@ fn strict(encoding: &'static Encoding, bytes: &[u8]) -> Option<String> {
 }
 
 fn windows(bytes: &[u8]) -> String {
-    WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned()
+    WINDOWS_1252
+        .decode_without_bom_handling(bytes)
+        .0
+        .into_owned()
 }
 
 fn ascii(bytes: &[u8]) -> String {

@@ -32,7 +32,8 @@ pub(super) fn is_well_formed(host: &str) -> bool {
 
 /// Whether the last label of `host` is a top-level domain, and not the only label.
 pub(super) fn is_under_known(host: &str) -> bool {
-    host.rsplit_once('.').is_some_and(|(_, last)| is_top_level(last))
+    host.rsplit_once('.')
+        .is_some_and(|(_, last)| is_top_level(last))
 }
 
 /// Whether that label is a top-level domain.
@@ -65,7 +66,13 @@ mod tests {
         for real in ["example.com", "a_b.example.co.uk", "x.ck", "EXAMPLE.ORG."] {
             assert!(is_real(real.trim_end_matches('.')), "{real}");
         }
-        for not in ["example", "example.nosuchtld", "a_b.com", "-a.com", "a..com"] {
+        for not in [
+            "example",
+            "example.nosuchtld",
+            "a_b.com",
+            "-a.com",
+            "a..com",
+        ] {
             assert!(!is_real(not), "{not}");
         }
         assert!(is_top_level("com") && is_top_level("MUSEUM") && !is_top_level("html"));

@@ -92,7 +92,10 @@ mod tests {
     fn references_count_whole_with_or_without_semicolon() {
         assert_eq!(decode("a &amp; b &lt c"), "a & b < c");
         assert_eq!(decode("&#65;&#x42 &eacute;&eacute"), "AB éé");
-        assert_eq!(decode("&copyright &nothing; & &# x"), "&copyright &nothing; & &# x");
+        assert_eq!(
+            decode("&copyright &nothing; & &# x"),
+            "&copyright &nothing; & &# x"
+        );
         assert_eq!(decode("&Omega;"), "\u{3a9}");
     }
 }

@@ -178,7 +178,9 @@ fn word(rest: &[u8]) -> Option<(String, Vec<u8>, &[u8])> {
         .iter()
         .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'*' | b'_' | b'-'))
         .count();
-    let (charset, after) = after.split_at_checked(length).filter(|(c, _)| !c.is_empty())?;
+    let (charset, after) = after
+        .split_at_checked(length)
+        .filter(|(c, _)| !c.is_empty())?;
     let [b'?', encoding, b'?', content @ ..] = after else {
         return None;
     };

@@ -25,9 +25,15 @@ enum Part {
     Address,
     Name,
     /// Host, of the address where `:addr` stands with it.
-    Host { address: bool },
-    Domain { address: bool },
-    Ip { reversed: bool },
+    Host {
+        address: bool,
+    },
+    Domain {
+        address: bool,
+    },
+    Ip {
+        reversed: bool,
+    },
 }
 
 /// Which of several fields.
@@ -86,7 +92,11 @@ impl FieldView {
 }
 
 /// The fields of that view as one text; `None` when there are none.
-pub(super) fn text(view: &FieldView, message: &Message<'_>, envelope: &Envelope) -> Option<Vec<u8>> {
+pub(super) fn text(
+    view: &FieldView,
+    message: &Message<'_>,
+    envelope: &Envelope,
+) -> Option<Vec<u8>> {
     let mut values = values(view, message, envelope);
     match view.pick {
         Pick::All => {}
@@ -125,11 +135,16 @@ fn values(view: &FieldView, message: &Message<'_>, envelope: &Envelope) -> Vec<V
             }
             vec![out]
         }
-        "MESSAGEID" => ["X-Message-Id", "Resent-Message-Id", "X-Original-Message-ID", "Message-Id"]
-            .iter()
-            .flat_map(|name| fields(name))
-            .filter(|v| !v.is_empty())
-            .collect(),
+        "MESSAGEID" => [
+            "X-Message-Id",
+            "Resent-Message-Id",
+            "X-Original-Message-ID",
+            "Message-Id",
+        ]
+        .iter()
+        .flat_map(|name| fields(name))
+        .filter(|v| !v.is_empty())
+        .collect(),
         name => match name.to_ascii_lowercase().as_str() {
             "envelopefrom" => envelope_from(message, envelope).into_iter().collect(),
             "x-spam-relays-untrusted" => vec![relays().untrusted.clone()],
@@ -137,14 +152,26 @@ fn values(view: &FieldView, message: &Message<'_>, envelope: &Envelope) -> Vec<V
             // Without networks of the site, what is trusted is internal.
             "x-spam-relays-external" => vec![relays().untrusted.clone()],
             "x-spam-relays-internal" => vec![relays().trusted.clone()],
+            // A field of our own: there when a Received field could not be read.
+            "x-spam-relays-unparseable" => match relays().unknown {
+                0 => Vec::new(),
+                n => vec![n.to_string().into_bytes()],
+            },
+            "all-external" | "all-untrusted" => {
+                vec![behind_received(message, raw, relays().trusted_fields)]
+            }
             "tocc" => {
                 let mut both = fields("To");
                 both.extend(fields("Cc"));
                 both
             }
             _ => {
-                let whole = raw || matches!(view.part, Part::Address | Part::Name)
-                    || matches!(view.part, Part::Host { address: true } | Part::Domain { address: true });
+                let whole = raw
+                    || matches!(view.part, Part::Address | Part::Name)
+                    || matches!(
+                        view.part,
+                        Part::Host { address: true } | Part::Domain { address: true }
+                    );
                 message
                     .named(name)
                     .map(|f| if whole { f.raw.clone() } else { line(f) })
@@ -152,6 +179,22 @@ fn values(view: &FieldView, message: &Message<'_>, envelope: &Envelope) -> Vec<V
             }
         },
     }
+}
+
+/// The fields from the Received field of that number (from 0) on.
+fn behind_received(message: &Message<'_>, raw: bool, number: usize) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut seen = 0;
+    for field in &message.fields {
+        seen += usize::from(field.is("Received"));
+        if seen <= number || out.len() > HEADER_BYTES {
+            continue;
+        }
+        out.extend_from_slice(&field.name);
+        out.extend_from_slice(b": ");
+        out.extend(if raw { field.unfolded() } else { line(field) });
+    }
+    out
 }
 
 fn line(field: &Field) -> Vec<u8> {
@@ -245,7 +288,9 @@ fn found_host(text: &str) -> Option<String> {
         let host = piece.trim_matches(['.', '-', '_']).to_ascii_lowercase();
         domain::is_real(&host).then_some(host)
     };
-    let behind = text.rsplit_once('@').and_then(|(_, rest)| rest.split(edge).next());
+    let behind = text
+        .rsplit_once('@')
+        .and_then(|(_, rest)| rest.split(edge).next());
     behind
         .and_then(real)
         .or_else(|| text.split(edge).find_map(real))
@@ -280,7 +325,9 @@ fn envelope_from(message: &Message<'_>, envelope: &Envelope) -> Option<Vec<u8>> 
     }
     let first_address = |name: &str| {
         let field = message.named(name).next()?;
-        address::mailboxes(&field.raw).into_iter().find_map(|m| m.address)
+        address::mailboxes(&field.raw)
+            .into_iter()
+            .find_map(|m| m.address)
     };
     let fetched = || {
         message
@@ -340,7 +387,10 @@ mod tests {
     fn modifiers_take_parts_of_values() {
         for (view, expected) in [
             ("From", "J\u{f6} <j@mail.example.co.uk>, k@y.example\n"),
-            ("From:raw", " =?utf-8?q?J=C3=B6?= <j@mail.example.co.uk>, k@y.example\n"),
+            (
+                "From:raw",
+                " =?utf-8?q?J=C3=B6?= <j@mail.example.co.uk>, k@y.example\n",
+            ),
             ("From:addr", "j@mail.example.co.uk\nk@y.example"),
             ("From:name", "J\u{f6}"),
             ("From:addr:domain", "example.co.uk\ny.example"),

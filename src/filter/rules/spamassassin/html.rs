@@ -262,7 +262,8 @@ mod tests {
 
     #[test]
     fn elements_leave_white_space_and_scripts_nothing() {
-        let page = render("<title>T</title><p>a <b>b</b> </p>c<br/> d<script>x</script><td>e&nbsp; f");
+        let page =
+            render("<title>T</title><p>a <b>b</b> </p>c<br/> d<script>x</script><td>e&nbsp; f");
         assert_eq!(page.text, "\n\nT\n\n\n\na b\n\nc\nd e f");
     }
 

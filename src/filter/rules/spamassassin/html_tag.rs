@@ -49,7 +49,10 @@ impl<'a> Pieces<'a> {
     }
 
     fn take(&mut self, length: usize) -> &'a str {
-        let (taken, rest) = self.text.split_at_checked(length).unwrap_or((self.text, ""));
+        let (taken, rest) = self
+            .text
+            .split_at_checked(length)
+            .unwrap_or((self.text, ""));
         self.text = rest;
         taken
     }
@@ -134,7 +137,10 @@ impl<'a> Pieces<'a> {
             attributes.push((attribute, value));
         }
         self.take(self.text.len() - rest.len() + 1);
-        self.literal = LITERAL.iter().copied().find(|(literal, _)| *literal == name);
+        self.literal = LITERAL
+            .iter()
+            .copied()
+            .find(|(literal, _)| *literal == name);
         Some(Piece::Start(name, attributes))
     }
 
@@ -248,7 +254,17 @@ mod tests {
     fn scripts_comments_and_titles() {
         assert_eq!(
             shape("<style>a<b</style><!-- x > y --><!x><title>&amp;</title>z"),
-            ["<style []>", "raw a<b", "</style>", "!", "!", "<title []>", "&amp;", "</title>", "z"]
+            [
+                "<style []>",
+                "raw a<b",
+                "</style>",
+                "!",
+                "!",
+                "<title []>",
+                "&amp;",
+                "</title>",
+                "z"
+            ]
         );
         assert_eq!(shape("<!-- never > ends"), ["!", " ends"]);
     }

@@ -97,7 +97,10 @@ pub(super) fn read(raw: &[u8]) -> Head<'_> {
         .map_or(whole, |w| w.strip_suffix(b"\r").unwrap_or(w));
     let last_line = memchr::memrchr(b'\n', last).map_or(0, |at| at + 1);
     let crlf = first_line(whole).ends_with(b"\r\n")
-        || whole.get(last_line..).unwrap_or_default().ends_with(b"\r\n");
+        || whole
+            .get(last_line..)
+            .unwrap_or_default()
+            .ends_with(b"\r\n");
     let mut fields = Vec::new();
     let mut open: Option<Vec<u8>> = None;
     let mut broken = 0;

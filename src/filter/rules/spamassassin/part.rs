@@ -69,9 +69,13 @@ pub(super) fn leaves(fields: &[Field], body: Vec<u8>) -> (Vec<Part>, Vec<Vec<Fie
     let root: Vec<Field> = fields
         .iter()
         .filter(|f| {
-            ["content-type", "content-transfer-encoding", "content-disposition"]
-                .iter()
-                .any(|n| f.is(n))
+            [
+                "content-type",
+                "content-transfer-encoding",
+                "content-disposition",
+            ]
+            .iter()
+            .any(|n| f.is(n))
         })
         .map(|f| Field {
             name: f.name.clone(),
@@ -100,9 +104,10 @@ pub(super) fn leaves(fields: &[Field], body: Vec<u8>) -> (Vec<Part>, Vec<Vec<Fie
 fn task(node: usize, fields: &[Field], body: Vec<u8>, depth: usize) -> Task {
     let declared = content_type(fields);
     let mut body = body;
-    let starts_with_boundary = declared.boundary.as_deref().is_some_and(|b| {
-        body.strip_prefix(b"--").is_some_and(|r| r.starts_with(b))
-    });
+    let starts_with_boundary = declared
+        .boundary
+        .as_deref()
+        .is_some_and(|b| body.strip_prefix(b"--").is_some_and(|r| r.starts_with(b)));
     let first = first_line(&body);
     if declared.kind.starts_with("multipart/")
         && first.len() < body.len()
@@ -132,7 +137,10 @@ fn delimiter(line: &[u8], boundary: &[u8]) -> Option<bool> {
 
 fn multipart(nodes: &mut Vec<Node>, queue: &mut VecDeque<Task>, task: Task, boundary: &[u8]) {
     let mut lines: Vec<&[u8]> = task.body.split_inclusive(|b| *b == b'\n').collect();
-    if let Some(first) = lines.iter().position(|l| delimiter(l, boundary) == Some(false)) {
+    if let Some(first) = lines
+        .iter()
+        .position(|l| delimiter(l, boundary) == Some(false))
+    {
         lines.drain(..=first);
     }
     let mut part = Growing::default();
@@ -246,7 +254,10 @@ impl Growing {
 
     fn content(&mut self, line: &[u8]) {
         let mut line = line;
-        while let Some((piece, rest)) = line.split_at_checked(LINE_BYTES).filter(|(_, r)| !r.is_empty()) {
+        while let Some((piece, rest)) = line
+            .split_at_checked(LINE_BYTES)
+            .filter(|(_, r)| !r.is_empty())
+        {
             self.body.extend_from_slice(piece);
             self.body.push(b'\n');
             line = rest;
@@ -360,10 +371,18 @@ fn read_content_type(field: &[u8]) -> ContentType {
         "" | "0" => ("text/plain; charset=us-ascii", true),
         given => (given, false),
     };
-    let kind: String = text.trim_start().split(';').next().unwrap_or_default().to_owned();
+    let kind: String = text
+        .trim_start()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .to_owned();
     let kind = match kind.split_once('/') {
         Some((main, sub)) => {
-            let sub = sub.split(['/', ' ', '\t', '\r', '\n']).next().unwrap_or_default();
+            let sub = sub
+                .split(['/', ' ', '\t', '\r', '\n'])
+                .next()
+                .unwrap_or_default();
             format!("{main}/{sub}")
         }
         None => kind,
@@ -373,7 +392,10 @@ fn read_content_type(field: &[u8]) -> ContentType {
     let other_text = kind
         .strip_prefix("text")
         .is_some_and(|r| !r.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'))
-        && !matches!(kind.as_str(), "text/x-vcard" | "text/calendar" | "text/html");
+        && !matches!(
+            kind.as_str(),
+            "text/x-vcard" | "text/calendar" | "text/html"
+        );
     if kind.is_empty() || other_text {
         kind = "text/plain".to_owned();
     }
@@ -431,7 +453,10 @@ fn disposition_name(field: &str) -> Option<String> {
     let value = field.get(at + 5..)?.trim_start();
     let value = value.strip_prefix('"').unwrap_or(value);
     let end = value.find(['"', ';']).unwrap_or(value.len());
-    value.get(..end).filter(|v| !v.is_empty()).map(str::to_owned)
+    value
+        .get(..end)
+        .filter(|v| !v.is_empty())
+        .map(str::to_owned)
 }
 
 #[cfg(test)]

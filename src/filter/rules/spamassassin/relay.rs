@@ -24,6 +24,10 @@ pub(super) struct Relays {
     /// The text of the hops from there on.
     pub(super) untrusted: Vec<u8>,
     envelope_from: Option<Vec<u8>>,
+    /// Fields that nobody can read.
+    pub(super) unknown: usize,
+    /// How many Received fields from the top are of trusted hops or before the first other one.
+    pub(super) trusted_fields: usize,
 }
 
 /// One hop.
@@ -56,27 +60,41 @@ impl Relays {
         let mut trusted: Vec<Hop> = Vec::new();
         let mut untrusted: Vec<Hop> = Vec::new();
         let mut in_trusted = true;
+        let (mut unknown, mut trusted_fields) = (0, 0);
+        let own = usize::from(envelope.client.addr.is_some());
+        let mut number = 0;
         let session = session_hop(envelope).map(|hop| Read::Hop(Box::new(hop)));
         // Some web mail services tell the first client in a field of its own.
-        let originating = ["X-Yahoo-Post-IP", "X-Originating-IP", "X-Apparently-From", "X-SenderIP"]
-            .iter()
-            .filter_map(|name| message.named(name).last())
-            .filter_map(|field| originating(&field.decoded()))
-            .map(|hop| Read::Hop(Box::new(hop)));
+        let originating = [
+            "X-Yahoo-Post-IP",
+            "X-Originating-IP",
+            "X-Apparently-From",
+            "X-SenderIP",
+        ]
+        .iter()
+        .filter_map(|name| message.named(name).last())
+        .filter_map(|field| originating(&field.decoded()))
+        .map(|hop| Read::Hop(Box::new(hop)));
         let received = message
             .named("Received")
             .take(HOPS)
             .map(|field| received(&field.decoded()));
         for read in session.into_iter().chain(received).chain(originating) {
+            number += 1;
             let hop = match read {
                 Read::Hop(hop) => hop,
                 Read::Fetched if in_trusted => {
                     trusted.clear();
                     continue;
                 }
-                Read::Fetched | Read::Local | Read::Unknown => continue,
+                Read::Fetched | Read::Local | Read::Unknown => {
+                    unknown += usize::from(matches!(read, Read::Unknown));
+                    trusted_fields += usize::from(in_trusted && number > own);
+                    continue;
+                }
             };
             in_trusted &= is_private(&hop.ip) || !hop.auth.is_empty();
+            trusted_fields += usize::from(in_trusted && number > own);
             match in_trusted {
                 true => trusted.push(*hop),
                 false => untrusted.push(*hop),
@@ -84,7 +102,11 @@ impl Relays {
         }
         let last = untrusted.first().or(trusted.last());
         Relays {
-            envelope_from: last.and_then(|h| h.envelope_from.clone()).map(String::into_bytes),
+            envelope_from: last
+                .and_then(|h| h.envelope_from.clone())
+                .map(String::into_bytes),
+            unknown,
+            trusted_fields,
             trusted: shown(&trusted, 1),
             untrusted: shown(&untrusted, 0),
         }
@@ -137,7 +159,9 @@ fn session_hop(envelope: &Envelope) -> Option<Hop> {
 /// Characters that would break the notation are replaced.
 fn clean(text: &str) -> String {
     let breaks = |c: char| c.is_ascii_whitespace() || "\0\u{b}#[]()<>|".contains(c);
-    text.chars().map(|c| if breaks(c) { '!' } else { c }).collect()
+    text.chars()
+        .map(|c| if breaks(c) { '!' } else { c })
+        .collect()
 }
 
 fn originating(value: &[u8]) -> Option<Hop> {
@@ -155,7 +179,10 @@ fn is_private(ip: &str) -> bool {
     match ip.parse::<IpAddr>() {
         Ok(IpAddr::V4(v4)) => {
             let [a, b, ..] = v4.octets();
-            matches!((a, b), (10 | 127, _) | (169, 254) | (172, 16..=31) | (192, 168) | (100, 64..=127))
+            matches!(
+                (a, b),
+                (10 | 127, _) | (169, 254) | (172, 16..=31) | (192, 168) | (100, 64..=127)
+            )
         }
         Ok(IpAddr::V6(v6)) => {
             let first = v6.segments()[0];
@@ -182,17 +209,47 @@ static MARKS: LazyLock<Option<Marks>> = LazyLock::new(|| {
     // HELO names hold more than host names may.
     let name = r"[-A-Za-z0-9.^+_&:=?!@%*$\\/]+";
     let auth = [
-        (" (AUTH: ", r"^from .*?(?:\]\)|\)\]) \(AUTH: (LOGIN|PLAIN|DIGEST-MD5|CRAM-MD5) \S+(?:, .*?)?\) by ", "$1"),
-        ("authenticated", r"^from .*?(?:\](?: \([^)]*\))?\)|\)\]) .*?\(.*?authenticated.*?\).*? by", "Sendmail"),
-        ("mail.gmx.", r"from \S* \((?:HELO|EHLO) \S*\) \[[0-9a-fA-F.:]+\] by (mail\.gmx\.(?:net|com)) \([^)]+\) with (ESMTP|SMTP)", "GMX ($2 / $1)"),
-        ("(Authenticated sender: ", r"\) \(Authenticated sender: \S+\) by \S+ \(Postfix\) with ", "Postfix"),
-        ("(Authenticated sender: ", r"\) \(Authenticated sender: \S+\) by \S+ \(([^)]+)\) with ", "Postfix ($1)"),
-        ("(account ", r"CommuniGate Pro (?:HTTP|SMTP|XIMSS|IMAP)", "Communigate"),
-        ("HTTP-DAV", r" with Microsoft Exchange Server HTTP-DAV\b", "HTTP-DAV"),
+        (
+            " (AUTH: ",
+            r"^from .*?(?:\]\)|\)\]) \(AUTH: (LOGIN|PLAIN|DIGEST-MD5|CRAM-MD5) \S+(?:, .*?)?\) by ",
+            "$1",
+        ),
+        (
+            "authenticated",
+            r"^from .*?(?:\](?: \([^)]*\))?\)|\)\]) .*?\(.*?authenticated.*?\).*? by",
+            "Sendmail",
+        ),
+        (
+            "mail.gmx.",
+            r"from \S* \((?:HELO|EHLO) \S*\) \[[0-9a-fA-F.:]+\] by (mail\.gmx\.(?:net|com)) \([^)]+\) with (ESMTP|SMTP)",
+            "GMX ($2 / $1)",
+        ),
+        (
+            "(Authenticated sender: ",
+            r"\) \(Authenticated sender: \S+\) by \S+ \(Postfix\) with ",
+            "Postfix",
+        ),
+        (
+            "(Authenticated sender: ",
+            r"\) \(Authenticated sender: \S+\) by \S+ \(([^)]+)\) with ",
+            "Postfix ($1)",
+        ),
+        (
+            "(account ",
+            r"CommuniGate Pro (?:HTTP|SMTP|XIMSS|IMAP)",
+            "Communigate",
+        ),
+        (
+            "HTTP-DAV",
+            r" with Microsoft Exchange Server HTTP-DAV\b",
+            "HTTP-DAV",
+        ),
         ("(via ", r"(?i) by .* \(via (HTTP.?)\)(?: |;|$)", "$1"),
     ];
     Some(Marks {
-        date: regex(r"[\s;]+(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?\d+ (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d+ \d+:\d+(?::\d+)? \S+$")?,
+        date: regex(
+            r"[\s;]+(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?\d+ (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d+ \d+:\d+(?::\d+)? \S+$",
+        )?,
         id: regex(r" id <?([^\s<>;]{3,})")?,
         helo: regex(&format!(
             r"\bhelo=({name})(?:[^-A-Za-z0-9.^+_&:=?!@%*$\\/]|$)|\b(?:HELO|EHLO) ({name})(?:[^-A-Za-z0-9.^+_&:=?!@%*$\\/]|$)"
@@ -205,7 +262,9 @@ static MARKS: LazyLock<Option<Marks>> = LazyLock::new(|| {
             .into_iter()
             .filter_map(|(holds, pattern, name)| Some((holds, regex(pattern)?, name)))
             .collect(),
-        address: regex(r"\[((?:IPv6:)?(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]+))\]")?,
+        address: regex(
+            r"\[((?:IPv6:)?(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]+))\]",
+        )?,
     })
 });
 
@@ -230,14 +289,19 @@ fn received(value: &[u8]) -> Read {
         }
     }
     let start = line.strip_prefix(b"(").unwrap_or(&line);
-    let from = start.get(..5).is_some_and(|f| f.eq_ignore_ascii_case(b"from "));
+    let from = start
+        .get(..5)
+        .is_some_and(|f| f.eq_ignore_ascii_case(b"from "));
     let holds = |text: &[u8], part: &str| memchr::memmem::find(text, part.as_bytes()).is_some();
     if !from || holds(&line, " with local for ") {
         return Read::Local;
     }
     if marks.no_hop.captures(&line).is_some_and(|c| {
         let word = c.get(1).map_or(&b""[..], |m| m.as_bytes());
-        !(word.starts_with(b"[") && word.iter().all(|b| b.is_ascii_digit() || b"[].".contains(b)))
+        !(word.starts_with(b"[")
+            && word
+                .iter()
+                .all(|b| b.is_ascii_digit() || b"[].".contains(b)))
     }) {
         return Read::Local;
     }
@@ -355,7 +419,11 @@ fn finish(hop: &mut Hop) {
         Some(prefix) if prefix.eq_ignore_ascii_case("IPv6:") => ip.get(5..).unwrap_or_default(),
         _ => ip,
     };
-    hop.ip = match ip.parse::<Ipv6Addr>().ok().and_then(|v6| v6.to_ipv4_mapped()) {
+    hop.ip = match ip
+        .parse::<Ipv6Addr>()
+        .ok()
+        .and_then(|v6| v6.to_ipv4_mapped())
+    {
         Some(v4) => v4.to_string(),
         None => clean(ip),
     };
@@ -424,9 +492,12 @@ mod tests {
             ),
             (
                 "from A.b.example (2603::1) by C.d.example (2603::2) with Microsoft SMTP Server (version=TLS1_2) id 15.20.1.1; Mon, 1 Jan 2024 00:00:00 +0000",
-                "2603::1  A.b.example C.d.example  ",
+                "2603::1 A.b.example A.b.example C.d.example 15.20.1.1 ",
             ),
-            ("from [192.0.2.4] by web.example via HTTP; Mon, 1 Jan 2024 00:00:00 +0000", "192.0.2.4   web.example  "),
+            (
+                "from [192.0.2.4] by web.example via HTTP; Mon, 1 Jan 2024 00:00:00 +0000",
+                "192.0.2.4   web.example  ",
+            ),
         ] {
             assert_eq!(hop(line).as_deref(), Some(expected), "{line}");
         }

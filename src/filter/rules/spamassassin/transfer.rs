@@ -11,7 +11,9 @@ pub(super) fn base64(data: &[u8]) -> Vec<u8> {
         if group.len() == 1 {
             break;
         }
-        let bits = group.iter().fold(0u32, |bits, d| bits << 6 | u32::from(d & 63))
+        let bits = group
+            .iter()
+            .fold(0u32, |bits, d| bits << 6 | u32::from(d & 63))
             << (6 * (4 - group.len()));
         let [_, a, b, c] = bits.to_be_bytes();
         out.extend([a, b, c].into_iter().take(group.len() - 1));

@@ -28,7 +28,8 @@ pub(super) fn forms(uri: &str) -> Vec<String> {
 
 /// Adds the other forms of one URI; gives the target when it redirects.
 fn of_one(uri: &str, forms: &mut Vec<String>) -> Option<String> {
-    let local = uri.starts_with(['#', '?', '&']) || (uri.starts_with('/') && !uri.starts_with("//"));
+    let local =
+        uri.starts_with(['#', '?', '&']) || (uri.starts_with('/') && !uri.starts_with("//"));
     if uri.len() <= 1 || local {
         return None;
     }
@@ -179,9 +180,9 @@ fn undisguised(uri: &str) -> String {
 
 fn has_escape(text: &str) -> bool {
     let bytes = text.as_bytes();
-    bytes.windows(3).any(|w| {
-        matches!(w, [b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
-    })
+    bytes.windows(3).any(
+        |w| matches!(w, [b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit()),
+    )
 }
 
 /// Escapes of printable characters undone, characters that need one escaped.
@@ -233,7 +234,9 @@ fn references(text: &str) -> String {
             Some(hex) => (hex, 16),
             None => (number, 10),
         };
-        let end = digits.find(|c: char| !c.is_digit(base)).unwrap_or(digits.len());
+        let end = digits
+            .find(|c: char| !c.is_digit(base))
+            .unwrap_or(digits.len());
         let code = digits
             .get(..end)
             .and_then(|d| u32::from_str_radix(d, base).ok());
@@ -275,7 +278,9 @@ fn redirection(rest: &str) -> Option<String> {
 fn address(host: &str) -> Option<String> {
     let pieces: Vec<&str> = host.split('.').collect();
     let number = |piece: &&str| {
-        let hex = piece.strip_prefix("0x").or_else(|| piece.strip_prefix("0X"));
+        let hex = piece
+            .strip_prefix("0x")
+            .or_else(|| piece.strip_prefix("0X"));
         match hex {
             Some(digits) => u64::from_str_radix(digits, 16).ok(),
             None if piece.is_empty() || !piece.bytes().all(|b| b.is_ascii_digit()) => None,
@@ -291,7 +296,13 @@ fn address(host: &str) -> Option<String> {
     match (numbers?.as_slice(), pieces.as_slice()) {
         // A zero is left out altogether.
         (four @ [_, _, _, _], _) => {
-            let octet = |n: &u64| if *n == 0 { String::new() } else { n.to_string() };
+            let octet = |n: &u64| {
+                if *n == 0 {
+                    String::new()
+                } else {
+                    n.to_string()
+                }
+            };
             Some(four.iter().map(octet).collect::<Vec<_>>().join("."))
         }
         ([one], [piece]) => {
@@ -309,7 +320,10 @@ fn address(host: &str) -> Option<String> {
 /// Whether the URI leads to a host that exists in name: what SpamAssassin demands of URIs found in text.
 pub(super) fn leads_to_host(uri: &str) -> bool {
     let uri = uri.to_ascii_lowercase();
-    if ["javascript:", "cid:", "file:"].iter().any(|s| uri.starts_with(s)) {
+    if ["javascript:", "cid:", "file:"]
+        .iter()
+        .any(|s| uri.starts_with(s))
+    {
         return false;
     }
     let host = match uri.strip_prefix("mailto:") {
@@ -383,9 +397,10 @@ pub(super) fn target(base: &str, uri: &str) -> String {
         (_, Some(server)) => {
             for (prefix, scheme) in [("www", "http:"), ("ftp", "ftp:")] {
                 let named = starts_with(server, prefix)
-                    && server
-                        .get(3..)
-                        .is_some_and(|r| r.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with('.'));
+                    && server.get(3..).is_some_and(|r| {
+                        r.trim_start_matches(|c: char| c.is_ascii_digit())
+                            .starts_with('.')
+                    });
                 if named {
                     out.push_str(scheme);
                 }
@@ -533,7 +548,11 @@ mod tests {
             ("http://h.example/a/", "../b", "http://h.example/b"),
             ("http://h.example/a/b", "c?q#f", "http://h.example/a/c?q#f"),
             ("http://h.example", "c", "http://h.example/c"),
-            ("http://h.example/a/", "//www.o.example/x", "http://www.o.example/x"),
+            (
+                "http://h.example/a/",
+                "//www.o.example/x",
+                "http://www.o.example/x",
+            ),
             ("", "http://h.example/a/../b/./c", "http://h.example/b/c"),
             ("", "HTTP://h.example", "HTTP://h.example"),
         ] {

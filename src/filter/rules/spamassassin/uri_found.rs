@@ -52,7 +52,17 @@ fn starts(bytes: &[u8], at: usize) -> bool {
             is_word(before) != here
                 || matches!(
                     before,
-                    b'>' | b'<' | b'"' | b'\'' | b'`' | b',' | b'{' | b'[' | b'(' | b'|' | 0x1b | 0xa0
+                    b'>' | b'<'
+                        | b'"'
+                        | b'\''
+                        | b'`'
+                        | b','
+                        | b'{'
+                        | b'['
+                        | b'('
+                        | b'|'
+                        | 0x1b
+                        | 0xa0
                 )
                 || before.is_ascii_whitespace()
                 || before == 0x0b
@@ -158,7 +168,10 @@ fn bare(rest: &[u8]) -> Option<(usize, usize)> {
     // The host ends with a top-level domain; what is tried is the longest first.
     while let Some(dot) = memchr::memrchr(b'.', rest.get(..end)?) {
         let label = rest.get(dot + 1..run)?;
-        let length = label.iter().take_while(|b| **b != b'.' && **b != b'_').count();
+        let length = label
+            .iter()
+            .take_while(|b| **b != b'.' && **b != b'_')
+            .count();
         let label = label.get(..length)?;
         if dot > 0
             && std::str::from_utf8(label).is_ok_and(domain::is_top_level)
@@ -237,7 +250,11 @@ fn completed(raw: &str, kind: Kind) -> Option<String> {
         format!("ftp://{raw}")
     } else if known_prefix(raw.as_bytes()).is_some() {
         format!("http://{raw}")
-    } else if raw.find('/').zip(raw.rfind('@')).is_some_and(|(s, a)| s + 1 < a) {
+    } else if raw
+        .find('/')
+        .zip(raw.rfind('@'))
+        .is_some_and(|(s, a)| s + 1 < a)
+    {
         format!("http://{raw}")
     } else if let Some((_, domain)) = raw.split_once('@') {
         if !domain.get(1..).is_some_and(|d| d.contains('.')) || raw.contains("&nbsp;") {
@@ -278,9 +295,15 @@ mod tests {
             ("(http://a.example/x)", &["http://a.example/x"]),
             ("www.example.com.", &["http://www.example.com"]),
             ("go to example.com/path now", &["http://example.com/path"]),
-            ("mail joe@example.com, ann@example.org;", &["mailto:joe@example.com", "mailto:ann@example.org"]),
+            (
+                "mail joe@example.com, ann@example.org;",
+                &["mailto:joe@example.com", "mailto:ann@example.org"],
+            ),
             ("file name.html and end.Then word", &[]),
-            ("host example.com:8080 and x.y.zz.", &["http://example.com:8080"]),
+            (
+                "host example.com:8080 and x.y.zz.",
+                &["http://example.com:8080"],
+            ),
             ("vi@gra foo@bar", &[]),
             ("ftp.example.com/pub", &["ftp://ftp.example.com/pub"]),
         ] {

@@ -1,0 +1,265 @@
+//! `mailweir explain`: why a message got its verdict, down to the line of the rule file.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use serde::Serialize;
+
+use super::examination::{EnvelopeArgs, Examined, JsonResult};
+use super::printable::{printable, visible};
+use super::{ConfigArgs, logging, told};
+use crate::filter::rules::{RuleSet, Step};
+use crate::filter::{Hit, Outcome};
+use crate::mail::corpus::Corpus;
+use crate::metrics::Metrics;
+use crate::server::Engine;
+use crate::verdict::DecidedBy;
+
+/// Say why messages get their verdicts: filters, hits, what matched, where, by which line of which file.
+///
+/// The configured chain runs as it does for `scan`. With --rule, the conditions of one rule are shown with how
+/// each came out, which also tells why it did not hit. Exit codes: 0 done; 1 a message could not be read, the
+/// configuration has problems, or there is no such rule; 2 the command line is wrong.
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    envelope: EnvelopeArgs,
+    /// Show every condition of this rule, and how it came out; may be repeated.
+    #[arg(long, value_name = "ID")]
+    rule: Vec<String>,
+    /// Print one JSON object a message.
+    #[arg(long)]
+    json: bool,
+    /// Messages, folders of them, Maildirs or mboxes.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+/// Longest text from a message in a line, characters.
+const SHOWN: usize = 160;
+
+pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
+    let Some(config) = told(args.config.load()) else {
+        return Ok(ExitCode::FAILURE);
+    };
+    logging::start(config.log());
+    let runtime = super::runtime()?;
+    runtime.block_on(async {
+        let metrics = Arc::new(Metrics::new()?);
+        let Some(engine) = told(Engine::build(&config, &metrics)) else {
+            return Ok(ExitCode::FAILURE);
+        };
+        for id in &args.rule {
+            if engine.rules().and_then(|set| set.rule(id)).is_none() {
+                bail!("there is no rule {} in the chain", printable(id, SHOWN));
+            }
+        }
+        for path in &args.files {
+            for sample in Corpus::new(path) {
+                let sample = sample.context("cannot read a message")?;
+                let examined = Examined::new(&engine, &args.envelope, sample).await;
+                explain(args, engine.rules().map(Arc::as_ref), &examined)?;
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+#[derive(Serialize)]
+struct JsonExplained<'a> {
+    #[serde(flatten)]
+    result: JsonResult<'a>,
+    /// For each hit of a rule: where it stands, what it means, what matched.
+    rules: Vec<JsonRule<'a>>,
+    /// For each rule that was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    asked: Vec<JsonAsked<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonRule<'a> {
+    rule: &'a str,
+    description: &'a str,
+    origin: &'a str,
+    matches: Vec<Step>,
+}
+
+#[derive(Serialize)]
+struct JsonAsked<'a> {
+    rule: &'a str,
+    hits: bool,
+    steps: Vec<Step>,
+}
+
+fn explain(args: &ExplainArgs, set: Option<&RuleSet>, examined: &Examined) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    let asked = |id| {
+        let scan = &examined.scan;
+        set.and_then(|set| set.explain(&scan.envelope, &scan.mail, id))
+            .unwrap_or_default()
+    };
+    if args.json {
+        let of_rules = examined
+            .verdict
+            .hits()
+            .filter(|(filter, _)| *filter == "rules");
+        let rules = of_rules
+            .filter_map(|(_, hit)| set?.rule(&hit.rule))
+            .map(|rule| JsonRule {
+                rule: rule.id(),
+                description: rule.description(),
+                origin: rule.origin(),
+                matches: matches(asked(rule.id())),
+            });
+        let json = JsonExplained {
+            result: examined.json(),
+            rules: rules.collect(),
+            asked: args
+                .rule
+                .iter()
+                .map(|id| {
+                    let steps = asked(id);
+                    JsonAsked {
+                        rule: id,
+                        hits: steps.first().is_some_and(|s| s.holds),
+                        steps,
+                    }
+                })
+                .collect(),
+        };
+        writeln!(out, "{}", serde_json::to_string(&json)?)?;
+        return Ok(());
+    }
+    if !args.rule.is_empty() {
+        writeln!(out, "{}", printable(&examined.path, SHOWN))?;
+        for id in &args.rule {
+            tree(&mut out, id, &asked(id))?;
+        }
+        return Ok(());
+    }
+    let verdict = &examined.verdict;
+    writeln!(
+        out,
+        "{}: {}, score {:.2}, {}",
+        printable(&examined.path, SHOWN),
+        verdict.action,
+        verdict.score,
+        decided(&verdict.decided_by)
+    )?;
+    for report in &verdict.reports {
+        let score: f64 = report.outcome.hits().iter().map(|h| h.score).sum();
+        let what = match &report.outcome {
+            Outcome::Checked(hits) => format!("checked, {} hits, {score:.2} points", hits.len()),
+            Outcome::Skipped(why) => format!("skipped: {why}"),
+            Outcome::Unscanned { reason, detail, .. } => {
+                format!("NOT CHECKED ({reason}): {}", printable(detail, SHOWN))
+            }
+        };
+        writeln!(out, "\n  {}: {what}", report.filter)?;
+        for hit in report.outcome.hits() {
+            let rule = set.and_then(|set| set.rule(&hit.rule));
+            let rule = rule.filter(|_| report.filter == "rules");
+            headline(&mut out, hit, rule.map(|r| r.description()))?;
+            match rule {
+                Some(rule) => {
+                    writeln!(out, "             {}", printable(rule.origin(), SHOWN))?;
+                    for step in matches(asked(rule.id())) {
+                        matched(&mut out, &step)?;
+                    }
+                }
+                None if !hit.evidence.is_empty() => {
+                    writeln!(out, "             {}", printable(&hit.evidence, SHOWN * 2))?;
+                }
+                None => {}
+            }
+        }
+    }
+    writeln!(out)?;
+    Ok(())
+}
+
+fn headline(out: &mut impl Write, hit: &Hit, description: Option<&str>) -> std::io::Result<()> {
+    let decisive = hit
+        .decisive
+        .map_or(String::new(), |a| format!(", decides: {a}"));
+    let description =
+        description.map_or(String::new(), |d| format!("  {}", printable(d, SHOWN * 2)));
+    writeln!(
+        out,
+        "    {:>7.2}  {}{decisive}{description}",
+        hit.score, hit.rule
+    )
+}
+
+fn matched(out: &mut impl Write, step: &Step) -> std::io::Result<()> {
+    let origin = step.origin.as_deref().unwrap_or_default();
+    // The file is that of the rule, or of one that it refers to; the line tells them apart.
+    let evidence = step.evidence.as_deref().unwrap_or_default();
+    writeln!(
+        out,
+        "               {}  ({})",
+        printable(evidence, SHOWN),
+        printable(origin, SHOWN)
+    )
+}
+
+/// The questions that hold and show something, conditions below a `not` left out.
+fn matches(steps: Vec<Step>) -> Vec<Step> {
+    let mut negated: Option<usize> = None;
+    let mut found: Vec<Step> = Vec::new();
+    for step in steps {
+        if negated.is_some_and(|depth| step.depth > depth) {
+            continue;
+        }
+        negated = (step.what == "not" && step.evidence.is_none()).then_some(step.depth);
+        if step.holds && step.evidence.is_some() && step.origin.is_some() {
+            found.push(step);
+        }
+    }
+    found
+}
+
+/// The conditions of a rule as a tree.
+fn tree(out: &mut impl Write, id: &str, steps: &[Step]) -> std::io::Result<()> {
+    let hits = steps.first().is_some_and(|s| s.holds);
+    writeln!(out, "  {id} {}", if hits { "hits" } else { "does not hit" })?;
+    for step in steps {
+        let mark = if step.holds { "yes" } else { "no" };
+        write!(
+            out,
+            "    {mark:<3}  {:indent$}",
+            "",
+            indent = step.depth * 2
+        )?;
+        match (&step.line, &step.evidence) {
+            (Some(line), evidence) => {
+                write!(out, "{}", visible(line, SHOWN))?;
+                if let Some(evidence) = evidence {
+                    write!(out, "  -> {}", printable(evidence, SHOWN))?;
+                }
+                let origin = step.origin.as_deref().unwrap_or_default();
+                writeln!(out, "  ({})", printable(origin, SHOWN))?;
+            }
+            (None, _) => writeln!(out, "{}", step.what)?,
+        }
+    }
+    Ok(())
+}
+
+fn decided(by: &DecidedBy) -> String {
+    match by {
+        DecidedBy::Nothing => "below every threshold".to_owned(),
+        DecidedBy::Score(threshold) => format!("at or above {threshold}"),
+        DecidedBy::Hit { filter, rule } => format!("decided by {filter} {rule}"),
+        DecidedBy::Failure { filter, reason } => {
+            format!("because {filter} could not check it ({reason})")
+        }
+        other => format!("{other:?}").to_lowercase(),
+    }
+}

@@ -1,0 +1,71 @@
+//! What is wrong with the values of a section, collected as they are checked, so that all of it is shown at
+//! once.
+
+use std::fmt::Display;
+
+use serde_saphyr::Spanned;
+
+use super::{Problem, Problems, Source, span_of};
+
+/// Problems found so far in one file.
+#[derive(Debug)]
+pub struct Findings<'a> {
+    source: &'a Source,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Findings<'a> {
+    /// None yet.
+    pub fn new(source: &'a Source) -> Findings<'a> {
+        Findings {
+            source,
+            problems: Vec::new(),
+        }
+    }
+
+    /// Something is wrong with a value.
+    pub fn wrong<T>(&mut self, at: &Spanned<T>, message: impl Into<String>) {
+        let problem = Problem::at(self.source, span_of(at), message);
+        self.problems.push(problem);
+    }
+
+    /// The same, with what to do about it.
+    pub fn wrong_with_help<T>(
+        &mut self,
+        at: &Spanned<T>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        let problem = Problem::at(self.source, span_of(at), message).help(help);
+        self.problems.push(problem);
+    }
+
+    /// A number must lie in `least..=most`; `unit` says of what.
+    pub fn within<T: Copy + PartialOrd + Display>(
+        &mut self,
+        value: &Spanned<T>,
+        least: T,
+        most: T,
+        unit: &str,
+    ) {
+        if value.value < least || value.value > most {
+            self.wrong(value, format!("must be {least} to {most} {unit}"));
+        }
+    }
+
+    /// Problems that were found elsewhere.
+    pub fn extend(&mut self, problems: impl IntoIterator<Item = Problem>) {
+        self.problems.extend(problems);
+    }
+
+    /// `checked`, if nothing is wrong.
+    ///
+    /// # Errors
+    /// Everything that was found.
+    pub fn finish<T>(self, checked: T) -> Result<T, Problems> {
+        match self.problems.is_empty() {
+            true => Ok(checked),
+            false => Err(Problems(self.problems)),
+        }
+    }
+}

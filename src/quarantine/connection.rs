@@ -1,0 +1,210 @@
+//! The connection to the mail server that takes released messages: TCP, TLS (RFC 3207, RFC 8314), login
+//! (RFC 4954). What goes wrong here goes wrong before anything is sent.
+
+use std::future::Future;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use lettre::transport::smtp::Error;
+use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+use lettre::transport::smtp::client::{
+    AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters,
+};
+use lettre::transport::smtp::extension::ClientId;
+
+use super::QuarantineError;
+use super::options::{ReleaseOptions, Tls, server};
+
+/// Longest password, bytes.
+const PASSWORD_BYTES: usize = 1024;
+
+/// A connection past EHLO, encrypted and logged in as the options ask for.
+///
+/// # Errors
+/// [`QuarantineError::NotSent`].
+pub(super) async fn open(options: &ReleaseOptions) -> Result<AsyncSmtpConnection, QuarantineError> {
+    let refused = |why: String| QuarantineError::NotSent(why);
+    let address = options.smtp.value.as_str();
+    let (host, port) =
+        server(address).ok_or_else(|| refused(format!("{address:?} is not host:port")))?;
+    let own = match &options.helo {
+        Some(helo) => ClientId::Domain(helo.value.clone()),
+        None => own_name().unwrap_or_default(),
+    };
+    let login = login(options)?;
+    let timeout = options.timeout.value.0;
+    let tls = options.tls.value;
+    let parameters = parameters(host, options)?;
+    let at_once = parameters.clone().filter(|_| tls == Tls::Implicit);
+    let connect =
+        AsyncSmtpConnection::connect_tokio1((host, port), Some(timeout), &own, at_once, None);
+    // Connection, greeting and EHLO.
+    let mut connection = within(timeout * 3, connect)
+        .await
+        .map_err(|e| not_sent(&format!("cannot reach {address}"), &e))?;
+    if let Some(parameters) = parameters.filter(|_| tls != Tls::Implicit) {
+        if connection.can_starttls() {
+            within(timeout * 3, connection.starttls(parameters, &own))
+                .await
+                .map_err(|e| not_sent("STARTTLS", &e))?;
+        } else if tls == Tls::Required {
+            let _ = within(timeout, connection.quit()).await;
+            return Err(refused(format!(
+                "{address} does not offer STARTTLS, and quarantine.release.tls is `required`"
+            )));
+        }
+    }
+    if let Some(login) = login {
+        let mechanisms = [Mechanism::Plain, Mechanism::Login];
+        within(timeout * 3, connection.auth(&mechanisms, &login))
+            .await
+            .map_err(|e| not_sent("login", &e))?;
+    }
+    Ok(connection)
+}
+
+/// How to encrypt; `None` for not at all.
+fn parameters(
+    host: &str,
+    options: &ReleaseOptions,
+) -> Result<Option<TlsParameters>, QuarantineError> {
+    let mut builder = TlsParameters::builder(host.to_owned());
+    match options.tls.value {
+        Tls::None => return Ok(None),
+        // Who could stand in between could as well hide that encryption is offered.
+        Tls::Opportunistic => builder = builder.dangerous_accept_invalid_certs(true),
+        Tls::Required | Tls::Implicit => {}
+    }
+    let broken = |why: String| QuarantineError::NotSent(why);
+    if let Some(file) = &options.ca_file {
+        let shown = file.value.display();
+        let pem = std::fs::read(&file.value)
+            .map_err(|e| broken(format!("cannot read the certificates in {shown}: {e}")))?;
+        let certificates = Certificate::from_pem(&pem)
+            .map_err(|e| broken(format!("no certificates in PEM form in {shown}: {e}")))?;
+        builder = builder
+            .certificate_store(CertificateStore::None)
+            .add_root_certificate(certificates);
+    }
+    let built = builder.build();
+    built
+        .map(Some)
+        .map_err(|e| not_sent("TLS", &Failure::Smtp(e)))
+}
+
+/// User and password, if there are any.
+fn login(options: &ReleaseOptions) -> Result<Option<Credentials>, QuarantineError> {
+    match (&options.user, &options.password_file) {
+        (Some(user), Some(file)) => {
+            let password = password(&file.value).map_err(QuarantineError::NotSent)?;
+            Ok(Some(Credentials::new(user.value.clone(), password)))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The one line of a file that others may not read.
+fn password(file: &Path) -> Result<String, String> {
+    let shown = file.display();
+    let unread = |e| format!("cannot read the password in {shown}: {e}");
+    let mode = std::fs::metadata(file)
+        .map_err(unread)?
+        .permissions()
+        .mode();
+    if mode & 0o007 != 0 {
+        return Err(format!(
+            "everybody can read the password in {shown}: take that away with chmod o= {shown}"
+        ));
+    }
+    let text = std::fs::read_to_string(file).map_err(unread)?;
+    let password = text.strip_suffix('\n').unwrap_or(&text);
+    let password = password.strip_suffix('\r').unwrap_or(password);
+    if password.is_empty() || password.len() > PASSWORD_BYTES || password.contains(char::is_control)
+    {
+        return Err(format!("{shown} does not hold one line with a password"));
+    }
+    Ok(password.to_owned())
+}
+
+/// What went wrong with one exchange.
+pub(super) enum Failure {
+    Smtp(Error),
+    Timeout(Duration),
+}
+
+impl Failure {
+    /// What the server says is not to be trusted with a terminal.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Failure::Smtp(e) => {
+                let mut text = e.to_string();
+                let mut source = std::error::Error::source(e);
+                while let Some(cause) = source {
+                    let cause_text = cause.to_string();
+                    if !text.contains(&cause_text) {
+                        text.push_str(": ");
+                        text.push_str(&cause_text);
+                    }
+                    source = cause.source();
+                }
+                let short: String = text.chars().take(500).collect();
+                short.escape_debug().to_string()
+            }
+            Failure::Timeout(after) => format!("no answer within {after:?}"),
+        }
+    }
+}
+
+/// Waits for one exchange, but not longer than that.
+pub(super) async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Failure> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(result) => result.map_err(Failure::Smtp),
+        Err(_) => Err(Failure::Timeout(limit)),
+    }
+}
+
+/// Nothing was delivered.
+pub(super) fn not_sent(what: &str, failure: &Failure) -> QuarantineError {
+    QuarantineError::NotSent(format!("{what}: {}", failure.text()))
+}
+
+fn own_name() -> Option<ClientId> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    let name = name.trim();
+    server(&format!("{name}:25"))?;
+    Some(ClientId::Domain(name.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_one_line_that_others_cannot_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("password");
+        let read = |text: &str, mode: u32| {
+            std::fs::write(&file, text).unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+            password(&file)
+        };
+        assert_eq!(read("s3 cret\n", 0o600).as_deref(), Ok("s3 cret"));
+        assert_eq!(read("s3cret\r\n", 0o640).as_deref(), Ok("s3cret"));
+        assert!(read("s3cret", 0o644).unwrap_err().contains("chmod o="));
+        for bad in ["", "\n", "a\nb\n", "a\0b"] {
+            assert!(
+                read(bad, 0o600).unwrap_err().contains("one line"),
+                "{bad:?}"
+            );
+        }
+        assert!(
+            password(&dir.path().join("absent"))
+                .unwrap_err()
+                .contains("cannot read")
+        );
+    }
+}

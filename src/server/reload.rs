@@ -1,0 +1,211 @@
+//! Reloading: a new engine beside the old, whole or not at all.
+//!
+//! In: SIGHUP, and the files that configuration, rules and model are made of, looked at every
+//! [`Config::watch`]. Out: a new engine in [`Services::engine`], or the old one, with log and metrics
+//! saying why. Promises:
+//!
+//! - A configuration with any problem is not taken, nor is one whose files changed while they were read.
+//! - Files that changed are read when they have stood still from one look to the next, so a file that is
+//!   being written, or several that are being copied, are not read half way.
+//! - A set that was refused is not tried again before a file changes or SIGHUP comes.
+//! - Everything is built off the async threads; transactions keep the engine that they began with.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use super::engine::Engine;
+use super::services::Services;
+use super::watch::Fingerprint;
+use crate::config::{Config, Problem, Problems};
+
+/// How often a set is read again when its files change under way.
+const ATTEMPTS: usize = 3;
+
+/// Reads the configuration as the daemon was told to.
+pub type Load = Arc<dyn Fn() -> Result<Config, Problems> + Send + Sync>;
+
+/// Keeps the engine of the daemon up to date.
+pub struct Reloader {
+    load: Load,
+    services: Arc<Services>,
+    /// The files of the configuration that was read last.
+    files: Vec<PathBuf>,
+    /// Their state when it was read.
+    read: Fingerprint,
+    watch: Option<Duration>,
+}
+
+/// A build, with the files that it was made from and their state at the time.
+struct Built {
+    engine: Result<Engine, Problems>,
+    files: Vec<PathBuf>,
+    read: Fingerprint,
+    watch: Option<Duration>,
+}
+
+impl Reloader {
+    /// Watches over an engine that was just built from `config`; `load` reads it again.
+    pub fn new(load: Load, services: Arc<Services>, config: &Config) -> Reloader {
+        let files = Engine::files(config);
+        Reloader {
+            read: Fingerprint::of(&files),
+            load,
+            services,
+            files,
+            watch: config.watch,
+        }
+    }
+
+    /// Reloads at each `hangup` and at each change of a file, until `stop` is cancelled.
+    pub async fn run(mut self, mut hangup: tokio::signal::unix::Signal, stop: CancellationToken) {
+        loop {
+            let changed = tokio::select! {
+                () = stop.cancelled() => return,
+                came = hangup.recv() => match came {
+                    Some(()) => false,
+                    None => return,
+                },
+                () = self.changed() => true,
+            };
+            self.reload(changed).await;
+        }
+    }
+
+    /// Waits until the files differ from what was read and have stood still for one interval.
+    async fn changed(&self) {
+        let Some(every) = self.watch else {
+            return std::future::pending().await;
+        };
+        let mut looks = tokio::time::interval(every);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut before = self.read;
+        loop {
+            looks.tick().await;
+            let files = self.files.clone();
+            let Ok(now) = tokio::task::spawn_blocking(move || Fingerprint::of(&files)).await else {
+                continue;
+            };
+            if now != self.read && now == before {
+                return;
+            }
+            before = now;
+        }
+    }
+
+    /// One reload; `changed` when a file asked for it.
+    async fn reload(&mut self, changed: bool) {
+        let (load, services) = (self.load.clone(), self.services.clone());
+        let files = self.files.clone();
+        let built = tokio::task::spawn_blocking(move || {
+            // SIGHUP also asks servers and resolvers anew that no file names.
+            let old = changed.then(|| services.engine.load_full());
+            build(&load, files, &services, old.as_deref())
+        });
+        let failure = match built.await {
+            Ok(built) => {
+                (self.files, self.read) = (built.files, built.read);
+                match built.engine {
+                    Ok(engine) => {
+                        self.watch = built.watch;
+                        return self.take(engine, changed);
+                    }
+                    Err(problems) => problems.to_string(),
+                }
+            }
+            Err(e) => {
+                // The files that did this are not read again until they change.
+                self.read = Fingerprint::of(&self.files);
+                e.to_string()
+            }
+        };
+        let metrics = &self.services.metrics;
+        metrics.reload_ok.set(0);
+        metrics.reloads.with_label_values(&["failed"]).inc();
+        metrics.reload_failed.set(now());
+        tracing::error!(
+            version = self.services.engine.load().version(),
+            "reload refused, the old configuration goes on:\n{failure}"
+        );
+    }
+
+    fn take(&self, engine: Engine, changed: bool) {
+        let engine = Arc::new(engine);
+        let before = self.services.engine.swap(engine.clone());
+        taken(&self.services, &engine);
+        let metrics = &self.services.metrics;
+        metrics.reloads.with_label_values(&["ok"]).inc();
+        tracing::info!(
+            version = engine.version(),
+            before = before.version(),
+            cause = if changed { "files" } else { "SIGHUP" },
+            "reloaded; messages that began before end under the old configuration"
+        );
+    }
+}
+
+/// Shows in the metrics what has come into force.
+pub fn taken(services: &Services, engine: &Engine) {
+    let metrics = &services.metrics;
+    engine.in_force(metrics);
+    metrics.reload_ok.set(1);
+    metrics.configuration_loaded.set(now());
+}
+
+fn now() -> f64 {
+    jiff::Timestamp::now().as_millisecond() as f64 / 1000.0
+}
+
+fn build(load: &Load, known: Vec<PathBuf>, services: &Services, old: Option<&Engine>) -> Built {
+    let mut built = attempt(load, &known, services, old);
+    for _ in 1..ATTEMPTS {
+        match built {
+            Some(built) => return built,
+            None => built = attempt(load, &known, services, old),
+        }
+    }
+    built.unwrap_or_else(|| Built {
+        engine: Err(Problem::without_place(
+            "the files changed again and again while they were read",
+        )
+        .into()),
+        // Not the state that was read, so that the next look tries again.
+        read: Fingerprint::of(&[]),
+        files: known,
+        watch: None,
+    })
+}
+
+/// One attempt; `None` when a file changed meanwhile.
+fn attempt(
+    load: &Load,
+    known: &[PathBuf],
+    services: &Services,
+    old: Option<&Engine>,
+) -> Option<Built> {
+    let at_first = Fingerprint::of(known);
+    let config = match load() {
+        Ok(config) => config,
+        Err(problems) => {
+            return (Fingerprint::of(known) == at_first).then(|| Built {
+                engine: Err(problems),
+                files: known.to_vec(),
+                read: at_first,
+                watch: None,
+            });
+        }
+    };
+    let files = Engine::files(&config);
+    let read = Fingerprint::of(&files);
+    let engine = Engine::build_beside(&config, &services.metrics, old);
+    let unchanged = Fingerprint::of(known) == at_first && Fingerprint::of(&files) == read;
+    unchanged.then_some(Built {
+        engine,
+        files,
+        read,
+        watch: config.watch,
+    })
+}

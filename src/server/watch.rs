@@ -1,0 +1,143 @@
+//! Looking at files for changes, by asking for their state again and again.
+//!
+//! Asking works where notifications do not: network file systems, bind mounts, folders that are replaced by
+//! a link to another. What is compared is name, size, times and inode of every file, so that a rename over
+//! a file, a write into it and a new link are all seen. Files are not read.
+
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Folders in folders that are looked into.
+const DEPTH: usize = 8;
+/// Most files that are looked at; a change of one beyond them is not seen.
+const FILES: usize = 20_000;
+
+/// The state of a number of files; equal when none of them has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    /// Looks at files, and at all files of folders, hidden ones left out. What is not there has a state too.
+    /// Links are followed.
+    pub(super) fn of(paths: &[PathBuf]) -> Fingerprint {
+        let mut look = Look {
+            digest: blake3::Hasher::new(),
+            left: FILES,
+        };
+        for path in paths {
+            look.at(path, 0);
+        }
+        Fingerprint(*look.digest.finalize().as_bytes())
+    }
+}
+
+struct Look {
+    digest: blake3::Hasher,
+    left: usize,
+}
+
+impl Look {
+    fn at(&mut self, path: &Path, depth: usize) {
+        if self.left == 0 {
+            return;
+        }
+        self.left -= 1;
+        let name = path.as_os_str().as_encoded_bytes();
+        self.digest.update(&(name.len() as u64).to_le_bytes());
+        self.digest.update(name);
+        let Ok(state) = std::fs::metadata(path) else {
+            self.digest.update(b"absent");
+            return;
+        };
+        self.state(&state);
+        if !state.is_dir() || depth >= DEPTH {
+            return;
+        }
+        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+        let mut inside: Vec<PathBuf> = entries
+            .filter(|e| !e.file_name().as_encoded_bytes().starts_with(b"."))
+            .map(|e| e.path())
+            .collect();
+        inside.sort();
+        for path in inside {
+            self.at(&path, depth + 1);
+        }
+    }
+
+    fn state(&mut self, state: &Metadata) {
+        if state.is_dir() {
+            // Its times change with hidden files, too: those that editors keep while they write.
+            self.digest.update(b"folder");
+            return;
+        }
+        for number in [state.dev(), state.ino(), state.size()] {
+            self.digest.update(&number.to_le_bytes());
+        }
+        let times = [
+            state.mtime(),
+            state.mtime_nsec(),
+            state.ctime(),
+            state.ctime_nsec(),
+        ];
+        for number in times {
+            self.digest.update(&number.to_le_bytes());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn every_way_of_changing_a_file_is_seen_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let rules = folder.path().join("rules");
+        fs::create_dir_all(rules.join("lists")).unwrap();
+        fs::write(rules.join("a.yaml"), "one").unwrap();
+        fs::write(rules.join("lists/l.txt"), "one").unwrap();
+        let paths = [folder.path().join("mailweir.yaml"), rules.clone()];
+        let mut last = Fingerprint::of(&paths);
+        assert_eq!(last, Fingerprint::of(&paths));
+        // The files that editors keep beside are hidden.
+        fs::write(rules.join(".a.yaml.swp"), "x").unwrap();
+        assert_eq!(last, Fingerprint::of(&paths));
+        let changes: [(&str, &dyn Fn()); 6] = [
+            ("appears", &|| fs::write(&paths[0], "x").unwrap()),
+            ("written", &|| {
+                fs::write(rules.join("a.yaml"), "longer").unwrap()
+            }),
+            ("renamed over", &|| {
+                fs::write(rules.join(".new"), "longer").unwrap();
+                fs::rename(rules.join(".new"), rules.join("a.yaml")).unwrap();
+            }),
+            ("in a folder below", &|| {
+                fs::write(rules.join("lists/l.txt"), "two two").unwrap()
+            }),
+            ("gone", &|| fs::remove_file(rules.join("a.yaml")).unwrap()),
+            ("replaced by a link", &|| {
+                fs::rename(&rules, folder.path().join("old")).unwrap();
+                fs::create_dir(folder.path().join("new")).unwrap();
+                fs::write(folder.path().join("new/b.yaml"), "x").unwrap();
+                std::os::unix::fs::symlink("new", &rules).unwrap();
+            }),
+        ];
+        for (what, change) in changes {
+            change();
+            let now = Fingerprint::of(&paths);
+            assert_ne!(last, now, "{what}");
+            last = now;
+        }
+    }
+
+    #[test]
+    fn a_circle_of_links_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(folder.path(), folder.path().join("again")).unwrap();
+        let paths = [folder.path().to_path_buf()];
+        assert_eq!(Fingerprint::of(&paths), Fingerprint::of(&paths));
+    }
+}
