@@ -113,7 +113,8 @@ fn every_kind_of_rule_hits_as_in_spamassassin() {
         ("TAGGED", 1.0),
         ("REDEFINED", 1.0),
         ("NEW_ENOUGH", 1.0),
-        ("NARROWED", 1.0),
+        ("NARROWED", 3.0),
+        ("FULL_BOUND", 1.0),
     ];
     for (id, value) in expected {
         let found = hits.iter().find(|(i, _)| i == id).map(|(_, v)| *v);

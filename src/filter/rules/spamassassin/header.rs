@@ -4,6 +4,7 @@ use super::address;
 use super::domain;
 use super::field::{self, Field, is_space};
 use super::message::Message;
+use super::transfer;
 use crate::mail::Envelope;
 
 /// Most bytes of the whole header as one text.
@@ -210,7 +211,7 @@ fn whole_header(message: &Message<'_>) -> Vec<u8> {
         [.., b'\n', b'\r', b'\n'] => header.len() - 2,
         _ => header.len(),
     };
-    header.get(..end).unwrap_or_default().to_vec()
+    transfer::line_feeds(header.get(..end).unwrap_or_default().to_vec())
 }
 
 /// The part of each value that the modifiers ask for.

@@ -8,6 +8,7 @@ use super::field::{Field, is_space};
 use super::html::Rendered;
 use super::part::{self, Part};
 use super::relay::Relays;
+use super::transfer;
 use super::uri;
 use crate::mail::Envelope;
 
@@ -18,8 +19,8 @@ const EMPTY_LINES: usize = 20;
 
 /// A message.
 pub(crate) struct Message<'a> {
-    /// The message without an mbox line.
-    pub(super) whole: &'a [u8],
+    /// The message without an mbox line, line ends LF: rules are written for the form in which mail is stored.
+    pub(super) whole: Cow<'a, [u8]>,
     /// The header as it stands, its empty line included.
     pub(super) header: &'a [u8],
     pub(super) fields: Vec<Field>,
@@ -39,7 +40,10 @@ impl<'a> Message<'a> {
         let head = read(raw);
         let (leaves, part_fields) = part::leaves(&head.fields, head.body.to_vec());
         Message {
-            whole: head.whole,
+            whole: match head.crlf {
+                true => Cow::Owned(transfer::line_feeds(head.whole.to_vec())),
+                false => Cow::Borrowed(head.whole),
+            },
             header: head.header,
             fields: head.fields,
             leaves,
@@ -82,6 +86,7 @@ impl<'a> Message<'a> {
 pub(super) struct Head<'a> {
     whole: &'a [u8],
     header: &'a [u8],
+    crlf: bool,
     pub(super) fields: Vec<Field>,
     pub(super) body: Cow<'a, [u8]>,
 }
@@ -140,6 +145,7 @@ pub(super) fn read(raw: &[u8]) -> Head<'_> {
         whole,
         header: whole.get(..at).unwrap_or_default(),
         fields,
+        crlf,
         body: tidied(whole.get(at..).unwrap_or_default(), crlf),
     }
 }
@@ -184,7 +190,7 @@ fn split(field: &[u8], crlf: bool) -> Option<Field> {
     let (name, value) = field.split_at_checked(colon)?;
     let value = value.get(1..).unwrap_or_default().to_vec();
     let value = match crlf {
-        true => super::transfer::line_feeds(value),
+        true => transfer::line_feeds(value),
         false => value,
     };
     Some(Field::new(name, value))

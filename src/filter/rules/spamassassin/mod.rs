@@ -45,7 +45,7 @@ pub(super) enum View {
     RawBody,
     /// `uri`: each URI as found and in its canonical forms.
     Uri,
-    /// `full`: the message as it is.
+    /// `full`: the message as it is, line ends LF.
     Full,
     /// `header`: the fields of one name as one text.
     Header(FieldView),
@@ -65,7 +65,7 @@ impl View {
             View::BodyText => owned(message.body().get(1..).unwrap_or_default()),
             View::RawBody => owned(&body::raw(message)),
             View::Uri => owned(message.uris()),
-            View::Full => vec![Cow::Borrowed(message.whole)],
+            View::Full => vec![message.whole.clone()],
             View::Header(field) => header::text(field, message, envelope)
                 .map(Cow::Owned)
                 .into_iter()
