@@ -133,7 +133,7 @@ fn what_is_left_out_is_told_with_its_reason() {
     let report = std::fs::read_to_string(folder.path().join("out/REPORT.md")).unwrap();
     for told in [
         "EVAL (",
-        "`check_no_such`",
+        ": check_no_such",
         "NEEDS_EVAL (",
         "needs EVAL",
         "OFF_RULE (",

@@ -64,7 +64,7 @@ pub fn import(paths: &[PathBuf]) -> Result<Import, Problems> {
         }
     }
     // Plugins are loaded before any rule is read.
-    sources.sort_by_key(|path| !path.extension().is_some_and(|e| e == "pre"));
+    sources.sort_by_key(|path| path.extension().is_none_or(|e| e != "pre"));
     let mut texts = Vec::new();
     for path in sources {
         match line::read(&path) {

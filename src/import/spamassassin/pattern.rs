@@ -222,7 +222,7 @@ impl Translator {
             && number(high)
             && !(low.is_empty() && high.is_empty())
             && !inner.is_empty()
-            && !(low.is_empty() && !inner.contains(','));
+            && (!low.is_empty() || inner.contains(','));
         self.at += 1;
         if !counts {
             self.literal('{');

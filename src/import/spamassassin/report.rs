@@ -14,6 +14,8 @@ pub enum Reason {
     ScoreZero,
     /// A rule for Bayes or the network, which the scores without them switch off.
     NotLocal,
+    /// A formula over nothing but such rules, which therefore never hits.
+    NeverHits,
     /// A formula that would hit wrongly without these rules, which were not taken over.
     Needs(Vec<String>),
     /// A pattern that neither engine takes.
@@ -37,6 +39,7 @@ impl Reason {
             Reason::Function(_) => "Functions that mailweir lacks",
             Reason::ScoreZero => "Switched off: score 0",
             Reason::NotLocal => "Rules of the network and of Bayes",
+            Reason::NeverHits => "Formulas over rules that are switched off",
             Reason::Needs(_) => "Formulas over rules that are missing",
             Reason::Pattern(_) => "Patterns that no engine takes",
             Reason::Syntax(_) => "Not readable",
@@ -49,10 +52,13 @@ impl Reason {
 
     fn told(&self) -> String {
         match self {
-            Reason::Function(name) => format!("`{name}`"),
             Reason::Needs(names) => format!("needs {}", shown(names)),
-            Reason::Pattern(why) | Reason::Syntax(why) | Reason::Kind(why) => why.clone(),
+            Reason::Function(why)
+            | Reason::Pattern(why)
+            | Reason::Syntax(why)
+            | Reason::Kind(why) => why.clone(),
             Reason::ScoreZero
+            | Reason::NeverHits
             | Reason::NotLocal
             | Reason::Version
             | Reason::Setting
