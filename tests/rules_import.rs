@@ -56,6 +56,8 @@ lang de describe KIN  Auf Deutsch
 body     EVAL         eval:check_no_such('x')
 meta     NEEDS_EVAL   KIN && !EVAL
 meta     NARROWED     KIN || EVAL
+meta     NEVER        OFF_RULE || NO_SUCH_RULE
+meta     ALWAYS       !NEVER
 body     BAD_PATTERN  /(?|a|b)/
 trusted_networks 10.0.0.0/8
 header   broken
@@ -115,6 +117,7 @@ fn every_kind_of_rule_hits_as_in_spamassassin() {
         ("NEW_ENOUGH", 1.0),
         ("NARROWED", 3.0),
         ("FULL_BOUND", 1.0),
+        ("ALWAYS", 1.0),
     ];
     for (id, value) in expected {
         let found = hits.iter().find(|(i, _)| i == id).map(|(_, v)| *v);
@@ -138,6 +141,7 @@ fn what_is_left_out_is_told_with_its_reason() {
         "needs EVAL",
         "OFF_RULE (",
         "BAD_PATTERN (",
+        "NEVER (",
         "- NARROWED: without EVAL",
         "`header broken`",
         "trusted_networks (1)",

@@ -3,6 +3,7 @@
 use regex_syntax::ParserBuilder;
 
 use super::branch::Scratch;
+use super::formula;
 use super::lookaround::LookAround;
 use super::pattern::Pattern;
 use super::spamassassin::FieldView;
@@ -58,6 +59,14 @@ pub(crate) fn matches(pattern: &str, backtracking: bool, text: &str) -> bool {
             }),
         },
     }
+}
+
+/// Whether a formula without names holds.
+pub(crate) fn holds_always(formula: &str) -> bool {
+    formula::parse(formula)
+        .ok()
+        .and_then(|f| f.value(&mut |_| 0.0))
+        .is_some_and(|value| value != 0.0)
 }
 
 /// Whether `sa_header` knows a field of that name, modifiers included.

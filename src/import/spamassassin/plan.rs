@@ -381,7 +381,11 @@ fn formula<'n>(
             // SpamAssassin too counts these as 0.
             None
             | Some(Err(
-                Reason::ScoreZero | Reason::NotLocal | Reason::Circle | Reason::Syntax(_),
+                Reason::ScoreZero
+                | Reason::NotLocal
+                | Reason::NeverHits
+                | Reason::Circle
+                | Reason::Syntax(_),
             )) => {
                 zero.insert(operand);
                 false
@@ -411,10 +415,15 @@ fn formula<'n>(
     if !without.is_empty() {
         narrowed.insert(name, without);
     }
-    Ok(When::Formula(meta::written(tokens, |operand| {
-        match zero.contains(operand) {
-            true => "0".to_owned(),
-            false => ids.get(operand).cloned().unwrap_or_else(|| "0".to_owned()),
-        }
-    })))
+    let written = meta::written(tokens, |operand| match zero.contains(operand) {
+        true => "0".to_owned(),
+        false => ids.get(operand).cloned().unwrap_or_else(|| "0".to_owned()),
+    });
+    if left > 0 {
+        return Ok(When::Formula(written));
+    }
+    match probe::holds_always(&written) {
+        true => Ok(When::Written("size: { at_least: 0 }".to_owned())),
+        false => Err(Reason::NeverHits),
+    }
 }

@@ -213,6 +213,12 @@ fn tail(rest: &[u8], host: usize) -> Option<usize> {
     rest.get(at).is_none_or(|b| ends_uri(*b)).then_some(at)
 }
 
+/// Whether an `@` stands behind a slash, so that it is no address.
+fn is_path_with_at(raw: &str) -> bool {
+    let slash_and_at = raw.find('/').zip(raw.rfind('@'));
+    slash_and_at.is_some_and(|(slash, at)| slash + 1 < at)
+}
+
 /// A URI as found, without what only surrounds it and with a scheme; `None` for what is none after all.
 fn completed(raw: &str, kind: Kind) -> Option<String> {
     let host = match kind {
@@ -248,13 +254,7 @@ fn completed(raw: &str, kind: Kind) -> Option<String> {
         raw.to_owned()
     } else if starts_with(raw, "ftp.") {
         format!("ftp://{raw}")
-    } else if known_prefix(raw.as_bytes()).is_some() {
-        format!("http://{raw}")
-    } else if raw
-        .find('/')
-        .zip(raw.rfind('@'))
-        .is_some_and(|(s, a)| s + 1 < a)
-    {
+    } else if known_prefix(raw.as_bytes()).is_some() || is_path_with_at(raw) {
         format!("http://{raw}")
     } else if let Some((_, domain)) = raw.split_once('@') {
         if !domain.get(1..).is_some_and(|d| d.contains('.')) || raw.contains("&nbsp;") {
