@@ -10,7 +10,7 @@ pub(super) fn condition(call: &str) -> Option<String> {
         .collect();
     Some(match name.trim() {
         "check_for_missing_to_header" => {
-            "not: { sa_header: { name: ToCc, exists: true } }".to_owned()
+            "all: [{ not: { sa_header: { name: To, exists: true } } }, { not: { sa_header: { name: Apparently-To, exists: true } } }]".to_owned()
         }
         "check_no_relays" => concat!(
             "all: [{ not: { sa_header: { name: X-Spam-Relays-Untrusted, matches: 'ip=' } } }, ",

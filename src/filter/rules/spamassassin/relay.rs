@@ -85,6 +85,7 @@ impl Relays {
                 Read::Hop(hop) => hop,
                 Read::Fetched if in_trusted => {
                     trusted.clear();
+                    trusted_fields += usize::from(number > own);
                     continue;
                 }
                 Read::Fetched | Read::Local | Read::Unknown => {
