@@ -157,7 +157,14 @@ fn weaken(expr: &Expr, out: &mut String, depth: usize) -> bool {
         }
         Expr::Literal { val, casei } => {
             out.push_str(if *casei { "(?i:" } else { "(?:" });
-            out.push_str(&regex_syntax::escape(val));
+            for c in val.chars() {
+                if c.is_ascii() {
+                    out.push_str(&regex_syntax::escape(c.encode_utf8(&mut [0; 4])));
+                } else {
+                    // A byte written as an escape, or a character: the tree does not tell.
+                    out.push_str("(?s:.){1,4}");
+                }
+            }
             out.push(')');
             true
         }

@@ -111,7 +111,10 @@ fn pieces(pattern: &str) -> Vec<&str> {
             _ => from = open + 1,
         }
     }
-    pieces.push(rest);
+    // Nothing behind a name at the end is no piece.
+    if !rest.is_empty() || pieces.is_empty() {
+        pieces.push(rest);
+    }
     pieces
 }
 
