@@ -10,6 +10,10 @@ use std::cell::Cell;
 use std::ops::Range;
 
 use fancy_regex::{Assertion, BytesMode, Expr, RegexBuilder};
+use regex_automata::Input;
+use regex_automata::meta::{Config, Regex};
+use regex_automata::nfa::thompson::WhichCaptures;
+use regex_automata::util::syntax;
 
 use super::branch::Scratch;
 use super::gate::Sighting;
@@ -31,12 +35,46 @@ pub(super) fn given_up() -> u64 {
     GIVEN_UP.take()
 }
 
+/// A pattern of the linear engine that matches wherever the other does.
+#[derive(Debug)]
+enum Weaker {
+    Gated(Pattern),
+    /// Past the limits of patterns, so that no gate knows it: imported ones may be.
+    Large(Box<Regex>),
+    /// There is none that can fail.
+    None,
+}
+
+impl Weaker {
+    fn new(pattern: &str) -> Weaker {
+        if let Ok(pattern) = Pattern::new(pattern) {
+            return Weaker::Gated(pattern);
+        }
+        let syntax = syntax::Config::new().unicode(false).utf8(false);
+        let config = Config::new()
+            .utf8_empty(false)
+            .which_captures(WhichCaptures::Implicit)
+            .onepass(false)
+            .dfa(false)
+            .backtrack(false)
+            .nfa_size_limit(Some(COMPILED_BYTES));
+        match Regex::builder()
+            .configure(config)
+            .syntax(syntax)
+            .build(pattern)
+        {
+            // One that matches the empty text can never fail.
+            Ok(regex) if !regex.is_match(b"") => Weaker::Large(Box::new(regex)),
+            _ => Weaker::None,
+        }
+    }
+}
+
 /// A pattern for the backtracking engine.
 #[derive(Debug)]
 pub(super) struct LookAround {
     regex: fancy_regex::Regex,
-    /// Matches wherever `regex` does; `None` where there is no such pattern that can fail.
-    weaker: Option<Pattern>,
+    weaker: Weaker,
 }
 
 impl LookAround {
@@ -66,19 +104,24 @@ impl LookAround {
                 let mut out = String::new();
                 weaken(&tree.expr, &mut out, 0).then_some(out)
             })
-            .and_then(|pattern| Pattern::new(&pattern).ok());
+            .map_or(Weaker::None, |pattern| Weaker::new(&pattern));
         Ok(LookAround { regex, weaker })
     }
 
     /// Takes out the literals of the weaker pattern, for the gate: as of [`Pattern`].
     pub(super) fn take_literals(&mut self) -> Vec<(usize, Vec<Vec<u8>>)> {
-        let weaker = self.weaker.as_mut();
-        weaker.map(Pattern::take_literals).unwrap_or_default()
+        match &mut self.weaker {
+            Weaker::Gated(pattern) => pattern.take_literals(),
+            Weaker::Large(_) | Weaker::None => Vec::new(),
+        }
     }
 
     /// Whether it runs over every text, because nothing in it must occur.
     pub(super) fn runs_always(&self) -> bool {
-        self.weaker.as_ref().is_none_or(Pattern::runs_always)
+        match &self.weaker {
+            Weaker::Gated(pattern) => pattern.runs_always(),
+            Weaker::Large(_) | Weaker::None => true,
+        }
     }
 
     /// The first match that begins at `from` or later; `seen` as for [`Pattern::find`].
@@ -91,8 +134,12 @@ impl LookAround {
     ) -> Option<Range<usize>> {
         // No match begins before the first one of the weaker pattern.
         let start = match &self.weaker {
-            Some(weaker) => weaker.find(text, from, seen, scratch)?.start,
-            None => from,
+            Weaker::Gated(weaker) => weaker.find(text, from, seen, scratch)?.start,
+            Weaker::Large(weaker) => {
+                weaker.search_half(&Input::new(text).span(from..text.len()))?;
+                from
+            }
+            Weaker::None => from,
         };
         match self.regex.find_from_pos(text, start) {
             Ok(found) => found.map(|m| m.range()),
@@ -174,6 +221,8 @@ fn weaken(expr: &Expr, out: &mut String, depth: usize) -> bool {
             }
             true
         }
+        // What a class of characters beyond ASCII means differs between the engines.
+        Expr::Delegate { inner, .. } if !inner.is_ascii() => false,
         Expr::Delegate { inner, casei } => {
             out.push_str(if *casei { "(?i:" } else { "(?:" });
             out.push_str(inner);
