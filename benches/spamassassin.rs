@@ -84,8 +84,9 @@ fn main() {
         let mail = Mail::parse(Bytes::from(raw), &Limits::default());
         let envelope = Envelope::default();
         let before = Instant::now();
-        let ours: HashMap<&str, f64> = set.values(&envelope, &mail).into_iter().collect();
+        std::hint::black_box(set.evaluate(&envelope, &mail));
         spent += before.elapsed();
+        let ours: HashMap<&str, f64> = set.values(&envelope, &mail).into_iter().collect();
         messages += 1;
         for id in theirs
             .keys()
