@@ -2,18 +2,30 @@
 
 CARGO ?= cargo
 DATA ?= data
-BIN := target/release/mailweir
+BIN ?= target/release/mailweir
+
+# Where `make install` puts things; DESTDIR is put in front of each, for packages.
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+SYSCONFDIR ?= /etc
+MANDIR ?= $(PREFIX)/share/man
+DOCDIR ?= $(PREFIX)/share/doc/mailweir
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 
 # What the system tests drive; each of them says when its part is missing and is skipped.
-PACKAGES := postfix clamav-daemon rbldnsd unbound miltertest prometheus m4 strace
+PACKAGES := postfix clamav-daemon rbldnsd unbound miltertest prometheus m4 strace openssl
 
-.PHONY: help run test packages lint bench clean
+.PHONY: help run test packages lint bench install deb clean
 
 help:
 	@echo 'make run     build, train a first model from corpus/, start on 127.0.0.1:8895'
 	@echo 'make test    install what the tests need (as root, by apt-get), run every test'
 	@echo 'make lint    formatting and lints, as in CI'
 	@echo 'make bench   benchmarks'
+	@echo 'make install PREFIX=/usr/local DESTDIR=  binary, unit, man pages, completions, rules, configuration'
+	@echo 'make deb     a Debian package (needs cargo install cargo-deb)'
 
 run: $(DATA)/model.mwb
 	exec $(BIN) serve --data-dir $(DATA)
@@ -55,6 +67,36 @@ lint:
 
 bench:
 	$(CARGO) bench --locked
+
+target/release/mailweir:
+	$(CARGO) build --release --locked
+
+# What is in SYSCONFDIR is the admin's: a file that is there stays.
+install: $(BIN)
+	install -d "$(DESTDIR)$(BINDIR)" "$(DESTDIR)$(SYSCONFDIR)/mailweir" "$(DESTDIR)$(MANDIR)/man1" \
+	  "$(DESTDIR)$(DOCDIR)" "$(DESTDIR)$(PREFIX)/share/mailweir/rules" "$(DESTDIR)$(UNITDIR)" \
+	  "$(DESTDIR)$(SYSUSERSDIR)" "$(DESTDIR)$(TMPFILESDIR)" \
+	  "$(DESTDIR)$(PREFIX)/share/bash-completion/completions" \
+	  "$(DESTDIR)$(PREFIX)/share/zsh/site-functions" "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d"
+	install -m 755 $(BIN) "$(DESTDIR)$(BINDIR)/mailweir"
+	$(BIN) man "$(DESTDIR)$(MANDIR)/man1"
+	$(BIN) completions bash >"$(DESTDIR)$(PREFIX)/share/bash-completion/completions/mailweir"
+	$(BIN) completions zsh >"$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_mailweir"
+	$(BIN) completions fish >"$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/mailweir.fish"
+	sed -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g' \
+	  packaging/systemd/mailweir.service >"$(DESTDIR)$(UNITDIR)/mailweir.service"
+	install -m 644 packaging/systemd/mailweir.sysusers "$(DESTDIR)$(SYSUSERSDIR)/mailweir.conf"
+	install -m 644 packaging/systemd/mailweir.tmpfiles "$(DESTDIR)$(TMPFILESDIR)/mailweir.conf"
+	install -m 644 rules/*.yaml "$(DESTDIR)$(PREFIX)/share/mailweir/rules"
+	install -m 644 README.md CHANGELOG.md mailweir.yaml docs/*.md grafana/* "$(DESTDIR)$(DOCDIR)"
+	[ -e "$(DESTDIR)$(SYSCONFDIR)/mailweir/mailweir.yaml" ] || \
+	  install -m 644 packaging/mailweir.yaml "$(DESTDIR)$(SYSCONFDIR)/mailweir/mailweir.yaml"
+
+# cargo-deb packs what `make install` has put into target/deb.
+deb: $(BIN)
+	rm -rf target/deb
+	$(MAKE) install DESTDIR=target/deb PREFIX=/usr
+	$(CARGO) deb --no-build --no-strip
 
 clean:
 	$(CARGO) clean

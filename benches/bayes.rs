@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use mailweir::filter::bayes::{Class, EngineKind, Facts, Trainer};
+use mailweir::filter::bayes::{Class, EngineKind, Facts, Learner, Trainer};
 use mailweir::mail::corpus::Sample;
 use mailweir::mail::{Limits, Mail};
 
@@ -92,6 +92,25 @@ fn bayes(c: &mut Criterion) {
             });
         });
     }
+
+    // Each message is new to the learner, as lessons are.
+    let mut learner = Learner::new(engine.clone(), false).unwrap();
+    let mut next = 100_000;
+    c.bench_function("judge and learn 3 KB as a lesson", |b| {
+        b.iter_batched(
+            || {
+                next += 1;
+                let class = if next % 2 == 0 {
+                    Class::Ham
+                } else {
+                    Class::Spam
+                };
+                (class, Mail::parse(message(class, next), &Limits::default()))
+            },
+            |(class, mail)| learner.classify_then_learn(&mail, class),
+            BatchSize::SmallInput,
+        );
+    });
 
     // One thread, so that the figure is for one core.
     let pool = rayon::ThreadPoolBuilder::new()

@@ -1,4 +1,5 @@
-//! What rules cost on real mail: CPU time a message, memory, and the time to load.
+//! What rules cost: CPU time a message, memory and the time to load on real mail; how the cost grows with the
+//! number of rules; and the worst that one message of 1 MB does to them.
 //!
 //! `cargo bench --bench rules_mail [-- RULES]`: RULES is a file or folder of rules, by default those that are
 //! shipped. Mail is taken from `../shared/mail` (`MAILWEIR_SHARED` names another place), or from `corpus`
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
+use mailweir::config::Source;
 use mailweir::filter::rules::RuleSet;
 use mailweir::mail::{Envelope, Limits, Mail};
 use nix::sys::resource::{UsageWho, getrusage};
@@ -113,21 +115,102 @@ fn main() {
         "parse            {:.1} µs CPU a message",
         per(cpu() - start)
     );
-    let (envelope, held) = (Envelope::default(), resident_kib());
-    let mut best = Duration::MAX;
-    let mut hits = 0;
-    for _ in 0..3 {
-        let start = cpu();
-        hits = parsed
-            .iter()
-            .map(|mail| black_box(set.evaluate(&envelope, mail)).len())
-            .sum();
-        best = best.min(cpu() - start);
-    }
-    println!("evaluate         {:.1} µs CPU a message", per(best));
+    let held = resident_kib();
+    let (time, hits) = evaluate(&set, &parsed);
+    println!("evaluate         {:.1} µs CPU a message", per(time));
     println!(
         "memory after     {} KiB more",
         resident_kib().saturating_sub(held)
     );
     println!("hits             {hits}");
+    for count in [1_000, 10_000] {
+        let set = phrases(count, &parsed);
+        let (time, hits) = evaluate(&set, &parsed);
+        println!(
+            "{count:>6} phrases   {:.1} µs CPU a message, {hits} hits",
+            per(time)
+        );
+    }
+    for (name, text) in hostile() {
+        let raw = format!("From: a@example.com\r\nSubject: x\r\n\r\n{text}");
+        let mail = Mail::parse(Bytes::from(raw), &limits);
+        let (time, _) = evaluate(&set, std::slice::from_ref(&mail));
+        println!("1 MB of {name:<9} {:.1} ms CPU", time.as_secs_f64() * 1e3);
+    }
+}
+
+/// CPU time of the best of three rounds over all messages, and the hits of one.
+fn evaluate(set: &RuleSet, mail: &[Mail]) -> (Duration, usize) {
+    let envelope = Envelope::default();
+    let mut best = Duration::MAX;
+    let mut hits = 0;
+    for _ in 0..3 {
+        let start = cpu();
+        hits = mail
+            .iter()
+            .map(|mail| black_box(set.evaluate(&envelope, mail)).len())
+            .sum();
+        best = best.min(cpu() - start);
+    }
+    (best, hits)
+}
+
+/// Rules that look for two neighbouring words of one of the messages each, so that all of them have something
+/// to hit.
+fn phrases(count: usize, mail: &[Mail]) -> RuleSet {
+    let mut yaml = "version: 1\nrules:\n".to_owned();
+    let mut seed = 1;
+    let mut made = 0;
+    while made < count {
+        let text = mail[random(&mut seed) % mail.len()].text();
+        let words: Vec<&str> = text.split_whitespace().collect();
+        if words.len() < 2 {
+            continue;
+        }
+        let at = random(&mut seed) % (words.len() - 1);
+        let plain = |w: &str| w.len() >= 4 && w.bytes().all(|b| b.is_ascii_alphabetic());
+        if !plain(words[at]) || !plain(words[at + 1]) {
+            continue;
+        }
+        let (a, b) = (words[at], words[at + 1]);
+        yaml.push_str(&format!(
+            "  - {{ id: P{made}, description: phrase, score: 0.1, when: {{ text: '(?i)\\b{a} {b}\\b' }} }}\n"
+        ));
+        made += 1;
+    }
+    RuleSet::from_sources(&[Source::new("phrases.yaml", yaml)])
+        .unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+fn random(seed: &mut u64) -> usize {
+    *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+    usize::try_from(*seed >> 33).unwrap()
+}
+
+/// Texts of 1 MB: one letter; the words of the shipped rules, so that every gate opens; the same in one line
+/// of HTML; digits and signs.
+fn hostile() -> Vec<(&'static str, String)> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/rules");
+    let mut words = Vec::new();
+    for entry in fs::read_dir(folder).unwrap().flatten() {
+        let text = fs::read_to_string(entry.path()).unwrap_or_default();
+        let split = text.split(|c: char| !(c.is_alphanumeric() || c == '$' || c == '@'));
+        words.extend(split.filter(|w| w.len() > 2).map(str::to_owned));
+    }
+    words.sort();
+    let shuffled = |space: &str| {
+        let (mut out, mut seed) = (String::new(), 1);
+        while out.len() < 1 << 20 {
+            out.push_str(&words[random(&mut seed) % words.len()]);
+            out.push_str(space);
+        }
+        out
+    };
+    vec![
+        ("a", "a".repeat(1 << 20)),
+        ("words", shuffled(" ")),
+        ("one line", shuffled("-")),
+        ("sums", "$1,000,000 ".repeat((1 << 20) / 11)),
+        ("greeting", "your account ".repeat((1 << 20) / 13)),
+    ]
 }

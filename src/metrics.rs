@@ -140,6 +140,13 @@ metrics! {
     model_messages: gauges = "mailweir_model_messages"["class"];
     /// When the model in force was trained, seconds since 1970; 0 without a model.
     model_trained: float = "mailweir_model_trained_timestamp_seconds";
+    /// Lessons applied to the model in force since start, by who gave them (human, auto) and what they say: ham,
+    /// spam, forget.
+    lessons: counters = "mailweir_model_lessons_total"["origin", "lesson"];
+    /// Bytes of the journal of lessons that are not in the model file yet.
+    journal_bytes: gauge = "mailweir_model_journal_bytes";
+    /// Times that the journal of lessons could not be used; the model in force then stays as it is.
+    journal_errors: counter = "mailweir_model_journal_errors_total";
     /// Messages in the quarantine.
     quarantine_messages: gauge = "mailweir_quarantine_messages";
     /// Bytes in the quarantine.

@@ -375,6 +375,27 @@ mod tests {
     }
 
     #[test]
+    fn labels_have_a_field_and_hits_on_trial_are_not_named() {
+        let mut labelled = Hit::new("A", 1.0, "");
+        labelled.labels = ["prize".into(), "bulk".into()].into();
+        let mut trial = Hit::new("B", 0.0, "");
+        trial.shadow = Some(9.0);
+        let outcome = Outcome::Checked(vec![labelled.clone(), trial, labelled]);
+        let verdict = verdict(Action::Deliver, vec![("rules", outcome)]);
+        let plan = route(&verdict, &context(&[]));
+        assert_eq!(value(&plan, "X-Mailweir-Labels"), "bulk, prize");
+        let status = value(&plan, "X-Spam-Status").replace("\n\t", " ");
+        assert!(status.ends_with("tests=A, A"), "{status}");
+        let forged = [b"x-mailweir-labels".to_vec()];
+        let plan = route(&verdict, &context(&forged));
+        let deleted = Modification::DeleteHeader {
+            index: 1,
+            name: "X-Mailweir-Labels".to_owned(),
+        };
+        assert!(plan.modifications.contains(&deleted));
+    }
+
+    #[test]
     fn refusals_name_the_id_and_nothing_from_the_message() {
         let plan = route(&verdict(Action::Reject, vec![]), &context(&[]));
         let Reply::Text(text) = plan.reply else {

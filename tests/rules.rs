@@ -1,6 +1,8 @@
-//! The shipped rules on real mail: how often each hits spam and ham, and that ham stays below the
-//! thresholds. Prints its tables with `--nocapture`; `MAILWEIR_RULES_SCORED=file` lists every message,
-//! `MAILWEIR_RULES=folder` measures other rules than those compiled in. All of the mail: `--release`.
+//! The shipped rules on real mail: how often each hits spam and ham, that spam is caught and that ham stays
+//! below the thresholds. Prints its tables with `--nocapture`; `MAILWEIR_RULES_SCORED=file` lists every
+//! message, `MAILWEIR_RULES=folder` measures other rules than those compiled in, `MAILWEIR_RULES_BARE=1`
+//! takes all header fields away that a receiving server, a list or a mailing service writes. All of the mail:
+//! `--release`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -25,12 +27,19 @@ const SHARED: &[(&str, &str, bool)] = &[
     ("sa-ham", "mail/sa-open/ham", false),
     ("usrp-ham", "mail/modern/ham-usrp-2019-2022", false),
     ("raid-ham", "mail/modern/ham-raid-2019-2022", false),
+    ("bounces", "mail/bounces/maildir/bsd", false),
 ];
 
 /// The messages of this project.
 const OWN: &[(&str, &str, bool)] = &[
     ("corpus-spam", "corpus/spam", true),
-    ("corpus-ham", "corpus/ham", false),
+    ("commercial", "corpus/ham/receipts", false),
+    ("commercial", "corpus/ham/newsletters", false),
+    ("commercial", "corpus/ham/alerts", false),
+    ("corpus-ham", "corpus/ham/personal", false),
+    ("corpus-ham", "corpus/ham/business", false),
+    ("corpus-ham", "corpus/ham/lists", false),
+    ("corpus-ham", "corpus/ham/bounces", false),
 ];
 
 /// Of a large set an unoptimised build takes one message in ten; a release build takes all.
@@ -73,18 +82,41 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// What a collector put in the place of the recipient becomes an ordinary address again, so that no
-/// rule lives on it.
+/// What collectors put in the place of addresses becomes ordinary again, so that no rule lives on it.
 fn without_collector(raw: Vec<u8>) -> Vec<u8> {
-    let text = match String::from_utf8(raw) {
-        Ok(text) => text,
-        Err(e) => {
-            let raw = e.into_bytes();
-            return replaced(&raw, b"phishing@pot", b"victim@example.org");
+    let raw = replaced(&raw, b"phishing@pot", b"victim@example.org");
+    if raw.windows(REDACTED.len()).any(|w| w == REDACTED) {
+        return without_redaction(&replaced(&raw, b"\r\n", b"\n"));
+    }
+    raw
+}
+
+/// What stands where one set had addresses and names.
+const REDACTED: &[u8] = b"[removed]";
+
+fn without_redaction(raw: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(raw.len());
+    let (mut in_header, mut field) = (true, String::new());
+    for line in raw.split_inclusive(|b| *b == b'\n') {
+        in_header &= !line.trim_ascii().is_empty();
+        if !in_header {
+            out.extend(replaced(line, REDACTED, b"removed"));
+            continue;
         }
-    };
-    text.replace("phishing@pot", "victim@example.org")
-        .into_bytes()
+        if !line.starts_with(b" ") && !line.starts_with(b"\t") {
+            let name = line.split(|b| *b == b':').next().unwrap();
+            field = String::from_utf8_lossy(name).to_ascii_lowercase();
+        }
+        let address: &[u8] = match field.as_str() {
+            "from" | "sender" | "reply-to" | "return-path" => b" <sender@mail.example.net>",
+            "to" => b" <victim@example.org>",
+            "message-id" => b" <1@mail.example.net>",
+            _ => b"removed",
+        };
+        let line = replaced(line, b"<[removed]>", REDACTED);
+        out.extend(replaced(&line, REDACTED, address));
+    }
+    out
 }
 
 fn replaced(raw: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
@@ -99,11 +131,50 @@ fn replaced(raw: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     out
 }
 
+/// Header fields that say more of the way of a message than of its author, by the beginning of their names.
+const OF_THE_WAY: &[&str] = &[
+    "received",
+    "return-path",
+    "delivered-to",
+    "authentication-results",
+    "arc-",
+    "dkim-",
+    "domainkey-signature",
+    "list-",
+    "feedback-id",
+    "message-id",
+    "x-",
+];
+
+/// The message without those fields.
+fn bare(raw: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(raw.len());
+    let (mut in_header, mut skipped) = (true, false);
+    for line in raw.split_inclusive(|b| *b == b'\n') {
+        if in_header && line.trim_ascii().is_empty() {
+            (in_header, skipped) = (false, false);
+        } else if in_header && !line.starts_with(b" ") && !line.starts_with(b"\t") {
+            let line = String::from_utf8_lossy(line).to_lowercase();
+            skipped = OF_THE_WAY.iter().any(|name| line.starts_with(name));
+        }
+        if !skipped {
+            out.extend_from_slice(line);
+        }
+    }
+    out
+}
+
+/// The envelope sender that the receiving server wrote down.
+fn return_path(raw: &[u8]) -> Option<Address> {
+    const NAME: &[u8] = b"return-path:";
+    raw.split(|b| *b == b'\n')
+        .take_while(|line| !line.trim_ascii().is_empty())
+        .find(|line| line.len() > NAME.len() && line[..NAME.len()].eq_ignore_ascii_case(NAME))
+        .map(|line| Address::new(line[NAME.len()..].trim_ascii()))
+}
+
 fn score(rules: &RuleSet, base: &Path, sets: &[(&'static str, &str, bool)]) -> Vec<Scored> {
-    let envelope = Envelope {
-        recipients: vec![Address::new(b"<victim@example.org>")],
-        ..Envelope::default()
-    };
+    let without_way = std::env::var_os("MAILWEIR_RULES_BARE").is_some();
     let mut all = Vec::new();
     for (set, folder, spam) in sets {
         let found = files(&base.join(folder));
@@ -114,7 +185,15 @@ fn score(rules: &RuleSet, base: &Path, sets: &[(&'static str, &str, bool)]) -> V
     }
     all.into_par_iter()
         .map(|(set, spam, file)| {
-            let raw = without_collector(std::fs::read(&file).unwrap());
+            let mut raw = without_collector(std::fs::read(&file).unwrap());
+            if without_way {
+                raw = bare(&raw);
+            }
+            let envelope = Envelope {
+                recipients: vec![Address::new(b"<victim@example.org>")],
+                sender: return_path(&raw),
+                ..Envelope::default()
+            };
             let mail = Mail::parse(Bytes::from(raw), &Limits::default());
             let hits = rules.evaluate(&envelope, &mail);
             Scored {
@@ -226,6 +305,9 @@ fn shipped_rules_find_spam_and_leave_ham_alone() {
         100.0 * tagged,
         100.0 * held
     );
+    if std::env::var_os("MAILWEIR_RULES_BARE").is_some() {
+        return;
+    }
     // At most 0.5 % and 0.1 % of ham, or where there is little of it, three messages and one.
     let hams = scored.iter().filter(|s| !s.spam).count() as f64;
     assert!(
@@ -238,9 +320,31 @@ fn shipped_rules_find_spam_and_leave_ham_alone() {
         "ham at 8 points: {:.3} %",
         100.0 * held
     );
+    // Receipts, newsletters and alerts are what filters lose most.
+    let commercial: Vec<&Scored> = scored.iter().filter(|s| s.set == "commercial").collect();
+    let worst = commercial.iter().map(|s| s.score).fold(0.0, f64::max);
+    assert!(worst < 8.0, "commercial ham with {worst:.1} points");
+    for (set, most, share) in [
+        ("commercial", true, 0.01),
+        ("phish", false, 0.70),
+        ("glitchy", false, 0.65),
+    ] {
+        let of: Vec<&Scored> = scored.iter().filter(|s| s.set == set).collect();
+        let over = of.iter().filter(|s| s.score >= 5.0).count() as f64 / of.len().max(1) as f64;
+        let right = of.is_empty() || if most { over <= share } else { over >= share };
+        assert!(right, "{set}: {:.2} % at 5 points", 100.0 * over);
+    }
 
-    // A rule that finds more ham than spam must not weigh: shares of each class, where it hits at all.
-    let (spam, ham): (Vec<&Scored>, Vec<&Scored>) = scored.iter().partition(|s| s.spam);
+    if !scored.iter().any(|s| s.set == "phish") {
+        println!("skipped: too little mail here to judge single rules");
+        return;
+    }
+    // A rule that finds more ham than spam must not weigh: shares of each class, where it hits at all. Real
+    // mail only: the messages of this project were written to hold what tempts rules.
+    let (spam, ham): (Vec<&Scored>, Vec<&Scored>) = scored
+        .iter()
+        .filter(|s| SHARED.iter().any(|(set, ..)| *set == s.set))
+        .partition(|s| s.spam);
     for rule in rules.rules().iter().filter(|r| r.score() >= 0.5) {
         let share = |of: &[&Scored]| {
             let n = of

@@ -19,7 +19,7 @@ use crate::workbench::evaluation::{Comparison, Evaluation, Validation};
 use crate::workbench::reading::Reading;
 use crate::workbench::{online, scores};
 
-pub(super) use comparison::show;
+pub(super) use comparison::{overview, show};
 
 /// Says how good the classifier is on messages that it has not learned.
 ///
@@ -121,7 +121,9 @@ fn evaluate(args: &EvaluateArgs, cut: Cut) -> anyhow::Result<Evaluation> {
     let mut progress = Progress::new();
     if let Some(list) = &args.online {
         let list = online::List::read(list)?;
-        bail!("{list:?}");
+        let evaluation = online::evaluate(&list, &engines, (cut, args.seed), &mut progress);
+        progress.end();
+        return Ok(evaluation);
     }
     let models = args
         .model

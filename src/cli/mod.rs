@@ -2,14 +2,17 @@
 //!
 //! Exit codes: 0 done; 1 something failed, as the message on standard error says; 2 the command line is
 //! wrong. `send` adds 3 (refused for now) and 4 (refused for good), `check --strict` 3 (a service does not
-//! work).
+//! work), `train` and `model promote` 3 (kept aside), `learn` 75 (try again).
 
 mod check;
+pub mod corpus;
 pub mod evaluate;
 mod examination;
 mod explain;
 mod generate;
+pub mod learn;
 mod logging;
+pub mod model;
 mod printable;
 mod progress;
 pub mod quarantine;
@@ -45,9 +48,30 @@ enum Command {
     Explain(explain::ExplainArgs),
     Rules(rules::RulesArgs),
     /// Train the classifier on sorted mail, and say how good it is.
-    Train(train::TrainArgs),
+    Train {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(flatten)]
+        args: train::TrainArgs,
+    },
     /// Say how good the classifier is on messages that it has not learned.
     Evaluate(evaluate::EvaluateArgs),
+    /// Find what is wrong with sorted mail before anything is learned from it.
+    Corpus(corpus::CorpusArgs),
+    /// Tell the classifier what single messages are, after the training.
+    Learn {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(flatten)]
+        args: learn::LearnArgs,
+    },
+    /// List models, compare them, put one into force, go back.
+    Model {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(flatten)]
+        args: model::ModelArgs,
+    },
     /// List, show, release and delete what was held back.
     Quarantine {
         #[command(flatten)]
@@ -96,8 +120,17 @@ pub fn run() -> ExitCode {
         Command::Scan(args) => scan::run(args),
         Command::Explain(args) => explain::run(&args),
         Command::Rules(args) => rules::run(args),
-        Command::Train(args) => train::run(args),
+        Command::Train { config, args } => train::run(args, &config),
         Command::Evaluate(args) => evaluate::run(args),
+        Command::Corpus(args) => corpus::run(args),
+        Command::Learn { config, args } => match told(config.load()) {
+            Some(config) => learn::run(&args, &config),
+            None => Ok(ExitCode::FAILURE),
+        },
+        Command::Model { config, args } => match told(config.load()) {
+            Some(config) => model::run(args, &config),
+            None => Ok(ExitCode::FAILURE),
+        },
         Command::Quarantine { config, args } => held(&config, args),
         Command::Send(args) => send::run(args),
         Command::Completions(args) => generate::completions(&args),

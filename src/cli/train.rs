@@ -11,16 +11,16 @@ use anyhow::{Context, bail};
 use super::evaluate::{self, reading, shown};
 use super::printable::printable;
 use super::progress::Progress;
-use crate::filter::bayes::{Class, EngineKind, Facts, Trained, Trainer};
-use crate::mail::corpus::Sample;
-use crate::workbench::Cut;
+use super::{ConfigArgs, told};
+use crate::filter::bayes::{Class, EngineKind, Facts, Receiving, Trained, Trainer};
 use crate::workbench::evaluation::Evaluation;
 use crate::workbench::reading::{Reading, by_class};
+use crate::workbench::{Cut, leakage};
 
 /// Trains the Bayesian filter on sorted mail.
 ///
 /// A PATH is a message, an mbox, a Maildir, or a folder with any of these, packed by gzip or not. Exit codes: 0 when the model
-/// was written, 1 when it was not, 2 for wrong arguments.
+/// was written, 1 when it was not, 2 for wrong arguments, 3 when --promote kept it aside.
 #[derive(Clone, Debug, clap::Args)]
 pub struct TrainArgs {
     /// Wanted mail
@@ -30,22 +30,37 @@ pub struct TrainArgs {
     #[arg(long, required = true, num_args = 1.., value_name = "PATH")]
     pub spam: Vec<PathBuf>,
     /// Where the model goes; replaced at once and as a whole
-    #[arg(long, default_value = "model.mwb", value_name = "FILE")]
+    #[arg(
+        long,
+        default_value = "model.mwb",
+        value_name = "FILE",
+        conflicts_with = "promote"
+    )]
     pub model: PathBuf,
-    /// The engine to train
-    #[arg(long, value_enum, default_value_t)]
-    pub engine: EngineKind,
+    /// Try the model on the messages of `mailweir model pin` and put it into force if it does no worse than the
+    /// one in use; neither those messages nor near copies of them are learned
+    #[arg(long)]
+    pub promote: bool,
+    /// The engine to train; osb where nothing is said, that of the configuration with --promote
+    #[arg(long, value_enum, conflicts_with = "promote")]
+    pub engine: Option<EngineKind>,
     /// Order of learning and split for the evaluation; the same seed gives the same model
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Header fields that are not read, beside those that the receiving side and filters write; `X-Ours-*` for a
+    /// beginning, `Received` for the whole route
+    #[arg(long, num_args = 1.., value_name = "NAME")]
+    pub ignore_header: Vec<String>,
+    /// Header fields that are read although the receiving side or a filter writes them
+    #[arg(long, num_args = 1.., value_name = "NAME")]
+    pub read_header: Vec<String>,
     /// Wanted mail that is not learned, to judge with the finished model
     #[arg(long, num_args = 1.., value_name = "PATH", requires = "test_spam")]
     pub test_ham: Vec<PathBuf>,
     /// Spam that is not learned, to judge with the finished model
     #[arg(long, num_args = 1.., value_name = "PATH", requires = "test_ham")]
     pub test_spam: Vec<PathBuf>,
-    /// Messages that must not be learned even if they are among the others, such as the validation set of
-    /// `mailweir model pin`; exact copies only
+    /// Messages that are kept to test with: neither they nor near copies of them are learned
     #[arg(long, num_args = 1.., value_name = "PATH")]
     pub leave_out: Vec<PathBuf>,
 }
@@ -54,13 +69,34 @@ pub struct TrainArgs {
 ///
 /// # Errors
 /// A class without messages, or a model that cannot be written; nothing is written then.
-pub fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
+pub(super) fn run(mut args: TrainArgs, config: &ConfigArgs) -> anyhow::Result<ExitCode> {
     let started = SystemTime::now();
+    let receiving = Receiving::new(&args.ignore_header, &args.read_header)
+        .map_err(|e| anyhow::anyhow!("--ignore-header, --read-header: {e}"))?;
+    let promoting = match args.promote {
+        true => match told(config.load()) {
+            Some(config) => Some(config),
+            None => return Ok(ExitCode::FAILURE),
+        },
+        false => None,
+    };
+    let mut kind = args.engine.unwrap_or_default();
+    if let Some(config) = &promoting {
+        let registry = super::model::registry(config);
+        kind = config.file.bayes.engine;
+        // A folder that cannot be changed is better found out before the training than after it.
+        let pinned = registry.change()?.book.pinned.is_some();
+        args.model = registry.candidate();
+        if pinned {
+            args.leave_out.push(registry.validation());
+        }
+    }
     let mut progress = Progress::new();
-    let left_out = digests(&args.leave_out, &mut progress)?;
-    let mut trainer = Trainer::new(args.engine);
+    let mut corpus = reading(&args.ham, &args.spam)?;
+    let left_out = kept(&mut corpus, &args.leave_out, &mut progress)?;
+    let mut trainer = Trainer::new(kind).ignoring(receiving);
     let mut withheld = 0;
-    reading(&args.ham, &args.spam)?.batches("reading", &mut progress, |batch| {
+    corpus.batches("reading", &mut progress, |batch| {
         let learned = batch.into_iter().filter(|(_, sample)| {
             let withhold =
                 !left_out.is_empty() && left_out.contains(blake3::hash(&sample.raw).as_bytes());
@@ -107,6 +143,13 @@ pub fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
         )?;
         evaluate::show(&mut out, &evaluation, &evaluation.compare())?;
     }
+    if let Some(config) = &promoting {
+        writeln!(out)?;
+        let promoted = super::model::promote_trained(&mut out, config, &args.model);
+        // The folder of models has its own copy.
+        let _ = std::fs::remove_file(&args.model);
+        return promoted;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -116,20 +159,20 @@ struct Lost {
     withheld: usize,
 }
 
-/// The digests of all messages under `paths`.
-fn digests(paths: &[PathBuf], progress: &mut Progress) -> anyhow::Result<HashSet<[u8; 32]>> {
+/// The digests of the messages of `corpus` that are, nearly, among those kept under `paths`.
+fn kept(
+    corpus: &mut Reading<Class>,
+    paths: &[PathBuf],
+    progress: &mut Progress,
+) -> anyhow::Result<HashSet<[u8; 32]>> {
+    if paths.is_empty() {
+        return Ok(HashSet::new());
+    }
     for path in paths {
         std::fs::metadata(path).with_context(|| format!("cannot read {}", shown(path)))?;
     }
-    let mut digests = HashSet::new();
-    Reading::new(paths.iter().map(|p| ((), p.clone())).collect()).batches(
-        "reading what is left out",
-        progress,
-        |batch: Vec<((), Sample)>| {
-            digests.extend(batch.iter().map(|(_, s)| *blake3::hash(&s.raw).as_bytes()));
-        },
-    );
-    Ok(digests)
+    let mut kept = Reading::new(paths.iter().map(|p| ((), p.clone())).collect());
+    Ok(leakage::near(corpus, &mut kept, progress))
 }
 
 /// Now, or what SOURCE_DATE_EPOCH says: with it, the same corpus gives the same file.
@@ -163,7 +206,7 @@ fn report(
     )?;
     writeln!(
         out,
-        "left out     {} exact copies, {} in both classes, {} not readable, {} as told by --leave-out",
+        "left out     {} exact copies, {} in both classes, {} not readable, {} kept to test with",
         read.copies, read.in_both, lost.unreadable, lost.withheld
     )?;
     writeln!(
@@ -176,7 +219,7 @@ fn report(
         out,
         "model        {}: engine {}, {} features, {:.1} MiB",
         shown(&args.model),
-        args.engine.name(),
+        trained.engine.kind().name(),
         trained.engine.features(),
         size as f64 / f64::from(1 << 20)
     )?;

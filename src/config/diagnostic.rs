@@ -92,7 +92,7 @@ pub struct Problem {
     /// The place, if there is one.
     pub place: Option<(Source, Range<usize>)>,
     /// Short text at the caret.
-    pub label: String,
+    pub label: Box<str>,
     /// What to do about it.
     pub help: Option<String>,
 }
@@ -104,7 +104,7 @@ impl Problem {
             severity: Severity::Error,
             message: message.into(),
             place: Some((source.clone(), span)),
-            label: String::new(),
+            label: Box::default(),
             help: None,
         }
     }
@@ -115,14 +115,14 @@ impl Problem {
             severity: Severity::Error,
             message: message.into(),
             place: None,
-            label: String::new(),
+            label: Box::default(),
             help: None,
         }
     }
 
     /// Adds the text at the caret.
     pub fn label(mut self, label: impl Into<String>) -> Problem {
-        self.label = label.into();
+        self.label = label.into().into_boxed_str();
         self
     }
 
@@ -157,17 +157,13 @@ impl fmt::Display for Problem {
             .primary_title(self.message.as_str())
             .elements(std::iter::empty::<annotate_snippets::Element<'_>>());
         if let Some((source, span)) = &self.place {
-            let end = source.text().len();
-            let start = span.start.min(end);
-            let span = start..span.end.clamp(start, end);
+            // A span may end within a character: where nothing is, one byte is pointed at.
+            let start = source.text().floor_char_boundary(span.start);
+            let span = start..source.text().ceil_char_boundary(span.end.max(start));
             group = group.element(
                 Snippet::source(source.text())
                     .path(source.path().to_string_lossy())
-                    .annotation(
-                        AnnotationKind::Primary
-                            .span(span)
-                            .label(self.label.as_str()),
-                    ),
+                    .annotation(AnnotationKind::Primary.span(span).label(&*self.label)),
             );
         }
         if let Some(help) = &self.help {
@@ -268,8 +264,10 @@ pub fn parse_yaml<T: DeserializeOwned>(source: &Source) -> Result<T, Problem> {
     })
 }
 
+/// The first line of a message of the parser, without the place, which is shown apart.
 fn one_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().to_owned()
+    let line = text.lines().next().unwrap_or_default();
+    line.split(" at line ").next().unwrap_or(line).to_owned()
 }
 
 fn unknown(
@@ -316,6 +314,21 @@ mod tests {
         assert!(shown.contains("a.yaml:1:1"), "{shown}");
         assert!(shown.contains("did you mean `threshold`?"), "{shown}");
         assert!(shown.contains('^'), "{shown}");
+    }
+
+    #[test]
+    fn a_place_within_a_character_is_shown_too() {
+        let source = Source::new("a.yaml", "a: ü€\n");
+        for start in 0..9 {
+            for end in start..10 {
+                let shown = Problem::at(&source, start..end, "wrong").to_string();
+                assert!(
+                    shown.contains("a.yaml:1:") || start >= 8,
+                    "{start}..{end}: {shown}"
+                );
+            }
+        }
+        assert!(problem("threshold: 5 \u{fffd}\n[").contains("a.yaml:"));
     }
 
     #[test]

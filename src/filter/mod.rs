@@ -59,6 +59,9 @@ pub trait Filter: Send + Sync + 'static {
     /// It has come into force: shows in the metrics what it works with.
     fn in_force(&self, _metrics: &Metrics) {}
 
+    /// A verdict was reached on a message, from what every filter said. For filters that learn; returns at once.
+    fn concluded(&self, _scan: &Arc<Scan>, _reports: &[Report]) {}
+
     /// Begins a check for one transaction.
     fn check(&self) -> Box<dyn Check>;
 }

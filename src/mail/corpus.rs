@@ -358,7 +358,7 @@ mod tests {
         let long: Vec<u8> = b"Subject: x\n\n"
             .iter()
             .copied()
-            .chain((0..20_000_u32).map(|i| (i * i >> 7) as u8))
+            .chain((0..20_000_u32).map(|i| ((i * i) >> 7) as u8))
             .collect();
         let mut cut = packed(&long);
         cut.truncate(cut.len() / 2);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Sqlite, SqliteConnection, Transaction};
+use sqlx::{Connection, Sqlite, SqliteConnection, Transaction};
 
 use super::QuarantineError;
 use super::entry::{Entry, bare};
@@ -112,6 +112,15 @@ impl Index {
             SqlitePoolOptions::new()
                 .max_connections(n)
                 .acquire_timeout(ACQUIRE)
+                // On a full disk SQLite takes a transaction back by itself. sqlx's own ROLLBACK then fails, and
+                // it believes to be in the transaction for ever: such a connection is not used again.
+                .after_release(|connection, _| {
+                    Box::pin(async move {
+                        // Comes behind a ROLLBACK that is still on its way.
+                        connection.ping().await?;
+                        Ok(!connection.is_in_transaction())
+                    })
+                })
         };
         let writer = pool(1).connect_with(options.clone()).await?;
         let index = Index {
@@ -322,4 +331,55 @@ async fn insert(
 /// As it is searched: lower case, in all scripts, and without NUL, at which SQLite would stop reading.
 pub(super) fn folded(text: &str) -> String {
     text.to_lowercase().replace('\0', "\u{fffd}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::Envelope;
+    use crate::verdict::Verdict;
+
+    fn entry(subject: &str) -> Entry {
+        let id = ulid::Ulid::new().to_string();
+        let now = jiff::Timestamp::now();
+        let verdict = Verdict::released();
+        Entry::new(&id, now, &Envelope::default(), subject, &verdict, 0)
+    }
+
+    #[tokio::test]
+    async fn after_a_full_disk_the_index_takes_messages_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("index.sqlite");
+        std::fs::File::create(&path).unwrap();
+        let index = Index::open(&path).await.unwrap();
+        // To SQLite a file that may not grow is a full disk.
+        let mut writer = index.writer.acquire().await.unwrap();
+        let pages: i64 = sqlx::query_scalar("PRAGMA page_count")
+            .fetch_one(&mut *writer)
+            .await
+            .unwrap();
+        let full = format!("PRAGMA max_page_count = {pages}");
+        sqlx::query(sqlx::AssertSqlSafe(full))
+            .execute(&mut *writer)
+            .await
+            .unwrap();
+        drop(writer);
+        let mut refused = None;
+        for number in 0..2000_u32 {
+            let entry = entry("fills the disk");
+            if let Err(e) = index.insert(&entry, &number.to_be_bytes()).await {
+                refused = Some((entry.id, e.to_string()));
+                break;
+            }
+        }
+        let (lost, why) = refused.expect("the disk is full at some time");
+        assert!(why.contains("full"), "{why}");
+        assert_eq!(index.likeness(&lost).await.unwrap(), None);
+
+        let next = entry("next");
+        assert_eq!(index.insert(&next, b"next").await.unwrap(), Inserted::New);
+        let kept = index.likeness(&next.id).await.unwrap();
+        assert_eq!(kept.as_deref(), Some(&b"next"[..]));
+        index.close().await;
+    }
 }

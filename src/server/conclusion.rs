@@ -106,6 +106,9 @@ impl Transaction {
             &answered,
             started,
         );
+        for filter in engine.chain.members() {
+            filter.concluded(&scan, &answered.reports);
+        }
         drop(share);
         Conclusion {
             modifications: plan.modifications,

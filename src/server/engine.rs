@@ -135,7 +135,9 @@ impl Engine {
         for name in &config.chain {
             match name {
                 FilterName::Rules => files.extend(file.rules.files(&config.base)),
-                FilterName::Bayes => files.push(file.bayes.file(&config.base, &config.data_dir)),
+                FilterName::Bayes => {
+                    files.push(file.bayes.model_path(&config.base, &config.data_dir))
+                }
                 FilterName::Dnsbl | FilterName::Clamav => {}
             }
         }

@@ -104,9 +104,8 @@ pub fn around(value: Option<f64>, interval: Option<Interval>, scale: f64, digits
 
 #[cfg(test)]
 mod tests {
-    use super::super::Score;
+    use super::super::{Score, ranked};
     use super::*;
-    use crate::workbench::ranking::Ranking;
 
     fn sample(units_of: usize) -> Vec<Answer> {
         let mut random = Random(3);
@@ -130,7 +129,7 @@ mod tests {
     #[test]
     fn the_interval_holds_the_figure_and_is_the_same_each_time() {
         let answers = sample(1);
-        let ranking = Ranking::new(&answers);
+        let ranking = ranked(&answers);
         let roca = ranking.one_minus_roca(None).unwrap();
         let draws = Draws::new(&answers, 300, 1);
         let interval = draws.interval(|w| ranking.one_minus_roca(Some(w))).unwrap();
@@ -158,7 +157,7 @@ mod tests {
                     ..a
                 })
                 .collect();
-            let ranking = Ranking::new(&answers);
+            let ranking = ranked(&answers);
             let by = |answers: &[Answer]| {
                 let interval = Draws::new(answers, 300, 1)
                     .interval(|w| ranking.one_minus_roca(Some(w)))
@@ -182,7 +181,7 @@ mod tests {
             .into_iter()
             .filter(|a| a.class == Class::Ham)
             .collect();
-        let ranking = Ranking::new(&ham);
+        let ranking = ranked(&ham);
         assert_eq!(
             Draws::new(&ham, 10, 1).interval(|w| ranking.one_minus_roca(Some(w))),
             None

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::filter::bayes::{
-    Class, Engine, EngineKind, Facts, Sketch, TrainError, Trained, Trainer, clusters,
+    Class, Engine, EngineKind, Facts, Ranking, Sketch, TrainError, Trained, Trainer, clusters,
 };
 use crate::mail::Mail;
 use crate::mail::corpus::Sample;
@@ -22,9 +22,8 @@ use crate::mail::corpus::Sample;
 use super::bootstrap::{DRAWS, Draws};
 use super::figures::{Difference, Figures};
 use super::folds::{folds, shares};
-use super::ranking::Ranking;
 use super::reading::{Reading, Watch, by_class, each};
-use super::{Answer, Cut, Score};
+use super::{Answer, Cut, Score, ranked};
 
 /// Where a message is: its file, and its number in an mbox. To be escaped where it is shown.
 pub type Name = (PathBuf, Option<usize>);
@@ -349,7 +348,7 @@ impl Evaluation {
                     .map(|(i, (_, sample))| (first + i, sample))
                     .filter(|(i, _)| fold_of.get(*i) == Some(&fold))
                     .collect();
-                for (index, answer) in each(asked, |mail| score(&trained.engine, mail)) {
+                for (index, answer) in each(asked, |mail| score(&trained.engine, &mail)) {
                     if let Some(place) = crossed.scores.get_mut(index) {
                         *place = answer;
                     }
@@ -363,7 +362,7 @@ impl Evaluation {
     fn learnt(&self, crossed: &Crossed) -> Learnt {
         Learnt {
             messages: crossed.learned / crossed.folds.max(1),
-            one_minus_roca: Ranking::new(&self.answers(&crossed.scores)).one_minus_roca(None),
+            one_minus_roca: ranked(&self.answers(&crossed.scores)).one_minus_roca(None),
         }
     }
 
@@ -398,7 +397,7 @@ impl Evaluation {
             .iter()
             .map(|run| {
                 let answers = self.answers(&run.scores);
-                let ranking = Ranking::new(&answers);
+                let ranking = ranked(&answers);
                 (answers, ranking)
             })
             .collect();

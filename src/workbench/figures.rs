@@ -2,11 +2,10 @@
 
 use serde::Serialize;
 
-use crate::filter::bayes::Class;
+use crate::filter::bayes::{Class, Ranking};
 
 use super::bootstrap::{Draws, Interval};
 use super::interval::{Share, logistic_average};
-use super::ranking::Ranking;
 use super::{Answer, Called, Cut};
 
 /// Probabilities at which a table counts losses.
@@ -292,7 +291,7 @@ impl Difference {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Score;
+    use super::super::{Score, ranked};
     use super::*;
     use Class::{Ham, Spam};
 
@@ -312,7 +311,7 @@ mod tests {
 
     fn figures(answers: &[Answer]) -> Figures {
         let draws = Draws::new(answers, 50, 1);
-        Figures::of(answers, &Ranking::new(answers), Cut::default(), &draws)
+        Figures::of(answers, &ranked(answers), Cut::default(), &draws)
     }
 
     #[test]
@@ -362,8 +361,8 @@ mod tests {
         let (good, bad) = (answers(&good), answers(&bad));
         let draws = Draws::new(&good, 200, 1);
         let d = Difference::between(
-            (&good, &Ranking::new(&good)),
-            (&bad, &Ranking::new(&bad)),
+            (&good, &ranked(&good)),
+            (&bad, &ranked(&bad)),
             Cut::default(),
             &draws,
         );

@@ -2,24 +2,29 @@
 //!
 //! [`reading`] turns paths into messages, many at a time and never more than fit. [`evaluation`] asks
 //! engines and models about messages that they have not learned, in one of three designs: [`folds`],
-//! held out, or [`online`]. [`ranking`], [`interval`], [`bootstrap`] and [`figures`] make numbers of the
+//! held out, or [`online`]. [`Ranking`](crate::filter::bayes::Ranking), [`interval`], [`bootstrap`] and [`figures`] make numbers of the
 //! answers, [`scores`] writes them down. [`corpus`] looks for what is wrong with the messages
-//! themselves. [`registry`] keeps models, and [`promotion`] decides which of them the daemon uses.
+//! themselves. [`tokens`] says why a message gets its
+//! probability. [`registry`] keeps models, and [`promotion`] decides which of them the daemon uses.
 //!
 //! Everything here is deterministic: the same messages, seed and models give the same figures, whatever
 //! the number of cores. Nothing here prints.
 
 pub mod bootstrap;
+pub mod corpus;
 pub mod evaluation;
 pub mod figures;
 pub mod folds;
 pub mod interval;
+pub mod leakage;
 pub mod online;
-pub mod ranking;
+pub mod promotion;
 pub mod reading;
+pub mod registry;
 pub mod scores;
+pub mod tokens;
 
-use crate::filter::bayes::Class;
+use crate::filter::bayes::{Class, Ranking};
 
 /// One message as an evaluation sees it: what it is, and what was said of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,6 +35,11 @@ pub struct Answer {
     pub score: Score,
     /// Messages of the same unit are nearly the same, and count as one draw in a bootstrap.
     pub unit: usize,
+}
+
+/// The answers in the order of their scores.
+pub fn ranked(answers: &[Answer]) -> Ranking {
+    Ranking::new(answers.iter().map(|a| (a.class, a.score.odds)))
 }
 
 /// What an engine says of a message.

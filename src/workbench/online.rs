@@ -2,8 +2,19 @@
 //! with immediate feedback (Cormack and Lynam 2005).
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use crate::filter::bayes::Class;
+use rayon::prelude::*;
+
+use crate::filter::bayes::{BaselineLearner, Class, EngineKind, Judgement, Learner, Sketch};
+use crate::mail::Mail;
+
+use super::evaluation::{Design, Evaluation, Learnt, Run, join, member};
+use super::reading::{Reading, Watch, each};
+use super::{Cut, Score, ranked};
+
+/// Points of the learning curve.
+const POINTS: usize = 20;
 
 /// The messages of an evaluation, in their order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +44,18 @@ pub enum ListError {
         /// What stands there, at most 80 characters of it.
         found: String,
     },
+    /// A message of the list that is not there.
+    #[error("{}:{line}: {}: {error}", path.display(), message.display())]
+    Missing {
+        /// The list.
+        path: PathBuf,
+        /// Which line, from 1.
+        line: usize,
+        /// The message.
+        message: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
     /// No line at all.
     #[error("{}: the list is empty", .0.display())]
     Empty(PathBuf),
@@ -40,10 +63,10 @@ pub enum ListError {
 
 impl List {
     /// Reads a list: one message a line, path and label separated by a tab. The path may hold tabs itself: the
-    /// last one counts. Empty lines are passed over.
+    /// last one counts. Empty lines are passed over. A file may be an mbox; its messages come in its order.
     ///
     /// # Errors
-    /// What cannot be read, or the first line that is not of this form.
+    /// What cannot be read, or the first line that is not of this form or names a file that is not there.
     pub fn read(path: &Path) -> Result<List, ListError> {
         let text = std::fs::read_to_string(path).map_err(|error| ListError::Io {
             path: path.to_owned(),
@@ -60,17 +83,114 @@ impl List {
                 };
                 (!file.is_empty()).then(|| (class, folder.join(file)))
             });
-            messages.push(parsed.ok_or_else(|| ListError::Line {
+            let (class, message) = parsed.ok_or_else(|| ListError::Line {
                 path: path.to_owned(),
                 line: number + 1,
                 found: line.chars().take(80).collect(),
-            })?);
+            })?;
+            // A message that is left out would change everything after it.
+            std::fs::metadata(&message).map_err(|error| ListError::Missing {
+                path: path.to_owned(),
+                line: number + 1,
+                message: message.clone(),
+                error,
+            })?;
+            messages.push((class, message));
         }
         if messages.is_empty() {
             return Err(ListError::Empty(path.to_owned()));
         }
         Ok(List { messages })
     }
+}
+
+/// An engine that learns while it is asked.
+enum Pupil {
+    Osb(Box<Learner>),
+    Bayespam(BaselineLearner),
+}
+
+impl Pupil {
+    fn new(kind: EngineKind) -> Pupil {
+        match kind {
+            EngineKind::Osb => Pupil::Osb(Box::new(Learner::empty())),
+            EngineKind::Bayespam => Pupil::Bayespam(BaselineLearner::empty()),
+        }
+    }
+
+    fn classify_then_learn(&mut self, mail: &Mail, class: Class) -> Judgement {
+        match self {
+            Pupil::Osb(learner) => learner.classify_then_learn(mail, class),
+            Pupil::Bayespam(learner) => learner.classify_then_learn(mail, class),
+        }
+    }
+}
+
+/// Judges, then learns, each message of the list in its order, by every kind of engine.
+pub fn evaluate(
+    list: &List,
+    kinds: &[EngineKind],
+    (cut, seed): (Cut, u64),
+    watch: &mut dyn Watch,
+) -> Evaluation {
+    let mut members = Vec::new();
+    let mut sketches = Vec::new();
+    let mut pupils: Vec<(Pupil, Run)> = kinds
+        .iter()
+        .map(|kind| {
+            let run = Run {
+                title: kind.name().to_owned(),
+                scores: Vec::new(),
+                training: None,
+                judging: Duration::ZERO,
+                learning: Vec::new(),
+            };
+            (Pupil::new(*kind), run)
+        })
+        .collect();
+    Reading::new(list.messages.clone()).batches("judging and learning", watch, |batch| {
+        let marked = batch
+            .into_iter()
+            .map(|(class, sample)| (member(class, &sample), sample));
+        let parsed = each(marked.collect(), |mail| (Sketch::of_mail(&mail), mail));
+        // Order matters within an engine, not between engines.
+        pupils.par_iter_mut().for_each(|(pupil, run)| {
+            let started = Instant::now();
+            for (member, (_, mail)) in &parsed {
+                let judgement = pupil.classify_then_learn(mail, member.class);
+                run.scores.push(Score {
+                    probability: judgement.probability,
+                    odds: judgement.odds,
+                });
+            }
+            run.judging += started.elapsed();
+        });
+        for (member, (sketch, _)) in parsed {
+            members.push(member);
+            sketches.push(sketch);
+        }
+    });
+    join(&mut members, &sketches);
+    let mut evaluation = Evaluation {
+        members,
+        runs: Vec::new(),
+        design: Design::Online,
+        cut,
+        seed,
+    };
+    for (_, mut run) in pupils {
+        let answers = evaluation.answers(&run.scores);
+        run.learning = (1..=POINTS)
+            .map(|point| answers.len() * point / POINTS)
+            .map(|messages| Learnt {
+                messages,
+                one_minus_roca: ranked(answers.get(..messages).unwrap_or_default())
+                    .one_minus_roca(None),
+            })
+            .collect();
+        evaluation.runs.push(run);
+    }
+    evaluation
 }
 
 #[cfg(test)]
@@ -80,7 +200,16 @@ mod tests {
     fn read(text: &str) -> Result<List, String> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("list");
-        std::fs::write(&path, text).unwrap();
+        std::fs::write(
+            &path,
+            text.replace("DIR", &dir.path().display().to_string()),
+        )
+        .unwrap();
+        for name in ["spam/2.eml", "ham/1\t.eml", "a", "b"] {
+            let file = dir.path().join(name);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, "").unwrap();
+        }
         List::read(&path)
             .map_err(|e| e.to_string())
             .map(|mut list| {
@@ -95,13 +224,13 @@ mod tests {
 
     #[test]
     fn paths_are_relative_to_the_list_and_keep_their_order() {
-        let list = read("spam/2.eml\tspam\nham/1\t.eml\tham\r\n\n/abs.eml\tham\n").unwrap();
+        let list = read("spam/2.eml\tspam\nham/1\t.eml\tham\r\n\nDIR/a\tham\n").unwrap();
         assert_eq!(
             list.messages,
             [
                 (Class::Spam, "spam/2.eml".into()),
                 (Class::Ham, "ham/1\t.eml".into()),
-                (Class::Ham, "/abs.eml".into()),
+                (Class::Ham, "a".into()),
             ]
         );
     }
@@ -113,5 +242,10 @@ mod tests {
             assert!(error.contains("list:2: expected a path, a tab"), "{error}");
         }
         assert!(read("\n").unwrap_err().contains("empty"));
+        let error = read("a\tham\nc\tspam\n").unwrap_err();
+        assert!(
+            error.contains("list:2: ") && error.contains("/c: "),
+            "{error}"
+        );
     }
 }

@@ -163,11 +163,11 @@ pub fn by_class(batch: impl IntoIterator<Item = (Class, Sample)>) -> [(Class, Ve
 /// What `of` makes of each message of a batch, on all cores, in the same order.
 pub fn each<T: Send, R: Send>(
     batch: Vec<(T, Sample)>,
-    of: impl Fn(&Mail) -> R + Sync,
+    of: impl Fn(Mail) -> R + Sync,
 ) -> Vec<(T, R)> {
     batch
         .into_par_iter()
-        .map(|(mark, sample)| (mark, of(&Mail::parse(sample.raw, &Limits::default()))))
+        .map(|(mark, sample)| (mark, of(Mail::parse(sample.raw, &Limits::default()))))
         .collect()
 }
 

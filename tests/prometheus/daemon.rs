@@ -17,6 +17,7 @@ rules:
   - id: HOLD_THIS
     description: The subject of a message that the test wants held
     score: 9
+    labels: [held]
     when: { subject: '^hold this$' }
 ";
 

@@ -271,6 +271,7 @@ fn every_query_shows_what_the_real_daemon_did() {
         ("mailweir_bytes_in_flight_limit", f64::from(512 << 20)),
         ("mailweir_sessions_limit", 512.0),
         (r#"mailweir_hits_total{mode="live",rule="HOLD_THIS"}"#, 1.0),
+        (r#"mailweir_labels_total{label="held"}"#, 1.0),
         ("mailweir_rules_loaded", 1.0),
         (r#"mailweir_model_messages{class="ham"}"#, learned),
         (r#"mailweir_model_messages{class="spam"}"#, learned),

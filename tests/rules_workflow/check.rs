@@ -33,11 +33,11 @@ fn every_problem_of_every_file_is_told_in_one_go() {
         "rules/a.yaml:5:12",
         "rules/a.yaml:10:13",
         "did you mean `subject`?",
-        "rules/b.yaml:3:58",
+        "rules/b.yaml:3:57",
         "there is no rule `NOWHERE`",
         "rules/b.yaml:5:11",
         "stands twice",
-        "rules/b.yaml:5:70",
+        "rules/b.yaml:5:67",
         "^",
         "6 problems",
     ] {
@@ -91,7 +91,7 @@ fn every_problem_of_every_file_is_told_in_one_go() {
             .contains("did you mean `subject`?")
     );
     assert_eq!(of("NOWHERE")["rule"], "DEAD");
-    assert_eq!(of("expected")["rule"], "NOT_A_NUMBER");
+    assert_eq!(of("floating point")["rule"], "NOT_A_NUMBER");
 }
 
 #[test]

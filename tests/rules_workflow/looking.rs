@@ -97,7 +97,7 @@ fn rules_are_listed_and_shown_with_all_that_is_known_of_them() {
         "refers to    REPLY",
         "referred by  OVERDUE",
         "overdue since",
-        "      - id: OVERDUE",
+        "\n    - id: OVERDUE\n      description: An invoice",
         "header: { name: X-Overdue, exists: true }",
     ] {
         assert!(shown.out.contains(part), "{part} in:\n{}", shown.out);

@@ -5,10 +5,10 @@ use std::time::Duration;
 use hickory_proto::op::ResponseCode;
 
 use super::daemon::{Config, Daemon, HELD, REFUSED};
+use super::disk::SmallDisk;
 use super::dns_server::{Question, Reply as Answer};
 use super::message::{message, status, value};
 use super::names::Names;
-use super::place::{folder, root};
 use super::postfix::Postfix;
 use super::scanner::{FalseClamd, Gate, Manner};
 use super::smtp::{Reply, attempt};
@@ -279,55 +279,13 @@ fn whatever_the_name_server_does_mail_is_delivered_and_says_so() {
     });
 }
 
-/// A file system of one mebibyte.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn mount() -> Option<SmallDisk> {
-        if !root() {
-            return None;
-        }
-        let folder = folder();
-        let mounted = std::process::Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs"])
-            .arg(folder.path())
-            .stderr(std::process::Stdio::null())
-            .status();
-        if !mounted.is_ok_and(|status| status.success()) {
-            println!("skipped: a tmpfs cannot be mounted here");
-            return None;
-        }
-        Some(SmallDisk(folder))
-    }
-
-    fn filler(&self) -> std::path::PathBuf {
-        self.0.path().join("filler")
-    }
-
-    /// Takes every block that is left.
-    fn fill(&self) {
-        use std::io::Write;
-        let mut file = std::fs::File::create(self.filler()).unwrap();
-        while file.write(&[0; 4096]).is_ok_and(|written| written > 0) {}
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new("umount")
-            .arg("-l")
-            .arg(self.0.path())
-            .status();
-    }
-}
-
 #[test]
 fn a_full_disk_is_told_to_the_sender_and_nothing_is_lost() {
-    let Some(disk) = SmallDisk::mount() else {
+    let Some(disk) = SmallDisk::mount("1m") else {
         return;
     };
     let daemon = Daemon::start(&Config {
-        sections: format!("quarantine: {{ path: \"{}\" }}\n", disk.0.path().display()),
+        sections: format!("quarantine: {{ path: \"{}\" }}\n", disk.path().display()),
         ..Config::default()
     });
     let Some(postfix) = Postfix::start(&[daemon.inet()]) else {
@@ -357,7 +315,7 @@ fn a_full_disk_is_told_to_the_sender_and_nothing_is_lost() {
         assert!(line.contains(part), "{part}: {line}");
     }
 
-    std::fs::remove_file(disk.filler()).unwrap();
+    disk.make_room();
     let reply = attempt(postfix.port(0), &sent).unwrap();
     assert_eq!(reply.code, 250, "{reply:?}");
     assert_eq!(daemon.quarantined().len(), 1);

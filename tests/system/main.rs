@@ -15,6 +15,7 @@
 mod dns_server;
 
 mod daemon;
+mod disk;
 mod message;
 mod milter;
 mod names;
@@ -31,5 +32,7 @@ mod faults;
 mod life;
 mod lua;
 mod order;
+mod packaging;
 mod release;
 mod sendmail;
+mod soak;

@@ -1,6 +1,6 @@
 //! The MTA's side of a milter connection, for what no real MTA does on demand.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpStream};
 
 use bytes::BytesMut;
@@ -18,9 +18,13 @@ pub(crate) struct Milter {
 impl Milter {
     /// Connects to the port and offers what Postfix 3.7 offers.
     pub(crate) fn open(port: u16) -> Milter {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_nodelay(true).unwrap();
+        Milter::try_open(port).unwrap()
+    }
+
+    pub(crate) fn try_open(port: u16) -> io::Result<Milter> {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
         let mut milter = Milter {
             stream,
             input: BytesMut::new(),
@@ -30,102 +34,132 @@ impl Milter {
         };
         let mut out = BytesMut::new();
         Mta::offer(&mut out);
-        milter.write(&out);
-        let MtaReply::Negotiated(_, _, steps, _) = milter.read() else {
+        milter.stream.write_all(&out)?;
+        let MtaReply::Negotiated(_, _, steps, _) = milter.read()? else {
             panic!("the first reply is that to the offer");
         };
         milter.mta.steps = steps;
-        milter
+        Ok(milter)
     }
 
-    fn write(&mut self, bytes: &[u8]) {
-        self.stream.write_all(bytes).unwrap();
-    }
-
-    fn read(&mut self) -> MtaReply {
+    fn read(&mut self) -> io::Result<MtaReply> {
         loop {
             if let Some(reply) = Mta::decode(&mut self.input).unwrap() {
-                return reply;
+                return Ok(reply);
             }
             let mut buffer = [0; 4096];
-            let count = self.stream.read(&mut buffer).unwrap();
-            assert_ne!(count, 0, "the daemon closed the connection");
-            self.input.extend_from_slice(&buffer[..count]);
+            match self.stream.read(&mut buffer)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                count => self.input.extend_from_slice(&buffer[..count]),
+            }
         }
     }
 
     /// Sends what was encoded for `code` and takes the reply, if one is owed.
-    fn send(&mut self, code: u8, encode: impl FnOnce(&mut BytesMut)) -> MtaReply {
+    fn try_send(&mut self, code: u8, encode: impl FnOnce(&mut BytesMut)) -> io::Result<MtaReply> {
         if !self.mta.sent(code) {
-            return MtaReply::Continue;
+            return Ok(MtaReply::Continue);
         }
         let mut out = BytesMut::new();
         encode(&mut out);
-        self.write(&out);
+        self.stream.write_all(&out)?;
         match self.mta.answered(code) {
             true => self.read(),
-            false => MtaReply::Continue,
+            false => Ok(MtaReply::Continue),
         }
     }
 
     pub(crate) fn connect(&mut self, address: &str) -> MtaReply {
+        self.try_connect(address).unwrap()
+    }
+
+    pub(crate) fn try_connect(&mut self, address: &str) -> io::Result<MtaReply> {
         let address: IpAddr = address.parse().unwrap();
-        self.send(b'C', |out| {
+        self.try_send(b'C', |out| {
             Mta::macros(b'C', &[("j", "mx.example.org")], out);
             Mta::connect("client.example.net", address, out);
         })
     }
 
-    pub(crate) fn command(&mut self, code: u8, strings: &[&[u8]]) -> MtaReply {
-        self.send(code, |out| Mta::command(code, strings, out))
+    pub(crate) fn try_command(&mut self, code: u8, strings: &[&[u8]]) -> io::Result<MtaReply> {
+        self.try_send(code, |out| Mta::command(code, strings, out))
     }
 
     /// HELO, MAIL, RCPT, DATA.
     pub(crate) fn envelope(&mut self) {
-        self.command(b'H', &[b"client.example.net"]);
-        self.command(b'M', &[b"<sender@example.net>"]);
-        self.command(b'R', &[b"<user@example.org>"]);
-        self.command(b'T', &[]);
+        self.try_envelope().unwrap();
+    }
+
+    pub(crate) fn try_envelope(&mut self) -> io::Result<()> {
+        self.try_command(b'H', &[b"client.example.net"])?;
+        self.try_command(b'M', &[b"<sender@example.net>"])?;
+        self.try_command(b'R', &[b"<user@example.org>"])?;
+        self.try_command(b'T', &[])?;
+        Ok(())
     }
 
     /// All header fields of a message with CRLF line ends, and the end of the header; gives the body.
     pub(crate) fn header<'a>(&mut self, message: &'a [u8]) -> &'a [u8] {
+        self.try_header(message).unwrap()
+    }
+
+    pub(crate) fn try_header<'a>(&mut self, message: &'a [u8]) -> io::Result<&'a [u8]> {
         let end = message.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
         let head = std::str::from_utf8(&message[..end]).unwrap();
         for field in head.split("\r\n") {
             let (name, value) = field.split_once(':').unwrap();
-            self.command(b'L', &[name.as_bytes(), value.as_bytes()]);
+            self.try_command(b'L', &[name.as_bytes(), value.as_bytes()])?;
         }
-        self.command(b'N', &[]);
-        &message[end + 4..]
+        self.try_command(b'N', &[])?;
+        Ok(&message[end + 4..])
     }
 
     pub(crate) fn body(&mut self, chunk: &[u8]) -> MtaReply {
-        self.send(b'B', |out| Mta::body(chunk, out))
+        self.try_body(chunk).unwrap()
+    }
+
+    pub(crate) fn try_body(&mut self, chunk: &[u8]) -> io::Result<MtaReply> {
+        self.try_send(b'B', |out| Mta::body(chunk, out))
     }
 
     /// Sends end of message.
     pub(crate) fn write_end(&mut self) {
+        self.try_write_end().unwrap();
+    }
+
+    pub(crate) fn try_write_end(&mut self) -> io::Result<()> {
         let mut out = BytesMut::new();
         Mta::command(b'E', &[], &mut out);
-        self.write(&out);
+        self.stream.write_all(&out)
     }
 
     /// Everything up to and with the final reply, signs of life left out.
     pub(crate) fn final_replies(&mut self) -> Vec<MtaReply> {
+        self.try_final_replies().unwrap()
+    }
+
+    pub(crate) fn try_final_replies(&mut self) -> io::Result<Vec<MtaReply>> {
         let mut replies = Vec::new();
         loop {
-            match self.read() {
+            match self.read()? {
                 MtaReply::Progress => {}
                 change @ (MtaReply::InsertHeader(..)
                 | MtaReply::ChangeHeader(..)
                 | MtaReply::Hold(_)) => replies.push(change),
                 last => {
                     replies.push(last);
-                    return replies;
+                    return Ok(replies);
                 }
             }
         }
+    }
+
+    /// Ends the session; gives the bytes that came although nothing was owed.
+    pub(crate) fn quit(mut self) -> io::Result<Vec<u8>> {
+        self.try_command(b'Q', &[])?;
+        let mut stray = self.input.to_vec();
+        self.stream.read_to_end(&mut stray)?;
+        Ok(stray)
     }
 }
 

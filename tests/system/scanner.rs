@@ -79,6 +79,8 @@ pub(crate) enum Manner {
     Interrupts(usize, &'static [u8]),
     /// Reads all of the stream and answers `stream: OK` once the gate is open.
     Waits(Gate),
+    /// Another manner for each connection, by its number.
+    Moody(fn(usize) -> Manner),
 }
 
 /// Holds answers back until it is opened.
@@ -126,8 +128,12 @@ impl FalseClamd {
             };
         }
         std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let (manner, seen) = (manner.clone(), Arc::clone(&shared));
+            for (number, stream) in listener.incoming().flatten().enumerate() {
+                let manner = match &manner {
+                    Manner::Moody(mood) => mood(number),
+                    same => same.clone(),
+                };
+                let seen = Arc::clone(&shared);
                 std::thread::spawn(move || {
                     // A client that gave up shows as an error here and concerns nobody.
                     let _ = serve(stream, &manner, &seen);

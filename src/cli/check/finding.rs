@@ -29,7 +29,7 @@ impl Finding {
         let place = problem.place.as_ref();
         let start = place.map(|(source, span)| source.line_column(span.start));
         let end = place.map(|(source, span)| source.line_column(span.end.max(span.start)));
-        let hint = match (problem.label.as_str(), problem.help.as_deref()) {
+        let hint = match (&*problem.label, problem.help.as_deref()) {
             ("", None) => None,
             ("", Some(help)) => Some(help.to_owned()),
             (label, None) => Some(label.to_owned()),

@@ -30,7 +30,24 @@ pub(in crate::cli) fn show(
         evaluation.near_copies()
     )?;
     writeln!(out, "design       {}", evaluation.design.explained())?;
-    writeln!(out, "{}", overview(evaluation, comparison))?;
+    overview(out, evaluation, comparison)?;
+    for (run, (_, figures)) in evaluation.runs.iter().zip(&comparison.runs) {
+        writeln!(out)?;
+        if evaluation.runs.len() > 1 {
+            writeln!(out, "{}:", title_of(&run.title))?;
+        }
+        one(out, evaluation, run, figures)?;
+    }
+    Ok(())
+}
+
+/// Writes one row a figure, one column a contender, and how each differs from the first.
+pub(in crate::cli) fn overview(
+    out: &mut impl Write,
+    evaluation: &Evaluation,
+    comparison: &Comparison,
+) -> io::Result<()> {
+    writeln!(out, "{}", rows(evaluation, comparison))?;
     for (title, difference) in &comparison.differences {
         let first = comparison.runs.first().map_or("", |r| &r.0);
         writeln!(
@@ -57,13 +74,6 @@ pub(in crate::cli) fn show(
             difference.spam_missed.1,
             difference.spam_missed.0,
         )?;
-    }
-    for (run, (_, figures)) in evaluation.runs.iter().zip(&comparison.runs) {
-        writeln!(out)?;
-        if evaluation.runs.len() > 1 {
-            writeln!(out, "{}:", title_of(&run.title))?;
-        }
-        one(out, evaluation, run, figures)?;
     }
     Ok(())
 }
@@ -112,7 +122,7 @@ fn table(header: Vec<String>) -> Table {
 }
 
 /// One row a figure, one column a contender.
-fn overview(evaluation: &Evaluation, comparison: &Comparison) -> Table {
+fn rows(evaluation: &Evaluation, comparison: &Comparison) -> Table {
     let titles = comparison.runs.iter().map(|(title, _)| title_of(title));
     let mut table = table(std::iter::once(String::new()).chain(titles).collect());
     let mut row = |name: &str, of: &dyn Fn(&Figures) -> String| {

@@ -9,8 +9,7 @@ use crate::filter::bayes::Class;
 use crate::workbench::bootstrap::around;
 use crate::workbench::evaluation::{Comparison, Evaluation, Run};
 use crate::workbench::figures::Figures;
-use crate::workbench::ranking::Ranking;
-use crate::workbench::scores;
+use crate::workbench::{ranked, scores};
 
 /// Wrongly judged messages of a class on a page.
 const WORST: usize = 20;
@@ -178,7 +177,7 @@ fn roc(evaluation: &Evaluation) -> String {
         .iter()
         .map(|run| Series {
             title: run.title.clone(),
-            points: Ranking::new(&evaluation.answers(&run.scores))
+            points: ranked(&evaluation.answers(&run.scores))
                 .curve()
                 .into_iter()
                 .map(|(lost, missed)| (100.0 * lost, 100.0 * missed))

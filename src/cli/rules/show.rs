@@ -166,7 +166,11 @@ fn show(out: &mut impl Write, book: &Book, rule: &Rule, written: &Written) -> st
         )?;
     }
     writeln!(out)?;
+    // The first line begins at the rule's `-`; the others come as far to the left as it.
+    let (_, column) = written.source.line_column(written.span.start);
     for line in written.text().lines() {
+        let blank = line.len() - line.trim_start_matches(' ').len();
+        let line = line.get(blank.min(column - 1)..).unwrap_or(line);
         writeln!(out, "    {}", visible(line, LINE))?;
     }
     Ok(())

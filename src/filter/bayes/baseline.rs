@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::mail::Mail;
 
+use super::Class;
+use super::engine::{Judgement, odds};
 use super::model::Facts;
 
 /// Version of the layout.
@@ -154,9 +156,44 @@ impl Baseline {
                 trained_at: file.trained_at,
                 seed: file.seed,
                 sources: file.sources,
+                figures: Vec::new(),
             },
             classifier,
         })
+    }
+}
+
+/// The crate, taught message by message: for evaluations in the order of time.
+#[derive(Debug)]
+pub struct BaselineLearner(Baseline);
+
+impl BaselineLearner {
+    /// One that knows nothing yet.
+    pub fn empty() -> BaselineLearner {
+        BaselineLearner(Baseline::train(std::iter::empty()))
+    }
+
+    /// Judges a message, then learns it.
+    pub fn classify_then_learn(&mut self, mail: &Mail, class: Class) -> Judgement {
+        let text = text(mail, usize::MAX);
+        // The crate divides by the words of each class.
+        let both = self.0.facts.ham > 0 && self.0.facts.spam > 0;
+        let probability = if both { self.0.probability(&text) } else { 0.5 };
+        match class {
+            Class::Ham => {
+                self.0.facts.ham += 1;
+                self.0.classifier.train_ham(&text);
+            }
+            Class::Spam => {
+                self.0.facts.spam += 1;
+                self.0.classifier.train_spam(&text);
+            }
+        }
+        Judgement {
+            probability,
+            odds: odds(probability),
+            telling: Vec::new(),
+        }
     }
 }
 

@@ -24,6 +24,16 @@ impl Default for Calibration {
     }
 }
 
+impl Calibration {
+    /// For a model without a training: the usual slope of those that have one.
+    pub(super) fn untrained() -> Calibration {
+        Calibration {
+            slope: 0.5,
+            offset: 0.0,
+        }
+    }
+}
+
 fn logistic(odds: f64) -> f64 {
     1.0 / (1.0 + (-odds).exp())
 }
@@ -79,11 +89,16 @@ impl Calibration {
         line
     }
 
+    /// Log odds that mean what they say, however little was learned.
+    pub(super) fn line(&self, odds: f64) -> f64 {
+        self.slope * odds + self.offset
+    }
+
     /// The probability of spam, after `ham` and `spam` messages were learned.
     pub(super) fn probability(&self, odds: f64, ham: u64, spam: u64) -> f64 {
         let lowest = 1.0 / (spam as f64 + 2.0);
         let highest = 1.0 - 1.0 / (ham as f64 + 2.0);
-        logistic(self.slope * odds + self.offset).clamp(lowest.min(0.5), highest.max(0.5))
+        logistic(self.line(odds)).clamp(lowest.min(0.5), highest.max(0.5))
     }
 }
 

@@ -2,14 +2,18 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use tokio::sync::Semaphore;
 
-use crate::filter::{Check, FailurePolicy, Filter, Hit, Outcome, Scan, compute};
+use crate::filter::{Check, FailurePolicy, Filter, Hit, Outcome, Report, Scan, compute};
 
+use super::autolearn::Autolearn;
 use super::curve::Curve;
-use super::engine::{Engine, Judgement};
+use super::engine::Judgement;
+use super::live::Live;
 use super::model::Facts;
 use crate::metrics::Metrics;
 
@@ -24,28 +28,23 @@ pub(super) struct BayesFilter {
     policy: FailurePolicy,
 }
 
-struct Shared {
-    engine: Option<Engine>,
-    curve: Curve,
-    min_messages: u64,
-    max_bytes: usize,
+pub(super) struct Shared {
+    pub(super) live: Arc<Live>,
+    pub(super) autolearn: Autolearn,
+    /// Automatic lessons that may wait for the disk at one time.
+    pub(super) teaching: Arc<Semaphore>,
+    pub(super) curve: Curve,
+    pub(super) min_messages: u64,
+    pub(super) max_bytes: usize,
 }
 
+/// Automatic lessons that wait at one time; past it a message teaches nothing.
+pub(super) const TEACHING: usize = 16;
+
 impl BayesFilter {
-    pub(super) fn new(
-        engine: Option<Engine>,
-        curve: Curve,
-        min_messages: u64,
-        max_bytes: usize,
-        policy: FailurePolicy,
-    ) -> BayesFilter {
+    pub(super) fn new(shared: Shared, policy: FailurePolicy) -> BayesFilter {
         BayesFilter {
-            shared: Arc::new(Shared {
-                engine,
-                curve,
-                min_messages,
-                max_bytes,
-            }),
+            shared: Arc::new(shared),
             policy,
         }
     }
@@ -61,13 +60,15 @@ impl Filter for BayesFilter {
     }
 
     fn version(&self) -> Option<String> {
-        let facts = self.shared.engine.as_ref()?.facts();
+        let engine = self.shared.live.engine()?;
+        let facts = engine.facts();
         Some(format!("{}-{}-{}", facts.trained_at, facts.ham, facts.spam))
     }
 
     fn in_force(&self, metrics: &Metrics) {
         let nothing = Facts::default();
-        let facts = self.shared.engine.as_ref().map_or(&nothing, Engine::facts);
+        let engine = self.shared.live.engine();
+        let facts = engine.as_ref().map_or(&nothing, |engine| engine.facts());
         let gauge = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         for (class, messages) in [("ham", facts.ham), ("spam", facts.spam)] {
             let learned = metrics.model_messages.with_label_values(&[class]);
@@ -77,7 +78,31 @@ impl Filter for BayesFilter {
     }
 
     fn check(&self) -> Box<dyn Check> {
+        self.shared.live.tick();
         Box::new(BayesCheck(Arc::clone(&self.shared)))
+    }
+
+    fn concluded(&self, scan: &Arc<Scan>, reports: &[Report]) {
+        let Some(engine) = self.shared.live.engine() else {
+            return;
+        };
+        let shared = &self.shared;
+        let at = SystemTime::now().duration_since(UNIX_EPOCH);
+        let at = at.unwrap_or_default().as_secs();
+        let lesson = shared
+            .autolearn
+            .lesson(&engine, scan, reports, shared.max_bytes, at);
+        let (Some(lesson), Ok(permit)) = (lesson, Arc::clone(&shared.teaching).try_acquire_owned())
+        else {
+            return;
+        };
+        let live = Arc::clone(&shared.live);
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = live.teach(lesson) {
+                tracing::error!(%error, "an automatic lesson was not taken");
+            }
+            drop(permit);
+        });
     }
 }
 
@@ -91,7 +116,7 @@ impl Check for BayesCheck {
 
 impl Shared {
     fn outcome(&self, scan: &Scan) -> Outcome {
-        let Some(engine) = &self.engine else {
+        let Some(engine) = self.live.engine() else {
             return Outcome::Skipped("no model");
         };
         let facts = engine.facts();

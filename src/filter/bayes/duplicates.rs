@@ -21,7 +21,8 @@ pub struct Sketch([u32; BINS]);
 impl Sketch {
     /// The sketch of a message, from all that the classifier reads of it.
     pub fn of_mail(mail: &Mail) -> Sketch {
-        Sketch::of(&features(mail, &Settings::default()).hashes)
+        let settings = Settings::default();
+        Sketch::of(&features(mail, &settings, settings.max_bytes as usize).hashes)
     }
 
     /// The smallest feature of each bin.

@@ -2,22 +2,28 @@
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
 
 use crate::mail::Mail;
 
+use super::Class;
 use super::baseline::{self, Baseline};
 use super::durable;
-use super::features::features;
+use super::features::{Settings, features};
 use super::format;
+use super::identity::identity;
+use super::journal::Position;
+use super::learner;
+use super::lesson::{Lesson, Origin, Teaching};
 use super::model::{Facts, Model, Telling};
 
 /// The engines that can be chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum EngineKind {
-    /// Words, sparse pairs of words and runs of bytes, weighed by logistic regression.
+    /// Words, pairs of words and four more views of a message, each weighed by logistic regression.
     #[default]
     Osb,
     /// The crate `bayespam`, to compare with.
@@ -59,13 +65,14 @@ pub enum ModelError {
 }
 
 /// A classifier, ready to be asked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Engine(Inner);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Inner {
     Osb(Box<Model>),
-    Bayespam(Box<Baseline>),
+    // Never changed, and the crate's table cannot be copied.
+    Bayespam(Arc<Baseline>),
 }
 
 /// What an engine says of one message.
@@ -87,7 +94,7 @@ impl From<Model> for Engine {
 
 impl From<Baseline> for Engine {
     fn from(baseline: Baseline) -> Engine {
-        Engine(Inner::Bayespam(Box::new(baseline)))
+        Engine(Inner::Bayespam(Arc::new(baseline)))
     }
 }
 
@@ -149,11 +156,59 @@ impl Engine {
             path: path.to_owned(),
             error,
         };
-        let bytes = match &self.0 {
-            Inner::Osb(model) => format::encode(model),
-            Inner::Bayespam(baseline) => baseline.encode().map_err(|e| io(e.into()))?,
-        };
+        let bytes = self.encode().map_err(io)?;
         durable::replace(path, &bytes).map_err(io)
+    }
+
+    /// The bytes of the model file.
+    pub(super) fn encode(&self) -> io::Result<Vec<u8>> {
+        match &self.0 {
+            Inner::Osb(model) => Ok(format::encode(model)),
+            Inner::Bayespam(baseline) => baseline.encode().map_err(io::Error::from),
+        }
+    }
+
+    /// Up to where the model holds its journal.
+    pub(super) fn position(&self) -> Position {
+        match &self.0 {
+            Inner::Osb(model) => model.position,
+            Inner::Bayespam(_) => Position::default(),
+        }
+    }
+
+    /// An engine `osb` that knows nothing yet.
+    pub fn empty() -> Engine {
+        Model::empty(Settings::default()).into()
+    }
+
+    pub(super) fn into_model(self) -> Option<Model> {
+        match self.0 {
+            Inner::Osb(model) => Some(*model),
+            Inner::Bayespam(_) => None,
+        }
+    }
+
+    /// A lesson about a message, for the journal; `at` in seconds since 1970. `None` for the engine `bayespam`, which
+    /// learns only in training.
+    pub fn lesson(
+        &self,
+        mail: &Mail,
+        teaching: Teaching,
+        origin: Origin,
+        at: u64,
+    ) -> Option<Lesson> {
+        match &self.0 {
+            Inner::Osb(model) => Some(learner::lesson(model, mail, teaching, origin, at)),
+            Inner::Bayespam(_) => None,
+        }
+    }
+
+    /// Makes models comparable that came to the same by other journals.
+    #[cfg(test)]
+    pub(super) fn forget_position(&mut self) {
+        if let Inner::Osb(model) = &mut self.0 {
+            model.position = Position::default();
+        }
     }
 
     /// Which engine it is.
@@ -172,10 +227,19 @@ impl Engine {
         }
     }
 
+    /// As what it has learned a message, in training or after; `None` also for the engine `bayespam`, which does not
+    /// know.
+    pub fn learned(&self, mail: &Mail) -> Option<Class> {
+        match &self.0 {
+            Inner::Osb(model) => model.ledger.known(&identity(mail)).map(|known| known.class),
+            Inner::Bayespam(_) => None,
+        }
+    }
+
     /// How many features it knows; 0 for the engine `bayespam`, which does not say.
     pub fn features(&self) -> usize {
         match &self.0 {
-            Inner::Osb(model) => model.entries.len(),
+            Inner::Osb(model) => model.table.len(),
             Inner::Bayespam(_) => 0,
         }
     }
@@ -184,18 +248,7 @@ impl Engine {
     /// spoke most.
     pub fn judge(&self, mail: &Mail, max_bytes: usize, telling: usize) -> Judgement {
         match &self.0 {
-            Inner::Osb(model) => {
-                let settings = model.settings(max_bytes);
-                let features = features(mail, &settings);
-                Judgement {
-                    probability: model.probability(&features),
-                    odds: model.calibrated(&features),
-                    telling: match telling {
-                        0 => Vec::new(),
-                        most => model.telling(mail, &settings, &features, most),
-                    },
-                }
-            }
+            Inner::Osb(model) => judge(model, mail, max_bytes, telling),
             Inner::Bayespam(baseline) => {
                 let probability = baseline.probability(&baseline::text(mail, max_bytes));
                 Judgement {
@@ -205,6 +258,21 @@ impl Engine {
                 }
             }
         }
+    }
+}
+
+/// What a model says of a message.
+pub(super) fn judge(model: &Model, mail: &Mail, max_bytes: usize, telling: usize) -> Judgement {
+    let max_bytes = model.max_bytes(max_bytes);
+    let features = features(mail, &model.settings, max_bytes);
+    let odds = model.log_odds(&features);
+    Judgement {
+        probability: model.probability(odds),
+        odds: model.calibration.line(odds),
+        telling: match telling {
+            0 => Vec::new(),
+            most => model.telling(mail, max_bytes, &features, most),
+        },
     }
 }
 

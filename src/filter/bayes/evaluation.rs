@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::Class;
+use super::ranking::Ranking;
 
 /// One message, judged by a classifier that had not learned it.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,17 +34,24 @@ impl Evaluation {
     /// The chance that a random ham gets a higher probability than a random spam, in percent
     /// ("(1-ROCA)%" of the TREC spam track); ties count half. `None` when a class is empty.
     pub fn one_minus_roca(&self) -> Option<f64> {
-        let mut order: Vec<(f64, Class)> = self.judged.iter().map(|j| (j.odds, j.class)).collect();
-        order.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let (mut spam_below, mut ham, mut bad) = (0.0, 0.0, 0.0);
-        for tied in order.chunk_by(|a, b| a.0 == b.0) {
-            let spam_here = tied.iter().filter(|t| t.1 == Class::Spam).count() as f64;
-            let ham_here = tied.len() as f64 - spam_here;
-            bad += ham_here * (spam_below + spam_here / 2.0);
-            spam_below += spam_here;
-            ham += ham_here;
+        Ranking::new(self.judged.iter().map(|j| (j.class, j.odds))).one_minus_roca(None)
+    }
+
+    /// The figures that a model carries with it, in lines.
+    pub(super) fn figures(&self) -> Vec<String> {
+        let (ham, spam) = (self.count(Class::Ham), self.count(Class::Spam));
+        let mut figures = vec![format!("five folds: {ham} ham, {spam} spam")];
+        if let Some(roca) = self.one_minus_roca() {
+            figures.push(format!("1-ROCA: {roca:.4} %"));
         }
-        (ham > 0.0 && spam_below > 0.0).then(|| 100.0 * bad / (ham * spam_below))
+        for threshold in [0.5, 0.9, 0.99] {
+            figures.push(format!(
+                "at {threshold}: {} ham lost, {} spam missed",
+                self.ham_at(threshold),
+                self.spam_below(threshold)
+            ));
+        }
+        figures
     }
 
     /// How many ham messages got `probability` or more.
@@ -60,27 +68,6 @@ impl Evaluation {
             .iter()
             .filter(|j| j.class == Class::Spam && j.probability < probability)
             .count()
-    }
-
-    /// The messages of a class that were judged most wrongly, the worst first: mistakes of the
-    /// classifier, or of whoever sorted them.
-    pub fn worst(&self, class: Class, most: usize) -> Vec<&Judged> {
-        let mut found: Vec<&Judged> = self
-            .judged
-            .iter()
-            .filter(|j| j.class == class && (j.probability > 0.5) == (class == Class::Ham))
-            .collect();
-        found.sort_by(|a, b| {
-            let order = a.odds.total_cmp(&b.odds);
-            let order = if class == Class::Ham {
-                order.reverse()
-            } else {
-                order
-            };
-            order.then_with(|| a.name.cmp(&b.name))
-        });
-        found.truncate(most);
-        found
     }
 }
 
@@ -103,26 +90,10 @@ mod tests {
     }
 
     #[test]
-    fn roca_counts_pairs_in_the_wrong_order() {
-        use Class::{Ham, Spam};
-        let right = evaluation(&[(Ham, 0.1), (Ham, 0.2), (Spam, 0.8)]);
-        assert_eq!(right.one_minus_roca(), Some(0.0));
-        let one_of_four = evaluation(&[(Ham, 0.1), (Ham, 0.6), (Spam, 0.5), (Spam, 0.9)]);
-        assert_eq!(one_of_four.one_minus_roca(), Some(25.0));
-        assert_eq!(
-            evaluation(&[(Ham, 0.5), (Spam, 0.5)]).one_minus_roca(),
-            Some(50.0)
-        );
-        assert_eq!(evaluation(&[(Ham, 0.5)]).one_minus_roca(), None);
-    }
-
-    #[test]
     fn losses_are_counted_at_the_threshold() {
         use Class::{Ham, Spam};
         let e = evaluation(&[(Ham, 0.1), (Ham, 0.9), (Spam, 0.9), (Spam, 0.3)]);
         assert_eq!((e.ham_at(0.9), e.spam_below(0.9)), (1, 1));
         assert_eq!((e.ham_at(0.91), e.spam_below(0.91)), (0, 2));
-        assert_eq!(e.worst(Ham, 5).len(), 1);
-        assert_eq!(e.worst(Spam, 5).len(), 1);
     }
 }

@@ -1,19 +1,39 @@
 //! Tokens become features: numbers that stand for "this token" or "this token, then that one".
 //!
-//! In: a message. Out: [`Features`], each at most once: 64-bit hashes of tokens and of sparse pairs of
-//! neighbours (orthogonal sparse bigrams, Siefkes et al. 2004), and places of runs of four bytes in a
-//! fixed grid. Bounded in number whatever the message. The hash is part of the model format: changing
+//! In: a message. Out: [`Features`], each at most once. Of the first view, words and pairs of neighbours
+//! (orthogonal sparse bigrams, Siefkes et al. 2004) as 64-bit hashes; of each further [`View`], places in a fixed
+//! grid. Bounded in number whatever the message. The hash is part of the model format: changing
 //! it, or what [`tokens`](super::tokens) sends, needs a new [`VERSION`].
+
+use std::cell::RefCell;
 
 use crate::mail::Mail;
 
+use super::receiving::Receiving;
 use super::tokens::{self, Sink};
 
 /// Counts up when the same message gives other features than before; models of others are refused.
-pub(super) const VERSION: u16 = 1;
+pub(super) const VERSION: u16 = 2;
+
+/// A way of looking at a message beside its words and pairs. Each has a grid and weights of its own, so that
+/// what it says can be wrong without spoiling what the others say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum View {
+    /// Runs of four bytes of the header as the sender wrote it: names, order, spelling.
+    Header,
+    /// Words wherever they stand, with tricks undone, and their beginnings.
+    Anywhere,
+    /// Runs of three and four bytes of the subject.
+    Subject,
+    /// How the message came, up to where it was handed over.
+    Route,
+}
+
+/// How many there are.
+pub(super) const VIEWS: usize = 4;
 
 /// What to take from a message. Stored with the model, so that a message is always read as the corpus was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Settings {
     /// Bytes of text that are read.
     pub(super) max_bytes: u32,
@@ -21,8 +41,10 @@ pub(super) struct Settings {
     pub(super) window: u8,
     /// Features kept of one message; later ones are left out.
     pub(super) max_features: u32,
-    /// Base 2 logarithm of the size of the grid for runs of bytes; 0 for none.
+    /// Base 2 logarithm of the size of each grid; 6 to 24.
     pub(super) grid_bits: u8,
+    /// The header fields that are not read.
+    pub(super) receiving: Receiving,
 }
 
 impl Default for Settings {
@@ -32,6 +54,7 @@ impl Default for Settings {
             window: 1,
             max_features: 12_000,
             grid_bits: 18,
+            receiving: Receiving::default(),
         }
     }
 }
@@ -41,21 +64,29 @@ impl Default for Settings {
 pub(super) struct Features {
     /// Hashes of tokens and pairs, each once.
     pub(super) hashes: Vec<u64>,
-    /// Places in the grid, each once.
-    pub(super) runs: Vec<u32>,
+    /// Places in the grid of each view, each once.
+    pub(super) places: [Vec<u32>; VIEWS],
 }
 
-/// Reads the features of `mail`.
-pub(super) fn features(mail: &Mail, settings: &Settings) -> Features {
-    let mut extractor = Extractor::new(*settings, ());
-    tokens::tokens(mail, settings.max_bytes as usize, &mut extractor);
-    extractor.features
+/// Reads the features of `mail`, at most `max_bytes` of its text.
+pub(super) fn features(mail: &Mail, settings: &Settings, max_bytes: usize) -> Features {
+    SCRATCH.with_borrow_mut(|scratch| {
+        let mut extractor = Extractor::new(settings, scratch, ());
+        tokens::tokens(mail, max_bytes, &settings.receiving, &mut extractor);
+        extractor.finish()
+    })
 }
 
-/// Names the features `wanted` of `mail`, as far as they are in it: `subject:free`, `text:click .. here`.
-pub(super) fn names(mail: &Mail, settings: &Settings, wanted: &[u64]) -> Vec<(u64, String)> {
-    let mut extractor = Extractor::new(*settings, Names::new(wanted));
-    tokens::tokens(mail, settings.max_bytes as usize, &mut extractor);
+/// Names the features `wanted` of `mail`, as far as they are in it: `subject:free`, `text:click here`.
+pub(super) fn names(
+    mail: &Mail,
+    settings: &Settings,
+    max_bytes: usize,
+    wanted: &[u64],
+) -> Vec<(u64, String)> {
+    let mut scratch = Scratch::default();
+    let mut extractor = Extractor::new(settings, &mut scratch, Names::new(wanted));
+    tokens::tokens(mail, max_bytes, &settings.receiving, &mut extractor);
     extractor.observer.found
 }
 
@@ -131,30 +162,50 @@ impl Observer for Names<'_> {
 /// Largest window that can be set.
 pub(super) const WINDOW: usize = 5;
 
-struct Extractor<O> {
-    settings: Settings,
-    features: Features,
+/// What is used again for every message of a thread.
+#[derive(Default)]
+struct Scratch {
     seen: Seen,
+    /// A bit for each place of each view; all unset between messages.
     grid: Vec<u64>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+struct Extractor<'a, O> {
+    settings: &'a Settings,
+    bits: u32,
+    features: Features,
+    scratch: &'a mut Scratch,
     field: u64,
     /// Hashes of the latest tokens of the field, the latest first; 0 before the first.
     before: [u64; WINDOW],
+    /// The latest bytes of the header.
+    run: u32,
+    /// Bytes of the header that may still be looked at.
+    header_left: usize,
     observer: O,
 }
 
-impl<O: Observer> Extractor<O> {
-    fn new(settings: Settings, observer: O) -> Self {
-        let grid = match settings.grid_bits {
-            0 => 0,
-            bits => 1_usize << bits.clamp(6, 24).saturating_sub(6),
-        };
+impl<'a, O: Observer> Extractor<'a, O> {
+    fn new(settings: &'a Settings, scratch: &'a mut Scratch, observer: O) -> Self {
+        let bits = u32::from(settings.grid_bits).clamp(6, 24);
+        let words = VIEWS << (bits - 6);
+        if scratch.grid.len() < words {
+            scratch.grid.resize(words, 0);
+        }
+        scratch.seen.clear();
         Extractor {
             settings,
+            bits,
             features: Features::default(),
-            seen: Seen::new(),
-            grid: vec![0; grid],
+            scratch,
             field: 0,
             before: [0; WINDOW],
+            run: SPACES,
+            header_left: HEADER_BYTES,
             observer,
         }
     }
@@ -162,14 +213,50 @@ impl<O: Observer> Extractor<O> {
     fn keep(&mut self, hash: u64) {
         if O::COLLECTS
             && self.features.hashes.len() < self.settings.max_features as usize
-            && self.seen.insert(hash)
+            && self.scratch.seen.insert(hash)
         {
             self.features.hashes.push(hash);
         }
     }
+
+    fn keep_place(&mut self, view: View, hash: u64) {
+        let place = (hash >> (64 - self.bits)) as usize;
+        let at = ((view as usize) << self.bits) + place;
+        let bit = 1_u64 << (at & 63);
+        if let Some(word) = self.scratch.grid.get_mut(at >> 6)
+            && let Some(places) = self.features.places.get_mut(view as usize)
+            && *word & bit == 0
+            && places.len() < self.settings.max_features as usize
+        {
+            *word |= bit;
+            places.push(place as u32);
+        }
+    }
+
+    /// The features; and the grid is as it was before.
+    fn finish(self) -> Features {
+        for (view, places) in self.features.places.iter().enumerate() {
+            for place in places {
+                let at = (view << self.bits) + *place as usize;
+                if let Some(word) = self.scratch.grid.get_mut(at >> 6) {
+                    *word = 0;
+                }
+            }
+        }
+        self.features
+    }
 }
 
-impl<O: Observer> Sink for Extractor<O> {
+/// Bytes of the header whose runs are looked at: Cormack's finding that the beginning tells enough holds here too.
+const HEADER_BYTES: usize = 3_500;
+const SPACES: u32 = 0x2020_2020;
+
+/// The number of a run of bytes, spread over 64 bits.
+fn run_hash(run: u32, salt: u32) -> u64 {
+    u64::from(run ^ salt).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+impl<O: Observer> Sink for Extractor<'_, O> {
     fn field(&mut self, label: &'static str, detail: &str) {
         self.field = hash(detail.as_bytes(), hash(label.as_bytes(), 0));
         self.before = [0; WINDOW];
@@ -202,12 +289,30 @@ impl<O: Observer> Sink for Extractor<O> {
         self.observer.token(this, text);
     }
 
-    fn characters(&mut self, text: &str) {
-        let bits = u32::from(self.settings.grid_bits.clamp(6, 24));
-        if self.grid.is_empty() || !O::COLLECTS {
+    fn header(&mut self, text: &str) {
+        if !O::COLLECTS {
             return;
         }
-        let mut run = 0x2020_2020_u32;
+        for byte in text.bytes().take(self.header_left) {
+            let byte = if byte.is_ascii_whitespace() {
+                b' '
+            } else {
+                byte
+            };
+            if byte == b' ' && self.run & 0xFF == 0x20 {
+                continue;
+            }
+            self.run = self.run << 8 | u32::from(byte);
+            self.keep_place(View::Header, run_hash(self.run, 0));
+        }
+        self.header_left = self.header_left.saturating_sub(text.len());
+    }
+
+    fn subject(&mut self, text: &str) {
+        if !O::COLLECTS {
+            return;
+        }
+        let mut run = SPACES;
         for byte in text.bytes() {
             let byte = if byte.is_ascii_whitespace() {
                 b' '
@@ -218,18 +323,34 @@ impl<O: Observer> Sink for Extractor<O> {
                 continue;
             }
             run = run << 8 | u32::from(byte);
-            let place = run.wrapping_mul(0x9E37_79B1) >> (32 - bits);
-            let bit = 1_u64 << (place & 63);
-            if let Some(word) = self.grid.get_mut(place as usize >> 6)
-                && *word & bit == 0
-            {
-                *word |= bit;
-                self.features.runs.push(place);
-            }
+            self.keep_place(View::Subject, run_hash(run, 0));
+            let folded = run.to_be_bytes().map(|b| b.to_ascii_lowercase());
+            let three = u32::from_be_bytes(folded) & 0x00FF_FFFF;
+            self.keep_place(View::Subject, run_hash(three, 0x5300_0000));
+        }
+    }
+
+    fn anywhere(&mut self, word: &str) {
+        if !O::COLLECTS {
+            return;
+        }
+        self.keep_place(View::Anywhere, hash(word.as_bytes(), WHOLE));
+        let end = word.floor_char_boundary(4);
+        if let Some(beginning) = word.get(..end) {
+            self.keep_place(View::Anywhere, hash(beginning.as_bytes(), BEGINNING));
+        }
+    }
+
+    fn route(&mut self, kind: &'static str, text: &str) {
+        if O::COLLECTS {
+            let kind = hash(kind.as_bytes(), 0);
+            self.keep_place(View::Route, hash(text.as_bytes(), kind));
         }
     }
 }
 
+const WHOLE: u64 = 0x8EBC_6AF0_9C88_C6E3;
+const BEGINNING: u64 = 0x5899_65CC_7537_4CC3;
 const ALONE: u64 = 0xA076_1D64_78BD_642F;
 const PAIR: u64 = 0xE703_7ED1_A0B4_28DB;
 
@@ -260,12 +381,24 @@ struct Seen {
     used: usize,
 }
 
-impl Seen {
-    fn new() -> Self {
+/// Slots that are kept from one message to the next.
+const SLOTS: usize = 4096;
+
+impl Default for Seen {
+    fn default() -> Self {
         Seen {
-            slots: vec![0; 4096],
+            slots: vec![0; SLOTS],
             used: 0,
         }
+    }
+}
+
+impl Seen {
+    /// Empties it, and gives back what a large message took.
+    fn clear(&mut self) {
+        self.slots.truncate(SLOTS);
+        self.slots.fill(0);
+        self.used = 0;
     }
 
     /// Whether `hash` is new. 0 is never new.

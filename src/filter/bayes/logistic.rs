@@ -3,29 +3,70 @@
 //! Trained message by message with a step width of its own for each weight (AdaGrad; Duchi, Hazan and
 //! Singer 2011): features that come seldom are learned fast, those that come always slowly. Each message
 //! counts as a vector of length 1, so long messages do not shout down short ones, and words that were
-//! never seen draw the result to the middle. Both classes have the same total weight, however many
+//! never seen draw the result to the middle. In training both classes have the same total weight, however many
 //! messages each has.
 //!
 //! Deterministic: the same examples in the same order with the same seed give the same weights.
 
-/// How to train. The values were found on a public corpus, see docs/classifier.md.
+/// How to train. The values were found on a public corpus, see docs/accuracy.md.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Steps {
     /// Passes over all examples.
     pub(super) passes: usize,
-    /// Step width.
-    pub(super) rate: f32,
     /// Features of fewer examples get no weight: one sighting tells more of the message than of the class.
     pub(super) least: u32,
+}
+
+/// Step width of weights.
+const RATE: f32 = 1.0;
+/// Step width of the bias.
+const BIAS_RATE: f32 = 0.1;
+/// Errors below it are none: surely right already, nothing to learn.
+const MARGIN: f32 = 0.01;
+
+/// One weight, and what it has moved so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Weight {
+    pub(super) value: f32,
+    pub(super) slowed: f32,
+}
+
+impl Weight {
+    /// Moves the weight against the gradient.
+    pub(super) fn step(&mut self, gradient: f32) {
+        step(&mut self.value, &mut self.slowed, gradient, RATE);
+    }
+
+    /// Moves a bias against the error.
+    pub(super) fn step_bias(&mut self, error: f32) {
+        step(&mut self.value, &mut self.slowed, error, BIAS_RATE);
+    }
+}
+
+/// The step of a weight that is kept in two places.
+pub(super) fn step_parts(value: &mut f32, slowed: &mut f32, gradient: f32) {
+    step(value, slowed, gradient, RATE);
+}
+
+fn step(value: &mut f32, slowed: &mut f32, gradient: f32, rate: f32) {
+    *slowed += gradient * gradient;
+    *value -= rate * gradient / (slowed.sqrt() + 1e-3);
+}
+
+/// How wrong log odds are, as a gradient; `None` when they are right enough.
+pub(super) fn error(odds: f32, spam: bool, weight: f32) -> Option<f32> {
+    let is = f32::from(u8::from(spam));
+    let error = weight * (1.0 / (1.0 + (-odds).exp()) - is);
+    (error.abs() >= MARGIN).then_some(error)
 }
 
 /// Weights of features by number, and the bias.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Weights {
     /// By number of the feature.
-    pub(super) of: Vec<f32>,
+    pub(super) of: Vec<Weight>,
     /// Added to every message.
-    pub(super) bias: f32,
+    pub(super) bias: Weight,
 }
 
 /// One message as it is trained on.
@@ -45,35 +86,46 @@ pub(super) fn share(total: usize) -> f32 {
 }
 
 impl Weights {
-    /// Log odds for spam of a message.
+    /// Log odds for spam of a message; 0 for one without features.
     pub(super) fn log_odds(&self, features: &[u32], total: usize) -> f32 {
+        if features.is_empty() {
+            return 0.0;
+        }
         let sum: f32 = features
             .iter()
-            .map(|f| self.of.get(*f as usize).copied().unwrap_or(0.0))
+            .map(|f| self.of.get(*f as usize).map_or(0.0, |w| w.value))
             .sum();
-        self.bias + share(total) * sum
+        self.bias.value + share(total) * sum
+    }
+
+    /// One step, if the message is not right enough.
+    pub(super) fn learn(&mut self, features: &[u32], spam: bool) {
+        if let Some(error) = error(self.log_odds(features, features.len()), spam, 1.0) {
+            let gradient = error * share(features.len());
+            for feature in features {
+                if let Some(weight) = self.of.get_mut(*feature as usize) {
+                    weight.step(gradient);
+                }
+            }
+            if !features.is_empty() {
+                self.bias.step_bias(error);
+            }
+        }
     }
 }
 
 /// Trains on `examples`, whose features have numbers below `features`.
 pub(super) fn train(examples: &[Example<'_>], features: usize, steps: Steps, seed: u64) -> Weights {
     let mut weights = Weights {
-        of: vec![0.0; features],
-        bias: 0.0,
+        of: vec![Weight::default(); features],
+        bias: Weight::default(),
     };
-    let mut slowed = vec![0.0_f32; features];
     let mut seen = vec![0_u32; features];
     for feature in examples.iter().flat_map(|e| e.features) {
         if let Some(seen) = seen.get_mut(*feature as usize) {
             *seen += 1;
         }
     }
-    // A step of 0 for what was seen too seldom to tell anything.
-    let rates: Vec<f32> = seen
-        .into_iter()
-        .map(|seen| if seen < steps.least { 0.0 } else { steps.rate })
-        .collect();
-    let mut bias_slowed = 0.0_f32;
     let spam = examples.iter().filter(|e| e.spam).count();
     let half = examples.len() as f32 / 2.0;
     let spam_weight = half / (spam.max(1) as f32);
@@ -87,36 +139,32 @@ pub(super) fn train(examples: &[Example<'_>], features: usize, steps: Steps, see
             if example.features.is_empty() {
                 continue;
             }
-            let odds = weights.log_odds(example.features, example.total);
-            let is = f32::from(u8::from(example.spam));
             let weight = if example.spam {
                 spam_weight
             } else {
                 ham_weight
             };
-            let error = weight * (1.0 / (1.0 + (-odds).exp()) - is);
-            // Surely right already: nothing to learn from it.
-            if error.abs() < 1e-3 {
+            let odds = weights.log_odds(example.features, example.total);
+            let Some(error) = error(odds, example.spam, weight) else {
                 continue;
-            }
+            };
             let gradient = error * share(example.total);
             for feature in example.features {
                 let at = *feature as usize;
-                if let (Some(weight), Some(slowed), Some(rate)) =
-                    (weights.of.get_mut(at), slowed.get_mut(at), rates.get(at))
+                if let (Some(weight), Some(seen)) = (weights.of.get_mut(at), seen.get(at))
+                    && *seen >= steps.least
                 {
-                    *slowed += gradient * gradient;
-                    *weight -= rate * gradient / (slowed.sqrt() + 1e-3);
+                    weight.step(gradient);
                 }
             }
-            bias_slowed += error * error;
-            weights.bias -= 0.1 * steps.rate * error / (bias_slowed.sqrt() + 1e-3);
+            weights.bias.step_bias(error);
         }
     }
     weights
 }
 
 /// Numbers that look random and are the same for the same seed everywhere (splitmix64).
+#[derive(Clone, Debug)]
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
@@ -129,7 +177,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    fn shuffle(&mut self, order: &mut [usize]) {
+    pub(super) fn shuffle(&mut self, order: &mut [usize]) {
         for i in (1..order.len()).rev() {
             let j = (self.next() % (i as u64 + 1)) as usize;
             order.swap(i, j);
@@ -143,7 +191,6 @@ mod tests {
 
     const STEPS: Steps = Steps {
         passes: 6,
-        rate: 1.5,
         least: 2,
     };
 

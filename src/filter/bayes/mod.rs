@@ -13,34 +13,55 @@
 //! A model never changes while it is used: the chain is rebuilt with the new one. The same message
 //! and model give the same result on every machine.
 
+mod autolearn;
 mod baseline;
 mod calibration;
 mod check;
 mod curve;
 mod duplicates;
-mod durable;
+pub(crate) mod durable;
 mod engine;
 mod evaluation;
 mod features;
+mod fitting;
 mod format;
+mod identity;
+mod journal;
+mod learner;
+mod lesson;
+mod live;
+#[cfg(test)]
+mod live_tests;
 mod logistic;
 mod model;
 mod options;
+mod ranking;
 mod receiving;
+mod route;
 mod table;
 #[cfg(test)]
 mod tests;
 mod tokens;
 mod training;
+mod undone;
 mod words;
 
+pub use autolearn::Autolearn;
+pub use baseline::BaselineLearner;
 pub use duplicates::{Sketch, clusters};
 pub use engine::{Engine, EngineKind, Judgement, ModelError};
 pub use evaluation::{Evaluation, Judged};
+pub use journal::{Journal, Position};
+pub use learner::Learner;
+pub use lesson::{Change, Digest, Lesson, Origin, Teaching};
+pub use live::current;
 pub(crate) use logistic::Random;
 pub use model::{Facts, Telling};
 pub use options::{MODEL, Options, Point, build};
-pub use training::{Read, TrainError, Trained, Trainer, judge_all};
+pub use ranking::Ranking;
+pub use receiving::Receiving;
+pub(crate) use receiving::receiving_side;
+pub use training::{Read, TrainError, Trained, Trainer};
 
 /// What a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

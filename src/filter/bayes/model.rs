@@ -2,13 +2,19 @@
 
 use crate::mail::Mail;
 
+use super::Class;
 use super::calibration::Calibration;
-use super::features::{self, Features, Settings};
-use super::logistic::share;
+use super::features::{self, Features, Settings, VIEWS};
+use super::journal::Position;
+use super::lesson::Ledger;
+use super::logistic::{Weight, Weights, error, share, step_parts};
 use super::table::Table;
 
-/// How much runs of bytes count beside words; measured, see docs/classifier.md.
-pub(super) const RUNS_WEIGHT: f32 = 0.5;
+/// How much each view counts beside words and pairs, in the order of [`features::View`]; measured, see
+/// docs/accuracy.md.
+pub(super) const COUNTS: [f32; VIEWS] = [0.75, 0.5, 0.4, 0.75];
+/// With so many messages of the rarer class learned, log odds count three quarters of what they say.
+const HALF_KNOWN: f64 = 20.0;
 
 /// Where a model comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,25 +23,14 @@ pub struct Facts {
     pub ham: u64,
     /// Spam messages learned.
     pub spam: u64,
-    /// When it was trained, seconds since 1970.
+    /// When it was trained, seconds since 1970; 0 for a model that only lessons made.
     pub trained_at: u64,
     /// The seed of the training.
     pub seed: u64,
     /// The paths that were learned from, as given.
     pub sources: Vec<String>,
-}
-
-/// What is known of one feature.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Entry {
-    /// Its hash.
-    pub(super) hash: u64,
-    /// Ham messages that have it.
-    pub(super) ham: u32,
-    /// Spam messages that have it.
-    pub(super) spam: u32,
-    /// Its weight; above 0 for spam.
-    pub(super) weight: f32,
+    /// What the evaluation in training found, in lines `name value`; empty for a corpus too small for one.
+    pub figures: Vec<String>,
 }
 
 /// A model of the engine `osb`.
@@ -44,13 +39,15 @@ pub(super) struct Model {
     pub(super) settings: Settings,
     pub(super) facts: Facts,
     pub(super) calibration: Calibration,
-    pub(super) word_bias: f32,
-    pub(super) run_bias: f32,
-    /// By hash, ascending.
-    pub(super) entries: Vec<Entry>,
-    /// Weight of each place of the grid of runs.
-    pub(super) grid: Vec<f32>,
-    table: Table,
+    /// Of words and pairs.
+    pub(super) table: Table,
+    pub(super) bias: Weight,
+    /// Of each view.
+    pub(super) views: [Weights; VIEWS],
+    /// The messages that it was made from.
+    pub(super) ledger: Ledger,
+    /// Up to where it holds the journal.
+    pub(super) position: Position,
 }
 
 /// One feature that spoke for or against a message.
@@ -67,67 +64,114 @@ pub struct Telling {
 }
 
 impl Model {
-    /// Puts a model together. `entries` ascend by hash.
-    pub(super) fn new(
-        settings: Settings,
-        facts: Facts,
-        calibration: Calibration,
-        (word_bias, entries): (f32, Vec<Entry>),
-        (run_bias, grid): (f32, Vec<f32>),
-    ) -> Model {
-        let table = Table::new(entries.iter().map(|e| (e.hash, e.weight)));
+    /// A model that knows nothing yet.
+    pub(super) fn empty(settings: Settings) -> Model {
+        let places = 1_usize << settings.grid_bits.clamp(6, 24);
+        let grid = Weights {
+            of: vec![Weight::default(); places],
+            bias: Weight::default(),
+        };
         Model {
             settings,
-            facts,
-            calibration,
-            word_bias,
-            run_bias,
-            entries,
-            grid,
-            table,
+            facts: Facts::default(),
+            calibration: Calibration::untrained(),
+            table: Table::default(),
+            bias: Weight::default(),
+            views: std::array::from_fn(|_| grid.clone()),
+            ledger: Ledger::default(),
+            position: Position::default(),
         }
     }
 
-    /// How a message is read: as in training, but no more than `max_bytes` of its text.
-    pub(super) fn settings(&self, max_bytes: usize) -> Settings {
-        let max_bytes = u32::try_from(max_bytes).unwrap_or(u32::MAX);
-        Settings {
-            max_bytes: self.settings.max_bytes.min(max_bytes),
-            ..self.settings
-        }
+    /// How much of the text of a message is read: as in training, but no more than `max_bytes`.
+    pub(super) fn max_bytes(&self, max_bytes: usize) -> usize {
+        max_bytes.min(self.settings.max_bytes as usize)
     }
 
-    /// Log odds for spam, before calibration.
-    pub(super) fn log_odds(&self, features: &Features) -> f32 {
+    fn word_odds(&self, features: &Features) -> f32 {
         let words: f32 = features.hashes.iter().map(|h| self.table.weight(*h)).sum();
-        let runs: f32 = features
-            .runs
+        self.bias.value + share(features.hashes.len()) * words
+    }
+
+    /// Log odds for spam, before calibration. Nearer to 0 while little is known of ham or of spam.
+    pub(super) fn log_odds(&self, features: &Features) -> f64 {
+        let views = self
+            .views
             .iter()
-            .map(|r| self.grid.get(*r as usize).copied().unwrap_or(0.0))
-            .sum();
-        combine(
-            self.word_bias + share(features.hashes.len()) * words,
-            self.run_bias + share(features.runs.len()) * runs,
-        )
+            .zip(&features.places)
+            .map(|(view, places)| view.log_odds(places, places.len()));
+        f64::from(combine(self.word_odds(features), views)) * self.confidence()
     }
 
-    /// Log odds for spam at even odds beforehand, however little was learned.
-    pub(super) fn calibrated(&self, features: &Features) -> f64 {
-        self.calibration.slope * f64::from(self.log_odds(features)) + self.calibration.offset
+    fn confidence(&self) -> f64 {
+        let rarer = self.facts.ham.min(self.facts.spam) as f64;
+        (rarer + HALF_KNOWN / 2.0) / (rarer + HALF_KNOWN)
     }
 
-    /// The probability of spam, 0 to 1, at even odds beforehand.
-    pub(super) fn probability(&self, features: &Features) -> f64 {
-        let odds = f64::from(self.log_odds(features));
+    /// The probability of spam, 0 to 1, at even odds beforehand, from log odds.
+    pub(super) fn probability(&self, odds: f64) -> f64 {
         self.calibration
             .probability(odds, self.facts.ham, self.facts.spam)
+    }
+
+    /// Counts a message in.
+    pub(super) fn count(&mut self, features: &Features, class: Class) {
+        for hash in &features.hashes {
+            if let Some(entry) = self.table.entry(*hash) {
+                let count = match class {
+                    Class::Ham => &mut entry.ham,
+                    Class::Spam => &mut entry.spam,
+                };
+                *count = count.saturating_add(1);
+            }
+        }
+        let count = match class {
+            Class::Ham => &mut self.facts.ham,
+            Class::Spam => &mut self.facts.spam,
+        };
+        *count += 1;
+    }
+
+    /// Counts a message out.
+    pub(super) fn discount(&mut self, features: &Features, class: Class) {
+        for hash in &features.hashes {
+            if let Some(entry) = self.table.get_mut(*hash) {
+                let count = match class {
+                    Class::Ham => &mut entry.ham,
+                    Class::Spam => &mut entry.spam,
+                };
+                *count = count.saturating_sub(1);
+            }
+        }
+        let count = match class {
+            Class::Ham => &mut self.facts.ham,
+            Class::Spam => &mut self.facts.spam,
+        };
+        *count = count.saturating_sub(1);
+    }
+
+    /// Moves the weights towards a message, where they are not right enough about it already.
+    pub(super) fn move_towards(&mut self, features: &Features, class: Class) {
+        let spam = class == Class::Spam;
+        if let Some(error) = error(self.word_odds(features), spam, 1.0) {
+            let gradient = error * share(features.hashes.len());
+            for hash in &features.hashes {
+                if let Some(entry) = self.table.get_mut(*hash) {
+                    step_parts(&mut entry.weight, &mut entry.slowed, gradient);
+                }
+            }
+            self.bias.step_bias(error);
+        }
+        for (view, places) in self.views.iter_mut().zip(&features.places) {
+            view.learn(places, spam);
+        }
     }
 
     /// The `most` features that moved the result most, the strongest first.
     pub(super) fn telling(
         &self,
         mail: &Mail,
-        settings: &Settings,
+        max_bytes: usize,
         features: &Features,
         most: usize,
     ) -> Vec<Telling> {
@@ -146,13 +190,12 @@ impl Model {
         }
         strongest.sort_unstable_by(stronger);
         let wanted: Vec<u64> = strongest.iter().map(|(h, _)| *h).collect();
-        let names = features::names(mail, settings, &wanted);
+        let names = features::names(mail, &self.settings, max_bytes, &wanted);
         strongest
             .into_iter()
             .filter_map(|(hash, odds)| {
                 let (_, name) = names.iter().find(|(h, _)| *h == hash)?;
-                let at = self.entries.binary_search_by_key(&hash, |e| e.hash).ok()?;
-                let entry = self.entries.get(at)?;
+                let entry = self.table.get(hash)?;
                 Some(Telling {
                     name: name.clone(),
                     odds,
@@ -164,7 +207,11 @@ impl Model {
     }
 }
 
-/// The log odds of words and of runs of bytes as one.
-pub(super) fn combine(words: f32, runs: f32) -> f32 {
-    words + RUNS_WEIGHT * runs
+/// The log odds of words and of the views as one.
+pub(super) fn combine(words: f32, views: impl Iterator<Item = f32>) -> f32 {
+    words
+        + views
+            .zip(COUNTS)
+            .map(|(view, count)| count * view)
+            .sum::<f32>()
 }

@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_saphyr::Spanned;
+use tokio::sync::Semaphore;
 
 use crate::config::{ByteSize, Problem, Problems, span_of};
 use crate::filter::{Build, FailureAction, Filter, OnFailure};
 
-use super::check::BayesFilter;
+use super::autolearn::Autolearn;
+use super::check::{BayesFilter, Shared, TEACHING};
 use super::curve::Curve;
-use super::engine::{Engine, EngineKind, ModelError};
+use super::engine::EngineKind;
+use super::live::Live;
 
 /// Name of the model in the data folder when none is written.
 pub const MODEL: &str = "model.mwb";
@@ -38,6 +41,8 @@ pub struct Options {
     /// How much of the text of a message is read; 1KiB to 16MiB, default 64KiB. A model that was trained
     /// on less reads less.
     pub max_bytes: Option<Spanned<ByteSize>>,
+    /// Learning from clear verdicts without a person; off by default.
+    pub autolearn: Autolearn,
     /// What becomes of a message that could not be checked; default `deliver` for every reason.
     pub on_failure: OnFailure,
 }
@@ -50,14 +55,15 @@ impl Default for Options {
             min_messages: 50,
             scores: None,
             max_bytes: None,
+            autolearn: Autolearn::default(),
             on_failure: OnFailure::default(),
         }
     }
 }
 
 impl Options {
-    /// The file of the model.
-    pub fn file(&self, base: &Path, data_dir: &Path) -> PathBuf {
+    /// Where the model is: as written, relative to `base`, or in `data_dir`.
+    pub fn model_path(&self, base: &Path, data_dir: &Path) -> PathBuf {
         match &self.model {
             Some(written) => base.join(&written.value),
             None => data_dir.join(MODEL),
@@ -96,31 +102,35 @@ pub fn build(options: &Options, build: &Build<'_>) -> Result<Arc<dyn Filter>, Pr
         }
         written.value.bytes()
     });
-    let path = options.file(build.base, build.data_dir);
-    let engine = match Engine::load(&path, options.engine) {
-        Ok(engine) => Some(engine),
-        Err(ModelError::Missing(path)) => {
-            tracing::warn!(path = %path.display(), "no model: the bayes filter skips every message until one is trained");
-            None
-        }
-        Err(error) => {
-            let problem = match &options.model {
-                Some(written) => Problem::at(build.source, span_of(written), error.to_string()),
-                None => Problem::without_place(error.to_string()),
-            };
-            problems
-                .push(problem.help("`mailweir train --ham PATH --spam PATH` makes a new model"));
-            None
+    let path = options.model_path(build.base, build.data_dir);
+    problems.extend(options.autolearn.problems(build.source));
+    let live = Live::open(path.clone(), options.engine, build.metrics).map_err(|error| {
+        let problem = match &options.model {
+            Some(written) => Problem::at(build.source, span_of(written), error.to_string()),
+            None => Problem::without_place(error.to_string()),
+        };
+        problem.help("`mailweir train --ham PATH --spam PATH` makes a new model")
+    });
+    let live = match live {
+        Ok(live) if problems.is_empty() => live,
+        Ok(_) => return Err(Problems(problems)),
+        Err(problem) => {
+            problems.push(problem);
+            return Err(Problems(problems));
         }
     };
-    if !problems.is_empty() {
-        return Err(Problems(problems));
+    if live.engine().is_none() {
+        tracing::warn!(path = %path.display(), "no model: the bayes filter skips every message until one is trained");
     }
     Ok(Arc::new(BayesFilter::new(
-        engine,
-        curve,
-        options.min_messages,
-        max_bytes,
+        Shared {
+            live: Arc::new(live),
+            autolearn: options.autolearn.clone(),
+            teaching: Arc::new(Semaphore::new(TEACHING)),
+            curve,
+            min_messages: options.min_messages,
+            max_bytes,
+        },
         options.on_failure.over(FailureAction::Deliver),
     )))
 }

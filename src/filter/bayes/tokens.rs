@@ -10,7 +10,9 @@
 
 use crate::mail::{Header, Mail, PartKind};
 
-use super::receiving::receiving_side;
+use super::receiving::Receiving;
+use super::route;
+use super::undone::Undone;
 use super::words::{self, Oddities};
 
 /// Takes the tokens of one message.
@@ -21,14 +23,26 @@ pub(super) trait Sink {
     fn token(&mut self, text: &str);
     /// A token that has no neighbours.
     fn alone(&mut self, text: &str);
-    /// Text whose runs of characters are looked at beside its words.
-    fn characters(&mut self, text: &str);
+    /// More of the header as the sender wrote it, for runs of its bytes.
+    fn header(&mut self, text: &str);
+    /// The subject, for runs of its bytes.
+    fn subject(&mut self, text: &str);
+    /// A word, wherever it stands.
+    fn anywhere(&mut self, word: &str);
+    /// Something about how the message came.
+    fn route(&mut self, kind: &'static str, text: &str);
 }
 
 /// Header fields looked at.
 const HEADERS: usize = 80;
 /// Bytes of the value of one header field.
 const HEADER_BYTES: usize = 1_000;
+/// Bytes of the value of one header field whose runs are looked at.
+const RUN_BYTES: usize = 400;
+/// Bytes of the subject whose runs are looked at.
+const SUBJECT_BYTES: usize = 300;
+/// Bytes of each text whose words are looked at apart from their place.
+const ANYWHERE_BYTES: usize = 8_000;
 /// URLs looked at.
 const URLS: usize = 100;
 /// Words of the path of one URL.
@@ -64,13 +78,32 @@ const READ_ELSEWHERE: &[&str] = &[
     "errors-to",
 ];
 
-/// Sends the tokens of `mail` to `sink`, reading at most `max_bytes` of its text.
-pub(super) fn tokens(mail: &Mail, max_bytes: usize, sink: &mut impl Sink) {
+/// Fields whose values say whose mail this is, or never come twice: only their names are looked at. Lower case.
+const WHOSE: &[&str] = &[
+    "to",
+    "cc",
+    "bcc",
+    "references",
+    "in-reply-to",
+    "domainkey-signature",
+    "thread-index",
+    "autocrypt",
+    "openpgp",
+    "x-face",
+    "face",
+    "x-beenthere",
+    "errors-to",
+];
+
+/// Sends the tokens of `mail` to `sink`, reading at most `max_bytes` of its text and no field of `receiving`.
+pub(super) fn tokens(mail: &Mail, max_bytes: usize, receiving: &Receiving, sink: &mut impl Sink) {
     let mut odd = Oddities::default();
     subject(mail, sink, &mut odd);
     senders(mail, sink);
     recipients(mail, sink);
-    headers(mail, sink);
+    headers(mail, receiving, sink);
+    route::route(mail, receiving, sink);
+    anywhere(mail, max_bytes, sink);
     structure(mail, sink);
     urls(mail, sink);
     for (label, text) in [("text", mail.text()), ("hidden", mail.hidden_text())] {
@@ -133,7 +166,7 @@ fn subject(mail: &Mail, sink: &mut impl Sink, odd: &mut Oddities) {
     let subject = window(&subject, HEADER_BYTES).0;
     sink.field("subject", "");
     add(odd, prose(subject, sink));
-    sink.characters(subject);
+    sink.subject(window(subject, SUBJECT_BYTES).0);
     if subject.trim().is_empty() {
         sink.alone("(empty)");
     }
@@ -154,9 +187,6 @@ fn senders(mail: &Mail, sink: &mut impl Sink) {
         for mailbox in mailboxes.iter().take(3) {
             let address = bounded(&mailbox.address).to_ascii_lowercase();
             sink.alone(&address);
-            if label == "from" {
-                sink.characters(&address);
-            }
             if let Some(domain) = mailbox.domain() {
                 let domain = bounded(domain).to_ascii_lowercase();
                 sink.alone(&format!("@{domain}"));
@@ -169,7 +199,6 @@ fn senders(mail: &Mail, sink: &mut impl Sink) {
             match mailbox.name.as_deref().map(bounded) {
                 Some(name) if !name.trim().is_empty() => {
                     prose(name, sink);
-                    sink.characters(name);
                     if name.contains('@') {
                         sink.alone("(address as name)");
                     }
@@ -208,31 +237,49 @@ fn recipients(mail: &Mail, sink: &mut impl Sink) {
     }
 }
 
-fn headers(mail: &Mail, sink: &mut impl Sink) {
+fn headers(mail: &Mail, receiving: &Receiving, sink: &mut impl Sink) {
     for header in mail.headers().take(HEADERS) {
         let seen = header.name_text();
         let seen = bounded(&seen);
         let name = seen.to_ascii_lowercase();
-        if receiving_side(&name) {
+        if receiving.ignores(&name) {
             continue;
         }
         sink.field("header", "");
         sink.alone(seen);
+        sink.header(seen);
         sink.field("header", &name);
+        // That there is a list tells something; which one mostly tells whose mail this is.
+        let of_list = ["list-", "x-list-", "x-mailman"]
+            .iter()
+            .any(|p| name.starts_with(p));
+        let read_here = !of_list && !READ_ELSEWHERE.contains(&name.as_str());
         match name.as_str() {
             "date" => date(header, sink),
             "message-id" => message_id(header, sink),
             "dkim-signature" => dkim(header, sink),
-            _ if READ_ELSEWHERE.contains(&name.as_str()) => {}
-            // That there is a list tells something; which one mostly tells whose mail this is.
-            _ if name.starts_with("list-") || name.starts_with("x-list-") => {}
+            _ if of_list || WHOSE.contains(&name.as_str()) => {}
             _ => {
                 let value = header.decoded();
-                let value = window(&value, HEADER_BYTES).0;
-                prose(value, sink);
-                sink.characters(value);
+                if read_here {
+                    prose(window(&value, HEADER_BYTES).0, sink);
+                }
+                sink.header(":");
+                sink.header(window(&value, RUN_BYTES).0);
             }
         }
+        sink.header("\n");
+    }
+}
+
+/// Words of subject and text once more, whatever their place, with tricks undone.
+fn anywhere(mail: &Mail, max_bytes: usize, sink: &mut impl Sink) {
+    let subject = mail.subject();
+    for text in [subject.as_str(), mail.text(), mail.hidden_text()] {
+        let text = clip(text, max_bytes.min(ANYWHERE_BYTES));
+        let mut undone = Undone::default();
+        words::split(text, |word| undone.word(word.folded, |w| sink.anywhere(w)));
+        undone.end(|w| sink.anywhere(w));
     }
 }
 
@@ -401,7 +448,7 @@ fn names_other_host(shown: &str, registered: &str) -> bool {
 }
 
 /// The part of a host name that its owner registered; the whole where the public suffix list knows none.
-fn registered_domain(host: &str) -> &str {
+pub(super) fn registered_domain(host: &str) -> &str {
     psl::domain_str(host).unwrap_or(host)
 }
 
@@ -412,7 +459,7 @@ fn bounded(text: &str) -> &str {
     clip(text, NAME_BYTES)
 }
 
-fn clip(text: &str, max: usize) -> &str {
+pub(super) fn clip(text: &str, max: usize) -> &str {
     text.get(..text.floor_char_boundary(max))
         .unwrap_or_default()
 }

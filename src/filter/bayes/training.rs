@@ -15,40 +15,27 @@ use std::path::PathBuf;
 
 use rayon::prelude::*;
 
-use crate::mail::corpus::{Corpus, CorpusError, Sample};
+use crate::mail::corpus::Sample;
 use crate::mail::{Limits, Mail};
 
 use super::Class;
 use super::baseline::{self, Baseline};
-use super::calibration::Calibration;
 use super::duplicates::{Sketch, clusters};
 use super::engine::{Engine, EngineKind, odds};
 use super::evaluation::{Evaluation, Judged};
-use super::features::{Settings, features};
-use super::logistic::{self, Example, Random, Steps};
-use super::model::{Entry, Facts, Model, combine};
+use super::features::{Settings, VIEWS, features};
+use super::identity::identity;
+use super::lesson::Digest;
+use super::logistic::Random;
+use super::model::Facts;
+use super::receiving::Receiving;
 
 /// Parts of the corpus, each of which is judged by what the others taught.
-const FOLDS: u64 = 5;
+pub(super) const FOLDS: u64 = 5;
 /// With fewer different messages of a class there is no evaluation.
 const EVALUATED: usize = 20;
-/// Features seen in fewer messages are left out.
-const SEEN_IN: u32 = 2;
-/// Entries of a model at most; past it, features must have been seen in more messages.
-const ENTRIES: usize = 2_000_000;
-/// Messages that are read before they are parsed in parallel.
-const BATCH: usize = 512;
-
-const WORD_STEPS: Steps = Steps {
-    passes: 4,
-    rate: 1.0,
-    least: SEEN_IN,
-};
-const RUN_STEPS: Steps = Steps {
-    passes: 4,
-    rate: 1.0,
-    least: 1,
-};
+/// Messages that take part in the evaluation at most: more make it slower and no truer.
+const EVALUATED_MOST: u64 = 50_000;
 
 /// Why there is no model.
 #[derive(Debug, thiserror::Error)]
@@ -88,20 +75,26 @@ pub struct Trained {
 /// Collects messages, then trains.
 pub struct Trainer {
     kind: EngineKind,
-    settings: Settings,
-    learned: Vec<Learned>,
-    numbers: HashMap<u64, u32, BuildHasherDefault<AsItIs>>,
+    pub(super) settings: Settings,
+    pub(super) learned: Vec<Learned>,
+    pub(super) numbers: HashMap<u64, u32, BuildHasherDefault<AsItIs>>,
     overflow: bool,
 }
 
-struct Learned {
-    class: Class,
+/// A message as it is kept for training.
+pub(super) struct Learned {
+    pub(super) class: Class,
+    /// Of its bytes: what is the same byte for byte is learned once.
     digest: [u8; 32],
+    /// What it is known by to later lessons.
+    pub(super) identity: Digest,
     name: (PathBuf, Option<usize>),
     sketch: Sketch,
-    words: Vec<u32>,
-    total: usize,
-    runs: Vec<u32>,
+    /// Numbers of its words and pairs; in the end, of those that are kept.
+    pub(super) words: Vec<u32>,
+    /// How many it had before any were left out.
+    pub(super) total: usize,
+    pub(super) places: [Vec<u32>; VIEWS],
     text: String,
 }
 
@@ -117,48 +110,32 @@ impl Trainer {
         }
     }
 
-    /// Reads and takes in all messages under `path`. `progress` hears of each batch how many messages it
-    /// had; `failed` of each that could not be read.
-    pub fn learn_from(
-        &mut self,
-        path: PathBuf,
-        class: Class,
-        progress: &mut dyn FnMut(usize),
-        failed: &mut dyn FnMut(CorpusError),
-    ) {
-        let mut batch = Vec::with_capacity(BATCH);
-        for sample in Corpus::new(path) {
-            match sample {
-                Ok(sample) => batch.push(sample),
-                Err(error) => failed(error),
-            }
-            if batch.len() == BATCH {
-                progress(BATCH);
-                self.learn(class, std::mem::take(&mut batch));
-            }
-        }
-        progress(batch.len());
-        self.learn(class, batch);
+    /// Chooses the header fields that are not read; to be called before anything is learned.
+    pub fn ignoring(mut self, receiving: Receiving) -> Trainer {
+        self.settings.receiving = receiving;
+        self
     }
 
     /// Takes messages in, on all cores.
     pub fn learn(&mut self, class: Class, samples: Vec<Sample>) {
-        let (kind, settings) = (self.kind, self.settings);
+        let (kind, settings) = (self.kind, &self.settings);
+        let max_bytes = settings.max_bytes as usize;
         let read: Vec<_> = samples
             .into_par_iter()
             .map(|sample| {
                 let digest = *blake3::hash(&sample.raw).as_bytes();
                 let mail = Mail::parse(sample.raw, &Limits::default());
-                let features = features(&mail, &settings);
+                let features = features(&mail, settings, max_bytes);
                 let text = match kind {
                     EngineKind::Osb => String::new(),
-                    EngineKind::Bayespam => baseline::text(&mail, settings.max_bytes as usize),
+                    EngineKind::Bayespam => baseline::text(&mail, max_bytes),
                 };
                 let sketch = Sketch::of(&features.hashes);
+                let digest = (digest, identity(&mail));
                 (digest, (sample.path, sample.number), sketch, features, text)
             })
             .collect();
-        for (digest, name, sketch, features, text) in read {
+        for ((digest, identity), name, sketch, features, text) in read {
             let mut words = Vec::with_capacity(features.hashes.len());
             for hash in &features.hashes {
                 let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
@@ -168,11 +145,12 @@ impl Trainer {
             self.learned.push(Learned {
                 class,
                 digest,
+                identity,
                 name,
                 sketch,
                 total: words.len(),
                 words,
-                runs: features.runs,
+                places: features.places,
                 text,
             });
         }
@@ -202,6 +180,7 @@ impl Trainer {
             .count() as u64;
         facts.ham = self.learned.len() as u64 - facts.spam;
 
+        // The fold of each message; FOLDS for those that take no part in the evaluation.
         let folds: Vec<u64> = clusters
             .iter()
             .map(|head| {
@@ -209,7 +188,14 @@ impl Trainer {
                     .learned
                     .get(*head)
                     .and_then(|l| l.digest.first_chunk().copied());
-                Random(u64::from_le_bytes(digest.unwrap_or_default()) ^ facts.seed).next() % FOLDS
+                let mut random =
+                    Random(u64::from_le_bytes(digest.unwrap_or_default()) ^ facts.seed);
+                let fold = random.next() % FOLDS;
+                if random.next() % (facts.ham + facts.spam).max(1) < EVALUATED_MOST {
+                    fold
+                } else {
+                    FOLDS
+                }
             })
             .collect();
         let evaluated = [Class::Ham, Class::Spam].into_iter().all(|class| {
@@ -265,7 +251,9 @@ impl Trainer {
                 .iter()
                 .enumerate()
                 .filter(|(i, _)| match (test, folds) {
-                    (Some(test), Some(folds)) => folds.get(*i) != Some(&test),
+                    (Some(test), Some(folds)) => {
+                        folds.get(*i).is_some_and(|f| *f != test && *f < FOLDS)
+                    }
                     _ => true,
                 });
             Baseline::train(chosen.map(|(_, l)| (l.text.as_str(), l.class == Class::Spam)))
@@ -289,133 +277,21 @@ impl Trainer {
         (baseline.into(), evaluation)
     }
 
-    fn of_fold<'a>(&'a self, folds: &'a [u64], fold: u64) -> impl Iterator<Item = &'a Learned> {
+    pub(super) fn of_fold<'a>(
+        &'a self,
+        folds: &'a [u64],
+        fold: u64,
+    ) -> impl Iterator<Item = &'a Learned> {
         self.learned
             .iter()
             .zip(folds)
             .filter(move |(_, f)| **f == fold)
             .map(|(l, _)| l)
     }
-
-    fn osb(mut self, facts: Facts, folds: Option<&[u64]>) -> (Engine, Option<Evaluation>) {
-        let mut entries = self.renumber();
-        let places = 1_usize << self.settings.grid_bits;
-        let all: Vec<&Learned> = self.learned.iter().collect();
-
-        // Log odds of each message, by what the other folds taught.
-        let odds: Option<Vec<Vec<(f64, &Learned)>>> = folds.map(|folds| {
-            (0..FOLDS)
-                .into_par_iter()
-                .map(|fold| {
-                    let others: Vec<&Learned> = all
-                        .iter()
-                        .zip(folds)
-                        .filter(|(_, f)| **f != fold)
-                        .map(|(l, _)| *l)
-                        .collect();
-                    let pair = Pair::train(&others, entries.len(), places, facts.seed);
-                    self.of_fold(folds, fold)
-                        .map(|l| (pair.log_odds(l), l))
-                        .collect()
-                })
-                .collect()
-        });
-        let outcomes = |without: Option<usize>| -> Vec<(f64, bool)> {
-            odds.iter()
-                .flatten()
-                .enumerate()
-                .filter(|(fold, _)| Some(*fold) != without)
-                .flat_map(|(_, of_fold)| {
-                    of_fold
-                        .iter()
-                        .map(|(odds, l)| (*odds, l.class == Class::Spam))
-                })
-                .collect()
-        };
-        let calibration = Calibration::fit(&outcomes(None));
-        // Each fold is calibrated by the others, so that its judgements are honest in this too.
-        let evaluation = odds.as_ref().map(|odds| Evaluation {
-            judged: odds
-                .iter()
-                .enumerate()
-                .flat_map(|(fold, of_fold)| {
-                    let line = Calibration::fit(&outcomes(Some(fold)));
-                    let (ham, spam) = (facts.ham, facts.spam);
-                    of_fold.iter().map(move |(odds, l)| {
-                        l.judged(
-                            line.probability(*odds, ham, spam),
-                            line.slope * odds + line.offset,
-                        )
-                    })
-                })
-                .collect(),
-        });
-
-        let pair = Pair::train(&all, entries.len(), places, facts.seed);
-        for (entry, weight) in entries.iter_mut().zip(&pair.words.of) {
-            entry.weight = *weight;
-        }
-        entries.sort_unstable_by_key(|e| e.hash);
-        let model = Model::new(
-            self.settings,
-            facts,
-            calibration,
-            (pair.words.bias, entries),
-            (pair.runs.bias, pair.runs.of),
-        );
-        (model.into(), evaluation)
-    }
-
-    /// Counts the messages of each feature and gives numbers anew to those that are kept.
-    fn renumber(&mut self) -> Vec<Entry> {
-        let mut counts = vec![(0_u32, 0_u32); self.numbers.len()];
-        for learned in &self.learned {
-            for word in &learned.words {
-                if let Some((ham, spam)) = counts.get_mut(*word as usize) {
-                    match learned.class {
-                        Class::Ham => *ham += 1,
-                        Class::Spam => *spam += 1,
-                    }
-                }
-            }
-        }
-        let kept = |least: u32| counts.iter().filter(move |(h, s)| h + s >= least);
-        let least = (SEEN_IN..)
-            .find(|least| kept(*least).count() <= ENTRIES)
-            .unwrap_or(SEEN_IN);
-        let mut entries = Vec::with_capacity(kept(least).count());
-        // Old number to new one; none for a feature that is left out.
-        let mut renumbered: Vec<Option<u32>> = vec![None; counts.len()];
-        for (hash, old) in std::mem::take(&mut self.numbers) {
-            let old = old as usize;
-            let (Some((ham, spam)), Some(new)) =
-                (counts.get(old).copied(), renumbered.get_mut(old))
-            else {
-                continue;
-            };
-            if ham + spam >= least {
-                *new = Some(entries.len() as u32);
-                entries.push(Entry {
-                    hash,
-                    ham,
-                    spam,
-                    weight: 0.0,
-                });
-            }
-        }
-        for learned in &mut self.learned {
-            learned.words = learned
-                .words
-                .iter()
-                .filter_map(|w| renumbered.get(*w as usize).copied().flatten())
-                .collect();
-        }
-        entries
-    }
 }
 
 impl Learned {
-    fn judged(&self, probability: f64, odds: f64) -> Judged {
+    pub(super) fn judged(&self, probability: f64, odds: f64) -> Judged {
         Judged {
             class: self.class,
             probability,
@@ -425,66 +301,9 @@ impl Learned {
     }
 }
 
-/// The two learners of the engine `osb`.
-struct Pair {
-    words: logistic::Weights,
-    runs: logistic::Weights,
-}
-
-impl Pair {
-    fn train(learned: &[&Learned], words: usize, places: usize, seed: u64) -> Pair {
-        let examples = |of: fn(&Learned) -> (&[u32], usize)| -> Vec<Example<'_>> {
-            learned
-                .iter()
-                .map(|l| {
-                    let (features, total) = of(l);
-                    Example {
-                        features,
-                        total,
-                        spam: l.class == Class::Spam,
-                    }
-                })
-                .collect()
-        };
-        Pair {
-            words: logistic::train(&examples(|l| (&l.words, l.total)), words, WORD_STEPS, seed),
-            runs: logistic::train(
-                &examples(|l| (&l.runs, l.runs.len())),
-                places,
-                RUN_STEPS,
-                !seed,
-            ),
-        }
-    }
-
-    fn log_odds(&self, learned: &Learned) -> f64 {
-        f64::from(combine(
-            self.words.log_odds(&learned.words, learned.total),
-            self.runs.log_odds(&learned.runs, learned.runs.len()),
-        ))
-    }
-}
-
-/// Judges messages that the engine has not learned, to see how it does on another corpus.
-pub fn judge_all(engine: &Engine, class: Class, samples: Vec<Sample>) -> Vec<Judged> {
-    samples
-        .into_par_iter()
-        .map(|sample| {
-            let mail = Mail::parse(sample.raw, &Limits::default());
-            let judgement = engine.judge(&mail, usize::MAX, 0);
-            Judged {
-                class,
-                probability: judgement.probability,
-                odds: judgement.odds,
-                name: (sample.path, sample.number),
-            }
-        })
-        .collect()
-}
-
 /// Features are hashes already.
 #[derive(Default)]
-struct AsItIs(u64);
+pub(super) struct AsItIs(u64);
 
 impl Hasher for AsItIs {
     fn finish(&self) -> u64 {

@@ -290,7 +290,7 @@ impl Checker<'_> {
                 Ok(network) if network.trunc() != network => self.findings.wrong_with_help(
                     entry,
                     "this network has bits beyond its prefix",
-                    &format!("write {}", network.trunc()),
+                    format!("write {}", network.trunc()),
                 ),
                 Ok(network) => networks.push(network),
                 Err(_) => self.findings.wrong_with_help(

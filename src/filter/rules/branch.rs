@@ -1,95 +1,110 @@
 //! One branch of a pattern: an alternative that stands for itself, with its own literals and its own
-//! automaton, small enough to be run only where a literal was seen.
+//! automaton, tried only where a literal of it was seen.
 //!
-//! A branch whose literals are known is matched within windows around them: as far before and after as a
-//! match can reach. That is exact, because every match holds one of the literals. Where a window is small
-//! the matcher backtracks within bounds (states times bytes); where it is large a lazy automaton runs over
-//! it. Both are linear in the window, windows that meet are made one, and nothing is kept between messages.
-//! A branch without literals runs over every text, on an automaton that is kept.
+//! Every match holds one of the literals, and it is known how far before the literal a match can begin. So
+//! only those places are tried, from left to right, which finds exactly what a search of the whole text
+//! finds. A branch without literals searches every text, on a lazy automaton that is kept.
 
 use std::ops::Range;
 
 use regex_automata::hybrid::dfa::DFA;
-use regex_automata::meta;
-use regex_automata::nfa::thompson::backtrack::{self, BoundedBacktracker};
 use regex_automata::nfa::thompson::pikevm::PikeVM;
-use regex_automata::nfa::thompson::{Compiler, Config, WhichCaptures};
-use regex_automata::util::primitives::NonMaxUsize;
-use regex_automata::{Anchored, Input};
-use regex_syntax::hir::Hir;
+use regex_automata::nfa::thompson::{Compiler, Config, NFA, State, WhichCaptures};
+use regex_automata::{Input, meta};
+use regex_syntax::hir::{Hir, Look};
 
+use super::backtracker::{Backtracker, Exceeded};
 use super::gate::Sighting;
-use super::literal::{Required, required};
+use super::literal::Required;
 
 /// Largest compiled branch, bytes of memory.
 const COMPILED_BYTES: usize = 512 << 10;
-/// Largest window for the backtracker, in states times bytes.
-const BACKTRACKED: usize = 1 << 20;
 /// Cache of a lazy automaton, bytes.
 const CACHE_BYTES: usize = 1 << 20;
-/// Up to this many literals are looked at one by one; more are taken together.
-const SINGLY: usize = 16;
 
 /// A compiled alternative.
 #[derive(Debug)]
 pub(super) struct Branch {
     matcher: Matcher,
-    /// Most bytes of a match.
-    longest: Option<usize>,
-    near: Option<Near>,
-}
-
-/// Where a match lies about one of its literals.
-#[derive(Clone, Copy, Debug)]
-struct Near {
-    before: (usize, Option<usize>),
-    rest: Option<usize>,
 }
 
 #[derive(Debug)]
 enum Matcher {
-    Windows(Box<BoundedBacktracker>),
+    Places(Places),
     Everywhere(meta::Regex),
 }
 
-/// Memory that searches of one evaluation share.
-#[derive(Default)]
-pub(super) struct Scratch {
-    backtrack: Option<backtrack::Cache>,
+/// A matcher that tries places.
+#[derive(Debug)]
+struct Places {
+    nfa: NFA,
+    gated: bool,
+    /// Bytes that a match can begin with.
+    first: Bytes,
+    /// Most bytes of a match.
+    longest: Option<usize>,
+    starts: Starts,
 }
 
+/// Where matches begin.
+#[derive(Clone, Copy, Debug)]
+enum Starts {
+    /// At the beginning of the text only.
+    Beginning,
+    /// So many bytes, fewest and most, before a literal.
+    Before(usize, Option<usize>),
+}
+
+/// A set of bytes.
+#[derive(Clone, Copy, Debug)]
+struct Bytes([u64; 4]);
+
+/// Work that the searches of one evaluation may do, in steps of the backtracker, each some nanoseconds. It is
+/// ten times what a megabyte of mail takes.
+const WORK: u64 = 10_000_000;
+/// Steps that a byte costs where a lazy automaton gives up.
+const SLOW: u64 = 24;
+
+/// Memory that the searches of one evaluation share, and the work that they have done.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    backtracker: Backtracker,
+    /// Steps of the other matchers.
+    others: u64,
+    exhausted: bool,
+}
+
+impl Scratch {
+    /// Whether the work that one evaluation may do was not enough: from then on nothing was found.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.exhausted
+    }
+
+    /// Takes that much work; `false` when there is none left.
+    fn take(&mut self, steps: u64) -> bool {
+        self.others += steps;
+        self.exhausted |= self.others + self.backtracker.steps() > WORK;
+        !self.exhausted
+    }
+}
+
+/// A branch takes more memory than it may.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TooLarge;
+
 impl Branch {
-    /// Compiles a branch; gives it with the literals that every match holds.
+    /// Compiles a branch of which every match holds one of these literals, if any.
     ///
     /// # Errors
     /// The branch is too large.
-    pub(super) fn new(hir: &Hir) -> Result<(Branch, Option<Vec<Vec<u8>>>), TooLarge> {
-        let longest = hir.properties().maximum_len();
-        let Some(Required {
-            literals,
-            before,
-            rest,
-        }) = required(hir)
-        else {
-            // Only where a match lies is ever asked, so no groups are compiled.
-            let config = meta::Config::new()
-                .utf8_empty(false)
-                .which_captures(WhichCaptures::Implicit)
-                .onepass(false)
-                .dfa(false)
-                .backtrack(false)
-                .nfa_size_limit(Some(COMPILED_BYTES))
-                .hybrid_cache_capacity(CACHE_BYTES);
-            let regex = meta::Regex::builder()
-                .configure(config)
-                .build_from_hir(hir)
-                .map_err(|_| TooLarge)?;
-            let branch = Branch {
-                matcher: Matcher::Everywhere(regex),
-                longest,
-                near: None,
-            };
-            return Ok((branch, None));
+    pub(super) fn new(hir: &Hir, required: Option<&Required>) -> Result<Branch, TooLarge> {
+        let starts = match required {
+            _ if hir.properties().look_set_prefix().contains(Look::Start) => Starts::Beginning,
+            Some(Required { before, .. }) => Starts::Before(before.0, before.1),
+            None => {
+                let matcher = Matcher::Everywhere(everywhere(hir)?);
+                return Ok(Branch { matcher });
+            }
         };
         let config = Config::new()
             .utf8(false)
@@ -99,21 +114,25 @@ impl Branch {
             .configure(config)
             .build_from_hir(hir)
             .map_err(|_| TooLarge)?;
-        let matcher = BoundedBacktracker::builder()
-            .configure(BoundedBacktracker::config().visited_capacity(BACKTRACKED / 8))
-            .build_from_nfa(nfa)
-            .map_err(|_| TooLarge)?;
-        let branch = Branch {
-            matcher: Matcher::Windows(Box::new(matcher)),
-            longest,
-            near: Some(Near { before, rest }),
+        let places = Places {
+            first: Bytes::first(&nfa),
+            longest: hir.properties().maximum_len(),
+            nfa,
+            gated: required.is_some(),
+            starts,
         };
-        Ok((branch, Some(literals)))
+        let matcher = Matcher::Places(places);
+        Ok(Branch { matcher })
     }
 
-    /// Whether it runs over every text.
+    /// Whether it searches all of every text.
     pub(super) fn runs_always(&self) -> bool {
-        self.near.is_none()
+        matches!(self.matcher, Matcher::Everywhere(_))
+    }
+
+    /// Whether every match holds a literal that a gate can see.
+    pub(super) fn is_gated(&self) -> bool {
+        matches!(&self.matcher, Matcher::Places(places) if places.gated)
     }
 
     /// The leftmost match that begins at `from` or later. `seen` are the places of its literals in their order;
@@ -125,117 +144,161 @@ impl Branch {
         seen: Option<&[Sighting]>,
         scratch: &mut Scratch,
     ) -> Option<Range<usize>> {
-        let everything = Input::new(text).range(from.min(text.len())..);
-        let matcher = match &self.matcher {
-            Matcher::Everywhere(regex) => return regex.search(&everything).map(|m| m.range()),
-            Matcher::Windows(matcher) => matcher,
-        };
-        let (Some(near), Some(seen)) = (&self.near, seen) else {
-            return self.search(matcher, everything, scratch);
-        };
-        let window = |at: u32| {
-            let at = at as usize;
-            let start = near.before.1.map_or(0, |most| at.saturating_sub(most));
-            let end = near.rest.map_or(text.len(), |rest| at.saturating_add(rest));
-            (start.max(from), end.min(text.len()))
-        };
-        if near.before.1 == Some(near.before.0) && seen.len() <= SINGLY {
-            let starts = seen.iter().filter_map(|seen| {
-                let start = (seen.at as usize).checked_sub(near.before.0)?;
-                let (_, end) = window(seen.at);
-                (from <= start && start <= end).then_some(start..end)
-            });
-            for span in starts {
-                let input = Input::new(text).span(span).anchored(Anchored::Yes);
-                let found = self.search(matcher, input, scratch);
-                if found.is_some() {
-                    return found;
-                }
-            }
+        if !scratch.take(1) {
             return None;
         }
-        let mut windows = seen.iter().map(|seen| window(seen.at)).peekable();
-        while let Some((start, mut end)) = windows.next() {
-            while let Some((_, further)) = windows.next_if(|(next, _)| *next <= end) {
-                end = end.max(further);
+        let places = match &self.matcher {
+            Matcher::Places(places) => places,
+            Matcher::Everywhere(regex) => {
+                let from = from.min(text.len());
+                let found = regex.search(&Input::new(text).range(from..));
+                let end = found.map_or(text.len(), |m| m.end());
+                return scratch
+                    .take((end - from) as u64 / 2)
+                    .then(|| found.map(|m| m.range()))?;
             }
-            if start > end {
+        };
+        let found = places.find(text, from, seen, &mut scratch.backtracker);
+        found.unwrap_or_else(|Exceeded| places.find_long(text, from, scratch))
+    }
+}
+
+fn everywhere(hir: &Hir) -> Result<meta::Regex, TooLarge> {
+    // Only where a match lies is ever asked, so no groups are compiled.
+    let config = meta::Config::new()
+        .utf8_empty(false)
+        .which_captures(WhichCaptures::Implicit)
+        .onepass(false)
+        .dfa(false)
+        .backtrack(false)
+        .nfa_size_limit(Some(COMPILED_BYTES))
+        .hybrid_cache_capacity(CACHE_BYTES);
+    let regex = meta::Regex::builder().configure(config).build_from_hir(hir);
+    regex.map_err(|_| TooLarge)
+}
+
+impl Places {
+    fn find(
+        &self,
+        text: &[u8],
+        from: usize,
+        seen: Option<&[Sighting]>,
+        backtracker: &mut Backtracker,
+    ) -> Result<Option<Range<usize>>, Exceeded> {
+        backtracker.forget();
+        let mut attempt = |starts: Range<usize>| {
+            for start in starts {
+                let begins = text.get(start).is_none_or(|byte| self.first.contain(*byte));
+                if begins && let Some(end) = backtracker.attempt(&self.nfa, text, start)? {
+                    return Ok(Some(start..end));
+                }
+            }
+            Ok(None)
+        };
+        let everywhere = from..text.len() + 1;
+        let (fewest, most, seen) = match (self.starts, seen) {
+            (_, Some([])) if self.gated => return Ok(None),
+            (Starts::Before(..), Some([.., last])) if last.at == Sighting::MORE => {
+                return Err(Exceeded);
+            }
+            (Starts::Beginning, _) => return attempt(from..1),
+            (Starts::Before(..), None) => return attempt(everywhere),
+            (Starts::Before(fewest, most), Some(seen)) => (fewest, most, seen),
+        };
+        // Sightings are in order and so are the starts before them; those that were tried are not tried again.
+        let mut next = from;
+        for sighting in seen {
+            let at = sighting.at as usize;
+            let Some(last) = at.checked_sub(fewest) else {
                 continue;
-            }
-            let found = self.search(matcher, Input::new(text).span(start..end), scratch);
+            };
+            let first = most.map_or(0, |most| at.saturating_sub(most));
+            let found = attempt(next.max(first)..last + 1)?;
             if found.is_some() {
-                return found;
+                return Ok(found);
             }
+            next = next.max(last + 1);
         }
-        None
+        Ok(None)
     }
 
-    fn search(
-        &self,
-        matcher: &BoundedBacktracker,
-        input: Input<'_>,
-        scratch: &mut Scratch,
-    ) -> Option<Range<usize>> {
-        let cache = scratch
-            .backtrack
-            .get_or_insert_with(|| matcher.create_cache());
-        cache.reset(matcher);
-        let mut slots = [None, None];
-        match matcher.try_search_slots(cache, &input, &mut slots) {
-            Ok(found) => found.and_then(|_| range(&slots)),
-            Err(_) => self.search_long(matcher, input, scratch),
-        }
-    }
-
-    /// A window that is too long to be backtracked.
-    fn search_long(
-        &self,
-        matcher: &BoundedBacktracker,
-        input: Input<'_>,
-        scratch: &mut Scratch,
-    ) -> Option<Range<usize>> {
+    /// The same by a lazy automaton that is thrown away afterwards, for attempts that go too far.
+    fn find_long(&self, text: &[u8], from: usize, scratch: &mut Scratch) -> Option<Range<usize>> {
+        let mut input = Input::new(text).range(from.min(text.len())..);
         let config = DFA::config()
             .cache_capacity(CACHE_BYTES)
-            .skip_cache_capacity_check(true);
+            .skip_cache_capacity_check(true)
+            .minimum_cache_clear_count(Some(1))
+            .minimum_bytes_per_state(Some(20));
         let dfa = DFA::builder()
             .configure(config)
-            .build_from_nfa(matcher.get_nfa().clone());
-        let mut rest = input;
-        if let Ok(dfa) = dfa {
-            match dfa.try_search_fwd(&mut dfa.create_cache(), &rest) {
-                Ok(None) => return None,
-                Ok(Some(end)) => {
-                    rest.set_end(end.offset());
-                    // The leftmost match ends there, so it begins no earlier than this.
-                    if let Some(longest) = self.longest {
-                        let start = end.offset().saturating_sub(longest);
-                        rest.set_start(rest.start().max(start));
-                        let cache = scratch
-                            .backtrack
-                            .get_or_insert_with(|| matcher.create_cache());
-                        cache.reset(matcher);
-                        let mut slots = [None, None];
-                        if let Ok(found) = matcher.try_search_slots(cache, &rest, &mut slots) {
-                            return found.and_then(|_| range(&slots));
-                        }
-                    }
-                }
-                // A boundary between characters beyond ASCII: the slow way remains.
-                Err(_) => {}
+            .build_from_nfa(self.nfa.clone());
+        // It may be refused or stop at a boundary between characters beyond ASCII, and gives up where it has to
+        // be made anew again and again.
+        let found = dfa
+            .ok()
+            .map(|dfa| dfa.try_search_fwd(&mut dfa.create_cache(), &input));
+        if let Some(Ok(found)) = found {
+            let end = found.map_or(text.len(), |f| f.offset());
+            if !scratch.take(end.saturating_sub(from) as u64) {
+                return None;
             }
+            // The leftmost match ends there, so it begins no earlier than this.
+            let end = found?.offset();
+            let start = self
+                .longest
+                .map_or(0, |longest| end.saturating_sub(longest));
+            input = input.range(start.max(from)..end);
         }
-        let slow = PikeVM::new_from_nfa(matcher.get_nfa().clone()).ok()?;
-        let mut slots = [None, None];
-        slow.search_slots(&mut slow.create_cache(), &rest, &mut slots)?;
-        range(&slots)
+        if !scratch.take(input.get_span().len() as u64 * SLOW) {
+            return None;
+        }
+        let matcher = PikeVM::new_from_nfa(self.nfa.clone()).ok()?;
+        let found = matcher.find_iter(&mut matcher.create_cache(), input).next();
+        found.map(|m| m.range())
     }
 }
 
-fn range(slots: &[Option<NonMaxUsize>; 2]) -> Option<Range<usize>> {
-    let [start, end] = slots;
-    Some((*start)?.get()..(*end)?.get())
-}
+impl Bytes {
+    /// The bytes that a match can begin with; all of them when it can be empty.
+    fn first(nfa: &NFA) -> Bytes {
+        let mut bytes = Bytes([0; 4]);
+        let mut seen = vec![false; nfa.states().len()];
+        let mut open = vec![nfa.start_anchored()];
+        while let Some(state) = open.pop() {
+            match seen.get_mut(state.as_usize()) {
+                Some(seen) if !*seen => *seen = true,
+                _ => continue,
+            }
+            match nfa.state(state) {
+                State::ByteRange { trans } => bytes.insert(trans.start..=trans.end),
+                State::Sparse(sparse) => {
+                    let ranges = sparse.transitions.iter().map(|t| t.start..=t.end);
+                    ranges.for_each(|r| bytes.insert(r));
+                }
+                State::Dense(dense) => (0..=255)
+                    .filter(|byte| dense.matches_byte(*byte).is_some())
+                    .for_each(|byte| bytes.insert(byte..=byte)),
+                State::Look { next, .. } | State::Capture { next, .. } => open.push(*next),
+                State::Union { alternates } => open.extend(alternates.iter()),
+                State::BinaryUnion { alt1, alt2 } => open.extend([*alt1, *alt2]),
+                State::Fail => {}
+                State::Match { .. } => return Bytes([u64::MAX; 4]),
+            }
+        }
+        bytes
+    }
 
-/// A branch takes more memory than it may.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct TooLarge;
+    fn insert(&mut self, range: std::ops::RangeInclusive<u8>) {
+        for byte in range {
+            if let Some(word) = self.0.get_mut(usize::from(byte >> 6)) {
+                *word |= 1 << (byte & 63);
+            }
+        }
+    }
+
+    fn contain(&self, byte: u8) -> bool {
+        let word = self.0.get(usize::from(byte >> 6)).copied().unwrap_or(0);
+        word >> (byte & 63) & 1 == 1
+    }
+}

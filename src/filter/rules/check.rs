@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use prometheus::IntCounter;
 
 use super::lookaround;
-use super::ruleset::RuleSet;
+use super::ruleset::{Evaluated, RuleSet};
 use crate::filter::{Check, FailurePolicy, Filter, Outcome, Reason, Scan, compute};
 use crate::mail::Flag;
 use crate::metrics::Metrics;
@@ -94,8 +94,10 @@ impl Check for RulesCheck {
 }
 
 fn outcome(set: &RuleSet, scan: &Scan) -> Outcome {
-    let hits = set.evaluate(&scan.envelope, &scan.mail);
-    let left_out = if set.sees_only_beginning(&scan.mail) {
+    let Evaluated { hits, exhausted } = set.evaluate_on(set.today(), &scan.envelope, &scan.mail);
+    let left_out = if exhausted {
+        Some("the message asks for more work than one may")
+    } else if set.sees_only_beginning(&scan.mail) {
         Some("rules on the raw message saw only its beginning")
     } else {
         let limit = scan.mail.flags().iter().find(|f| LIMITS.contains(f));

@@ -13,7 +13,7 @@ use jiff::civil::Date;
 use super::branch::Scratch;
 use super::condition::{ElementLeaf, Index, Leaf, Node, Operand};
 use super::finding::Finding;
-use super::gate::{Gate, Seen, Sighting};
+use super::gate::{Gate, Sighting};
 use super::group;
 use super::rule::Rule;
 use super::ruleset::RuleSet;
@@ -29,7 +29,7 @@ pub(super) struct Evaluation<'a> {
     subject: &'a Subject<'a>,
     texts: Texts<'a>,
     /// By place: what its gate saw. Empty when everything is to run.
-    seen: Vec<Seen>,
+    seen: Vec<Vec<Sighting>>,
     scratch: RefCell<Scratch>,
     known: Vec<Option<f64>>,
     today: Option<Date>,
@@ -45,7 +45,7 @@ impl<'a> Evaluation<'a> {
         let texts = Texts::new(subject, &set.places);
         let look = |(place, gate): (Index, &Option<Gate>)| match gate {
             Some(gate) => gate.look(texts.of(place)),
-            None => Seen::default(),
+            None => Vec::new(),
         };
         Evaluation {
             seen: set.gates.iter().enumerate().map(look).collect(),
@@ -86,6 +86,11 @@ impl<'a> Evaluation<'a> {
         hits.into_iter().map(|(_, hit)| hit).collect()
     }
 
+    /// Whether the message asked for more work than one may: rules may have been missed.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.scratch.borrow().is_exhausted()
+    }
+
     /// The findings of one rule; `None` when it does not hold.
     pub(super) fn findings(&mut self, number: Index) -> Option<Vec<Finding>> {
         let mut found = Vec::new();
@@ -99,9 +104,8 @@ impl<'a> Evaluation<'a> {
             return (0..self.set.rules.len()).collect();
         }
         let leaves = self.seen.iter().flat_map(|seen| {
-            let told = seen.sightings.chunk_by(|a, b| a.leaf == b.leaf);
-            let told = told.filter_map(|of_leaf| of_leaf.first().map(|s| s.leaf));
-            told.chain(seen.beyond.iter().copied())
+            let by_leaf = seen.chunk_by(|a, b| a.leaf == b.leaf);
+            by_leaf.filter_map(|of_leaf| of_leaf.first().map(|s| s.leaf))
         });
         self.set.plan.awake(leaves.map(|leaf| leaf as usize))
     }
@@ -392,15 +396,11 @@ impl<'a> Evaluation<'a> {
         let seen = self.seen.get(place)?;
         self.set.gates.get(place)?.as_ref()?;
         let leaf = u32::try_from(leaf).ok()?;
-        if seen.beyond.contains(&leaf) {
-            return None;
-        }
-        let all = &seen.sightings;
         let (from, to) = (
-            all.partition_point(|s| s.leaf < leaf),
-            all.partition_point(|s| s.leaf <= leaf),
+            seen.partition_point(|s| s.leaf < leaf),
+            seen.partition_point(|s| s.leaf <= leaf),
         );
-        all.get(from..to)
+        seen.get(from..to)
     }
 }
 

@@ -12,8 +12,10 @@ use std::collections::{BTreeMap, HashMap};
 use super::condition::Index;
 use super::rarity::rarity;
 
-/// Most sightings of one evaluation; beyond them leaves are searched for in all of their texts.
-const SIGHTINGS: usize = 1 << 16;
+/// Most sightings that one branch is told of, and most of a place altogether; where there are more, it is told
+/// that there are.
+const OF_BRANCH: u16 = 256;
+const OF_PLACE: usize = 1 << 17;
 
 /// A literal of a leaf, seen in a text of its place. They are sorted by leaf, text, branch and place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,12 +25,17 @@ pub(super) struct Sighting {
     pub(super) text: u32,
     /// Branch of the leaf's pattern that the literal belongs to.
     pub(super) branch: u32,
-    /// First byte of the literal.
+    /// First byte of the literal, or [`Sighting::MORE`].
     pub(super) at: u32,
 }
 
+impl Sighting {
+    /// There are more in this text than were told.
+    pub(super) const MORE: u32 = u32::MAX;
+}
+
 /// Who looks for a literal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Seeker {
     pub(super) leaf: u32,
     pub(super) branch: u32,
@@ -49,35 +56,36 @@ impl Seeker {
 pub(super) struct Gate {
     literals: Vec<Literal>,
     grams: [Grams; 2],
+    seekers: Vec<Seeker>,
 }
 
 #[derive(Debug)]
 struct Literal {
     bytes: Box<[u8]>,
-    seekers: Box<[Seeker]>,
+    /// Numbers of those who seek it.
+    seekers: Box<[u32]>,
 }
 
-/// What was seen in the texts of a place.
-#[derive(Debug, Default)]
-pub(super) struct Seen {
-    pub(super) sightings: Vec<Sighting>,
-    /// Leaves of which more was seen than is told.
-    pub(super) beyond: Vec<u32>,
+/// What is seen while a gate looks.
+struct Seen {
+    sightings: Vec<Sighting>,
+    /// By seeker: how much it was told, and the text after the last one in which it was told that there is more.
+    told: Vec<(u16, u32)>,
 }
 
 impl Gate {
     /// Builds a gate over literals in lower case, each of three bytes or more, and those who seek them.
     pub(super) fn new(entries: &[(Seeker, Vec<Vec<u8>>)]) -> Gate {
-        let mut by_literal: HashMap<&[u8], Vec<Seeker>> = HashMap::new();
+        let mut by_literal: HashMap<&[u8], Vec<u32>> = HashMap::new();
         let mut order: Vec<&[u8]> = Vec::new();
-        for (seeker, set) in entries {
+        for (number, (_, set)) in (0..).zip(entries) {
             for literal in set {
                 let seekers = by_literal.entry(literal).or_default();
                 if seekers.is_empty() {
                     order.push(literal);
                 }
-                if seekers.last() != Some(seeker) {
-                    seekers.push(*seeker);
+                if seekers.last() != Some(&number) {
+                    seekers.push(number);
                 }
             }
         }
@@ -106,18 +114,22 @@ impl Gate {
         Gate {
             literals,
             grams: chosen.map(Grams::new),
+            seekers: entries.iter().map(|(seeker, _)| *seeker).collect(),
         }
     }
 
     /// What is seen in texts.
-    pub(super) fn look(&self, texts: &[Cow<'_, [u8]>]) -> Seen {
-        let mut seen = Seen::default();
-        for (number, text) in texts.iter().enumerate() {
-            self.look_at(u32::try_from(number).unwrap_or(u32::MAX), text, &mut seen);
+    pub(super) fn look(&self, texts: &[Cow<'_, [u8]>]) -> Vec<Sighting> {
+        let mut seen = Seen {
+            sightings: Vec::new(),
+            told: vec![(0, 0); self.seekers.len()],
+        };
+        for (number, text) in (0..).zip(texts) {
+            self.look_at(number, text, &mut seen);
         }
         seen.sightings.sort_unstable();
         seen.sightings.dedup();
-        seen
+        seen.sightings
     }
 
     fn look_at(&self, number: u32, text: &[u8], seen: &mut Seen) {
@@ -156,19 +168,33 @@ impl Gate {
             if !held.is_some_and(|held| held.eq_ignore_ascii_case(&literal.bytes)) {
                 continue;
             }
+            let at = u32::try_from(start).unwrap_or(Sighting::MORE);
             for seeker in &literal.seekers {
-                match u32::try_from(start) {
-                    Ok(at) if seen.sightings.len() < SIGHTINGS => seen.sightings.push(Sighting {
-                        leaf: seeker.leaf,
-                        text: number,
-                        branch: seeker.branch,
-                        at,
-                    }),
-                    _ if seen.beyond.contains(&seeker.leaf) => {}
-                    _ => seen.beyond.push(seeker.leaf),
-                }
+                self.tell(*seeker as usize, number, at, seen);
             }
         }
+    }
+
+    fn tell(&self, seeker: usize, text: u32, mut at: u32, seen: &mut Seen) {
+        let (Some(Seeker { leaf, branch }), Some((told, more))) =
+            (self.seekers.get(seeker).copied(), seen.told.get_mut(seeker))
+        else {
+            return;
+        };
+        if *told < OF_BRANCH && seen.sightings.len() < OF_PLACE {
+            *told += 1;
+        } else if *more <= text {
+            *more = text + 1;
+            at = Sighting::MORE;
+        } else {
+            return;
+        }
+        seen.sightings.push(Sighting {
+            leaf,
+            text,
+            branch,
+            at,
+        });
     }
 }
 
@@ -282,8 +308,7 @@ mod tests {
             .collect();
         let texts: Vec<Cow<'_, [u8]>> = texts.iter().map(|t| Cow::Borrowed(t.as_bytes())).collect();
         let seen = Gate::new(&entries).look(&texts);
-        let told = seen.sightings.iter();
-        told.map(|s| (s.leaf, s.text, s.at)).collect()
+        seen.iter().map(|s| (s.leaf, s.text, s.at)).collect()
     }
 
     #[test]
@@ -296,12 +321,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_beyond_the_limit_is_told() {
-        let text = "abc ".repeat(SIGHTINGS + 1);
-        let texts = [Cow::Borrowed(text.as_bytes())];
-        let gate = Gate::new(&[(Seeker::new(7, 0), vec![b"abc".to_vec()])]);
-        let seen = gate.look(&texts);
-        assert_eq!((seen.sightings.len(), seen.beyond), (SIGHTINGS, vec![7]));
+    fn where_there_is_more_it_is_told_once() {
+        let text = "abc ".repeat(usize::from(OF_BRANCH) + 10);
+        let all = seen(&["abc"], &[&text, "abc", "x"]);
+        assert_eq!(all.len(), usize::from(OF_BRANCH) + 2);
+        let more = |text| (0, text, Sighting::MORE);
+        assert!(all.contains(&more(0)) && all.contains(&more(1)) && !all.contains(&more(2)));
     }
 
     proptest! {
@@ -316,7 +341,7 @@ mod tests {
             let mut expected = Vec::new();
             for (leaf, literal) in lower.iter().enumerate() {
                 for at in 0..text.len() {
-                    if text.to_lowercase()[at..].starts_with(literal) {
+                    if text.to_lowercase().as_bytes()[at..].starts_with(literal.as_bytes()) {
                         expected.push((u32::try_from(leaf).unwrap(), 0, u32::try_from(at).unwrap()));
                     }
                 }

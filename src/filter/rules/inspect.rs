@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::condition::{Leaf, Node, Operand};
+use super::condition::{Leaf, Node, Operand, Value};
 use super::evaluation::Evaluation;
 use super::pattern::Pattern;
 use super::place::Place;
@@ -133,10 +133,15 @@ impl RuleSet {
     pub fn cost(&self, id: &str) -> Option<Cost> {
         let mut dearest = Cost::Gated;
         self.rule(id)?.condition.leaves(&mut |number| {
-            if let Some(Leaf::Texts(leaf)) = self.leaves.get(number)
-                && !leaf.gated
-                && !leaf.counts_only()
-            {
+            let Some(Leaf::Texts(leaf)) = self.leaves.get(number) else {
+                return;
+            };
+            let searches = match &leaf.value {
+                Value::Pattern(pattern) => pattern.runs_always(),
+                Value::Contains(_) | Value::Words(_) => !leaf.gated,
+                _ => false,
+            };
+            if searches {
                 let long = self.places.get(leaf.place).is_some_and(Place::is_long);
                 dearest = dearest.max(if long { Cost::Long } else { Cost::Short });
             }

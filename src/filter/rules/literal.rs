@@ -1,8 +1,8 @@
-//! Literals that every match of a pattern must hold, and how far from them the match can reach.
+//! Literals that every match of a pattern must hold, and how far before them the match can begin.
 //!
 //! In: the high-level form of a pattern. Out: a set of byte strings, ASCII letters in lower case, of
-//! which at least one occurs (ASCII case ignored) in every match, with the bytes of the match before and
-//! after it; or nothing, when no useful set exists and the pattern has to run always. Literals may come
+//! which at least one occurs (ASCII case ignored) in every match, with the bytes of the match before it;
+//! or nothing, when no useful set exists and the pattern has to run always. Literals may come
 //! from anywhere in the pattern, not only from its ends. Sound by construction: what is not understood
 //! contributes nothing.
 
@@ -29,15 +29,12 @@ pub(super) struct Required {
     pub(super) literals: Vec<Vec<u8>>,
     /// Fewest and most bytes from the start of a match to the start of the literal; no upper bound is `None`.
     pub(super) before: (usize, Option<usize>),
-    /// Most bytes from the start of the literal to the end of the match.
-    pub(super) rest: Option<usize>,
 }
 
 impl Required {
-    /// The same within a larger pattern, with that many bytes around it.
-    fn within(mut self, before: (usize, Option<usize>), after: Option<usize>) -> Required {
+    /// The same within a larger pattern, with that many bytes before it.
+    fn within(mut self, before: (usize, Option<usize>)) -> Required {
         self.before = (self.before.0 + before.0, sum(self.before.1, before.1));
-        self.rest = sum(self.rest, after);
         self
     }
 }
@@ -66,13 +63,12 @@ struct Found {
 
 /// The set for a whole pattern; `None` when the pattern has to run on every text.
 pub(super) fn required(hir: &Hir) -> Option<Required> {
-    best(hir, walk(hir))
+    best(walk(hir))
 }
 
 /// The best of what was found for a part: the strings that it is, or some within it.
-fn best(hir: &Hir, found: Found) -> Option<Required> {
-    let whole = |set| usable(set, (0, Some(0)), extent(hir).1);
-    better(found.exact.and_then(whole), found.best)
+fn best(found: Found) -> Option<Required> {
+    better(found.exact.and_then(leading), found.best)
 }
 
 fn walk(hir: &Hir) -> Found {
@@ -114,13 +110,6 @@ fn repeated(repetition: &Repetition) -> Found {
         (1, Some(1)) => return inner,
         _ => {}
     }
-    // `copies` of what is repeated, at most.
-    let most = |copies: u32| {
-        let one = extent(&repetition.sub).1?;
-        one.checked_mul(usize::try_from(copies).ok()?)
-    };
-    // A literal of the first copy: whatever follows it may be as long as all the others.
-    let (whole, others) = (max.and_then(most), max.and_then(|m| most(m - 1)));
     let several = inner.exact.as_ref().and_then(|set| {
         let mut all = set.clone();
         for _ in 1..min.min(8) {
@@ -128,11 +117,10 @@ fn repeated(repetition: &Repetition) -> Found {
         }
         Some(all)
     });
+    // Literals of the first copy.
     let fixed = min <= 8 && max == Some(min);
-    let first = |set| usable(set, (0, Some(0)), whole);
-    let once = inner.exact.and_then(first);
-    let within = inner.best.map(|b| b.within((0, Some(0)), others));
-    let best = better(better(several.clone().and_then(first), once), within);
+    let once = inner.exact.and_then(leading);
+    let best = better(better(several.clone().and_then(leading), once), inner.best);
     Found {
         exact: several.filter(|_| fixed),
         best,
@@ -140,25 +128,14 @@ fn repeated(repetition: &Repetition) -> Found {
 }
 
 fn concat(items: &[Hir]) -> Found {
-    // Bytes before and from each item on.
-    let mut before = vec![(0, Some(0))];
+    let mut before = Vec::with_capacity(items.len());
+    let mut bytes = (0, Some(0));
     for item in items {
-        let (least, most) = before.last().copied().unwrap_or((0, None));
-        let (l, m) = extent(item);
-        before.push((least + l, sum(most, m)));
+        before.push(bytes);
+        let (least, most) = extent(item);
+        bytes = (bytes.0 + least, sum(bytes.1, most));
     }
-    let mut from = vec![Some(0)];
-    for item in items.iter().rev() {
-        let rest = from.last().copied().flatten();
-        from.push(sum(rest, extent(item).1));
-    }
-    from.reverse();
-    let around = |n: usize| {
-        (
-            before.get(n).copied().unwrap_or((0, None)),
-            from.get(n).copied().flatten(),
-        )
-    };
+    let before = |n: usize| before.get(n).copied().unwrap_or((0, None));
     let mut whole = true;
     let mut best = None;
     let mut run = vec![Vec::new()];
@@ -175,11 +152,9 @@ fn concat(items: &[Hir]) -> Found {
             Some(longer) => run = longer,
             None => {
                 whole = false;
-                let (b, r) = around(start);
-                best = better(best, usable(run, b, r));
-                let (b, _) = around(number);
-                let (_, after) = around(number + 1);
-                best = better(best, found.best.map(|f| f.within(b, after)));
+                best = better(best, usable(run, before(start)));
+                let within = found.best.map(|f| f.within(before(number)));
+                best = better(best, within);
                 run = found.exact.unwrap_or_else(|| vec![Vec::new()]);
                 start = number;
                 if run.iter().all(Vec::is_empty) {
@@ -194,10 +169,9 @@ fn concat(items: &[Hir]) -> Found {
             best,
         };
     }
-    let (b, r) = around(start);
     Found {
         exact: None,
-        best: better(best, usable(run, b, r)),
+        best: better(best, usable(run, before(start))),
     }
 }
 
@@ -214,7 +188,7 @@ fn alternation(items: &[Hir]) -> Found {
             }
             _ => None,
         };
-        match best(item, found) {
+        match best(found) {
             Some(set) if every => {
                 all = Some(match all {
                     None => set,
@@ -222,7 +196,6 @@ fn alternation(items: &[Hir]) -> Found {
                         all.literals.extend(set.literals);
                         all.before.0 = all.before.0.min(set.before.0);
                         all.before.1 = larger(all.before.1, set.before.1);
-                        all.rest = larger(all.rest, set.rest);
                         all
                     }
                 });
@@ -299,11 +272,7 @@ fn distinct(mut set: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
 }
 
 /// The set cut to its useful length, or nothing when it is too large or a member too short.
-fn usable(
-    mut set: Vec<Vec<u8>>,
-    before: (usize, Option<usize>),
-    rest: Option<usize>,
-) -> Option<Required> {
+fn usable(mut set: Vec<Vec<u8>>, before: (usize, Option<usize>)) -> Option<Required> {
     for literal in &mut set {
         literal.truncate(LONGEST);
     }
@@ -311,11 +280,12 @@ fn usable(
     let fits = !literals.is_empty()
         && literals.len() <= MOST
         && literals.iter().all(|l| l.len() >= SHORTEST);
-    fits.then_some(Required {
-        literals,
-        before,
-        rest,
-    })
+    fits.then_some(Required { literals, before })
+}
+
+/// A usable set of strings that a match begins with.
+fn leading(set: Vec<Vec<u8>>) -> Option<Required> {
+    usable(set, (0, Some(0)))
 }
 
 fn better(a: Option<Required>, b: Option<Required>) -> Option<Required> {
@@ -325,12 +295,15 @@ fn better(a: Option<Required>, b: Option<Required>) -> Option<Required> {
     }
 }
 
-/// How seldom a set is expected to occur, in bits; a match without bounds counts against it, because all of
-/// the text has to be searched then.
+/// How seldom a set is expected to occur, in bits. It costs the more the more places before it a match can
+/// begin at.
 fn worth(set: &Required) -> f64 {
     let expected: f64 = set.literals.iter().map(|l| (-rarity(l)).exp2()).sum();
-    let bounded = set.before.1.is_some() && set.rest.is_some();
-    -expected.log2() - if bounded { 0.0 } else { rarity::UNBOUNDED }
+    let places = set.before.1.map_or(rarity::UNBOUNDED, |most| {
+        let places = u32::try_from(most - set.before.0).unwrap_or(u32::MAX);
+        f64::from(places / 8 + 1).log2().min(rarity::UNBOUNDED)
+    });
+    -expected.log2() - places
 }
 
 #[cfg(test)]

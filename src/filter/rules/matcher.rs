@@ -124,8 +124,8 @@ impl Compiled {
         let place = self.intern(place);
         let leaf = self.leaves.len();
         let gated = match &value {
-            Value::Pattern(pattern) => !pattern.runs_always(),
-            Value::Backtracking(pattern) => !pattern.runs_always(),
+            Value::Pattern(pattern) => pattern.is_gated(),
+            Value::Backtracking(pattern) => pattern.is_gated(),
             _ => !literals.is_empty(),
         };
         if let Some(of_place) = self.literals.get_mut(place) {

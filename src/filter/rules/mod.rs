@@ -10,6 +10,7 @@
 //! `condition` and `evaluation` (the answer), `example` (tests in rules).
 
 mod asks;
+mod backtracker;
 mod branch;
 mod catalogue;
 mod chain;
@@ -28,6 +29,7 @@ mod fold;
 mod formula;
 mod gate;
 mod group;
+mod identity;
 mod inspect;
 mod lint;
 mod list;
@@ -76,6 +78,6 @@ pub use lint::lint;
 pub use list::ListInfo;
 pub use options::{Options, RuleFiles, build, filter};
 pub use rule::{PerOccurrence, Rule};
-pub use ruleset::{FILE_BYTES, FILES, RuleSet};
+pub use ruleset::{Evaluated, FILE_BYTES, FILES, RuleSet};
 pub use schema::rules_schema;
 pub use scores_file::scores_text;

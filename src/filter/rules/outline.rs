@@ -146,9 +146,10 @@ other:
         let found = items(FILE);
         let ids: Vec<_> = found.iter().map(|i| i.id).collect();
         assert_eq!(ids, [Some("A"), Some("B_2"), Some("C")]);
-        assert!(FILE[found[0].span.clone()].ends_with("subject: '- id: Q'"));
-        assert!(FILE[found[1].span.clone()].starts_with("- description: y"));
-        assert_eq!(&FILE[found[2].span.clone()], "-\n    id: C");
+        let text = |number: usize| FILE.get(found[number].span.clone()).unwrap();
+        assert!(text(0).ends_with("subject: '- id: Q'"));
+        assert!(text(1).starts_with("- description: y"));
+        assert_eq!(text(2), "-\n    id: C");
         assert!(items("rules: [{ id: A }]").is_empty());
     }
 

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use super::{claim, lookalike};
+use super::{claim, identity, lookalike};
 use crate::mail::{Envelope, Mail, Mailbox};
 
 /// A relation, by its name in rule files.
@@ -32,6 +32,10 @@ pub(super) enum Relation {
     UrlRecipientDomain,
     TypeContent,
     NameContent,
+    LinkSender,
+    TextSender,
+    FromNameSender,
+    SignatureSender,
 }
 
 /// Longest text that is searched for a domain, bytes: display names and link texts are short.
@@ -39,7 +43,7 @@ const TEXT_BYTES: usize = 500;
 
 impl Relation {
     /// Every relation.
-    pub(super) const ALL: [Relation; 21] = [
+    pub(super) const ALL: [Relation; 25] = [
         Relation::FromNameAddress,
         Relation::FromNameDomain,
         Relation::FromNameRecipient,
@@ -61,6 +65,10 @@ impl Relation {
         Relation::UrlRecipientDomain,
         Relation::TypeContent,
         Relation::NameContent,
+        Relation::LinkSender,
+        Relation::TextSender,
+        Relation::FromNameSender,
+        Relation::SignatureSender,
     ];
 
     /// The name in rule files.
@@ -87,6 +95,10 @@ impl Relation {
             Relation::UrlRecipientDomain => "url_holds_recipient_domain",
             Relation::TypeContent => "attachment_type_other_than_content",
             Relation::NameContent => "attachment_name_other_than_content",
+            Relation::LinkSender => "link_leads_to_sender",
+            Relation::TextSender => "text_names_sender",
+            Relation::FromNameSender => "from_name_names_sender",
+            Relation::SignatureSender => "signature_of_sender",
         }
     }
 
@@ -249,6 +261,10 @@ impl Relation {
                     .excludes(real)
                     .then(|| format!(".{extension} is {real}"))
             }),
+            Relation::LinkSender => identity::link_to_sender(mail),
+            Relation::TextSender => identity::text_names_sender(mail),
+            Relation::FromNameSender => identity::from_name_names_sender(mail),
+            Relation::SignatureSender => identity::signature_of_sender(mail),
         }
     }
 }

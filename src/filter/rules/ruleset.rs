@@ -52,6 +52,15 @@ pub struct RuleSet {
     expiring: Vec<(Source, Range<usize>, Index)>,
 }
 
+/// What rules say of a message.
+#[derive(Debug)]
+pub struct Evaluated {
+    /// Hits in the order of the rules.
+    pub hits: Vec<Hit>,
+    /// The message asked for more work than one may: some rules were not looked for in all of it.
+    pub exhausted: bool,
+}
+
 impl fmt::Debug for RuleSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RuleSet")
@@ -201,13 +210,17 @@ impl RuleSet {
     /// The hits of a message, in the order of the rules. The same message on the same day gives the same
     /// hits; the day matters only to rules that expire.
     pub fn evaluate(&self, envelope: &Envelope, mail: &Mail) -> Vec<Hit> {
-        self.evaluate_on(self.today(), envelope, mail)
+        self.evaluate_on(self.today(), envelope, mail).hits
     }
 
     /// The hits on a certain day; without one no rule has expired.
-    pub fn evaluate_on(&self, day: Option<Date>, envelope: &Envelope, mail: &Mail) -> Vec<Hit> {
+    pub fn evaluate_on(&self, day: Option<Date>, envelope: &Envelope, mail: &Mail) -> Evaluated {
         let subject = Subject::Transaction(envelope, mail);
-        Evaluation::new(self, &subject, day).hits()
+        let mut evaluation = Evaluation::new(self, &subject, day);
+        Evaluated {
+            hits: evaluation.hits(),
+            exhausted: evaluation.is_exhausted(),
+        }
     }
 
     /// What makes each rule hold, silent ones included: number of the rule and its findings.

@@ -158,7 +158,8 @@ mod tests {
 
     fn found(entries: &[&str], text: &str) -> Vec<String> {
         let words = Words::new(entries.iter().copied());
-        words.find(text).map(|r| text[r].to_owned()).collect()
+        let found = words.find(text);
+        found.map(|r| text.get(r).unwrap().to_owned()).collect()
     }
 
     #[test]

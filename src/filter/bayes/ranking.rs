@@ -1,8 +1,6 @@
 //! Messages in the order of their scores: the ROC curve and what can be read off it.
 
-use crate::filter::bayes::Class;
-
-use super::Answer;
+use super::Class;
 
 /// Messages sorted by score once, to be counted as often as a bootstrap needs.
 #[derive(Clone, Debug)]
@@ -13,13 +11,12 @@ pub struct Ranking {
 
 #[derive(Clone, Debug)]
 struct Step {
-    odds: f64,
     ham: Vec<u32>,
     spam: Vec<u32>,
 }
 
 /// How often each message counts. Each once, where there are no weights.
-pub type Weights<'a> = Option<&'a [u32]>;
+type Weights<'a> = Option<&'a [u32]>;
 
 fn weigh(messages: &[u32], weights: Weights<'_>) -> f64 {
     match weights {
@@ -32,12 +29,12 @@ fn weigh(messages: &[u32], weights: Weights<'_>) -> f64 {
 }
 
 impl Ranking {
-    /// Sorts `answers` by log odds.
-    pub fn new(answers: &[Answer]) -> Ranking {
-        let mut order: Vec<(f64, u32, Class)> = answers
-            .iter()
+    /// Sorts messages by log odds. Weights go by their place among `messages`.
+    pub fn new(messages: impl IntoIterator<Item = (Class, f64)>) -> Ranking {
+        let mut order: Vec<(f64, u32, Class)> = messages
+            .into_iter()
             .zip(0_u32..)
-            .map(|(a, index)| (a.score.odds, index, a.class))
+            .map(|((class, odds), index)| (odds, index, class))
             .collect();
         order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         let of = |tied: &[(f64, u32, Class)], class| {
@@ -46,7 +43,6 @@ impl Ranking {
         let steps = order
             .chunk_by(|a, b| a.0 == b.0)
             .map(|tied| Step {
-                odds: tied.first().map_or(0.0, |t| t.0),
                 ham: of(tied, Class::Ham),
                 spam: of(tied, Class::Spam),
             })
@@ -118,37 +114,16 @@ impl Ranking {
         }
         points
     }
-
-    /// Thresholds, ascending: the log odds that occur.
-    pub fn thresholds(&self) -> impl Iterator<Item = f64> + '_ {
-        self.steps.iter().map(|s| s.odds)
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Score;
     use super::*;
-
-    fn answers(of: &[(Class, f64)]) -> Vec<Answer> {
-        of.iter()
-            .enumerate()
-            .map(|(unit, (class, odds))| Answer {
-                class: *class,
-                score: Score {
-                    probability: 1.0 / (1.0 + (-odds).exp()),
-                    odds: *odds,
-                },
-                unit,
-            })
-            .collect()
-    }
-
     use Class::{Ham, Spam};
 
     #[test]
     fn roca_counts_pairs_in_the_wrong_order() {
-        let roca = |of: &[(Class, f64)]| Ranking::new(&answers(of)).one_minus_roca(None);
+        let roca = |of: &[(Class, f64)]| Ranking::new(of.iter().copied()).one_minus_roca(None);
         assert_eq!(roca(&[(Ham, 0.1), (Ham, 0.2), (Spam, 0.8)]), Some(0.0));
         let one_of_four = [(Ham, 0.1), (Ham, 0.6), (Spam, 0.5), (Spam, 0.9)];
         assert_eq!(roca(&one_of_four), Some(25.0));
@@ -168,8 +143,8 @@ mod tests {
             (Spam, 0.5),
         ];
         assert_eq!(
-            Ranking::new(&answers(&few)).one_minus_roca(Some(&[1, 2, 3, 0])),
-            Ranking::new(&answers(&more)).one_minus_roca(None)
+            Ranking::new(few.iter().copied()).one_minus_roca(Some(&[1, 2, 3, 0])),
+            Ranking::new(more.iter().copied()).one_minus_roca(None)
         );
     }
 
@@ -185,7 +160,7 @@ mod tests {
             (Spam, 0.9),
             (Spam, 0.8),
         ];
-        let ranking = Ranking::new(&answers(&of));
+        let ranking = Ranking::new(of.iter().copied());
         // One spam alone above the highest ham; the one of the same score as it is missed with it.
         assert_eq!(ranking.missed_at(0.0), Some(0.75));
         assert_eq!(ranking.missed_at(0.25), Some(0.25));
@@ -201,7 +176,7 @@ mod tests {
             (Spam, 0.7),
             (Spam, 0.9),
         ];
-        let curve = Ranking::new(&answers(&of)).curve();
+        let curve = Ranking::new(of.iter().copied()).curve();
         assert_eq!(curve.first(), Some(&(0.0, 1.0)));
         let last = curve.last().unwrap();
         assert!((last.0 - 1.0).abs() < 1e-9 && last.1.abs() < 1e-9);

@@ -1,0 +1,184 @@
+//! `mailweir learn`: what people say of single messages, after the training.
+//!
+//! Each message becomes a lesson in the journal beside the model, durable before this command ends. The daemon
+//! need not run; several of these commands may run at once. A person's word outranks what the filter learned by
+//! itself, and the last word of a person holds.
+
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+
+use super::evaluate::shown;
+use super::progress::Progress;
+use crate::config::Config;
+use crate::filter::bayes::{
+    Class, Engine, EngineKind, Journal, Lesson, ModelError, Origin, Teaching,
+};
+use crate::mail::corpus::{MESSAGE_BYTES, Sample};
+use crate::mail::{Limits, Mail};
+use crate::workbench::reading::{Reading, each};
+use crate::workbench::registry::now;
+
+/// Tells the classifier what messages are.
+///
+/// Without PATH, or with `-`, one message is read from standard input, as Dovecot's IMAPSieve and pipe transports
+/// give it. Exit codes: 0 every message is learned, durably; 1 something could not be read or written; 2 wrong
+/// arguments; 75 the message on standard input could not be learned now, and should be given again.
+#[derive(Clone, Debug, clap::Args)]
+pub struct LearnArgs {
+    /// What the messages are; `forget` makes it as if they had never been learned
+    #[arg(value_enum)]
+    what: What,
+    /// Messages, folders of them, Maildirs or mboxes, packed by gzip or not
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum What {
+    Ham,
+    Spam,
+    Forget,
+}
+
+/// `EX_TEMPFAIL` of sysexits.h: who gave the message keeps it and tries again.
+const TRY_AGAIN: u8 = 75;
+
+/// Learns, and says how much.
+///
+/// # Errors
+/// What cannot be read or written.
+pub(super) fn run(args: &LearnArgs, config: &Config) -> anyhow::Result<ExitCode> {
+    let bayes = &config.file.bayes;
+    let path = bayes.model_path(&config.base, &config.data_dir);
+    let standard_input = matches!(args.paths.as_slice(), []) || args.paths == [Path::new("-")];
+    let done = Pupil::of(&path, bayes.engine, args.what).and_then(|pupil| {
+        if standard_input {
+            pupil.learn_input().map(|()| ExitCode::SUCCESS)
+        } else {
+            pupil.learn_paths(&args.paths)
+        }
+    });
+    match done {
+        Err(error) if standard_input => {
+            eprintln!("mailweir: {error:#}");
+            Ok(ExitCode::from(TRY_AGAIN))
+        }
+        done => done,
+    }
+}
+
+struct Pupil {
+    engine: Engine,
+    journal: Journal,
+    model: PathBuf,
+    what: What,
+}
+
+impl Pupil {
+    fn of(model: &Path, kind: EngineKind, what: What) -> anyhow::Result<Pupil> {
+        let engine = match Engine::load(model, kind) {
+            // What is learned before the first training waits in the journal for it.
+            Err(ModelError::Missing(_)) if kind == EngineKind::Osb => Engine::empty(),
+            loaded => loaded?,
+        };
+        if engine.kind() != EngineKind::Osb {
+            bail!(
+                "the engine {} learns only in training",
+                engine.kind().name()
+            );
+        }
+        let folder = model.parent().filter(|p| !p.as_os_str().is_empty());
+        if let Some(folder) = folder.filter(|f| !f.is_dir()) {
+            bail!(
+                "there is no folder {}; is this the daemon's configuration?",
+                shown(folder)
+            );
+        }
+        Ok(Pupil {
+            engine,
+            journal: Journal::of(model),
+            model: model.to_owned(),
+            what,
+        })
+    }
+
+    fn lesson(&self, mail: &Mail) -> Option<Lesson> {
+        let teaching = match self.what {
+            What::Ham => Teaching::Learn(Class::Ham),
+            What::Spam => Teaching::Learn(Class::Spam),
+            What::Forget => Teaching::Forget,
+        };
+        let at = u64::try_from(now()).unwrap_or(0);
+        self.engine.lesson(mail, teaching, Origin::Human, at)
+    }
+
+    fn keep(&self, lessons: &[Lesson]) -> anyhow::Result<()> {
+        if !lessons.is_empty() {
+            self.journal.append(lessons)?;
+            crate::workbench::registry::Registry::of(&self.model).hand_over(self.journal.path())?;
+        }
+        Ok(())
+    }
+
+    fn learn_input(&self) -> anyhow::Result<()> {
+        let mut raw = Vec::new();
+        io::stdin()
+            .lock()
+            .take(MESSAGE_BYTES as u64 + 1)
+            .read_to_end(&mut raw)
+            .context("cannot read standard input")?;
+        if raw.len() > MESSAGE_BYTES {
+            bail!("the message is longer than {} MiB", MESSAGE_BYTES >> 20);
+        }
+        if raw.iter().all(u8::is_ascii_whitespace) {
+            bail!("there is no message on standard input");
+        }
+        let mut raw = Bytes::from(raw);
+        // The separator that a pipe transport may put in front.
+        if raw.starts_with(b"From ") {
+            let end = memchr::memchr(b'\n', &raw).map_or(raw.len(), |i| i + 1);
+            raw = raw.slice(end..);
+        }
+        let mail = Mail::parse(raw, &Limits::default());
+        let lessons: Vec<Lesson> = self.lesson(&mail).into_iter().collect();
+        self.keep(&lessons)
+    }
+
+    fn learn_paths(&self, paths: &[PathBuf]) -> anyhow::Result<ExitCode> {
+        for path in paths {
+            std::fs::metadata(path).with_context(|| format!("cannot read {}", shown(path)))?;
+        }
+        let mut progress = Progress::new();
+        let mut learned = 0;
+        let mut failed = None;
+        let mut reading = Reading::new(paths.iter().map(|p| ((), p.clone())).collect());
+        reading.batches("learning", &mut progress, |batch: Vec<((), Sample)>| {
+            if failed.is_some() {
+                return;
+            }
+            let lessons = each(batch, |mail| self.lesson(&mail));
+            let lessons: Vec<Lesson> = lessons.into_iter().filter_map(|(_, l)| l).collect();
+            match self.keep(&lessons) {
+                Ok(()) => learned += lessons.len(),
+                Err(error) => failed = Some(error),
+            }
+        });
+        progress.end();
+        let mut out = io::stdout().lock();
+        let what = match self.what {
+            What::Ham => "learned as ham",
+            What::Spam => "learned as spam",
+            What::Forget => "to be forgotten",
+        };
+        writeln!(out, "{learned} messages {what}")?;
+        match failed {
+            Some(error) => Err(error),
+            None if progress.left_out > 0 => Ok(ExitCode::FAILURE),
+            None => Ok(ExitCode::SUCCESS),
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! Promises about lessons: durable, never twice, never half, whatever dies in between.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::filter::{Hit, Outcome, Reason, Report, Scan};
+use crate::mail::{Limits, Mail};
+use crate::metrics::Metrics;
+
+use super::journal::{HEADER, Journal};
+use super::live::Live;
+use super::*;
+
+fn mail(class: Class, number: u64) -> Mail {
+    let words = match class {
+        Class::Ham => "minutes of the garden meeting",
+        Class::Spam => "cheap casino pills winner",
+    };
+    let text = format!(
+        "From: a{number}@example.net\r\nSubject: {words}\r\n\r\n{words} number {number}\r\n"
+    );
+    Mail::parse(text.into(), &Limits::default())
+}
+
+fn lesson(class: Class, number: u64, teaching: Teaching, origin: Origin) -> Lesson {
+    Engine::empty()
+        .lesson(&mail(class, number), teaching, origin, 1_700_000_000)
+        .unwrap()
+}
+
+fn learned(class: Class, number: u64) -> Lesson {
+    lesson(class, number, Teaching::Learn(class), Origin::Human)
+}
+
+fn open(model: &Path) -> Live {
+    let metrics = Arc::new(Metrics::new().unwrap());
+    Live::open(model.to_owned(), EngineKind::Osb, &metrics).unwrap()
+}
+
+fn counts(live: &Live) -> (u64, u64) {
+    live.engine()
+        .map_or((0, 0), |e| (e.facts().ham, e.facts().spam))
+}
+
+fn bytes(live: &Live) -> Vec<u8> {
+    let mut engine = Engine::clone(&live.engine().unwrap());
+    engine.forget_position();
+    engine.encode().unwrap()
+}
+
+/// A model that was trained on three messages of each class.
+fn train(model: &Path) {
+    let mut trainer = Trainer::new(EngineKind::Osb);
+    for class in [Class::Ham, Class::Spam] {
+        let samples = (0..3).map(|n| crate::mail::corpus::Sample {
+            path: format!("{class}/{n}").into(),
+            number: None,
+            raw: mail(class, n).raw().clone(),
+        });
+        trainer.learn(class, samples.collect());
+    }
+    let trained = trainer.finish(Facts {
+        trained_at: 1,
+        ..Facts::default()
+    });
+    trained.unwrap().engine.save(model).unwrap();
+}
+
+#[test]
+fn lessons_of_another_process_count_without_a_reload() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = dir.path().join("model.mwb");
+    let live = open(&model);
+    assert!(live.engine().is_none());
+    let journal = Journal::of(&model);
+    journal
+        .append(&[learned(Class::Ham, 1), learned(Class::Spam, 2)])
+        .unwrap();
+    live.look();
+    assert_eq!(counts(&live), (1, 1));
+    journal.append(&[learned(Class::Spam, 3)]).unwrap();
+    live.look();
+    live.look();
+    assert_eq!(counts(&live), (1, 2));
+    assert!(bytes(&open(&model)) == bytes(&live), "as after a restart");
+}
+
+#[test]
+fn a_training_and_its_journal_come_together_and_nothing_is_learned_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = dir.path().join("model.mwb");
+    train(&model);
+    let journal = Journal::of(&model);
+    journal
+        .append(&[
+            learned(Class::Ham, 1),
+            learned(Class::Ham, 7),
+            learned(Class::Ham, 7),
+            lesson(Class::Spam, 2, Teaching::Forget, Origin::Human),
+            lesson(Class::Ham, 7, Teaching::Learn(Class::Spam), Origin::Auto),
+        ])
+        .unwrap();
+    assert_eq!(counts(&open(&model)), (4, 2));
+    // Trained anew, the lessons still hold.
+    train(&model);
+    assert_eq!(counts(&open(&model)), (4, 2));
+}
+
+#[test]
+fn a_journal_cut_at_any_byte_loses_only_the_lesson_that_was_being_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = dir.path().join("model.mwb");
+    let journal = Journal::of(&model);
+    let first = journal.append(&[learned(Class::Ham, 1)]).unwrap().offset;
+    let second = journal.append(&[learned(Class::Spam, 2)]).unwrap().offset;
+    let whole = std::fs::read(journal.path()).unwrap();
+    assert_eq!(whole.len() as u64, second);
+    for length in (0..whole.len()).step_by(7).chain([whole.len() - 1]) {
+        std::fs::write(journal.path(), &whole[..length]).unwrap();
+        let expected = u64::from(length as u64 >= first);
+        assert_eq!(counts(&open(&model)), (expected, 0), "{length} bytes");
+        // The next lesson goes where the torn one began.
+        journal.append(&[learned(Class::Spam, 3)]).unwrap();
+        assert_eq!(counts(&open(&model)), (expected, 1), "{length} bytes");
+    }
+}
+
+#[test]
+fn what_is_damaged_is_reported_put_aside_and_never_learned() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = dir.path().join("model.mwb");
+    let journal = Journal::of(&model);
+    let first = journal.append(&[learned(Class::Ham, 1)]).unwrap().offset;
+    journal.append(&[learned(Class::Spam, 2)]).unwrap();
+    let mut bytes = std::fs::read(journal.path()).unwrap();
+    bytes[first as usize + 40] ^= 1;
+    std::fs::write(journal.path(), &bytes).unwrap();
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let live = Live::open(model.clone(), EngineKind::Osb, &metrics).unwrap();
+    assert!(
+        live.engine().is_none(),
+        "nothing is taken from a damaged journal"
+    );
+    assert_eq!(metrics.journal_errors.get(), 1);
+    live.look();
+    assert_eq!(metrics.journal_errors.get(), 1, "said once");
+    journal.append(&[learned(Class::Spam, 3)]).unwrap();
+    live.look();
+    assert_eq!(counts(&live), (1, 1));
+    let aside = std::fs::read_dir(dir.path())
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .find(|n| n.contains("damaged"))
+        .expect("kept");
+    assert_eq!(
+        std::fs::read(dir.path().join(aside)).unwrap(),
+        bytes[first as usize..]
+    );
+}
+
+#[test]
+fn a_foreign_file_is_not_written_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = dir.path().join("model.mwb");
+    let journal = Journal::of(&model);
+    let foreign = vec![b'x'; 100];
+    std::fs::write(journal.path(), &foreign).unwrap();
+    let error = journal.append(&[learned(Class::Ham, 1)]).unwrap_err();
+    assert!(error.to_string().contains("no journal"), "{error}");
+    assert_eq!(std::fs::read(journal.path()).unwrap(), foreign);
+}
+
+#[test]
+fn folding_survives_a_crash_between_its_two_steps() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = dir.path().join("model.mwb");
+    train(&model);
+    let journal = Journal::of(&model);
+    let live = open(&model);
+    journal
+        .append(&[learned(Class::Ham, 11), learned(Class::Spam, 12)])
+        .unwrap();
+    live.look();
+    let before = std::fs::read(journal.path()).unwrap();
+    live.fold_now().unwrap();
+    assert_eq!(counts(&live), (4, 4));
+    assert_eq!(std::fs::metadata(journal.path()).unwrap().len(), HEADER);
+    let after = bytes(&open(&model));
+    assert!(after == bytes(&live));
+
+    // The crash: the model is new, the journal still the old one.
+    std::fs::write(journal.path(), before).unwrap();
+    let live = open(&model);
+    assert_eq!(counts(&live), (4, 4));
+    assert!(bytes(&live) == after);
+    journal.append(&[learned(Class::Spam, 13)]).unwrap();
+    live.look();
+    assert_eq!(counts(&live), (4, 5));
+    assert_eq!(counts(&open(&model)), (4, 5));
+}
+
+#[test]
+fn another_process_may_fold() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = dir.path().join("model.mwb");
+    let (one, other) = (open(&model), open(&model));
+    let journal = Journal::of(&model);
+    journal.append(&[learned(Class::Ham, 1)]).unwrap();
+    one.look();
+    other.look();
+    one.fold_now().unwrap();
+    journal.append(&[learned(Class::Spam, 2)]).unwrap();
+    // One that comes too late changes nothing.
+    other.fold_now().unwrap();
+    for live in [&one, &other, &open(&model)] {
+        live.look();
+        assert_eq!(counts(live), (1, 1));
+    }
+}
+
+#[test]
+fn a_model_trained_meanwhile_is_not_overwritten() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = dir.path().join("model.mwb");
+    let live = open(&model);
+    let journal = Journal::of(&model);
+    journal.append(&[learned(Class::Ham, 1)]).unwrap();
+    live.look();
+    train(&model);
+    let trained = std::fs::read(&model).unwrap();
+    live.fold_now().unwrap();
+    assert_eq!(std::fs::read(&model).unwrap(), trained);
+    assert!(std::fs::metadata(journal.path()).unwrap().len() > HEADER);
+}
+
+#[test]
+fn a_person_s_lesson_about_the_delivered_message_outranks_the_automatic_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = dir.path().join("model.mwb");
+    let journal = Journal::of(&model);
+    let auto = lesson(Class::Ham, 5, Teaching::Learn(Class::Ham), Origin::Auto);
+    let stored = format!(
+        "Return-Path: <x@example.net>\r\nX-Spam-Flag: NO\r\nReceived: from a by b; now\r\n{}",
+        String::from_utf8_lossy(mail(Class::Ham, 5).raw())
+    );
+    let stored = Mail::parse(stored.into(), &Limits::default());
+    let human = Engine::empty()
+        .lesson(&stored, Teaching::Learn(Class::Spam), Origin::Human, 2)
+        .unwrap();
+    journal.append(&[auto.clone(), human, auto]).unwrap();
+    assert_eq!(counts(&open(&model)), (0, 1));
+}
+
+fn report(filter: &'static str, outcome: Outcome) -> Report {
+    Report {
+        filter,
+        outcome,
+        elapsed: std::time::Duration::ZERO,
+    }
+}
+
+#[test]
+fn autolearn_needs_clear_words_of_others_and_a_balance() {
+    let source = crate::config::Source::new("x.yaml", "enabled: true\nbalance: 2".to_owned());
+    let autolearn: Autolearn = crate::config::parse_yaml(&source).unwrap();
+    let scan = Arc::new(Scan {
+        mail: mail(Class::Spam, 9),
+        ..Scan::default()
+    });
+    let engine = Engine::empty();
+    let teaches = |autolearn: &Autolearn, engine: &Engine, reports: &[Report]| {
+        let lesson = autolearn.lesson(engine, &scan, reports, 1 << 16, 0)?;
+        assert_eq!(lesson.origin, Origin::Auto);
+        Some(lesson.teaching)
+    };
+    let says = |filter, score| report(filter, Outcome::Checked(vec![Hit::new("R", score, "")]));
+    let spam = [says("rules", 16.0)];
+    let learn_spam = Some(Teaching::Learn(Class::Spam));
+    assert_eq!(teaches(&autolearn, &engine, &spam), learn_spam);
+    assert_eq!(
+        teaches(&autolearn, &engine, &[says("dnsbl", -2.0)]),
+        Some(Teaching::Learn(Class::Ham))
+    );
+    assert_eq!(teaches(&autolearn, &engine, &[says("rules", 5.0)]), None);
+    assert_eq!(
+        teaches(
+            &autolearn,
+            &engine,
+            &[says("rules", 5.0), says("bayes", 20.0)]
+        ),
+        None,
+        "the classifier does not confirm itself"
+    );
+    let unscanned = report(
+        "clamav",
+        Outcome::Unscanned {
+            reason: Reason::Timeout,
+            detail: String::new(),
+            hits: Vec::new(),
+        },
+    );
+    assert_eq!(
+        teaches(&autolearn, &engine, &[says("rules", 16.0), unscanned]),
+        None
+    );
+    assert_eq!(
+        teaches(&Autolearn::default(), &engine, &spam),
+        None,
+        "off by default"
+    );
+
+    let mut learner = Learner::empty();
+    for number in 100..103 {
+        learner.learn(&mail(Class::Spam, number), Class::Spam);
+    }
+    assert_eq!(
+        teaches(&autolearn, &learner.snapshot(), &spam),
+        None,
+        "balance"
+    );
+    let mut learner = Learner::empty();
+    for number in 100..200 {
+        // The classifier knows these words as ham, and is sure.
+        learner.learn(&mail(Class::Spam, number), Class::Ham);
+        learner.learn(&mail(Class::Ham, number), Class::Spam);
+    }
+    assert_eq!(
+        teaches(&autolearn, &learner.snapshot(), &spam),
+        None,
+        "doubt"
+    );
+}

@@ -1,0 +1,282 @@
+//! How a message came: what its `Received` fields tell, up to where it was handed over.
+//!
+//! In: a message. Out: facts about each hop on the sender's side. The fields are read from the newest: those of
+//! the receiving side's own hosts are passed over until one says that the message came from elsewhere. Of that
+//! one only the `from` part is read, since the rest names the receiver; of the older ones everything but the
+//! recipient. So a model learns who hands spam over, not who collected it. What older fields say can be
+//! forged; forgeries, too, tell something.
+//!
+//! A milter sees a message before its MTA adds a field of its own; messages in a Maildir have it. Both come
+//! out the same, but for the host that handed over: the newest field is then that of the sender's own relay.
+
+use std::net::IpAddr;
+
+use crate::mail::Mail;
+
+use super::receiving::Receiving;
+use super::tokens::{Sink, clip, registered_domain};
+
+/// Fields looked at.
+const HOPS: usize = 25;
+/// Bytes of each.
+const HOP_BYTES: usize = 800;
+/// Facts of each.
+const WORDS: usize = 60;
+
+/// Sends what is known of the way of `mail` to `sink`.
+pub(super) fn route(mail: &Mail, receiving: &Receiving, sink: &mut impl Sink) {
+    // Whoever lists `Received` as ignored gets rid of the route; the built-in list means the plain words of it.
+    if receiving.changes().0.iter().any(|n| n == "received") {
+        return;
+    }
+    let from = mail
+        .mailboxes("From")
+        .first()
+        .and_then(|m| m.domain().map(str::to_ascii_lowercase));
+    let from = from.as_deref().map(|d| registered_domain(clip(d, 255)));
+    let mut own: Vec<String> = Vec::new();
+    let mut inside = true;
+    let mut count = 0;
+    for header in mail.headers_named("Received").take(HOPS) {
+        let value = header.unfolded();
+        let value = clip(value.trim_start(), HOP_BYTES).to_ascii_lowercase();
+        // Folded lines go on after a tab with some MTAs and after spaces with others.
+        let value = value.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+        let hop = Hop::read(&value);
+        if inside {
+            let internal = hop.from.is_empty()
+                || hop.address().is_some_and(is_internal)
+                || hop.names().next() == Some("localhost")
+                || hop
+                    .names()
+                    .any(|n| n.contains('.') && own.iter().any(|o| o == registered_domain(n)));
+            own.push(registered_domain(hop.by).to_owned());
+            if internal {
+                continue;
+            }
+            inside = false;
+            facts(&hop, from, sink);
+            sink.route("handed over", hop.protocol);
+            words(hop.from, sink);
+        } else {
+            facts(&hop, from, sink);
+            words(value.split(" for ").next().unwrap_or_default(), sink);
+        }
+        count += 1;
+    }
+    sink.route("hops", COUNTS.get(count).unwrap_or(&"many"));
+}
+
+const COUNTS: [&str; 9] = ["0", "1", "2", "3", "4", "5", "6", "7", "8"];
+
+/// The parts of one field.
+struct Hop<'a> {
+    from: &'a str,
+    by: &'a str,
+    protocol: &'a str,
+}
+
+impl<'a> Hop<'a> {
+    fn read(value: &'a str) -> Hop<'a> {
+        let after = |word: &str| {
+            let rest = value
+                .strip_prefix(word.trim_start())
+                .or_else(|| value.split_once(word).map(|(_, rest)| rest));
+            rest.and_then(|r| r.split_ascii_whitespace().next())
+                .unwrap_or_default()
+        };
+        let from = value
+            .strip_prefix("from ")
+            .map(|rest| rest.split(" by ").next().unwrap_or_default());
+        Hop {
+            from: from.unwrap_or_default(),
+            by: after(" by "),
+            protocol: after(" with ").trim_end_matches(';'),
+        }
+    }
+
+    /// Host names, addresses and remarks of the `from` part; the name given in HELO mostly first.
+    fn names(&self) -> impl Iterator<Item = &'a str> {
+        pieces(self.from)
+    }
+
+    fn address(&self) -> Option<IpAddr> {
+        self.names().find_map(|n| n.parse().ok())
+    }
+}
+
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| c.is_ascii_whitespace() || "()[]<>;=@\"".contains(c))
+        .filter(|w| !w.is_empty())
+        .take(WORDS)
+}
+
+fn is_internal(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
+}
+
+fn facts(hop: &Hop<'_>, from: Option<&str>, sink: &mut impl Sink) {
+    let helo = hop.names().next().unwrap_or_default();
+    let kind = if helo.is_empty() {
+        "none"
+    } else if helo.parse::<IpAddr>().is_ok() {
+        "address"
+    } else if helo.contains('.') {
+        "host"
+    } else {
+        "bare"
+    };
+    sink.route("helo", kind);
+    if hop.address().is_none() {
+        sink.route("helo", "without address");
+    }
+    let agrees = helo.contains('.')
+        && hop
+            .names()
+            .skip(1)
+            .any(|n| n.contains('.') && registered_domain(n) == registered_domain(helo));
+    sink.route("helo", if agrees { "agrees" } else { "differs" });
+    if let Some(from) = from {
+        let same = hop.names().any(|n| registered_domain(n) == from);
+        sink.route("sender", if same { "agrees" } else { "differs" });
+    }
+}
+
+fn words(text: &str, sink: &mut impl Sink) {
+    let mut form = String::new();
+    for word in pieces(text) {
+        let word = clip(word, 100);
+        if let Ok(address) = word.parse::<IpAddr>() {
+            network(word, address, sink);
+        } else if word.contains('.') {
+            sink.route("word", word);
+            let registered = registered_domain(word);
+            sink.route("domain", registered);
+            if let Some((_, suffix)) = registered.split_once('.') {
+                sink.route("suffix", suffix);
+            }
+            // Names of dialled-in lines differ in their digits only.
+            if word.bytes().any(|b| b.is_ascii_digit()) {
+                shape(word, &mut form);
+                sink.route("shape", &form);
+            }
+        } else if word.bytes().any(|b| b.is_ascii_digit()) && !word.starts_with(['+', '-']) {
+            shape(word, &mut form);
+            sink.route("shape", &form);
+        } else {
+            sink.route("word", word);
+        }
+    }
+}
+
+/// Digits as one `9`, other characters as they are where there is a dot, else letters as one `a`.
+fn shape(word: &str, form: &mut String) {
+    let host = word.contains('.');
+    form.clear();
+    for c in word.chars() {
+        let class = match c {
+            '0'..='9' => '9',
+            _ if !host && c.is_alphabetic() => 'a',
+            _ => c,
+        };
+        if !form.ends_with(class) || !matches!(class, '9' | 'a') || (host && class == 'a') {
+            form.push(class);
+        }
+    }
+}
+
+/// The address and the networks around it.
+fn network(word: &str, address: IpAddr, sink: &mut impl Sink) {
+    sink.route("address", word);
+    let (separator, widths): (char, &[usize]) = match address {
+        IpAddr::V4(_) => ('.', &[1, 2, 3]),
+        IpAddr::V6(_) => (':', &[2, 3, 4]),
+    };
+    for width in widths {
+        let end = word
+            .match_indices(separator)
+            .nth(width - 1)
+            .map_or(word.len(), |(at, _)| at);
+        sink.route("network", word.get(..end).unwrap_or_default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::Limits;
+
+    #[derive(Default)]
+    struct Facts(Vec<String>);
+
+    impl Sink for Facts {
+        fn field(&mut self, _: &'static str, _: &str) {}
+        fn token(&mut self, _: &str) {}
+        fn alone(&mut self, _: &str) {}
+        fn header(&mut self, _: &str) {}
+        fn subject(&mut self, _: &str) {}
+        fn anywhere(&mut self, _: &str) {}
+        fn route(&mut self, kind: &'static str, text: &str) {
+            self.0.push(format!("{kind}:{text}"));
+        }
+    }
+
+    fn facts(raw: &str, receiving: &Receiving) -> Vec<String> {
+        let mail = Mail::parse(raw.replace('\n', "\r\n").into(), &Limits::default());
+        let mut facts = Facts::default();
+        route(&mail, receiving, &mut facts);
+        facts.0
+    }
+
+    const STORED: &str = "Received: from localhost (localhost [127.0.0.1])\n\tby box.collector.example (Postfix) with ESMTP id 1A2B\n\tfor <me@collector.example>; Mon, 1 Jan 2024 00:00:00 +0000\n\
+        Received: from relay.spammer.example (dsl-12-34.isp.example [203.0.113.9])\n\tby mx.collector.example (Postfix) with ESMTP id 3C4D\n\tfor <me@collector.example>; Mon, 1 Jan 2024 00:00:00 +0000\n\
+        Received: from victim (unknown [198.51.100.7])\n\tby relay.spammer.example with SMTP; Mon, 1 Jan 2024 00:00:00 -0700\n\
+        From: a@bank.example\n\ntext\n";
+
+    #[test]
+    fn the_sender_s_side_is_read_and_the_receiver_is_not() {
+        let facts = facts(STORED, &Receiving::default());
+        for fact in [
+            "word:relay.spammer.example",
+            "address:203.0.113.9",
+            "network:203.0",
+            "shape:dsl-9-9.isp.example",
+            "handed over:esmtp",
+            "helo:bare",
+            "sender:differs",
+            "word:-0700",
+            "hops:2",
+        ] {
+            assert!(facts.iter().any(|f| f == fact), "{fact} of {facts:?}");
+        }
+        assert!(!facts.iter().any(|f| f.contains("collector")), "{facts:?}");
+        assert!(!facts.iter().any(|f| f.contains("me@")), "{facts:?}");
+    }
+
+    #[test]
+    fn received_can_be_left_out_altogether() {
+        let receiving = Receiving::new(&["Received".to_owned()], &[]).unwrap();
+        assert!(facts(STORED, &receiving).is_empty());
+    }
+
+    #[test]
+    fn nonsense_is_read_within_bounds() {
+        for value in [
+            "",
+            "from",
+            "from ",
+            "by",
+            "from  by ",
+            ";;;",
+            "from [",
+            "by x from y",
+        ] {
+            facts(&format!("Received: {value}\n\n"), &Receiving::default());
+        }
+        let long = format!("Received: from {} by x\n", "a1.b ".repeat(5_000)).repeat(60);
+        assert!(facts(&format!("{long}\n"), &Receiving::default()).len() < HOPS * (WORDS * 4 + 10));
+    }
+}

@@ -1,0 +1,16 @@
+//! The analyst's side of the classifier, through the real binary.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
+
+mod corpus_check;
+mod evaluation;
+mod learning;
+mod letters;
+mod place;
+mod promotion;
+mod training;
+mod tutorial;

@@ -1,0 +1,95 @@
+//! `mailweir train`: the same mail gives the same model however it lies there.
+
+use std::fs;
+
+use super::letters::{self, letter, mbox, packed};
+use super::place::Place;
+
+/// The bytes of the model that is trained from `ham` and `spam` in a place.
+fn model(place: &Place, cores: &str) -> Vec<u8> {
+    let said = place
+        .command("train --ham ham --spam spam --model m.mwb")
+        .env("SOURCE_DATE_EPOCH", "1700000000")
+        .env("RAYON_NUM_THREADS", cores)
+        .output()
+        .unwrap();
+    assert!(
+        said.status.success(),
+        "{}",
+        String::from_utf8_lossy(&said.stderr)
+    );
+    fs::read(place.path("m.mwb")).unwrap()
+}
+
+#[test]
+fn folder_maildir_mbox_and_packed_mbox_give_the_same_model_on_any_number_of_cores() {
+    let folder = Place::new();
+    letters::write(&folder.path("ham"), false, 0..60, 20);
+    letters::write(&folder.path("spam"), true, 0..60, 20);
+    let expected = model(&folder, "1");
+    assert!(expected == model(&folder, "4"), "cores change the model");
+
+    let maildir = Place::new();
+    for (name, spam) in [("ham", false), ("spam", true)] {
+        for sub in ["cur", "new", "tmp"] {
+            fs::create_dir_all(maildir.path(name).join(sub)).unwrap();
+        }
+        for number in 0..60 {
+            let sub = if number % 2 == 0 { "cur" } else { "new" };
+            let file = maildir
+                .path(name)
+                .join(sub)
+                .join(format!("17{number}.M1.host:2,S"));
+            fs::write(file, letter(spam, number, 20)).unwrap();
+        }
+        fs::write(maildir.path(name).join("tmp/half"), letter(spam, 99, 20)).unwrap();
+    }
+    assert!(
+        expected == model(&maildir, "2"),
+        "a Maildir changes the model"
+    );
+
+    let boxes = Place::new();
+    fs::write(boxes.path("ham"), mbox(false, 0..60, 20)).unwrap();
+    fs::write(boxes.path("spam"), packed(&mbox(true, (0..60).rev(), 20))).unwrap();
+    assert!(expected == model(&boxes, "3"), "mboxes change the model");
+}
+
+#[test]
+fn what_cannot_be_read_is_named_and_the_rest_is_learned() {
+    let place = Place::new();
+    letters::write(&place.path("ham"), false, 0..30, 20);
+    letters::write(&place.path("spam"), true, 0..30, 20);
+    let mut cut = packed(letter(true, 77, 20).repeat(50).as_bytes());
+    cut.truncate(cut.len() / 2);
+    fs::write(place.path("spam/cut\u{1b}[31m.eml.gz"), cut).unwrap();
+    let said = place.run("train --ham ham --spam spam --model m.mwb");
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(
+        said.err.contains("left out: spam/cut\\u{1b}[31m.eml.gz: "),
+        "{}",
+        said.err
+    );
+    assert!(
+        said.out.contains("30 ham, 30 spam") && said.out.contains("1 not readable"),
+        "{}",
+        said.out
+    );
+    let said = place.run("train --ham none --spam spam --model n.mwb");
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("cannot read none"), "{}", said.err);
+    assert!(!place.path("n.mwb").exists());
+}
+
+#[test]
+fn messages_kept_to_test_with_are_not_learned_nor_near_copies_of_them() {
+    let place = Place::new();
+    letters::write(&place.path("ham"), false, 0..40, 20);
+    letters::write(&place.path("spam"), true, 0..40, 20);
+    letters::write(&place.path("kept"), false, 0..3, 20);
+    let near = letter(true, 7, 20).replace("letter 7", "letter seven");
+    fs::write(place.path("kept/near.eml"), near).unwrap();
+    let out = place.ok("train --ham ham --spam spam --leave-out kept --model m.mwb");
+    assert!(out.contains("learned      37 ham, 39 spam"), "{out}");
+    assert!(out.contains("4 kept to test with"), "{out}");
+}
