@@ -98,8 +98,11 @@ impl LookAround {
             .delegate_dfa_size_limit(COMPILED_BYTES)
             .build()
             .map_err(|e| refused(format!("this is not a regular expression: {e}")))?;
-        let weaker = Expr::parse_tree(pattern)
-            .ok()
+        // In a pattern of ASCII all beyond it is a byte, written as an escape; characters are read in another way
+        // by the linear engine, which therefore cannot stand in.
+        let weaker = Some(pattern)
+            .filter(|pattern| pattern.is_ascii())
+            .and_then(|pattern| Expr::parse_tree(pattern).ok())
             .and_then(|tree| {
                 let mut out = String::new();
                 weaken(&tree.expr, &mut out, 0).then_some(out)
@@ -204,9 +207,8 @@ fn weaken(expr: &Expr, out: &mut String, depth: usize) -> bool {
             for c in val.chars() {
                 if c.is_ascii() {
                     out.push_str(&regex_syntax::escape(c.encode_utf8(&mut [0; 4])));
-                } else {
-                    // A byte written as an escape, or a character: the tree does not tell.
-                    out.push_str("(?s:.){1,4}");
+                } else if let Ok(byte) = u8::try_from(u32::from(c)) {
+                    out.push_str(&format!("\\x{byte:02X}"));
                 }
             }
             out.push(')');
@@ -218,8 +220,6 @@ fn weaken(expr: &Expr, out: &mut String, depth: usize) -> bool {
             }
             true
         }
-        // What a class of characters beyond ASCII means differs between the engines.
-        Expr::Delegate { inner, .. } if !inner.is_ascii() => false,
         Expr::Delegate { inner, casei } => {
             out.push_str(if *casei { "(?i:" } else { "(?:" });
             out.push_str(inner);

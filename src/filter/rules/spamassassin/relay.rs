@@ -70,6 +70,8 @@ impl Relays {
             "X-Originating-IP",
             "X-Apparently-From",
             "X-SenderIP",
+            "X-AOL-IP",
+            "X-MS-Exchange-CrossTenant-OriginalAttributedTenantConnectingIp",
         ]
         .iter()
         .filter_map(|name| message.named(name).last())
