@@ -47,6 +47,7 @@ fn something_happens(m: &Metrics) {
         &m.sessions_refused,
         &m.transactions_aborted,
         &m.panics,
+        &m.journal_errors,
     ] {
         counter.inc();
     }
@@ -65,6 +66,7 @@ fn something_happens(m: &Metrics) {
         (&m.quarantine_operations, &["stored"]),
         (&m.quarantine_failures, &["store"]),
         (&m.reloads, &["ok"]),
+        (&m.lessons, &["human", "spam"]),
     ];
     for (counters, labels) in labelled {
         counters.with_label_values(labels).inc();
@@ -101,6 +103,7 @@ fn something_happens(m: &Metrics) {
         (&m.bytes_limit, 1 << 29),
         (&m.dnsbl_cache_entries, 7),
         (&m.rules_loaded, 150),
+        (&m.journal_bytes, 5_000),
         (&m.quarantine_messages, 12),
         (&m.quarantine_messages_limit, 100_000),
         (&m.quarantine_bytes, 90_000),

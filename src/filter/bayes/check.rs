@@ -14,7 +14,6 @@ use super::autolearn::Autolearn;
 use super::curve::Curve;
 use super::engine::Judgement;
 use super::live::Live;
-use super::model::Facts;
 use crate::metrics::Metrics;
 
 /// How many features a hit names.
@@ -65,16 +64,8 @@ impl Filter for BayesFilter {
         Some(format!("{}-{}-{}", facts.trained_at, facts.ham, facts.spam))
     }
 
-    fn in_force(&self, metrics: &Metrics) {
-        let nothing = Facts::default();
-        let engine = self.shared.live.engine();
-        let facts = engine.as_ref().map_or(&nothing, |engine| engine.facts());
-        let gauge = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-        for (class, messages) in [("ham", facts.ham), ("spam", facts.spam)] {
-            let learned = metrics.model_messages.with_label_values(&[class]);
-            learned.set(gauge(messages));
-        }
-        metrics.model_trained.set(facts.trained_at as f64);
+    fn in_force(&self, _metrics: &Metrics) {
+        self.shared.live.show();
     }
 
     fn check(&self) -> Box<dyn Check> {

@@ -14,7 +14,7 @@ use super::durable;
 use super::features::{Settings, features};
 use super::format;
 use super::identity::identity;
-use super::journal::Position;
+use super::journal::{Journal, Position};
 use super::learner;
 use super::lesson::{Lesson, Origin, Teaching};
 use super::model::{Facts, Model, Telling};
@@ -157,7 +157,10 @@ impl Engine {
             error,
         };
         let bytes = self.encode().map_err(io)?;
-        durable::replace(path, &bytes).map_err(io)
+        // A daemon that folds lessons into its model must not put that over this one.
+        Journal::of(path)
+            .while_not_folded(|| durable::replace(path, &bytes))?
+            .map_err(io)
     }
 
     /// The bytes of the model file.

@@ -24,6 +24,9 @@ const STEPS: Steps = Steps {
     least: LEAST,
 };
 
+/// Fits whose mean is the model. One fit depends on the order in which messages happened to come.
+const FITS: u64 = 3;
+
 impl Trainer {
     /// Trains the engine `osb`. `folds`: the fold of each message, or none for no evaluation.
     pub(super) fn osb(
@@ -88,7 +91,7 @@ impl Trainer {
                 .collect(),
         });
 
-        let fitted = Fitted::to(&all, entries.len(), places, facts.seed);
+        let fitted = Fitted::mean(&all, entries.len(), places, facts.seed);
         for (entry, weight) in entries.iter_mut().zip(&fitted.words.of) {
             (entry.weight, entry.slowed) = (weight.value, weight.slowed);
         }
@@ -155,6 +158,9 @@ impl Trainer {
     }
 }
 
+/// Between the seeds of two fits.
+const SEEDS: u64 = 0x9E37_79B9;
+
 /// Weights of words and of every view, fitted to messages.
 struct Fitted {
     words: Weights,
@@ -196,6 +202,27 @@ impl Fitted {
             words: weights.pop().unwrap_or_default(),
             views: views.try_into().unwrap_or_default(),
         }
+    }
+
+    /// The mean of several fits, each in another order.
+    fn mean(learned: &[&Learned], words: usize, places: usize, seed: u64) -> Fitted {
+        let seeds = (0..FITS).map(|fit| seed.wrapping_add(fit.wrapping_mul(SEEDS)));
+        let mut fits = seeds.map(|seed| Fitted::to(learned, words, places, seed));
+        let mut sum = fits.next().unwrap_or_else(|| Fitted {
+            words: Weights::default(),
+            views: Default::default(),
+        });
+        for fit in fits {
+            sum.words.add(&fit.words);
+            for (sum, view) in sum.views.iter_mut().zip(&fit.views) {
+                sum.add(view);
+            }
+        }
+        sum.words.scale(1.0 / FITS as f32);
+        for view in &mut sum.views {
+            view.scale(1.0 / FITS as f32);
+        }
+        sum
     }
 
     fn log_odds(&self, learned: &Learned) -> f64 {

@@ -12,6 +12,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use super::Class;
 use super::durable;
@@ -49,9 +50,11 @@ pub(super) struct Tail {
 }
 
 /// The journal of a model: `model.mwb.journal` beside `model.mwb`.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
+    /// Up to where it was found whole the last time, so that an append need not read it all again.
+    whole: Mutex<Position>,
 }
 
 impl Journal {
@@ -59,7 +62,10 @@ impl Journal {
     pub fn of(model: &Path) -> Journal {
         let mut path = model.as_os_str().to_owned();
         path.push(".journal");
-        Journal { path: path.into() }
+        Journal {
+            path: path.into(),
+            whole: Mutex::default(),
+        }
     }
 
     /// Where it is.
@@ -74,7 +80,8 @@ impl Journal {
     /// What the system says, or a file that is no journal; the lessons are then not taken.
     pub fn append(&self, lessons: &[Lesson]) -> Result<Position, ModelError> {
         let mut file = self.open_to_write()?;
-        let tail = self.read(&mut file, None)?;
+        let whole = *self.whole.lock().unwrap_or_else(PoisonError::into_inner);
+        let tail = self.read(&mut file, Some(whole))?;
         let end = tail.position.offset;
         let io = |error| self.failed(error);
         if file.metadata().map_err(io)?.len() > end {
@@ -94,10 +101,20 @@ impl Journal {
             let _ = file.set_len(end);
             return Err(self.failed(error));
         }
-        Ok(Position {
+        let position = Position {
             offset: end + bytes.len() as u64,
             ..tail.position
-        })
+        };
+        *self.whole.lock().unwrap_or_else(PoisonError::into_inner) = position;
+        Ok(position)
+    }
+
+    /// All lessons, oldest first; those that a model holds already are no longer among them.
+    ///
+    /// # Errors
+    /// As for [`Journal::append`].
+    pub fn lessons(&self) -> Result<Vec<Lesson>, ModelError> {
+        Ok(self.since(None)?.lessons)
     }
 
     /// The whole lessons behind `from`, or all when `from` is of another journal or none. No file is an empty
@@ -231,8 +248,9 @@ impl Journal {
             ));
         }
         let journal: [u8; 16] = id.try_into().unwrap_or_default();
+        let length = file.metadata().map_err(io)?.len();
         let start = from
-            .filter(|p| p.journal == journal)
+            .filter(|p| p.journal == journal && p.offset <= length)
             .map_or(HEADER, |p| p.offset.max(HEADER));
         file.seek(SeekFrom::Start(start)).map_err(io)?;
         let mut bytes = Vec::new();

@@ -78,7 +78,6 @@ impl Live {
         };
         live.load()?;
         live.look();
-        live.show();
         Ok(live)
     }
 
@@ -253,7 +252,13 @@ impl Live {
         self.fold(&mut self.state())
     }
 
-    fn show(&self) {
+    /// Shows in the metrics which model is in use.
+    pub(super) fn show(&self) {
+        for origin in ["human", "auto"] {
+            for lesson in ["ham", "spam", "forget"] {
+                self.metrics.lessons.with_label_values(&[origin, lesson]);
+            }
+        }
         let engine = self.engine.load();
         let facts = engine.as_ref().map(|e| e.facts());
         let gauge = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);

@@ -1,6 +1,8 @@
 //! Promises about lessons: durable, never twice, never half, whatever dies in between.
 
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use crate::filter::{Hit, Outcome, Reason, Report, Scan};
@@ -119,8 +121,9 @@ fn a_journal_cut_at_any_byte_loses_only_the_lesson_that_was_being_written() {
         std::fs::write(journal.path(), &whole[..length]).unwrap();
         let expected = u64::from(length as u64 >= first);
         assert_eq!(counts(&open(&model)), (expected, 0), "{length} bytes");
-        // The next lesson goes where the torn one began.
-        journal.append(&[learned(Class::Spam, 3)]).unwrap();
+        // The next lesson, of another process, goes where the torn one began.
+        let another = Journal::of(&model);
+        another.append(&[learned(Class::Spam, 3)]).unwrap();
         assert_eq!(counts(&open(&model)), (expected, 1), "{length} bytes");
     }
 }
@@ -144,7 +147,8 @@ fn what_is_damaged_is_reported_put_aside_and_never_learned() {
     assert_eq!(metrics.journal_errors.get(), 1);
     live.look();
     assert_eq!(metrics.journal_errors.get(), 1, "said once");
-    journal.append(&[learned(Class::Spam, 3)]).unwrap();
+    let another = Journal::of(&model);
+    another.append(&[learned(Class::Spam, 3)]).unwrap();
     live.look();
     assert_eq!(counts(&live), (1, 1));
     let aside = std::fs::read_dir(dir.path())
@@ -329,4 +333,81 @@ fn autolearn_needs_clear_words_of_others_and_a_balance() {
         None,
         "doubt"
     );
+}
+
+fn class_of(number: u64) -> Class {
+    if number.is_multiple_of(2) {
+        Class::Ham
+    } else {
+        Class::Spam
+    }
+}
+
+/// Not a test of its own: the process that is killed in the next one.
+#[test]
+fn child_learns_until_it_is_killed() {
+    let Ok(dir) = std::env::var("MAILWEIR_TEST_KILL_DIR") else {
+        return;
+    };
+    let start: u64 = std::env::var("MAILWEIR_TEST_KILL_FROM")
+        .unwrap()
+        .parse()
+        .unwrap();
+    let live = open(&Path::new(&dir).join("model.mwb"));
+    for number in start..start + 100_000 {
+        live.teach(learned(class_of(number), number)).unwrap();
+        let line = format!("taught {number}\n");
+        std::io::stdout().lock().write_all(line.as_bytes()).unwrap();
+        if number % 5 == 0 {
+            live.look();
+        }
+        if number % 15 == 0 {
+            live.fold_now().unwrap();
+        }
+    }
+}
+
+#[test]
+fn kill_9_at_any_moment_loses_no_lesson_and_doubles_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = dir.path().join("model.mwb");
+    let mut taught: Vec<u64> = Vec::new();
+    let rounds = 6;
+    for round in 0..rounds {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "filter::bayes::live_tests::child_learns_until_it_is_killed",
+                "--nocapture",
+            ])
+            .env("MAILWEIR_TEST_KILL_DIR", dir.path())
+            .env("MAILWEIR_TEST_KILL_FROM", (round * 1_000_000).to_string())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut note = |line: &str| {
+            if let Some(number) = line.split("taught ").nth(1) {
+                taught.push(number.trim().parse().unwrap());
+            }
+        };
+        // The moment is chance: so many lines, and wherever the child is by then.
+        for _ in 0..15 + (ulid::Ulid::new().0 % 40) {
+            note(&lines.next().expect("the child works on").unwrap());
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        lines.map_while(Result::ok).for_each(|line| note(&line));
+
+        let (ham, spam) = counts(&open(&model));
+        let found = ham + spam;
+        let known = taught.len() as u64;
+        assert!(found >= known, "{found} of {known} are left");
+        // In each round one may have been taken that was not told any more.
+        assert!(found <= known + round + 1, "{found} of {known}");
+        let again: Vec<Lesson> = taught.iter().map(|n| learned(class_of(*n), *n)).collect();
+        Journal::of(&model).append(&again).unwrap();
+        assert_eq!(counts(&open(&model)), (ham, spam), "each was known");
+    }
 }

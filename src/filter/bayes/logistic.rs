@@ -98,6 +98,24 @@ impl Weights {
         self.bias.value + share(total) * sum
     }
 
+    /// Adds the weights of another fit to the same features.
+    pub(super) fn add(&mut self, other: &Weights) {
+        for (weight, more) in self.of.iter_mut().zip(&other.of) {
+            weight.value += more.value;
+            weight.slowed += more.slowed;
+        }
+        self.bias.value += other.bias.value;
+        self.bias.slowed += other.bias.slowed;
+    }
+
+    /// Multiplies all weights.
+    pub(super) fn scale(&mut self, by: f32) {
+        for weight in self.of.iter_mut().chain([&mut self.bias]) {
+            weight.value *= by;
+            weight.slowed *= by;
+        }
+    }
+
     /// One step, if the message is not right enough.
     pub(super) fn learn(&mut self, features: &[u32], spam: bool) {
         if let Some(error) = error(self.log_odds(features, features.len()), spam, 1.0) {

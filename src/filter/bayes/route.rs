@@ -6,6 +6,9 @@
 //! recipient. So a model learns who hands spam over, not who collected it. What older fields say can be
 //! forged; forgeries, too, tell something.
 //!
+//! Whoever lists `Received` as read gets all of it, for mail of one receiver only, where its hosts say nothing about
+//! who collected what; whoever lists it as ignored gets none.
+//!
 //! A milter sees a message before its MTA adds a field of its own; messages in a Maildir have it. Both come
 //! out the same, but for the host that handed over: the newest field is then that of the sender's own relay.
 
@@ -25,17 +28,18 @@ const WORDS: usize = 60;
 
 /// Sends what is known of the way of `mail` to `sink`.
 pub(super) fn route(mail: &Mail, receiving: &Receiving, sink: &mut impl Sink) {
-    // Whoever lists `Received` as ignored gets rid of the route; the built-in list means the plain words of it.
-    if receiving.changes().0.iter().any(|n| n == "received") {
+    let (ignored, read) = receiving.changes();
+    if ignored.iter().any(|n| n == "received") {
         return;
     }
+    let all = read.iter().any(|n| n == "received");
     let from = mail
         .mailboxes("From")
         .first()
         .and_then(|m| m.domain().map(str::to_ascii_lowercase));
     let from = from.as_deref().map(|d| registered_domain(clip(d, 255)));
     let mut own: Vec<String> = Vec::new();
-    let mut inside = true;
+    let mut inside = !all;
     let mut count = 0;
     for header in mail.headers_named("Received").take(HOPS) {
         let value = header.unfolded();
@@ -60,7 +64,12 @@ pub(super) fn route(mail: &Mail, receiving: &Receiving, sink: &mut impl Sink) {
             words(hop.from, sink);
         } else {
             facts(&hop, from, sink);
-            words(value.split(" for ").next().unwrap_or_default(), sink);
+            let recipient = if all {
+                value.len()
+            } else {
+                value.find(" for ").unwrap_or(value.len())
+            };
+            words(value.get(..recipient).unwrap_or_default(), sink);
         }
         count += 1;
     }
@@ -254,6 +263,17 @@ mod tests {
         }
         assert!(!facts.iter().any(|f| f.contains("collector")), "{facts:?}");
         assert!(!facts.iter().any(|f| f.contains("me@")), "{facts:?}");
+    }
+
+    #[test]
+    fn received_can_be_read_altogether() {
+        let receiving = Receiving::new(&[], &["Received".to_owned()]).unwrap();
+        let facts = facts(STORED, &receiving);
+        assert!(
+            facts.iter().any(|f| f == "word:mx.collector.example"),
+            "{facts:?}"
+        );
+        assert!(facts.iter().any(|f| f == "hops:3"));
     }
 
     #[test]

@@ -242,7 +242,8 @@ fn headers(mail: &Mail, receiving: &Receiving, sink: &mut impl Sink) {
         let seen = header.name_text();
         let seen = bounded(&seen);
         let name = seen.to_ascii_lowercase();
-        if receiving.ignores(&name) {
+        // The hops have a reader of their own.
+        if name == "received" || receiving.ignores(&name) {
             continue;
         }
         sink.field("header", "");
