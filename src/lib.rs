@@ -9,6 +9,7 @@
 //! - [`verdict`]: a pure function from outcomes to one verdict.
 //! - [`router`]: a verdict becomes replies, header changes and side effects.
 //! - [`quarantine`]: the durable store of what was held back.
+//! - [`import`]: rules of other filters, written as rule files.
 //! - [`config`]: what the admin wrote, checked, as what the daemon runs with.
 //! - [`metrics`]: every metric in one place.
 //! - [`workbench`]: the analyst's side of the classifier: figures, corpora, and which model is in force.
@@ -18,6 +19,7 @@
 pub mod cli;
 pub mod config;
 pub mod filter;
+pub mod import;
 pub mod mail;
 pub mod metrics;
 pub mod milter;

@@ -1,5 +1,6 @@
 //! `mailweir rules`: look at a set of rules, try it, measure it, fit it.
 
+mod import;
 mod list;
 mod profile;
 mod show;
@@ -34,6 +35,8 @@ pub(super) struct RulesArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Take over the rules of another filter as rule files.
+    Import(import::ImportArgs),
     /// List the rules, in order.
     List(list::ListArgs),
     /// Show rules: text, place, references, literals, cost, tests.
@@ -55,6 +58,9 @@ pub(super) fn run(args: RulesArgs) -> anyhow::Result<ExitCode> {
         println!("{:#}", rules::rules_schema());
         return Ok(ExitCode::SUCCESS);
     }
+    if let Command::Import(import) = &args.command {
+        return import::run(import);
+    }
     let Some(config) = told(args.config.load()) else {
         return Ok(ExitCode::FAILURE);
     };
@@ -70,7 +76,7 @@ pub(super) fn run(args: RulesArgs) -> anyhow::Result<ExitCode> {
         Command::Test(test) => test::run(&test, &book),
         Command::Profile(profile) => profile::run(&profile, &book),
         Command::Tune(tune) => tune::run(&tune, &book),
-        Command::Whatif(_) | Command::Schema => Ok(ExitCode::SUCCESS),
+        Command::Whatif(_) | Command::Schema | Command::Import(_) => Ok(ExitCode::SUCCESS),
     }
 }
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use prometheus::IntCounter;
 
+use super::lookaround;
 use super::ruleset::{Evaluated, RuleSet};
 use crate::filter::{Check, FailurePolicy, Filter, Outcome, Reason, Scan, compute};
 use crate::mail::Flag;
@@ -15,12 +17,23 @@ use crate::metrics::Metrics;
 pub struct RulesFilter {
     set: Arc<RuleSet>,
     policy: FailurePolicy,
+    given_up: Option<IntCounter>,
 }
 
 impl RulesFilter {
     /// A filter over a set of rules.
     pub fn new(set: Arc<RuleSet>, policy: FailurePolicy) -> RulesFilter {
-        RulesFilter { set, policy }
+        RulesFilter {
+            set,
+            policy,
+            given_up: None,
+        }
+    }
+
+    /// Counts in `counter` the texts on which a pattern of the backtracking engine reached its bound.
+    pub fn counting(mut self, counter: IntCounter) -> RulesFilter {
+        self.given_up = Some(counter);
+        self
     }
 
     /// What the rules say of a message.
@@ -55,17 +68,28 @@ impl Filter for RulesFilter {
     fn check(&self) -> Box<dyn Check> {
         Box::new(RulesCheck {
             set: self.set.clone(),
+            given_up: self.given_up.clone(),
         })
     }
 }
 
 struct RulesCheck {
     set: Arc<RuleSet>,
+    given_up: Option<IntCounter>,
 }
 
 impl Check for RulesCheck {
     fn finish(self: Box<Self>, scan: Arc<Scan>) -> BoxFuture<'static, Outcome> {
-        compute(scan, move |scan| outcome(&self.set, scan)).boxed()
+        compute(scan, move |scan| {
+            // What this thread counted before belongs to no message.
+            lookaround::given_up();
+            let outcome = outcome(&self.set, scan);
+            if let Some(counter) = &self.given_up {
+                counter.inc_by(lookaround::given_up());
+            }
+            outcome
+        })
+        .boxed()
     }
 }
 

@@ -44,6 +44,8 @@ pub(super) const CLAUSES: &[&str] = &[
     "authenticated",
     "header",
     "headers",
+    "sa_header",
+    "sa_mime_header",
 ];
 
 /// What compiling gives.

@@ -122,14 +122,14 @@ impl Compiled {
     fn check_id(&mut self, source: &Source, id: &Spanned<String>) {
         let text = &id.value;
         let well_formed = text.len() <= ID_BYTES
-            && text.starts_with(|c: char| c.is_ascii_uppercase())
+            && text.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
             && text
                 .bytes()
                 .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
         if !well_formed {
             self.problem(
                 Problem::at(source, span_of(id), format!("`{text}` cannot be a rule id"))
-                    .help(format!("an id is A-Z, 0-9 and _, begins with a letter and has at most {ID_BYTES} characters")),
+                    .help(format!("an id is A-Z, 0-9 and _, begins with a letter or _ and has at most {ID_BYTES} characters")),
             );
         }
     }

@@ -11,11 +11,13 @@ use super::condition::{Bounds, Index, Leaf, TextsLeaf, Value};
 use super::gate::Seeker;
 use super::list::{Kind, List};
 use super::literal;
+use super::lookaround::LookAround;
 use super::number::Unit;
 use super::pattern::Pattern;
 use super::place::{Place, Side};
+use super::spamassassin::{FieldView, View};
 use super::span::within;
-use super::written::{Keys, Matcher};
+use super::written::{Engine, Keys, Matcher};
 use crate::config::{Problem, Source, span_of};
 
 /// Most literals of one condition that go into a gate: it is one automaton for all.
@@ -66,7 +68,10 @@ impl Compiled {
                 occurrences = Some(self.bounds(source, wanted));
                 if !matches!(
                     value,
-                    Value::Pattern(_) | Value::Contains(_) | Value::Words(_)
+                    Value::Pattern(_)
+                        | Value::Backtracking(_)
+                        | Value::Contains(_)
+                        | Value::Words(_)
                 ) {
                     self.problem(
                         Problem::at(
@@ -120,6 +125,7 @@ impl Compiled {
         let leaf = self.leaves.len();
         let gated = match &value {
             Value::Pattern(pattern) => pattern.is_gated(),
+            Value::Backtracking(pattern) => pattern.is_gated(),
             _ => !literals.is_empty(),
         };
         if let Some(of_place) = self.literals.get_mut(place) {
@@ -158,6 +164,9 @@ impl Compiled {
         let of_headers = matches!(key.value.as_str(), "header" | "headers");
         if key.value == "header" {
             return self.header(source, key, keys);
+        }
+        if matches!(key.value.as_str(), "sa_header" | "sa_mime_header") {
+            return self.field_view(source, key, name);
         }
         let alone = [
             (name.map(span_of), "name", "only `header` is told by name"),
@@ -276,6 +285,59 @@ impl Compiled {
         }
     }
 
+    fn backtracking(
+        &mut self,
+        source: &Source,
+        pattern: &str,
+        span: Range<usize>,
+    ) -> Option<Asked> {
+        match LookAround::new(pattern) {
+            Ok(mut pattern) => {
+                let literals = pattern.take_literals();
+                Some((Value::Backtracking(Box::new(pattern)), literals))
+            }
+            Err(refused) => {
+                self.problem(Problem::at(source, span, refused.message));
+                None
+            }
+        }
+    }
+
+    /// The place of `sa_header` and `sa_mime_header`.
+    fn field_view(
+        &mut self,
+        source: &Source,
+        key: &Spanned<String>,
+        name: Option<&Spanned<String>>,
+    ) -> Option<Place> {
+        let Some(name) = name else {
+            self.problem(
+                Problem::at(
+                    source,
+                    span_of(key),
+                    format!("`{}` needs the name of a field", key.value),
+                )
+                .help("write `sa_header: { name: 'From:addr', matches: '...' }`"),
+            );
+            return None;
+        };
+        let Some(field) = FieldView::parse(&name.value) else {
+            self.problem(
+                Problem::at(
+                    source,
+                    span_of(name),
+                    format!("`{}` cannot be the name of a field", name.value),
+                )
+                .help("a name, then any of :raw :addr :name :host :domain :ip :revip :first :last"),
+            );
+            return None;
+        };
+        Some(Place::SpamAssassin(match key.value.as_str() {
+            "sa_header" => View::Header(field),
+            _ => View::MimeHeader(field),
+        }))
+    }
+
     pub(super) fn value(
         &mut self,
         source: &Source,
@@ -316,7 +378,22 @@ impl Compiled {
             );
         }
         let ignore_case = keys.ignore_case.as_ref().is_none_or(|c| c.value);
+        if let Some(engine) = &keys.engine
+            && keys.matches.is_none()
+        {
+            self.problem(
+                Problem::at(source, span_of(engine), "`engine` goes with `matches`")
+                    .help("write `matches: '...'` beside it"),
+            );
+        }
         if let Some(pattern) = &keys.matches {
+            if keys
+                .engine
+                .as_ref()
+                .is_some_and(|e| e.value == Engine::Backtracking)
+            {
+                return self.backtracking(source, &pattern.value, span_of(pattern));
+            }
             return self.pattern(source, &pattern.value, span_of(pattern));
         }
         if let Some(list) = &keys.contains {

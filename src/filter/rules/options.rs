@@ -212,7 +212,7 @@ pub fn filter(options: &Options, build: &Build<'_>) -> Result<RulesFilter, Probl
         "rules compiled"
     );
     let policy = options.on_failure.over(FailureAction::Deliver);
-    Ok(RulesFilter::new(Arc::new(set), policy))
+    Ok(RulesFilter::new(Arc::new(set), policy).counting(build.metrics.rules_given_up.clone()))
 }
 
 fn no_such_rule(source: &Source, span: std::ops::Range<usize>, id: &str) -> Problem {

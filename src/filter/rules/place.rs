@@ -1,6 +1,7 @@
 //! The places of a transaction that a condition can look at, by their names in rule files.
 
 use super::element::{Aspect, Element, Position};
+use super::spamassassin::View;
 
 /// An address field of the header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -88,6 +89,8 @@ pub(super) enum Place {
     Raw,
     /// One aspect of all elements of a kind.
     Of(Element, Aspect),
+    /// What imported rules look at: docs/spamassassin.md.
+    SpamAssassin(View),
 }
 
 macro_rules! sides {
@@ -142,6 +145,11 @@ const NAMED: &[(&str, Place)] = &[
     ("html", Place::Html),
     ("raw_body", Place::RawBody),
     ("raw", Place::Raw),
+    ("sa_body", Place::SpamAssassin(View::Body)),
+    ("sa_body_text", Place::SpamAssassin(View::BodyText)),
+    ("sa_rawbody", Place::SpamAssassin(View::RawBody)),
+    ("sa_uri", Place::SpamAssassin(View::Uri)),
+    ("sa_full", Place::SpamAssassin(View::Full)),
     ("url", Place::Of(Element::Link, Aspect::Url)),
     ("url_scheme", Place::Of(Element::Link, Aspect::Scheme)),
     ("url_userinfo", Place::Of(Element::Link, Aspect::Userinfo)),
@@ -238,6 +246,10 @@ impl Place {
         match self {
             Place::Header { name, .. } => format!("header {name}"),
             Place::Headers { .. } => "headers".to_owned(),
+            Place::SpamAssassin(View::Header(field)) => format!("sa_header {}", field.name()),
+            Place::SpamAssassin(View::MimeHeader(field)) => {
+                format!("sa_mime_header {}", field.name())
+            }
             other => Place::all()
                 .find(|(_, place)| place == other)
                 .map_or_else(String::new, |(name, _)| (*name).to_owned()),
@@ -267,7 +279,10 @@ impl Place {
             | Place::HtmlText
             | Place::Html
             | Place::RawBody
-            | Place::Raw => true,
+            | Place::Raw
+            | Place::SpamAssassin(
+                View::Body | View::BodyText | View::RawBody | View::Uri | View::Full,
+            ) => true,
             Place::Of(_, aspect) => aspect.is_content(),
             _ => false,
         }

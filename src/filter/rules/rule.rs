@@ -81,7 +81,7 @@ fn holds(set: &StringSet, domain: &str) -> bool {
 }
 
 impl Rule {
-    /// The id, `[A-Z][A-Z0-9_]*`.
+    /// The id, `[A-Z_][A-Z0-9_]*`.
     pub fn id(&self) -> &str {
         &self.id
     }

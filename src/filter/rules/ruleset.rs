@@ -264,6 +264,18 @@ impl RuleSet {
         self.groups.get(rule.group?)
     }
 
+    /// The value of every rule that has one other than 0, silent rules included, in the order of the rules: how
+    /// often it hit where it counts that, otherwise 1. For comparisons with other filters.
+    pub fn values(&self, envelope: &Envelope, mail: &Mail) -> Vec<(&str, f64)> {
+        let subject = Subject::Transaction(envelope, mail);
+        let mut evaluation = Evaluation::new(self, &subject, None);
+        let values = self.rules.iter().enumerate().map(|(number, rule)| {
+            let value = evaluation.value(number);
+            (&*rule.id, value)
+        });
+        values.filter(|(_, value)| *value != 0.0).collect()
+    }
+
     /// Whether the message is so long that a rule on `raw` or `raw_body` sees only its beginning.
     pub fn sees_only_beginning(&self, mail: &Mail) -> bool {
         self.places

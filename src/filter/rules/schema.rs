@@ -155,7 +155,7 @@ fn rule() -> Value {
     object(
         &["id", "description", "when"],
         json!({
-            "id": { "type": "string", "pattern": format!("^[A-Z][A-Z0-9_]{{0,{longest}}}$") },
+            "id": { "type": "string", "pattern": format!("^[A-Z_][A-Z0-9_]{{0,{longest}}}$") },
             "description": description(),
             "score": score(),
             "per_occurrence": {
@@ -226,6 +226,11 @@ fn condition() -> Value {
     add("authenticated", json!({ "type": "boolean" }));
     add("header", json!({ "$ref": "#/$defs/header" }));
     add("headers", json!({ "$ref": "#/$defs/headers" }));
+    for name in ["sa_header", "sa_mime_header"] {
+        let field =
+            json!({ "type": "string", "description": "A field, with modifiers such as :addr." });
+        add(name, of_header(&["name"], &[("name", field)]));
+    }
     for name in Place::names() {
         add(name, json!({ "$ref": "#/$defs/matcher" }));
     }
@@ -259,6 +264,7 @@ fn matcher() -> Map<String, Value> {
     let bounds = json!({ "$ref": "#/$defs/bounds" });
     let keys = [
         ("matches", json!({ "$ref": "#/$defs/pattern" })),
+        ("engine", json!({ "enum": ["linear", "backtracking"] })),
         ("contains", texts.clone()),
         ("equals", texts.clone()),
         ("words", texts.clone()),

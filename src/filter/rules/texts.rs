@@ -8,6 +8,7 @@ use super::fold::fold;
 use super::number::Number;
 use super::place::{Place, Side};
 use super::relation::organisation;
+use super::spamassassin;
 use crate::mail::{Address, Envelope, Hop, Mail, Mailbox, PartKind};
 
 /// `raw` and `raw_body` end here; a filter that uses them says so for a longer message.
@@ -32,6 +33,7 @@ pub(super) struct Texts<'a> {
     subject: &'a Subject<'a>,
     places: &'a [Place],
     values: Vec<OnceCell<Values<'a>>>,
+    spamassassin: OnceCell<spamassassin::Message<'a>>,
     hops: OnceCell<Vec<Hop>>,
     numbers: [OnceCell<Option<f64>>; Number::ALL.len()],
 }
@@ -43,6 +45,7 @@ impl<'a> Texts<'a> {
             subject,
             places,
             values: places.iter().map(|_| OnceCell::new()).collect(),
+            spamassassin: OnceCell::new(),
             hops: OnceCell::new(),
             numbers: Default::default(),
         }
@@ -56,6 +59,12 @@ impl<'a> Texts<'a> {
                     vec![Cow::Borrowed(text.as_bytes())]
                 }
                 (Subject::Fragment(_), _) => Vec::new(),
+                (Subject::Transaction(envelope, mail), Place::SpamAssassin(view)) => {
+                    let message = self
+                        .spamassassin
+                        .get_or_init(|| spamassassin::Message::parse(mail.raw()));
+                    view.texts(message, envelope)
+                }
                 (Subject::Transaction(..), Place::Of(Element::Received, aspect)) => {
                     let hops = self.elements(Element::Received);
                     // The fields are read into this; their texts have to outlive it.
@@ -198,7 +207,8 @@ fn values<'a>(place: &Place, envelope: &'a Envelope, mail: &'a Mail) -> Values<'
             .collect(),
         Place::RawBody => vec![borrowed(beginning(mail.raw_body()))],
         Place::Raw => vec![borrowed(beginning(mail.raw()))],
-        Place::Of(..) => Vec::new(),
+        // Taken in `Texts::of`.
+        Place::Of(..) | Place::SpamAssassin(_) => Vec::new(),
     }
 }
 

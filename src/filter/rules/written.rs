@@ -179,6 +179,14 @@ pub(super) enum Matcher {
     Keys(Box<Keys>),
 }
 
+/// The engine that runs a pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Engine {
+    Linear,
+    Backtracking,
+}
+
 /// The keys of a matcher.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -189,6 +197,7 @@ pub(super) struct Keys {
     #[serde(rename = "as")]
     pub(super) side: Option<Spanned<String>>,
     pub(super) matches: Option<Spanned<String>>,
+    pub(super) engine: Option<Spanned<Engine>>,
     pub(super) contains: Option<OneOrMany>,
     pub(super) equals: Option<OneOrMany>,
     pub(super) words: Option<OneOrMany>,
@@ -301,7 +310,9 @@ impl<'de> Deserialize<'de> for When {
                         "client" => Clause::Client(map.next_value()?),
                         "authenticated" => Clause::Authenticated(map.next_value()?),
                         "formula" => Clause::Formula(map.next_value()?),
-                        "header" | "headers" => Clause::Place(map.next_value()?),
+                        "header" | "headers" | "sa_header" | "sa_mime_header" => {
+                            Clause::Place(map.next_value()?)
+                        }
                         name if super::place::Place::named(name).is_some() => {
                             Clause::Place(map.next_value()?)
                         }

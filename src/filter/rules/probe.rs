@@ -1,0 +1,75 @@
+//! Questions about single patterns and fields, for who writes rule files.
+
+use regex_syntax::ParserBuilder;
+
+use super::branch::Scratch;
+use super::formula;
+use super::lookaround::LookAround;
+use super::pattern::Pattern;
+use super::spamassassin::FieldView;
+
+/// What a pattern will do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It matches every text.
+    Always,
+    /// It matches some.
+    Sometimes,
+    /// It cannot be a pattern, and why.
+    Refused(String),
+}
+
+/// Tries a pattern on the engine it is for.
+pub(crate) fn probe(pattern: &str, backtracking: bool) -> Fate {
+    if backtracking {
+        return match LookAround::new(pattern) {
+            Ok(_) => Fate::Sometimes,
+            Err(refused) => Fate::Refused(refused.message),
+        };
+    }
+    let parsed = ParserBuilder::new()
+        .unicode(false)
+        .utf8(false)
+        .build()
+        .parse(pattern);
+    if let Ok(hir) = parsed {
+        let properties = hir.properties();
+        if properties.minimum_len() == Some(0) && properties.look_set().is_empty() {
+            return Fate::Always;
+        }
+    }
+    match Pattern::new(pattern) {
+        Ok(_) => Fate::Sometimes,
+        Err(refused) => Fate::Refused(refused.message),
+    }
+}
+
+/// Whether a pattern that [`probe`] takes matches a text.
+pub(crate) fn matches(pattern: &str, backtracking: bool, text: &str) -> bool {
+    match backtracking {
+        true => LookAround::new(pattern).is_ok_and(|p| {
+            p.find(text.as_bytes(), 0, None, &mut Scratch::default())
+                .is_some()
+        }),
+        false => match probe(pattern, false) {
+            Fate::Always => true,
+            _ => Pattern::new(pattern).is_ok_and(|p| {
+                p.find(text.as_bytes(), 0, None, &mut Scratch::default())
+                    .is_some()
+            }),
+        },
+    }
+}
+
+/// Whether a formula without names holds.
+pub(crate) fn holds_always(formula: &str) -> bool {
+    formula::parse(formula)
+        .ok()
+        .and_then(|f| f.value(&mut |_| 0.0))
+        .is_some_and(|value| value != 0.0)
+}
+
+/// Whether `sa_header` knows a field of that name, modifiers included.
+pub(crate) fn is_field(name: &str) -> bool {
+    FieldView::parse(name).is_some()
+}

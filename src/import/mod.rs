@@ -1,0 +1,3 @@
+//! Rules of other filters, taken over as rule files of mailweir.
+
+pub mod spamassassin;
