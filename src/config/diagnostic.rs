@@ -11,11 +11,14 @@ use serde_saphyr::Spanned;
 
 /// A file, with its text for showing problems in it.
 #[derive(Clone, Debug)]
-pub struct Source {
-    path: Arc<Path>,
+pub struct Source(Arc<Held>);
+
+#[derive(Debug)]
+struct Held {
+    path: PathBuf,
     text: Arc<str>,
     /// Where each line begins: a large rule file is asked for a place once a rule.
-    lines: Arc<[usize]>,
+    lines: Vec<usize>,
 }
 
 impl Source {
@@ -37,29 +40,29 @@ impl Source {
     pub fn new(path: impl Into<PathBuf>, text: impl Into<Arc<str>>) -> Source {
         let text: Arc<str> = text.into();
         let breaks = memchr::memchr_iter(b'\n', text.as_bytes());
-        Source {
-            path: path.into().into(),
+        Source(Arc::new(Held {
+            path: path.into(),
             lines: std::iter::once(0).chain(breaks.map(|i| i + 1)).collect(),
             text,
-        }
+        }))
     }
 
     /// The file.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.0.path
     }
 
     /// Its text.
     pub fn text(&self) -> &str {
-        &self.text
+        &self.0.text
     }
 
     /// Line and column, from 1, of a byte offset; the column counts characters.
     pub fn line_column(&self, offset: usize) -> (usize, usize) {
-        let offset = offset.min(self.text.len());
-        let line = self.lines.partition_point(|start| *start <= offset);
-        let start = line.checked_sub(1).and_then(|i| self.lines.get(i));
-        let before = self.text.get(start.copied().unwrap_or(0)..offset);
+        let offset = offset.min(self.0.text.len());
+        let line = self.0.lines.partition_point(|start| *start <= offset);
+        let start = line.checked_sub(1).and_then(|i| self.0.lines.get(i));
+        let before = self.0.text.get(start.copied().unwrap_or(0)..offset);
         let column = before.unwrap_or("").chars().count() + 1;
         (line, column)
     }
