@@ -84,10 +84,11 @@ pub(super) fn names(
     max_bytes: usize,
     wanted: &[u64],
 ) -> Vec<(u64, String)> {
-    let mut scratch = Scratch::default();
-    let mut extractor = Extractor::new(settings, &mut scratch, Names::new(wanted));
-    tokens::tokens(mail, max_bytes, &settings.receiving, &mut extractor);
-    extractor.observer.found
+    SCRATCH.with_borrow_mut(|scratch| {
+        let mut extractor = Extractor::new(settings, scratch, Names::new(wanted));
+        tokens::tokens(mail, max_bytes, &settings.receiving, &mut extractor);
+        extractor.observer.found
+    })
 }
 
 /// Looks on while features are made; the way to learn their names, which are not kept otherwise.
@@ -193,10 +194,12 @@ impl<'a, O: Observer> Extractor<'a, O> {
     fn new(settings: &'a Settings, scratch: &'a mut Scratch, observer: O) -> Self {
         let bits = u32::from(settings.grid_bits).clamp(6, 24);
         let words = VIEWS << (bits - 6);
-        if scratch.grid.len() < words {
-            scratch.grid.resize(words, 0);
+        if O::COLLECTS {
+            if scratch.grid.len() < words {
+                scratch.grid.resize(words, 0);
+            }
+            scratch.seen.clear();
         }
-        scratch.seen.clear();
         Extractor {
             settings,
             bits,
@@ -257,6 +260,8 @@ fn run_hash(run: u32, salt: u32) -> u64 {
 }
 
 impl<O: Observer> Sink for Extractor<'_, O> {
+    const VIEWS: bool = O::COLLECTS;
+
     fn field(&mut self, label: &'static str, detail: &str) {
         self.field = hash(detail.as_bytes(), hash(label.as_bytes(), 0));
         self.before = [0; WINDOW];

@@ -17,6 +17,8 @@ use super::words::{self, Oddities};
 
 /// Takes the tokens of one message.
 pub(super) trait Sink {
+    /// Whether anything but fields, tokens and tokens without neighbours is wanted.
+    const VIEWS: bool = true;
     /// A field begins. Tokens of one field are neighbours of each other; those of two fields are not.
     fn field(&mut self, label: &'static str, detail: &str);
     /// The next token of the field.
@@ -96,14 +98,16 @@ const WHOSE: &[&str] = &[
 ];
 
 /// Sends the tokens of `mail` to `sink`, reading at most `max_bytes` of its text and no field of `receiving`.
-pub(super) fn tokens(mail: &Mail, max_bytes: usize, receiving: &Receiving, sink: &mut impl Sink) {
+pub(super) fn tokens<S: Sink>(mail: &Mail, max_bytes: usize, receiving: &Receiving, sink: &mut S) {
     let mut odd = Oddities::default();
     subject(mail, sink, &mut odd);
     senders(mail, sink);
     recipients(mail, sink);
     headers(mail, receiving, sink);
-    route::route(mail, receiving, sink);
-    anywhere(mail, max_bytes, sink);
+    if S::VIEWS {
+        route::route(mail, receiving, sink);
+        anywhere(mail, max_bytes, sink);
+    }
     structure(mail, sink);
     urls(mail, sink);
     for (label, text) in [("text", mail.text()), ("hidden", mail.hidden_text())] {
