@@ -49,8 +49,8 @@ struct Places {
 /// Where matches begin.
 #[derive(Clone, Copy, Debug)]
 enum Starts {
-    /// At the beginning of the text only.
-    Beginning,
+    /// At the beginning of the text only, so many bytes before a literal if it is gated.
+    Beginning(usize, Option<usize>),
     /// So many bytes, fewest and most, before a literal.
     Before(usize, Option<usize>),
 }
@@ -98,9 +98,11 @@ impl Branch {
     /// # Errors
     /// The branch is too large.
     pub(super) fn new(hir: &Hir, required: Option<&Required>) -> Result<Branch, TooLarge> {
+        let beginning = hir.properties().look_set_prefix().contains(Look::Start);
         let starts = match required {
-            _ if hir.properties().look_set_prefix().contains(Look::Start) => Starts::Beginning,
+            Some(Required { before, .. }) if beginning => Starts::Beginning(before.0, before.1),
             Some(Required { before, .. }) => Starts::Before(before.0, before.1),
+            None if beginning => Starts::Beginning(0, None),
             None => {
                 let matcher = Matcher::Everywhere(everywhere(hir)?);
                 return Ok(Branch { matcher });
@@ -201,7 +203,17 @@ impl Places {
             (Starts::Before(..), Some([.., last])) if last.at == Sighting::MORE => {
                 return Err(Exceeded);
             }
-            (Starts::Beginning, _) => return attempt(from..1),
+            (Starts::Beginning(fewest, most), Some(seen)) if self.gated => {
+                let in_reach = |seen: &Sighting| {
+                    let at = seen.at as usize;
+                    fewest <= at && most.is_none_or(|most| at <= most) || seen.at == Sighting::MORE
+                };
+                return match seen.iter().any(in_reach) {
+                    true => attempt(from..1),
+                    false => Ok(None),
+                };
+            }
+            (Starts::Beginning(..), _) => return attempt(from..1),
             (Starts::Before(..), None) => return attempt(everywhere),
             (Starts::Before(fewest, most), Some(seen)) => (fewest, most, seen),
         };

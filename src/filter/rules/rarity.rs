@@ -63,6 +63,75 @@ const EVERYWHERE: [&[u8]; 12] = [
 ];
 const EVERYWHERE_BITS: f64 = 5.0;
 
+/// Words that mail uses far more often than their letters say.
+const COMMON: [&str; 64] = [
+    "about",
+    "account",
+    "address",
+    "also",
+    "answer",
+    "attention",
+    "been",
+    "best",
+    "business",
+    "call",
+    "change",
+    "claim",
+    "click",
+    "company",
+    "contact",
+    "date",
+    "details",
+    "dollars",
+    "email",
+    "every",
+    "find",
+    "following",
+    "free",
+    "from",
+    "group",
+    "have",
+    "help",
+    "here",
+    "information",
+    "internet",
+    "just",
+    "know",
+    "like",
+    "link",
+    "list",
+    "mailing",
+    "make",
+    "message",
+    "million",
+    "money",
+    "name",
+    "need",
+    "number",
+    "offer",
+    "only",
+    "order",
+    "people",
+    "please",
+    "process",
+    "questions",
+    "receive",
+    "removed",
+    "reply",
+    "request",
+    "send",
+    "service",
+    "subject",
+    "system",
+    "thank",
+    "there",
+    "today",
+    "transfer",
+    "which",
+    "your",
+];
+const COMMON_BITS: f64 = 10.0;
+
 /// Expected rarity of a string in lower case: the negative binary logarithm of the share of places in a
 /// text where it begins.
 pub(super) fn rarity(literal: &[u8]) -> f64 {
@@ -72,6 +141,12 @@ pub(super) fn rarity(literal: &[u8]) -> f64 {
     {
         return EVERYWHERE_BITS;
     }
+    let word = literal.trim_ascii();
+    let common = |w: &&str| w.as_bytes().starts_with(word) || w.as_bytes().ends_with(word);
+    let most = match COMMON.iter().any(common) {
+        true => COMMON_BITS,
+        false => f64::INFINITY,
+    };
     let mut bits = 0;
     let mut last = None;
     for byte in literal {
@@ -83,7 +158,7 @@ pub(super) fn rarity(literal: &[u8]) -> f64 {
         bits += row.get(kind).map_or(0, |digit| digit_value(*digit));
         last = Some(kind);
     }
-    f64::from(bits)
+    f64::from(bits).min(most)
 }
 
 fn digit_value(digit: u8) -> u32 {
