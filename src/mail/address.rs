@@ -78,15 +78,7 @@ impl Mailbox {
 /// names decoded. At most 10,000, from the first 256 KiB.
 pub(super) fn mailboxes(raw: &[u8]) -> Vec<Mailbox> {
     let raw = raw.get(..FIELD_BYTES).unwrap_or(raw);
-    let mut line: Vec<u8> = raw
-        .iter()
-        .copied()
-        .filter(|b| !matches!(b, b'\r' | b'\n'))
-        .collect();
-    if std::str::from_utf8(&line).is_err() {
-        line = encoded_word::text(&line).into_owned().into_bytes();
-    }
-    line.push(b'\n');
+    let line = encoded_word::one_line(raw);
     let found = parse(&line);
     // The library decodes word by word, which breaks a character that is split between two words;
     // hidden from it, the words are left to our own decoder.

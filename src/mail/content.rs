@@ -215,15 +215,7 @@ fn line(value: &[u8], flags: &mut Flags) -> Vec<u8> {
         }
         _ => value,
     };
-    let mut line: Vec<u8> = cut
-        .iter()
-        .copied()
-        .filter(|b| !matches!(b, b'\r' | b'\n'))
-        .collect();
-    if std::str::from_utf8(&line).is_err() {
-        line = encoded_word::text(&line).into_owned().into_bytes();
-    }
-    line.push(b'\n');
+    let line = encoded_word::one_line(cut);
     // The library decodes encoded words without joining neighbours; that is left to our own decoder.
     encoded_word::guard(&line)
 }

@@ -10,6 +10,20 @@ use super::charset::Charset;
 use super::flag::{Flag, Flags};
 use super::transfer;
 
+/// The value of a field as one line of UTF-8 with its end, as the library reads it.
+pub(super) fn one_line(value: &[u8]) -> Vec<u8> {
+    let mut line: Vec<u8> = value
+        .iter()
+        .copied()
+        .filter(|b| !matches!(b, b'\r' | b'\n'))
+        .collect();
+    if std::str::from_utf8(&line).is_err() {
+        line = text(&line).into_owned().into_bytes();
+    }
+    line.push(b'\n');
+    line
+}
+
 /// Raw 8-bit text: UTF-8, and where it is not, windows-1252.
 pub(super) fn text(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {

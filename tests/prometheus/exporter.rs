@@ -48,6 +48,7 @@ fn something_happens(m: &Metrics) {
         &m.transactions_aborted,
         &m.panics,
         &m.journal_errors,
+        &m.rules_given_up,
     ] {
         counter.inc();
     }
