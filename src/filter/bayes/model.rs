@@ -118,35 +118,22 @@ impl Model {
     pub(super) fn count(&mut self, features: &Features, class: Class) {
         for hash in &features.hashes {
             if let Some(entry) = self.table.entry(*hash) {
-                let count = match class {
-                    Class::Ham => &mut entry.ham,
-                    Class::Spam => &mut entry.spam,
-                };
+                let count = of(class, &mut entry.ham, &mut entry.spam);
                 *count = count.saturating_add(1);
             }
         }
-        let count = match class {
-            Class::Ham => &mut self.facts.ham,
-            Class::Spam => &mut self.facts.spam,
-        };
-        *count += 1;
+        *of(class, &mut self.facts.ham, &mut self.facts.spam) += 1;
     }
 
     /// Counts a message out.
     pub(super) fn discount(&mut self, features: &Features, class: Class) {
         for hash in &features.hashes {
             if let Some(entry) = self.table.get_mut(*hash) {
-                let count = match class {
-                    Class::Ham => &mut entry.ham,
-                    Class::Spam => &mut entry.spam,
-                };
+                let count = of(class, &mut entry.ham, &mut entry.spam);
                 *count = count.saturating_sub(1);
             }
         }
-        let count = match class {
-            Class::Ham => &mut self.facts.ham,
-            Class::Spam => &mut self.facts.spam,
-        };
+        let count = of(class, &mut self.facts.ham, &mut self.facts.spam);
         *count = count.saturating_sub(1);
     }
 
@@ -204,6 +191,14 @@ impl Model {
                 })
             })
             .collect()
+    }
+}
+
+/// Of two counts that of a class.
+fn of<'a, T>(class: Class, ham: &'a mut T, spam: &'a mut T) -> &'a mut T {
+    match class {
+        Class::Ham => ham,
+        Class::Spam => spam,
     }
 }
 
