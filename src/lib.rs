@@ -5,6 +5,7 @@
 //! - [`milter`]: the wire protocol and its session machine, bytes to types and back, without I/O.
 //! - [`server`]: listeners, permits, the session driver, timeouts, drain and reload.
 //! - [`mail`]: envelope, message, MIME parts, text, URLs; damage becomes flags, never errors.
+//! - [`dns`]: the resolver that filters share, with its cache and its bounds.
 //! - [`filter`]: the chain and its members: DNS lists, rules, Bayes, ClamAV.
 //! - [`verdict`]: a pure function from outcomes to one verdict.
 //! - [`router`]: a verdict becomes replies, header changes and side effects.
@@ -18,6 +19,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod dns;
 pub mod filter;
 pub mod import;
 pub mod mail;

@@ -118,12 +118,24 @@ metrics! {
     hits: counters = "mailweir_hits_total"["rule", "mode"];
     /// Messages by label that rules put on them.
     labels: counters = "mailweir_labels_total"["label"];
+    /// Questions sent to the resolvers, by result: answered, no_records, timeout, error, down.
+    dns_queries: counters = "mailweir_dns_queries_total"["result"];
+    /// Look-ups answered from memory, or by an equal question that was on its way already.
+    dns_cached: counter = "mailweir_dns_cached_total";
+    /// Time of questions to the resolvers, attempts included.
+    dns_seconds: histogram = "mailweir_dns_seconds" {WAITS};
+    /// Questions on their way to the resolvers now.
+    dns_in_flight: gauge = "mailweir_dns_queries_in_flight";
+    /// Questions allowed on their way at one time.
+    dns_queries_limit: gauge = "mailweir_dns_queries_in_flight_limit";
+    /// DNS answers held in memory.
+    dns_cache_entries: gauge = "mailweir_dns_cache_entries";
+    /// DNS answers allowed in memory.
+    dns_cache_limit: gauge = "mailweir_dns_cache_entries_limit";
     /// DNS list look-ups by zone: listed, not_listed, refused, bogus, timeout, error, cached.
     dnsbl_lookups: counters = "mailweir_dnsbl_lookups_total"["zone", "result"];
     /// Time of DNS list look-ups that went to the resolver.
     dnsbl_seconds: histograms = "mailweir_dnsbl_seconds"["zone"] {WAITS};
-    /// Entries in the cache of DNS list answers.
-    dnsbl_cache_entries: gauge = "mailweir_dnsbl_cache_entries";
     /// Scans by ClamAV server: clean, found, too_large, limit, encrypted, error, timeout, down, closed, garbled, idle.
     clamav_scans: counters = "mailweir_clamav_scans_total"["server", "result"];
     /// Scans running now, by ClamAV server.
@@ -178,7 +190,11 @@ impl Metrics {
     /// Shows the counters whose labels are fixed before anything has happened. A counter that is first
     /// seen at 1 has not grown for Prometheus, so the first failure would raise no alert.
     fn start_at_zero(&self) {
-        let fixed: [(&Counters, &[&str]); 6] = [
+        let fixed: [(&Counters, &[&str]); 7] = [
+            (
+                &self.dns_queries,
+                &["answered", "no_records", "timeout", "error", "down"],
+            ),
             (
                 &self.session_ends,
                 &[

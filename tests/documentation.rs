@@ -46,6 +46,7 @@ fn every_key_of_the_configuration_is_documented() {
         &["limits"],
         &["thresholds"],
         &["log"],
+        &["dns"],
         &["dnsbl"],
         &["dnsbl", "on_failure"],
         &["rules"],

@@ -15,6 +15,7 @@ use finding::Finding;
 use super::ConfigArgs;
 use super::printable::printable;
 use crate::config::{Config, FilterName, Problem, Problems, Severity};
+use crate::dns::Dns;
 use crate::filter::rules::{self, Written};
 use crate::filter::{Probe, clamav, dnsbl};
 use crate::metrics::Metrics;
@@ -84,7 +85,7 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
             .filter(|_| checked.count(Severity::Error) == 0)
             && !args.offline
         {
-            match ask(config).await {
+            match ask(config, &metrics).await {
                 Ok(answers) => asked = answers,
                 Err(problems) => checked.problems.extend(problems.0),
             }
@@ -230,11 +231,17 @@ impl Checked {
 }
 
 /// Every service of the filters in the chain, with the name of the filter.
-async fn ask(config: &Config) -> Result<Vec<(&'static str, Probe)>, Problems> {
+async fn ask(
+    config: &Config,
+    metrics: &Arc<Metrics>,
+) -> Result<Vec<(&'static str, Probe)>, Problems> {
     let has = |name| config.chain.contains(&name);
     let lists = async {
         match has(FilterName::Dnsbl) {
-            true => dnsbl::health(&config.file.dnsbl, &config.source).await,
+            true => {
+                let dns = Dns::new(&config.file.dns, &config.source, metrics)?;
+                dnsbl::health(&config.file.dnsbl, &dns, &config.source, metrics).await
+            }
             false => Ok(Vec::new()),
         }
     };

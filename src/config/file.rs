@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
 
 use super::{ByteSize, Seconds};
+use crate::dns;
 use crate::filter::{bayes, clamav, dnsbl, rules};
 use crate::quarantine;
 use crate::router::Hold;
@@ -36,6 +37,8 @@ pub struct File {
     pub thresholds: Spanned<ThresholdsSection>,
     /// The filters, in order.
     pub chain: Vec<Spanned<FilterName>>,
+    /// The resolver that filters share.
+    pub dns: dns::Options,
     /// Options of the filter `dnsbl`.
     pub dnsbl: dnsbl::Options,
     /// Options of the filter `rules`.
@@ -70,6 +73,7 @@ impl Default for File {
             ]
             .map(unwritten)
             .to_vec(),
+            dns: dns::Options::default(),
             dnsbl: dnsbl::Options::default(),
             rules: rules::Options::default(),
             bayes: bayes::Options::default(),

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::config::{Config, FilterName, Problems};
+use crate::dns::Dns;
 use crate::filter::rules::RuleSet;
 use crate::filter::{
     self, Build, Chain, FailureAction, FailurePolicy, Filter, Reason, Report, Scan,
@@ -39,6 +40,8 @@ pub struct Engine {
     /// The text of the configuration file that it was built from.
     written: Option<Arc<str>>,
     rules: Option<Arc<RuleSet>>,
+    /// The resolver that the filters share.
+    dns: Option<Dns>,
     version: String,
 }
 
@@ -52,8 +55,8 @@ impl Engine {
     }
 
     /// As [`Engine::build`]; where the configuration file is the one that `old` was built from, the filters
-    /// that ask others over the network are taken over from it, with what they have learned of them: answers
-    /// kept, servers left alone.
+    /// that ask others over the network are taken over from it, with what they have learned of them: servers
+    /// and lists left alone. The resolver with its answers is taken over while its own section is the same.
     ///
     /// # Errors
     /// As [`Engine::build`].
@@ -62,6 +65,10 @@ impl Engine {
         metrics: &Arc<Metrics>,
         old: Option<&Engine>,
     ) -> Result<Engine, Problems> {
+        let dns = match old.and_then(|old| old.dns.clone()) {
+            Some(dns) if dns.serves(&config.file.dns, &config.source) => dns,
+            _ => Dns::new(&config.file.dns, &config.source, metrics)?,
+        };
         let old = old.filter(|old| old.written.as_deref() == Some(config.source.text()));
         let kept = |name: &str| {
             let members = old?.chain.members();
@@ -80,7 +87,7 @@ impl Engine {
             let built = match name {
                 FilterName::Dnsbl => match kept("dnsbl") {
                     Some(member) => Ok(member),
-                    None => filter::dnsbl::build(&config.file.dnsbl, &build),
+                    None => filter::dnsbl::build(&config.file.dnsbl, &dns, &build),
                 },
                 FilterName::Rules => {
                     filter::rules::filter(&config.file.rules, &build).map(|member| {
@@ -124,6 +131,7 @@ impl Engine {
         engine.version = digest.chars().take(VERSION_DIGITS).collect();
         engine.written = Some(text.into());
         engine.rules = rules;
+        engine.dns = Some(dns);
         Ok(engine)
     }
 
@@ -215,6 +223,7 @@ impl Engine {
             scanner,
             written: None,
             rules: None,
+            dns: None,
             version: String::new(),
         }
     }

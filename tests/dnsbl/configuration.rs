@@ -97,16 +97,17 @@ fn mistakes_are_shown_where_they_are() {
             "beyond its prefix",
         ),
         ("trusted_networks: [local]".into(), "1:20", "not a network"),
-        (
-            "resolvers: [dns.example.org]".into(),
-            "1:13",
-            "not the address of a resolver",
-        ),
         ("timeout: 0s".into(), "1:10", "no time"),
-        ("attempts: 0".into(), "1:11", "1 to 5"),
-        ("cache_min_ttl: 2h".into(), "1:16", "longer than"),
-        ("queries_in_flight: 0".into(), "1:20", "1 to 65536"),
-        ("cache_entries: 99999999999".into(), "1:16", "0 to 10000000"),
+        (
+            "resolvers: [127.0.0.1]".into(),
+            "1:12",
+            "`dnsbl.resolvers` is `dns.resolvers` now",
+        ),
+        (
+            "queries_in_flight: 0".into(),
+            "1:20",
+            "`dnsbl.queries_in_flight` is `dns.queries_in_flight` now",
+        ),
         ("zoness: []".into(), "1:1", "did you mean `zones`?"),
         (
             "on_failure: {encrypted: drop}".into(),
@@ -127,8 +128,33 @@ fn mistakes_are_shown_where_they_are() {
 }
 
 #[test]
+fn mistakes_of_the_resolver_are_shown_where_they_are() {
+    for (yaml, position, words) in [
+        (
+            "resolvers: [dns.example.org]",
+            "1:13",
+            "not the address of a resolver",
+        ),
+        ("resolvers: [\"127.0.0.1:0\"]", "1:13", "not the address"),
+        ("timeout: 0s", "1:10", "no time"),
+        ("attempts: 0", "1:11", "1 to 5"),
+        ("cache_min_ttl: 2h", "1:16", "longer than"),
+        ("queries_in_flight: 0", "1:20", "1 to 65536"),
+        ("cache_entries: 99999999999", "1:16", "0 to 10000000"),
+        ("resolver: []", "1:1", "did you mean `resolvers`?"),
+    ] {
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let shown = resolver(yaml, &metrics).err().expect(yaml);
+        assert!(
+            shown.contains(&format!("mailweir.yaml:{position}")) && shown.contains(words),
+            "{yaml}\n{shown}"
+        );
+    }
+}
+
+#[test]
 fn every_mistake_is_shown_at_once() {
-    let Err(shown) = from_yaml("timeout: 0s\nattempts: 9\nresolvers: [x]\n") else {
+    let Err(shown) = from_yaml("timeout: 0s\nattempts: 9\ntrusted_networks: [x]\n") else {
         panic!("taken");
     };
     assert_eq!(shown.matches("error:").count(), 3, "{shown}");

@@ -33,7 +33,7 @@ fn check(dns: &FakeDns, lists: &[&str], args: &[&str]) -> Output {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("mailweir.yaml");
     let mut yaml = format!(
-        "chain: [dnsbl]\ndnsbl:\n  resolvers: [\"{}\"]\n  timeout: 2s\n  zones:\n",
+        "chain: [dnsbl]\ndns: {{ resolvers: [\"{}\"] }}\ndnsbl:\n  timeout: 2s\n  zones:\n",
         dns.addr
     );
     for list in lists {

@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use dns_server::{FakeDns, Gate, Reply};
 use hickory_proto::op::ResponseCode;
 use mailweir::config::{Source, parse_yaml};
+use mailweir::dns::{self, Dns};
 use mailweir::filter::dnsbl::{Options, build};
 use mailweir::filter::{Action, Build, Check, FailureAction, Filter, Hit, Outcome, Reason, Scan};
 use mailweir::mail::Envelope;
@@ -34,13 +35,28 @@ struct Fixture {
     metrics: Arc<Metrics>,
 }
 
-/// A filter over `yaml`, in which `RESOLVERS` stands for the address of `dns`.
+/// A filter with the options `yaml` that asks `dns`.
 fn fixture(dns: &FakeDns, yaml: &str) -> Fixture {
-    let yaml = format!("resolvers: [\"{}\"]\n{yaml}", dns.addr);
-    from_yaml(&yaml).unwrap()
+    fixture_with(dns, "", yaml)
 }
 
+/// The same, with more keys of the section `dns`.
+fn fixture_with(dns: &FakeDns, more: &str, yaml: &str) -> Fixture {
+    from_parts(&format!("resolvers: [\"{}\"]\n{more}", dns.addr), yaml).unwrap()
+}
+
+/// A filter that asks nobody.
 fn from_yaml(yaml: &str) -> Result<Fixture, String> {
+    from_parts("resolvers: [127.0.0.1:1]", yaml)
+}
+
+fn resolver(yaml: &str, metrics: &Arc<Metrics>) -> Result<Dns, String> {
+    let source = Source::new("mailweir.yaml", yaml);
+    let options: dns::Options = parse_yaml(&source).map_err(|p| p.to_string())?;
+    Dns::new(&options, &source, metrics).map_err(|p| p.to_string())
+}
+
+fn from_parts(dns: &str, yaml: &str) -> Result<Fixture, String> {
     let source = Source::new("mailweir.yaml", yaml);
     let options: Options = parse_yaml(&source).map_err(|p| p.to_string())?;
     let metrics = Arc::new(Metrics::new().unwrap());
@@ -50,7 +66,8 @@ fn from_yaml(yaml: &str) -> Result<Fixture, String> {
         base: Path::new("."),
         data_dir: Path::new("."),
     };
-    let filter = build(&options, &context).map_err(|p| p.to_string())?;
+    let dns = resolver(dns, &metrics)?;
+    let filter = build(&options, &dns, &context).map_err(|p| p.to_string())?;
     Ok(Fixture { filter, metrics })
 }
 
@@ -327,7 +344,7 @@ async fn a_resolver_that_is_not_there_is_down_at_once() {
     let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     drop(taken);
-    let f = from_yaml(&format!("resolvers: [\"{address}\"]\n{ONE_ZONE}")).unwrap();
+    let f = from_parts(&format!("resolvers: [\"{address}\"]"), ONE_ZONE).unwrap();
     let start = Instant::now();
     unscanned(
         &f.ask("192.0.2.1").await,

@@ -31,7 +31,7 @@ async fn failures_and_answers_without_a_ttl_are_not_kept() {
     ] {
         let shown = format!("{reply:?}");
         let dns = FakeDns::start(move |_| reply.clone()).await;
-        let f = fixture(&dns, &format!("attempts: 1\n{ONE_ZONE}"));
+        let f = fixture_with(&dns, "attempts: 1", ONE_ZONE);
         f.ask("192.0.2.1").await;
         f.ask("192.0.2.1").await;
         assert_eq!(dns.count(V4), 2, "{shown}");
@@ -42,13 +42,13 @@ async fn failures_and_answers_without_a_ttl_are_not_kept() {
 #[tokio::test]
 async fn ttls_are_held_between_the_bounds_of_the_configuration() {
     let dns = FakeDns::start(|_| Reply::NxDomain(None)).await;
-    let f = fixture(&dns, &format!("cache_min_ttl: 10m\n{ONE_ZONE}"));
+    let f = fixture_with(&dns, "cache_min_ttl: 10m", ONE_ZONE);
     f.ask("192.0.2.1").await;
     f.ask("192.0.2.1").await;
     assert_eq!(dns.count(V4), 1);
 
     let dns = FakeDns::start(|_| Reply::NxDomain(Some(86400))).await;
-    let f = fixture(&dns, &format!("cache_max_ttl: 20ms\n{ONE_ZONE}"));
+    let f = fixture_with(&dns, "cache_max_ttl: 20ms", ONE_ZONE);
     let start = Instant::now();
     // Twice, because an entry past its time is replaced, not created.
     while dns.count(V4) < 3 {
@@ -65,11 +65,11 @@ async fn ttls_are_held_between_the_bounds_of_the_configuration() {
 #[tokio::test]
 async fn the_cache_is_bounded() {
     let dns = FakeDns::start(|_| Reply::NxDomain(Some(300))).await;
-    let f = fixture(&dns, &format!("cache_entries: 10\n{ONE_ZONE}"));
+    let f = fixture_with(&dns, "cache_entries: 10", ONE_ZONE);
     for n in 0..200 {
         f.ask(&format!("192.0.2.{n}")).await;
     }
-    let entries = f.metrics.dnsbl_cache_entries.get();
+    let entries = f.metrics.dns_cache_entries.get();
     // The cache catches up with itself in batches of its own.
     assert!(entries <= 80, "{entries} entries");
 }
@@ -84,11 +84,12 @@ async fn queries_in_flight_are_bounded_and_a_dead_list_starves_no_other() {
         }
     })
     .await;
-    let f = fixture(
+    let f = fixture_with(
         &dns,
         "timeout: 400ms
 attempts: 1
-queries_in_flight: 4
+queries_in_flight: 6",
+        "timeout: 400ms
 zones: [{zone: dead.example.org, score: 1}, {zone: bl.example.org, score: 1}]",
     );
     let checks: Vec<_> = (0..20)
@@ -105,7 +106,7 @@ zones: [{zone: dead.example.org, score: 1}, {zone: bl.example.org, score: 1}]",
         .collect();
     dead.sort();
     dead.dedup();
-    assert_eq!(dead.len(), 2, "two of the four are its share");
+    assert_eq!(dead.len(), 2, "two of the six are its share");
     assert_eq!(f.counted("bl.example.org", "not_listed"), 20);
 }
 
@@ -116,9 +117,10 @@ async fn a_dropped_check_gives_its_place_back_and_leaves_the_others_their_answer
     let dns =
         FakeDns::start(move |_| Reply::Gate(held.clone(), Box::new(Reply::NxDomain(Some(300)))))
             .await;
-    let f = fixture(
+    let f = fixture_with(
         &dns,
-        &format!("queries_in_flight: 1\ntimeout: 30s\n{ONE_ZONE}"),
+        "queries_in_flight: 1\ntimeout: 30s",
+        &format!("timeout: 30s\n{ONE_ZONE}"),
     );
     let first = f.connect("192.0.2.1");
     dns.asked(1).await;

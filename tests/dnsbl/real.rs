@@ -7,17 +7,14 @@ async fn rbldnsd_behind_unbound_is_understood() {
     let Some(lists) = dns_server::rbldnsd::Lists::start() else {
         return;
     };
-    let yaml = format!(
-        "resolvers: [\"127.0.0.1:{}\"]
-zones:
+    let yaml = "zones:
   - zone: bl.test.example
     score: 2
-    codes: [{{codes: [127.0.0.4], id: PROXY, score: 5, decisive: reject}}]
-  - {{zone: six.test.example, score: 3}}
-",
-        lists.resolver
-    );
-    let f = from_yaml(&yaml).unwrap();
+    codes: [{codes: [127.0.0.4], id: PROXY, score: 5, decisive: reject}]
+  - {zone: six.test.example, score: 3}
+";
+    let resolvers = format!("resolvers: [\"127.0.0.1:{}\"]", lists.resolver);
+    let f = from_parts(&resolvers, yaml).unwrap();
     let listed = f.ask("192.0.2.1").await;
     assert_eq!(
         rules(listed.hits()),

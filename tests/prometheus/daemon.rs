@@ -98,8 +98,8 @@ fn configuration(dns: &FakeDns, clamd: &FakeClamd) -> String {
 http: {{ listen: \"127.0.0.1:0\" }}
 chain: [dnsbl, rules, bayes, clamav]
 thresholds: {{ tag: 5, quarantine: 8, reject: 15 }}
+dns: {{ resolvers: [\"{}\"] }}
 dnsbl:
-  resolvers: [\"{}\"]
   zones: [ {{ zone: bl.example.org, score: 9, decisive: reject }} ]
 rules: {{ path: rules }}
 bayes: {{ scores: [[0, 0], [1, 0]] }}

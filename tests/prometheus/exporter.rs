@@ -49,6 +49,7 @@ fn something_happens(m: &Metrics) {
         &m.panics,
         &m.journal_errors,
         &m.rules_given_up,
+        &m.dns_cached,
     ] {
         counter.inc();
     }
@@ -60,6 +61,8 @@ fn something_happens(m: &Metrics) {
         (&m.hits, &["SUBJ_ALL_CAPS", "live"]),
         (&m.hits, &["VIRUS", "live"]),
         (&m.labels, &["newsletter"]),
+        (&m.dns_queries, &["answered"]),
+        (&m.dns_queries, &["timeout"]),
         (&m.dnsbl_lookups, &["bl.example.org", "listed"]),
         (&m.dnsbl_lookups, &["bl.example.org", "cached"]),
         (&m.dnsbl_lookups, &["bl.example.org", "refused"]),
@@ -93,6 +96,7 @@ fn something_happens(m: &Metrics) {
     }
     m.end_of_message_seconds.observe(0.2);
     m.message_bytes.observe(3000.0);
+    m.dns_seconds.observe(0.02);
     let zone = m.dnsbl_seconds.with_label_values(&["bl.example.org"]);
     zone.observe(0.02);
     let server = m.clamav_seconds.with_label_values(&["127.0.0.1:3310"]);
@@ -102,7 +106,10 @@ fn something_happens(m: &Metrics) {
         (&m.sessions_limit, 512),
         (&m.bytes_in_flight, 4096),
         (&m.bytes_limit, 1 << 29),
-        (&m.dnsbl_cache_entries, 7),
+        (&m.dns_cache_entries, 7),
+        (&m.dns_cache_limit, 10_000),
+        (&m.dns_in_flight, 3),
+        (&m.dns_queries_limit, 256),
         (&m.rules_loaded, 150),
         (&m.journal_bytes, 5_000),
         (&m.quarantine_messages, 12),

@@ -263,9 +263,9 @@ fn a_listed_client_is_refused_at_rcpt() {
     let config = Config {
         chain: "[dnsbl, rules]",
         sections: format!(
-            "dnsbl:
+            "dns: {{ resolvers: [\"127.0.0.1:{}\"] }}
+dnsbl:
   zones: [{{ zone: bl.test.example, id: LISTED, score: 5, decisive: reject }}]
-  resolvers: [\"127.0.0.1:{}\"]
 ",
             lists.resolver
         ),

@@ -242,9 +242,9 @@ fn whatever_the_name_server_does_mail_is_delivered_and_says_so() {
             Daemon::start(&Config {
                 chain: "[dnsbl, rules]",
                 sections: format!(
-                    "dnsbl:
+                    "dns: {{ resolvers: [\"{}\"], timeout: 3s }}
+dnsbl:
   zones: [{{ zone: bl.test.example, id: LISTED, score: 6 }}]
-  resolvers: [\"{}\"]
   timeout: 3s
 ",
                     names.address()

@@ -23,7 +23,10 @@ fn lists_are_asked_while_the_client_of_postfix_has_not_said_mail() {
     let names = Names::start(|_| Reply::NxDomain(Some(60)));
     let daemon = Daemon::start(&Config {
         chain: "[dnsbl, rules]",
-        sections: format!("dnsbl:{ZONES}\n  resolvers: [\"{}\"]\n", names.address()),
+        sections: format!(
+            "dns: {{ resolvers: [\"{}\"] }}\ndnsbl:{ZONES}\n",
+            names.address()
+        ),
         ..Config::default()
     });
     let Some(postfix) = Postfix::start(&[daemon.inet()]) else {
@@ -46,7 +49,7 @@ fn slow_names_and_a_slow_body_cost_no_time_at_the_end() {
     let daemon = Daemon::start(&Config {
         chain: "[dnsbl, rules, clamav]",
         sections: format!(
-            "dnsbl:{ZONES}\n  resolvers: [\"{}\"]\nclamav: {{ servers: [\"127.0.0.1:{}\"] }}\n",
+            "dns: {{ resolvers: [\"{}\"] }}\ndnsbl:{ZONES}\nclamav: {{ servers: [\"127.0.0.1:{}\"] }}\n",
             names.address(),
             clamd.port
         ),

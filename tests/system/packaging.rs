@@ -236,7 +236,8 @@ fn confined_as_by_its_unit_the_daemon_does_all_its_work() {
         chain: "[dnsbl, rules, bayes, clamav]",
         milter: "socket_group: nogroup\n".to_owned(),
         sections: format!(
-            "dnsbl: {{ zones: [{{ zone: bl.example.org, score: 1 }}], resolvers: [\"{}\"] }}
+            "dns: {{ resolvers: [\"{}\"] }}
+dnsbl: {{ zones: [{{ zone: bl.example.org, score: 1 }}] }}
 clamav: {{ servers: [\"127.0.0.1:{}\"] }}
 ",
             names.address(),

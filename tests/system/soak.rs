@@ -77,9 +77,9 @@ fn config(names: &Names, clamd: &FalseClamd, quarantine: &Path) -> Config {
         milter: "read_timeout: 1s\nidle_timeout: 30s\nprogress_interval: 1s\n".to_owned(),
         sections: format!(
             "limits: {{ message: 64KiB, total: 160KiB }}
+dns: {{ resolvers: [\"{}\"], timeout: 500ms }}
 dnsbl:
   zones: [{{ zone: bl.test.example, id: LISTED, score: 0.5 }}]
-  resolvers: [\"{}\"]
   timeout: 500ms
 clamav:
   servers: [\"127.0.0.1:{}\"]

@@ -3,8 +3,6 @@
 
 use std::net::Ipv4Addr;
 
-use crate::filter::Reason;
-
 /// Most addresses of one answer that are looked at.
 const ADDRESSES: usize = 32;
 
@@ -45,24 +43,6 @@ impl Answer {
 
 fn is_refusal(code: Ipv4Addr) -> bool {
     code == Ipv4Addr::LOCALHOST || matches!(code.octets(), [127, 255, 255, _])
-}
-
-/// Why a list could not be asked. The text is ours alone, and safe to show.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Failure {
-    /// Down, timeout or error.
-    pub(super) reason: Reason,
-    /// What happened, for log and explanation.
-    pub(super) detail: String,
-}
-
-impl Failure {
-    pub(super) fn new(reason: Reason, detail: impl Into<String>) -> Failure {
-        Failure {
-            reason,
-            detail: detail.into(),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -10,8 +10,9 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Shared;
-use super::answer::{Answer, Failure};
+use super::answer::Answer;
 use super::zone::Zone;
+use crate::dns::{Failure, Kind, Share};
 use crate::filter::{Check, Hit, Outcome, Reason, Scan};
 use crate::mail::Envelope;
 
@@ -50,11 +51,11 @@ impl DnsblCheck {
         let said = Arc::new(Mutex::new(vec![None; shared.settings.zones.len()]));
         let places = Arc::clone(&said);
         let task = tokio::spawn(async move {
-            let zones = shared.settings.zones.iter().enumerate();
-            join_all(zones.map(|(place, zone)| {
+            let zones = shared.settings.zones.iter().zip(&shared.shares).enumerate();
+            join_all(zones.map(|(place, (zone, share))| {
                 let (shared, places) = (&shared, &places);
                 async move {
-                    let answer = ask(shared, zone, client, deadline).await;
+                    let answer = ask(shared, zone, share, client, deadline).await;
                     let mut places = places.lock().unwrap_or_else(PoisonError::into_inner);
                     if let Some(empty) = places.get_mut(place) {
                         *empty = Some(answer);
@@ -71,14 +72,20 @@ impl DnsblCheck {
     }
 }
 
-async fn ask(shared: &Shared, zone: &Zone, client: IpAddr, deadline: Instant) -> Said {
+async fn ask(
+    shared: &Shared,
+    zone: &Zone,
+    share: &Share,
+    client: IpAddr,
+    deadline: Instant,
+) -> Said {
     if client.is_ipv6() && !zone.ipv6 {
         return Ok(Vec::new());
     }
-    let refused = |detail: String| Err(Failure::new(Reason::Error, detail));
-    match &*shared.lookups.ask(zone, client, deadline).await? {
+    let refused = |detail: String| Err(Failure::error(detail));
+    match shared.lookups.ask(zone, share, client, deadline).await? {
         Answer::NotListed => Ok(Vec::new()),
-        Answer::Listed(codes) => Ok(zone.hits(client, codes)),
+        Answer::Listed(codes) => Ok(zone.hits(client, &codes)),
         Answer::Refused(code) => refused(format!("the list refuses to answer ({code})")),
         Answer::Bogus(code) if code.is_loopback() => {
             refused("the list knows 127.0.0.1, so it lists everything".to_owned())
@@ -134,6 +141,14 @@ impl Check for DnsblCheck {
     }
 }
 
+fn reason(kind: Kind) -> Reason {
+    match kind {
+        Kind::Down => Reason::Down,
+        Kind::Timeout => Reason::Timeout,
+        Kind::Error => Reason::Error,
+    }
+}
+
 /// Puts together what the lists said. The outcome depends on the answers alone, not on their order.
 fn outcome(client: IpAddr, zones: &[Zone], said: &[Option<Said>]) -> Outcome {
     let mut hits = Vec::new();
@@ -141,7 +156,7 @@ fn outcome(client: IpAddr, zones: &[Zone], said: &[Option<Said>]) -> Outcome {
     for (zone, said) in zones.iter().zip(said) {
         match said {
             Some(Ok(found)) => hits.extend(found.iter().cloned()),
-            Some(Err(failure)) => failures.push((zone, failure.reason, &failure.detail)),
+            Some(Err(failure)) => failures.push((zone, reason(failure.kind), &failure.detail)),
             None => failures.push((zone, Reason::Timeout, "no answer in time")),
         }
     }

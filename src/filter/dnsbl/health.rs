@@ -4,17 +4,20 @@
 //! is no fault.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use futures_util::future::{join, join_all};
 
-use super::answer::{Answer, Failure};
+use super::answer::Answer;
+use super::lookups::Lookups;
 use super::options::Options;
-use super::question::{never_listed, question};
-use super::resolver::{NetworkResolver, Resolve};
+use super::question::never_listed;
 use super::settings::Settings;
 use super::zone::Zone;
 use crate::config::{Problems, Source};
+use crate::dns::{Dns, Failure, Share};
 use crate::filter::probe::{Probe, ProbeError};
+use crate::metrics::Metrics;
 
 /// The address that each IPv4 list has.
 const LISTED: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
@@ -25,14 +28,21 @@ const LISTED_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0x7f00
 ///
 /// # Errors
 /// Every problem in `options`, with its place in `source`; resolvers that cannot be used.
-pub async fn health(options: &Options, source: &Source) -> Result<Vec<Probe>, Problems> {
+pub async fn health(
+    options: &Options,
+    dns: &Dns,
+    source: &Source,
+    metrics: &Arc<Metrics>,
+) -> Result<Vec<Probe>, Problems> {
     let settings = Settings::check(options, source)?;
     if settings.zones.is_empty() {
         return Ok(Vec::new());
     }
-    let resolver = NetworkResolver::new(&settings)?;
+    dns.usable()?;
+    let lookups = Lookups::new(dns.clone(), false, Arc::clone(metrics));
+    let share = dns.share(1);
     let probes = settings.zones.iter().map(|zone| {
-        let asked = asked(zone, &resolver);
+        let asked = asked(zone, &lookups, &share);
         async {
             let answer = match tokio::time::timeout(settings.timeout, asked).await {
                 Ok(answer) => answer,
@@ -47,10 +57,10 @@ pub async fn health(options: &Options, source: &Source) -> Result<Vec<Probe>, Pr
     Ok(join_all(probes).await)
 }
 
-async fn asked(zone: &Zone, resolver: &NetworkResolver) -> Result<String, String> {
+async fn asked(zone: &Zone, lookups: &Lookups, share: &Share) -> Result<String, String> {
     let ask = async |client| {
-        let records = resolver.addresses(question(client, &zone.zone)).await?;
-        Ok::<Answer, Failure>(Answer::read(records.addresses))
+        let (answer, _) = lookups.asked(zone, share, client).await?;
+        Ok::<Answer, Failure>(answer)
     };
     let both = async |listed| join(ask(listed), ask(never_listed(listed))).await;
     let (v4, v6) = join(both(LISTED), async {

@@ -15,7 +15,6 @@ mod health;
 mod lookups;
 mod options;
 mod question;
-mod resolver;
 mod settings;
 mod zone;
 
@@ -25,19 +24,19 @@ pub use health::health;
 pub use options::{CodeOptions, Decisive, Options, ZoneOptions};
 
 use crate::config::Problems;
+use crate::dns::{Dns, Share};
 use crate::filter::idle::Idle;
 use crate::filter::{Build, Check, FailurePolicy, Filter};
 use check::DnsblCheck;
 use lookups::Lookups;
-use resolver::NetworkResolver;
 use settings::Settings;
 
 /// Checks `options` and builds the filter. Without zones it is built too, and skips every message.
-/// Resolvers are read from /etc/resolv.conf only when there are zones and no resolver is written.
+/// Without resolvers to ask it is a problem only when there are zones.
 ///
 /// # Errors
-/// Every problem in `options`, with its place.
-pub fn build(options: &Options, build: &Build<'_>) -> Result<Arc<dyn Filter>, Problems> {
+/// Every problem in `options`, with its place; a resolver that is not usable.
+pub fn build(options: &Options, dns: &Dns, build: &Build<'_>) -> Result<Arc<dyn Filter>, Problems> {
     let settings = Settings::check(options, build.source)?;
     if settings.zones.is_empty() {
         return Ok(Idle::filter(
@@ -46,14 +45,20 @@ pub fn build(options: &Options, build: &Build<'_>) -> Result<Arc<dyn Filter>, Pr
             settings.on_failure,
         ));
     }
+    dns.usable()?;
     let lookups = Lookups::new(
-        Box::new(NetworkResolver::new(&settings)?),
-        settings.cache_entries,
-        settings.ttl.clone(),
+        dns.clone(),
         settings.verify_lists,
         Arc::clone(build.metrics),
     );
-    Ok(Arc::new(Dnsbl(Arc::new(Shared { settings, lookups }))))
+    // One part more than there are lists, so that all of them together leave room for other filters.
+    let parts = settings.zones.len() + 1;
+    let shares = settings.zones.iter().map(|_| dns.share(parts)).collect();
+    Ok(Arc::new(Dnsbl(Arc::new(Shared {
+        settings,
+        lookups,
+        shares,
+    }))))
 }
 
 struct Dnsbl(Arc<Shared>);
@@ -62,6 +67,8 @@ struct Dnsbl(Arc<Shared>);
 struct Shared {
     settings: Settings,
     lookups: Lookups,
+    /// Of each list, in the order of the configuration.
+    shares: Vec<Share>,
 }
 
 impl Filter for Dnsbl {

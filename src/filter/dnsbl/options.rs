@@ -1,6 +1,7 @@
 //! The `dnsbl` section of the configuration, as written.
 
 use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny};
 use serde_saphyr::Spanned;
 
 use crate::config::{Seconds, unwritten};
@@ -15,25 +16,35 @@ pub struct Options {
     /// Clients in these networks are not looked up: addresses or CIDR blocks. Default: loopback,
     /// private, unique local and link-local addresses (RFC 1122, 1918, 3927, 4193, 4291).
     pub trusted_networks: Option<Vec<Spanned<String>>>,
-    /// Resolvers, `address` (port 53) or `address:port`. Default: those of /etc/resolv.conf.
-    pub resolvers: Vec<Spanned<String>>,
     /// Longest time of a whole look-up, from the moment that the client is known. Default 5s.
     pub timeout: Spanned<Seconds>,
-    /// How often a query is sent before it fails, within `timeout`; 1 to 5. Default 2.
-    pub attempts: Spanned<u32>,
-    /// Answers kept; 0 keeps none. Default 10000.
-    pub cache_entries: Spanned<u64>,
-    /// Answers are kept at least so long, whatever their TTL. Default 0s.
-    pub cache_min_ttl: Spanned<Seconds>,
-    /// Answers are kept at most so long, whatever their TTL. Default 1h.
-    pub cache_max_ttl: Spanned<Seconds>,
-    /// Queries on their way at one time, shared out evenly among the zones. Default 256.
-    pub queries_in_flight: Spanned<usize>,
     /// Whether a listing counts only as long as the list does not list 127.0.0.1 too, which a working
     /// list never does (RFC 5782, section 5). Default true.
     pub verify_lists: bool,
     /// What becomes of a message when a list could not be asked. Default: deliver, for every reason.
     pub on_failure: OnFailure,
+    /// Stands in the section `dns`.
+    pub resolvers: Option<Spanned<Moved>>,
+    /// Stands in the section `dns`.
+    pub attempts: Option<Spanned<Moved>>,
+    /// Stands in the section `dns`.
+    pub cache_entries: Option<Spanned<Moved>>,
+    /// Stands in the section `dns`.
+    pub cache_min_ttl: Option<Spanned<Moved>>,
+    /// Stands in the section `dns`.
+    pub cache_max_ttl: Option<Spanned<Moved>>,
+    /// Stands in the section `dns`.
+    pub queries_in_flight: Option<Spanned<Moved>>,
+}
+
+/// The value of a key that has gone to the section `dns`, whatever it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Moved;
+
+impl<'de> Deserialize<'de> for Moved {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Moved)
+    }
 }
 
 impl Default for Options {
@@ -41,15 +52,15 @@ impl Default for Options {
         Options {
             zones: Vec::new(),
             trusted_networks: None,
-            resolvers: Vec::new(),
             timeout: unwritten(Seconds::new(5)),
-            attempts: unwritten(2),
-            cache_entries: unwritten(10_000),
-            cache_min_ttl: unwritten(Seconds::new(0)),
-            cache_max_ttl: unwritten(Seconds::new(3600)),
-            queries_in_flight: unwritten(256),
             verify_lists: true,
             on_failure: OnFailure::default(),
+            resolvers: None,
+            attempts: None,
+            cache_entries: None,
+            cache_min_ttl: None,
+            cache_max_ttl: None,
+            queries_in_flight: None,
         }
     }
 }

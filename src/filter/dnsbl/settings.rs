@@ -2,13 +2,12 @@
 //! [`Settings`], or every problem found, each with its place.
 
 use std::collections::HashSet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use serde_saphyr::Spanned;
-use tokio::sync::Semaphore;
 
 use super::options::{CodeOptions, Decisive, Options, ZoneOptions};
 use super::question::ZONE_BYTES;
@@ -18,10 +17,6 @@ use crate::filter::{FailureAction, FailurePolicy};
 
 /// Longest id of a hit, bytes.
 const ID_BYTES: usize = 64;
-/// Most queries in flight that may be asked for: each has a socket.
-const QUERIES: usize = 65_536;
-/// Most entries of the cache that may be asked for.
-const ENTRIES: u64 = 10_000_000;
 
 /// Networks that no public list is asked about.
 const TRUSTED: [&str; 8] = [
@@ -40,12 +35,7 @@ const TRUSTED: [&str; 8] = [
 pub(super) struct Settings {
     pub(super) zones: Vec<Zone>,
     pub(super) trusted: Vec<IpNet>,
-    /// Empty: those of the system.
-    pub(super) resolvers: Vec<SocketAddr>,
     pub(super) timeout: Duration,
-    pub(super) attempts: u32,
-    pub(super) cache_entries: u64,
-    pub(super) ttl: RangeInclusive<Duration>,
     pub(super) verify_lists: bool,
     pub(super) on_failure: FailurePolicy,
 }
@@ -69,14 +59,11 @@ struct Checker<'a> {
 
 impl Checker<'_> {
     fn settings(&mut self, options: &Options) -> Settings {
-        let queries = options.queries_in_flight.value;
-        self.findings
-            .within(&options.queries_in_flight, 1, QUERIES, "queries");
-        let share = (queries / options.zones.len().max(1)).clamp(1, QUERIES);
+        self.moved(options);
         let mut names = HashSet::new();
         let mut zones = Vec::new();
         for written in &options.zones {
-            let zone = self.zone(written, share);
+            let zone = self.zone(written);
             if !names.insert(zone.zone.clone()) {
                 self.findings.wrong(&written.zone, "this zone stands twice");
             }
@@ -86,32 +73,35 @@ impl Checker<'_> {
             self.findings
                 .wrong(&options.timeout, "no look-up can be made in no time");
         }
-        self.findings.within(&options.attempts, 1, 5, "attempts");
-        self.findings
-            .within(&options.cache_entries, 0, ENTRIES, "entries");
-        let (least, most) = (options.cache_min_ttl.value.0, options.cache_max_ttl.value.0);
-        if least > most {
-            self.findings
-                .wrong(&options.cache_min_ttl, "longer than `cache_max_ttl`");
-        }
         Settings {
             zones,
             trusted: self.trusted(options),
-            resolvers: options
-                .resolvers
-                .iter()
-                .filter_map(|r| self.resolver(r))
-                .collect(),
             timeout: options.timeout.value.0,
-            attempts: options.attempts.value,
-            cache_entries: options.cache_entries.value,
-            ttl: least..=most,
             verify_lists: options.verify_lists,
             on_failure: options.on_failure.over(FailureAction::Deliver),
         }
     }
 
-    fn zone(&mut self, written: &ZoneOptions, share: usize) -> Zone {
+    fn moved(&mut self, options: &Options) {
+        for (key, written) in [
+            ("resolvers", &options.resolvers),
+            ("attempts", &options.attempts),
+            ("cache_entries", &options.cache_entries),
+            ("cache_min_ttl", &options.cache_min_ttl),
+            ("cache_max_ttl", &options.cache_max_ttl),
+            ("queries_in_flight", &options.queries_in_flight),
+        ] {
+            if let Some(written) = written {
+                self.findings.wrong_with_help(
+                    written,
+                    format!("`dnsbl.{key}` is `dns.{key}` now: all filters share one resolver"),
+                    format!("move the key into a section `dns` at the top of the file:\ndns:\n  {key}: ..."),
+                );
+            }
+        }
+    }
+
+    fn zone(&mut self, written: &ZoneOptions) -> Zone {
         let zone = written
             .zone
             .value
@@ -149,7 +139,6 @@ impl Checker<'_> {
             ipv6: written.ipv6,
             otherwise,
             codes,
-            permits: Semaphore::new(share),
         }
     }
 
@@ -301,24 +290,6 @@ impl Checker<'_> {
             }
         }
         networks
-    }
-
-    fn resolver(&mut self, written: &Spanned<String>) -> Option<SocketAddr> {
-        let text = written.value.trim();
-        let address = text
-            .parse::<SocketAddr>()
-            .or_else(|_| text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53)));
-        match address {
-            Ok(address) if address.port() != 0 && !address.ip().is_unspecified() => Some(address),
-            _ => {
-                self.findings.wrong_with_help(
-                    written,
-                    "not the address of a resolver",
-                    "write 127.0.0.1, 127.0.0.1:5353, ::1 or \"[::1]:5353\"",
-                );
-                None
-            }
-        }
     }
 }
 

@@ -4,8 +4,6 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
-
 use crate::filter::{Action, Hit};
 
 /// One list.
@@ -21,9 +19,6 @@ pub(super) struct Zone {
     pub(super) otherwise: Option<Grade>,
     /// What single answers mean, in the order of the configuration.
     pub(super) codes: Vec<Code>,
-    /// Its share of the queries in flight. Each list has its own, so that a dead one that holds on to
-    /// all of them starves no other.
-    pub(super) permits: Semaphore,
 }
 
 /// What a hit says.
@@ -121,7 +116,6 @@ mod tests {
             ipv6: true,
             otherwise,
             codes,
-            permits: Semaphore::new(1),
         }
     }
 

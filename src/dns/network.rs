@@ -1,0 +1,141 @@
+//! Questions to the resolvers over the network: UDP first, TCP when an answer is truncated. No cache, no
+//! bound on questions; one question ends within its timeout.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use hickory_resolver::config::{
+    ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
+};
+use hickory_resolver::net::{DnsError, NetError, NoRecords};
+use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use hickory_resolver::{ConnectionProvider, Resolver, TokioResolver};
+
+use super::failure::Failure;
+use super::provider::ConnectedProvider;
+use super::settings::Settings;
+use crate::config::Problem;
+
+/// Most records of one answer that are looked at.
+const RECORDS: usize = 64;
+
+/// The records of a name, none if it has none, and how long the answer holds, if it says so.
+pub(super) struct Answer {
+    pub(super) records: Vec<RData>,
+    pub(super) ttl: Option<Duration>,
+}
+
+/// Resolvers over the network.
+pub(super) struct Network(Resolver<ConnectedProvider>);
+
+impl Network {
+    /// Uses the resolvers of `settings`, or those of the system when there are none.
+    pub(super) fn new(settings: &Settings) -> Result<Network, Problem> {
+        let options = resolver_options(settings, 0);
+        build(settings, ConnectedProvider::default(), options).map(Network)
+    }
+
+    /// Asks for the records of type `kind` of `name`, through CNAMEs.
+    pub(super) async fn records(&self, name: Name, kind: RecordType) -> Result<Answer, Failure> {
+        match self.0.lookup(name, kind).await {
+            Ok(lookup) => {
+                let answers = lookup.answers();
+                let asked = answers.iter().filter(|r| r.record_type() == kind);
+                Ok(Answer {
+                    records: asked.take(RECORDS).map(|r| r.data.clone()).collect(),
+                    ttl: answers.iter().map(|r| seconds(r.ttl)).min(),
+                })
+            }
+            Err(error) => match no_records(&error) {
+                Some(ttl) => Ok(Answer {
+                    records: Vec::new(),
+                    ttl,
+                }),
+                None => Err(failure(&error)),
+            },
+        }
+    }
+}
+
+/// A resolver of the library's plain type over the same servers, with a cache of its own.
+pub(super) fn plain(settings: &Settings) -> Result<TokioResolver, Problem> {
+    let mut options = resolver_options(settings, settings.cache_entries);
+    options.positive_min_ttl = Some(settings.least_ttl);
+    options.negative_min_ttl = Some(settings.least_ttl);
+    options.positive_max_ttl = Some(settings.most_ttl);
+    options.negative_max_ttl = Some(settings.most_ttl);
+    build(settings, Default::default(), options)
+}
+
+fn build<P: ConnectionProvider>(
+    settings: &Settings,
+    provider: P,
+    options: ResolverOpts,
+) -> Result<Resolver<P>, Problem> {
+    let mut builder = if settings.resolvers.is_empty() {
+        Resolver::builder(provider).map_err(|e| {
+            Problem::without_place(format!("no resolver in /etc/resolv.conf: {e}"))
+                .help("name one in `dns.resolvers`")
+        })?
+    } else {
+        let servers = settings.resolvers.iter().map(|a| server(*a)).collect();
+        let config = ResolverConfig::from_parts(None, Vec::new(), servers);
+        Resolver::builder_with_config(config, provider)
+    };
+    *builder.options_mut() = options;
+    builder
+        .build()
+        .map_err(|e| Problem::without_place(format!("cannot use the resolvers: {e}")))
+}
+
+fn server(address: SocketAddr) -> NameServerConfig {
+    let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut c| {
+        c.port = address.port();
+        c
+    });
+    NameServerConfig::new(address.ip(), true, connections.into())
+}
+
+fn resolver_options(settings: &Settings, cache: u64) -> ResolverOpts {
+    let mut options = ResolverOpts::default();
+    options.timeout = settings.timeout / settings.attempts;
+    options.attempts = usize::try_from(settings.attempts.saturating_sub(1)).unwrap_or(0);
+    options.cache_size = cache;
+    options.use_hosts_file = ResolveHosts::Never;
+    options.max_active_requests = settings.queries_in_flight.max(1024);
+    options
+}
+
+fn seconds(ttl: u32) -> Duration {
+    Duration::from_secs(u64::from(ttl))
+}
+
+/// Whether the answer says that there is nothing, and how long that holds.
+fn no_records(error: &NetError) -> Option<Option<Duration>> {
+    match error {
+        NetError::Dns(DnsError::NoRecordsFound(NoRecords {
+            response_code: ResponseCode::NXDomain | ResponseCode::NoError,
+            negative_ttl,
+            ..
+        })) => Some(negative_ttl.map(seconds)),
+        _ => None,
+    }
+}
+
+/// The kind of a failure, in words that hold nothing of the answer.
+fn failure(error: &NetError) -> Failure {
+    match error {
+        NetError::Timeout => Failure::timeout(),
+        NetError::Io(e) => Failure::down(format!("no resolver could be reached: {}", e.kind())),
+        NetError::NoConnections => Failure::down("no resolver could be reached"),
+        NetError::Busy => Failure::down("the resolver takes no more questions"),
+        NetError::Dns(DnsError::ResponseCode(code)) => Failure::error(match code {
+            ResponseCode::ServFail => "the resolver answered SERVFAIL".to_owned(),
+            ResponseCode::Refused => "the resolver answered REFUSED".to_owned(),
+            other => format!("the resolver answered with code {}", u16::from(*other)),
+        }),
+        NetError::Truncated => Failure::error("the answer is truncated over TCP too"),
+        _ => Failure::error("the answer cannot be read"),
+    }
+}
