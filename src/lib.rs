@@ -17,6 +17,7 @@
 //! - [`tuning`]: what rules are worth, told from sorted mail, and scores fitted to it.
 //! - [`cli`]: the commands.
 
+pub mod auth;
 pub mod cli;
 pub mod config;
 pub mod dns;

@@ -56,6 +56,7 @@ struct Key {
 #[derive(Clone, Debug)]
 struct Kept {
     records: Arc<[RData]>,
+    exists: bool,
     ttl: Duration,
     until: Instant,
 }
@@ -65,6 +66,8 @@ struct Kept {
 pub struct Found {
     /// Records of the type that was asked for; none when the name has none or does not exist.
     pub records: Arc<[RData]>,
+    /// False where the name does not exist at all (NXDOMAIN).
+    pub exists: bool,
     /// Until when the answer holds.
     pub valid_until: Instant,
     /// Whether a question was sent for this caller: false for an answer that was kept, or that was on its
@@ -186,6 +189,7 @@ impl Dns {
         let kept = entry.into_value();
         Ok(Found {
             records: kept.records,
+            exists: kept.exists,
             valid_until: kept.until,
             fresh,
         })
@@ -196,8 +200,10 @@ impl Dns {
             kind: Kind::Down,
             detail: "there is no resolver".to_owned(),
         })?;
-        let name =
-            Name::from_ascii(name).map_err(|_| Failure::error("the name cannot be asked for"))?;
+        // Labels may hold any byte: names of SPF have colons and slashes, which the library's reader refuses.
+        let labels = name.trim_end_matches('.').split('.').map(str::as_bytes);
+        let name = Name::from_labels(labels)
+            .map_err(|_| Failure::error("the name cannot be asked for"))?;
         // Semaphores of ours are never closed.
         let closed = |_| Failure::error("questions are no longer asked");
         let _part = share.0.acquire().await.map_err(closed)?;
@@ -218,6 +224,7 @@ impl Dns {
         let ttl = answer.ttl.unwrap_or_default().clamp(least, most.max(least));
         Ok(Kept {
             records: answer.records.into(),
+            exists: answer.exists,
             ttl,
             until: Instant::now() + ttl,
         })

@@ -23,6 +23,8 @@ const RECORDS: usize = 64;
 /// The records of a name, none if it has none, and how long the answer holds, if it says so.
 pub(super) struct Answer {
     pub(super) records: Vec<RData>,
+    /// False where the name does not exist at all (NXDOMAIN).
+    pub(super) exists: bool,
     pub(super) ttl: Option<Duration>,
 }
 
@@ -44,12 +46,14 @@ impl Network {
                 let asked = answers.iter().filter(|r| r.record_type() == kind);
                 Ok(Answer {
                     records: asked.take(RECORDS).map(|r| r.data.clone()).collect(),
+                    exists: true,
                     ttl: answers.iter().map(|r| seconds(r.ttl)).min(),
                 })
             }
             Err(error) => match no_records(&error) {
-                Some(ttl) => Ok(Answer {
+                Some((exists, ttl)) => Ok(Answer {
                     records: Vec::new(),
+                    exists,
                     ttl,
                 }),
                 None => Err(failure(&error)),
@@ -111,14 +115,14 @@ fn seconds(ttl: u32) -> Duration {
     Duration::from_secs(u64::from(ttl))
 }
 
-/// Whether the answer says that there is nothing, and how long that holds.
-fn no_records(error: &NetError) -> Option<Option<Duration>> {
+/// Whether the answer says that there is nothing: whether the name exists nevertheless, and how long that holds.
+fn no_records(error: &NetError) -> Option<(bool, Option<Duration>)> {
     match error {
         NetError::Dns(DnsError::NoRecordsFound(NoRecords {
-            response_code: ResponseCode::NXDomain | ResponseCode::NoError,
+            response_code: code @ (ResponseCode::NXDomain | ResponseCode::NoError),
             negative_ttl,
             ..
-        })) => Some(negative_ttl.map(seconds)),
+        })) => Some((*code == ResponseCode::NoError, negative_ttl.map(seconds))),
         _ => None,
     }
 }

@@ -1,0 +1,55 @@
+//! The questions of one message to the shared resolver, with a bound on their number.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use super::names::{Answer, Failure, Names, RecordType};
+use crate::dns::{Dns, Share};
+
+/// Asks the shared resolver on behalf of one message.
+#[derive(Debug)]
+pub struct Questions {
+    dns: Dns,
+    share: Arc<Share>,
+    left: AtomicUsize,
+}
+
+impl Questions {
+    /// At most `most` questions through `dns`, of which those on their way stay within `share`.
+    pub fn new(dns: Dns, share: Arc<Share>, most: usize) -> Questions {
+        Questions {
+            dns,
+            share,
+            left: AtomicUsize::new(most),
+        }
+    }
+
+    /// Whether more was asked for than the bound allows.
+    pub fn exhausted(&self) -> bool {
+        self.left.load(Ordering::Relaxed) == 0
+    }
+}
+
+impl Names for Questions {
+    fn ask<'a>(
+        &'a self,
+        name: &'a str,
+        kind: RecordType,
+    ) -> BoxFuture<'a, Result<Answer, Failure>> {
+        async move {
+            let one_less = |left: usize| left.checked_sub(1);
+            self.left
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
+                .map_err(|_| Failure::error("the message asks for too many look-ups"))?;
+            let found = self.dns.lookup(&format!("{name}."), kind, &self.share).await?;
+            Ok(Answer {
+                records: found.records,
+                exists: found.exists,
+            })
+        }
+        .boxed()
+    }
+}
