@@ -136,6 +136,14 @@ metrics! {
     dnsbl_lookups: counters = "mailweir_dnsbl_lookups_total"["zone", "result"];
     /// Time of DNS list look-ups that went to the resolver.
     dnsbl_seconds: histograms = "mailweir_dnsbl_seconds"["zone"] {WAITS};
+    /// Results of sender authentication, by method (spf, dkim, dmarc, arc, iprev) and result.
+    auth_results: counters = "mailweir_auth_results_total"["method", "result"];
+    /// Messages that failed DMARC, by what became of the policy: none, quarantine, reject, spared (by pct), arc (a trusted
+    /// sealer saw it pass), mailing_list.
+    auth_dispositions: counters = "mailweir_auth_dmarc_failures_total"["disposition"];
+    /// Fields Authentication-Results that claimed to be ours and came from outside; they were removed where the message
+    /// was delivered.
+    auth_forged: counter = "mailweir_auth_forged_results_total";
     /// Scans by ClamAV server: clean, found, too_large, limit, encrypted, error, timeout, down, closed, garbled, idle.
     clamav_scans: counters = "mailweir_clamav_scans_total"["server", "result"];
     /// Scans running now, by ClamAV server.

@@ -6,6 +6,7 @@
 
 use serde::Deserialize;
 
+use crate::filter::auth::FIELD;
 use crate::filter::{Action, Outcome};
 use crate::milter::{Modification, Reply, ReplyText, header_value};
 use crate::verdict::{DecidedBy, Verdict};
@@ -54,6 +55,11 @@ pub struct Context<'a> {
     pub can_hold: bool,
     /// Names of the header fields of the message, in order, as received.
     pub field_names: &'a [Vec<u8>],
+    /// Fields `Authentication-Results` of the message that are forged, by their number among those of the name,
+    /// from 1, rising.
+    pub forged_results: &'a [u32],
+    /// The value of our own, if there is one.
+    pub results: Option<&'a str>,
 }
 
 /// What is to be done, in this order: store, modify, reply.
@@ -89,6 +95,9 @@ fn reject(verdict: &Verdict, id: &str) -> Reply {
         }
         DecidedBy::Hit { filter, .. } if *filter == "dnsbl" => {
             "Message refused: the client is on a block list"
+        }
+        DecidedBy::Hit { filter, .. } if *filter == "auth" => {
+            "Message refused: the policy of the sender's domain asks for it (DMARC)"
         }
         _ => "Message refused as spam",
     };
@@ -144,7 +153,16 @@ pub fn route(verdict: &Verdict, context: &Context<'_>) -> Plan {
 
 fn headers(verdict: &Verdict, context: &Context<'_>) -> Vec<Modification> {
     let mut out = forged(context.field_names);
-    let mut values = Vec::with_capacity(7);
+    out.extend(context.forged_results.iter().rev().map(|index| {
+        Modification::DeleteHeader {
+            index: *index,
+            name: FIELD.to_owned(),
+        }
+    }));
+    let mut values = Vec::with_capacity(8);
+    if let Some(results) = context.results {
+        values.push((FIELD, results.to_owned()));
+    }
     let spam = verdict.action >= Action::Tag;
     values.push(("X-Spam-Flag", if spam { "YES" } else { "NO" }.to_owned()));
     values.push(("X-Spam-Score", format!("{:.2}", verdict.score)));
@@ -276,6 +294,8 @@ mod tests {
             hold: Hold::Store,
             can_hold: true,
             field_names,
+            forged_results: &[],
+            results: None,
         }
     }
 
@@ -313,6 +333,31 @@ mod tests {
                 (1, "X-Virus-Status")
             ]
         );
+    }
+
+    #[test]
+    fn forged_results_go_from_the_last_to_the_first_and_ours_come_on_top() {
+        let context = Context {
+            forged_results: &[1, 3],
+            results: Some("mx.example.org; spf=pass"),
+            ..context(&[])
+        };
+        let plan = route(&verdict(Action::Deliver, vec![]), &context);
+        let of_field: Vec<_> = plan
+            .modifications
+            .iter()
+            .filter_map(|m| match m {
+                Modification::DeleteHeader { index, name } if name == FIELD => Some(*index),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(of_field, [3, 1]);
+        let Some(Modification::InsertHeader { index, name, value }) = plan.modifications.last()
+        else {
+            panic!("ours comes last, and so on top");
+        };
+        assert_eq!((*index, name.as_str()), (0, FIELD));
+        assert_eq!(value, "mx.example.org; spf=pass");
     }
 
     #[test]

@@ -11,7 +11,7 @@ const LABEL_BYTES: usize = 63;
 /// The name as DNS has it: internationalised labels as A-labels (RFC 5891), lower case, without a final dot.
 /// `None` for what is no name of a domain: two labels or more of letters, digits, hyphens and underscores, the
 /// last not a number.
-pub(super) fn name(written: &str) -> Option<String> {
+pub fn name(written: &str) -> Option<String> {
     let name = labels(written)?;
     let (_, last) = name.rsplit_once('.')?;
     let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
@@ -45,8 +45,8 @@ pub(super) fn labels(written: &str) -> Option<String> {
     (name.len() <= NAME_BYTES && name.split('.').all(sound)).then_some(name)
 }
 
-/// Whether `name` is `parent` or lies under it. Both as [`name`] gives them.
-pub(super) fn is_within(name: &str, parent: &str) -> bool {
+/// Whether `name` is `parent` or lies under it. Both as [`name()`] gives them.
+pub fn is_within(name: &str, parent: &str) -> bool {
     match name.strip_suffix(parent) {
         Some("") => true,
         Some(rest) => rest.ends_with('.'),

@@ -7,7 +7,7 @@ use serde_saphyr::{Location, Spanned};
 
 use super::{ByteSize, Seconds};
 use crate::dns;
-use crate::filter::{bayes, clamav, dnsbl, rules};
+use crate::filter::{auth, bayes, clamav, dnsbl, rules};
 use crate::quarantine;
 use crate::router::Hold;
 use crate::server::Address;
@@ -41,6 +41,8 @@ pub struct File {
     pub dns: dns::Options,
     /// Options of the filter `dnsbl`.
     pub dnsbl: dnsbl::Options,
+    /// Options of the filter `auth`.
+    pub auth: auth::Options,
     /// Options of the filter `rules`.
     pub rules: rules::Options,
     /// Options of the filter `bayes`.
@@ -67,6 +69,7 @@ impl Default for File {
             thresholds: unwritten(ThresholdsSection::default()),
             chain: [
                 FilterName::Dnsbl,
+                FilterName::Auth,
                 FilterName::Rules,
                 FilterName::Bayes,
                 FilterName::Clamav,
@@ -75,6 +78,7 @@ impl Default for File {
             .to_vec(),
             dns: dns::Options::default(),
             dnsbl: dnsbl::Options::default(),
+            auth: auth::Options::default(),
             rules: rules::Options::default(),
             bayes: bayes::Options::default(),
             clamav: clamav::Options::default(),
@@ -91,6 +95,8 @@ impl Default for File {
 pub enum FilterName {
     /// DNS block lists.
     Dnsbl,
+    /// Sender authentication.
+    Auth,
     /// Regex rules.
     Rules,
     /// The Bayesian classifier.

@@ -123,11 +123,15 @@ impl Checks {
     pub async fn finish(self, scan: Arc<Scan>, deadline: Instant) -> Vec<Report> {
         let started = Instant::now();
         let names: Vec<_> = self.members.iter().map(|m| m.0).collect();
+        if names.contains(&super::auth::NAME) {
+            scan.authentication.expect();
+        }
         let mut joined: FuturesOrdered<_> = self
             .members
             .into_iter()
             .map(|(filter, check)| {
                 let outcome = check.finish(scan.clone());
+                let authentication = scan.authentication.clone();
                 async move {
                     let outcome = tokio::time::timeout_at(deadline, outcome)
                         .await
@@ -137,6 +141,9 @@ impl Checks {
                                 "the deadline of the message passed",
                             )
                         });
+                    if filter == super::auth::NAME {
+                        authentication.settle();
+                    }
                     Report {
                         filter,
                         outcome,

@@ -7,6 +7,8 @@
 //! is still in flight when a check is dropped is cancelled with it. Every failure is an
 //! `Outcome::Unscanned` with its reason: a check never calls a message clean that it has not seen.
 
+pub mod auth;
+mod authentication;
 pub mod bayes;
 mod chain;
 pub mod clamav;
@@ -16,12 +18,14 @@ mod idle;
 mod outcome;
 mod probe;
 pub mod rules;
+mod trusted;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+pub use authentication::Authentication;
 pub use chain::{Chain, Checks, ENDED, Report};
 pub use failure::{FailureAction, FailurePolicy, OnFailure};
 pub use outcome::{Action, EVIDENCE_BYTES, Hit, Outcome, Reason};
@@ -53,6 +57,12 @@ pub trait Filter: Send + Sync + 'static {
 
     /// Which rules or which model it works with, a short word; `None` where the configuration file says all.
     fn version(&self) -> Option<String> {
+        None
+    }
+
+    /// Whose `Authentication-Results` it writes, and removes where they are forged; `None` for a filter that has
+    /// nothing to do with them.
+    fn authserv(&self) -> Option<&Arc<auth::Authserv>> {
         None
     }
 
@@ -116,6 +126,8 @@ pub struct Scan {
     pub envelope: Envelope,
     /// The message.
     pub mail: Mail,
+    /// Who it comes from, once the filter `auth` knows.
+    pub authentication: Authentication,
 }
 
 /// Messages up to this size are worked on where they are.

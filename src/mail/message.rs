@@ -49,7 +49,7 @@ fn read_header(
     start: usize,
     limits: &Limits,
     flags: &mut Flags,
-) -> (Vec<HeaderField>, usize) {
+) -> (Vec<HeaderField>, usize, End) {
     let mut fields = Vec::new();
     let mut too_many = false;
     let (body, end) = header::split(
@@ -79,7 +79,7 @@ fn read_header(
     } else if end == End::Broken {
         flags.set(Flag::BrokenHeaderLine);
     }
-    (fields, body)
+    (fields, body, end)
 }
 
 /// Flags NUL bytes and line ends that are not what the rest of the message has.
@@ -161,7 +161,7 @@ impl Mail {
     pub fn parse(raw: Bytes, limits: &Limits) -> Mail {
         let mut flags = Flags::default();
         let start = header::mbox_line(&raw);
-        let (fields, body) = read_header(&raw, start, limits, &mut flags);
+        let (fields, body, _) = read_header(&raw, start, limits, &mut flags);
         line_ends(&raw, &mut flags);
         let parts = walk::parts(&raw, start, limits, &mut flags);
         let mut mail = Mail {
@@ -175,6 +175,21 @@ impl Mail {
         mail.look_for_doubles(&mut flags);
         mail.flags = flags.into_sorted();
         mail
+    }
+
+    /// Parses the header alone, from the beginning of a message whose body may still be on its way. Everything
+    /// behind the header is left out. `None` where the bytes end before the header does.
+    pub fn parse_header(raw: &Bytes, limits: &Limits) -> Option<Mail> {
+        let mut flags = Flags::default();
+        let start = header::mbox_line(raw);
+        let (fields, body, end) = read_header(raw, start, limits, &mut flags);
+        (end != End::Eof).then(|| Mail {
+            raw: raw.slice(..body),
+            fields,
+            body,
+            flags: flags.into_sorted(),
+            ..Mail::default()
+        })
     }
 
     /// Collects text, hidden text and URLs of all parts.

@@ -53,6 +53,7 @@ impl Transaction {
             engine,
             envelope,
             field_names,
+            forged_results,
             release_mark,
             checks,
             services,
@@ -69,13 +70,23 @@ impl Transaction {
             Some(mark) => redeem(&services.quarantine, &id, mark, mail.raw()).await,
             None => false,
         };
-        let scan = Arc::new(Scan { envelope, mail });
+        let scan = Arc::new(Scan {
+            envelope,
+            mail,
+            ..Scan::default()
+        });
         let verdict = if released {
             Verdict::released()
         } else {
             let reports = checks.finish(scan.clone(), started + engine.deadline).await;
             engine.decide(reports)
         };
+        let results = engine
+            .authserv()
+            .filter(|authserv| authserv.writes())
+            .and_then(|_| scan.authentication.get())
+            .map(|found| found.header.clone())
+            .filter(|header| !header.is_empty());
         let context = Context {
             id: &id,
             scanner: engine.scanner(),
@@ -84,6 +95,8 @@ impl Transaction {
             hold: engine.hold,
             can_hold,
             field_names: &field_names,
+            forged_results: &forged_results,
+            results: results.as_deref(),
         };
         let plan = router::route(&verdict, &context);
         let subject = scan.mail.subject();

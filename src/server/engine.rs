@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::config::{Config, FilterName, Problems};
 use crate::dns::Dns;
+use crate::filter::auth::Authserv;
 use crate::filter::rules::RuleSet;
 use crate::filter::{
     self, Build, Chain, FailureAction, FailurePolicy, Filter, Reason, Report, Scan,
@@ -40,6 +41,7 @@ pub struct Engine {
     /// The text of the configuration file that it was built from.
     written: Option<Arc<str>>,
     rules: Option<Arc<RuleSet>>,
+    authserv: Option<Arc<Authserv>>,
     /// The resolver that the filters share.
     dns: Option<Dns>,
     version: String,
@@ -88,6 +90,10 @@ impl Engine {
                 FilterName::Dnsbl => match kept("dnsbl") {
                     Some(member) => Ok(member),
                     None => filter::dnsbl::build(&config.file.dnsbl, &dns, &build),
+                },
+                FilterName::Auth => match kept("auth") {
+                    Some(member) => Ok(member),
+                    None => filter::auth::build(&config.file.auth, &dns, &build),
                 },
                 FilterName::Rules => {
                     filter::rules::filter(&config.file.rules, &build).map(|member| {
@@ -146,7 +152,7 @@ impl Engine {
                 FilterName::Bayes => {
                     files.push(file.bayes.model_path(&config.base, &config.data_dir))
                 }
-                FilterName::Dnsbl | FilterName::Clamav => {}
+                FilterName::Dnsbl | FilterName::Auth | FilterName::Clamav => {}
             }
         }
         files
@@ -189,7 +195,11 @@ impl Engine {
         checks.headers(&envelope, &spool);
         spool.complete();
         let mail = Mail::parse(raw, &self.mail_limits);
-        let scan = Arc::new(Scan { envelope, mail });
+        let scan = Arc::new(Scan {
+            envelope,
+            mail,
+            ..Scan::default()
+        });
         let deadline = Instant::now() + self.deadline;
         let reports = checks.finish(scan.clone(), deadline).await;
         (scan, self.decide(reports))
@@ -213,8 +223,10 @@ impl Engine {
             .iter()
             .map(|f| f.name())
             .find(|name| *name == "clamav");
+        let authserv = chain.members().iter().find_map(|f| f.authserv().cloned());
         Engine {
             chain,
+            authserv,
             thresholds,
             hold,
             deadline,
@@ -231,6 +243,11 @@ impl Engine {
     /// The rules of the chain, if it has any.
     pub fn rules(&self) -> Option<&Arc<RuleSet>> {
         self.rules.as_ref()
+    }
+
+    /// Whose `Authentication-Results` are ours, if a filter of the chain writes them.
+    pub fn authserv(&self) -> Option<&Authserv> {
+        self.authserv.as_deref()
     }
 
     /// The virus scanner's name, if the chain has one.

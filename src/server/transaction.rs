@@ -8,6 +8,7 @@ use super::budget::Share;
 use super::engine::Engine;
 use super::services::Services;
 use crate::filter::Checks;
+use crate::filter::auth::FIELD;
 use crate::mail::{Address, Envelope, Spool, push_with_crlf};
 use crate::milter::{Reply, ReplyText};
 use crate::router::{self, RELEASE_HEADER};
@@ -20,6 +21,9 @@ pub(super) struct Transaction {
     pub(super) engine: Arc<Engine>,
     pub(super) envelope: Envelope,
     pub(super) field_names: Vec<Vec<u8>>,
+    /// Fields `Authentication-Results` so far, and those of them that are forged.
+    results_fields: u32,
+    pub(super) forged_results: Vec<u32>,
     pub(super) release_mark: Option<Vec<u8>>,
     pub(super) sealed: Option<Sealed>,
     pub(super) answered_early: bool,
@@ -72,6 +76,8 @@ impl Transaction {
             engine,
             envelope: session.clone(),
             field_names: Vec::new(),
+            results_fields: 0,
+            forged_results: Vec::new(),
             release_mark: None,
             sealed: None,
             answered_early: false,
@@ -106,6 +112,9 @@ impl Transaction {
                 self.release_mark
                     .get_or_insert_with(|| value.trim_ascii().to_vec());
             }
+            if name.eq_ignore_ascii_case(FIELD.as_bytes()) {
+                self.results_field(value);
+            }
             self.field_names.push(name.to_vec());
         }
         let mut line = std::mem::take(&mut self.line);
@@ -120,6 +129,14 @@ impl Transaction {
         // What is kept of a field beside its bytes counts too: many tiny fields must not be cheap.
         self.push(&line, name.len() + 48);
         self.line = line;
+    }
+
+    fn results_field(&mut self, value: &[u8]) {
+        self.results_fields += 1;
+        let authserv = self.engine.authserv();
+        if authserv.is_some_and(|a| a.is_forged(value, &self.envelope)) {
+            self.forged_results.push(self.results_fields);
+        }
     }
 
     pub(super) fn end_of_headers(&mut self) {

@@ -10,16 +10,21 @@
 #[path = "../dns_server/mod.rs"]
 mod dns_server;
 
+mod arc_suite;
+mod dkim_messages;
+mod fixture;
+mod signer;
 mod spf_suite;
 mod zone;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mailweir::auth::Questions;
 use mailweir::config::{Source, parse_yaml};
 use mailweir::dns::{self, Dns};
 use mailweir::metrics::Metrics;
+use serde_json::Value;
 
 /// The folder of the suites, or `None`, said, where it is absent.
 fn suites() -> Option<PathBuf> {
@@ -33,6 +38,19 @@ fn suites() -> Option<PathBuf> {
     }
     eprintln!("skipped: no {}", folder.display());
     None
+}
+
+/// The documents of a suite. Where a key stands twice, as it does in one of them, the last counts.
+fn documents(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let read = |document: &str| {
+        let options = serde_saphyr::options! {
+            duplicate_keys: serde_saphyr::DuplicateKeyPolicy::LastWins,
+        };
+        serde_saphyr::from_str_with_options(document, options).unwrap()
+    };
+    let all = text.split("\n---").map(read);
+    all.filter(|document: &Value| document.is_object()).collect()
 }
 
 /// The shared resolver over a test server.

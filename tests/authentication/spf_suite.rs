@@ -7,7 +7,7 @@ use mailweir::metrics::Metrics;
 use serde_json::Value;
 
 use crate::zone::Zone;
-use crate::{questions, resolver, suites};
+use crate::{documents, questions, resolver, suites};
 
 /// Cases in which we differ, with the cause; docs/authentication.md lists them.
 const DEVIATIONS: &[&str] = &[
@@ -19,14 +19,8 @@ const DEVIATIONS: &[&str] = &[
 /// Runs a suite; gives the number of cases, and those whose result is none that the suite allows.
 async fn run(file: &str) -> Option<(usize, Vec<String>)> {
     let path = suites()?.join("spf").join(file);
-    let text = std::fs::read_to_string(path).unwrap();
     let (mut count, mut deviations) = (0, Vec::new());
-    for document in text.split("\n---") {
-        let written: Value = match serde_saphyr::from_str(document) {
-            Ok(Value::Object(map)) => Value::Object(map),
-            Ok(_) => continue,
-            Err(e) => panic!("{e}"),
-        };
+    for written in documents(&path) {
         let server = Zone::of_spf_suite(&written["zonedata"]).serve().await;
         let metrics = Arc::new(Metrics::new().unwrap());
         let dns = resolver(&server, &metrics);

@@ -112,6 +112,7 @@ impl Transfer {
         let scan = Scan {
             envelope: Envelope::default(),
             mail: Mail::parse(raw.clone(), &Limits::default()),
+            ..Scan::default()
         };
         (self.check.finish(Arc::new(scan)).await, raw)
     }

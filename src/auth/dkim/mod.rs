@@ -15,13 +15,11 @@ mod signature;
 mod verification;
 
 pub use body::{BodyHasher, BodyHashes};
-pub(super) use canonical::{header_hash_input, without_signature};
-pub(super) use key::Key;
-pub use key::{KeyProblem, fetch_key};
-pub(super) use signature::Canonicalization;
-pub use signature::{Signature, read};
-pub(super) use verification::cryptography;
+pub(super) use canonical::Fields;
+pub use key::{Key, KeyProblem, fetch_key};
+pub use signature::{Canonicalization, Signature, read};
 pub use verification::verify;
+pub(super) use verification::{cryptography, fits};
 
 /// The result of one signature (RFC 8601, section 2.7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -68,6 +66,8 @@ pub struct Dkim {
     pub selector: String,
     /// `rsa-sha256` or `ed25519-sha256`; empty where the field cannot be read.
     pub algorithm: &'static str,
+    /// The beginning of the signature in base64, which tells it from others (RFC 6008).
+    pub mark: String,
     /// What is wrong; a text of ours.
     pub reason: String,
     /// Why DNS could not tell, for `temperror`.

@@ -11,6 +11,8 @@ use crate::mail::Mail;
 
 /// Longest field that is read, bytes.
 const FIELD_BYTES: usize = 16 << 10;
+/// Characters of a signature that tell it from others.
+const MARK: usize = 8;
 /// Most names in `h=`.
 const NAMES: usize = 512;
 
@@ -53,6 +55,7 @@ pub struct Signature {
     pub(in crate::auth) expires: Option<u64>,
     /// The whole field.
     pub(in crate::auth) field: Vec<u8>,
+    mark: String,
 }
 
 /// The signatures of a header, in order: at most `most`, those first that sign for a domain of which `first`
@@ -77,6 +80,16 @@ pub fn read(
     signatures
 }
 
+/// The first characters of `b=`.
+fn mark(tags: &Tags<'_>) -> String {
+    let base64 = tags.get("b").unwrap_or_default().iter().copied();
+    base64
+        .filter(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='))
+        .take(MARK)
+        .map(char::from)
+        .collect()
+}
+
 impl Signature {
     fn of_dkim(value: &[u8], field: &[u8]) -> Result<Signature, Dkim> {
         let unreadable = |reason: &str| Dkim {
@@ -84,6 +97,7 @@ impl Signature {
             domain: String::new(),
             selector: String::new(),
             algorithm: "",
+            mark: String::new(),
             reason: reason.to_owned(),
             failure: None,
         };
@@ -95,6 +109,7 @@ impl Signature {
         let known = |reason: &str| Dkim {
             domain: named("d").unwrap_or_default(),
             selector: named("s").unwrap_or_default(),
+            mark: mark(&tags),
             ..unreadable(reason)
         };
         if tags.get("v") != Some(b"1") {
@@ -173,12 +188,18 @@ impl Signature {
             agent: String::new(),
             expires,
             field: field.to_vec(),
+            mark: mark(tags),
         })
     }
 
     /// What it asks of the body.
     pub fn body_wanted(&self) -> (Canonicalization, Option<u64>) {
         (self.body, self.length)
+    }
+
+    /// Its result where it was not checked.
+    pub fn unchecked(&self) -> Dkim {
+        self.result(DkimResult::None, "not checked")
     }
 
     /// Its result.
@@ -188,6 +209,7 @@ impl Signature {
             domain: self.domain.clone(),
             selector: self.selector.clone(),
             algorithm: self.algorithm.name(),
+            mark: self.mark.clone(),
             reason: reason.into(),
             failure: None,
         }

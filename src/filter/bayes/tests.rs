@@ -479,6 +479,7 @@ async fn outcome(filter: &Arc<dyn Filter>, raw: Bytes) -> Outcome {
     let scan = Scan {
         envelope: Envelope::default(),
         mail: Mail::parse(raw, &Limits::default()),
+        ..Scan::default()
     };
     filter.check().finish(Arc::new(scan)).await
 }
