@@ -144,7 +144,7 @@ fn mistakes_of_the_resolver_are_shown_where_they_are() {
         ("resolver: []", "1:1", "did you mean `resolvers`?"),
     ] {
         let metrics = Arc::new(Metrics::new().unwrap());
-        let shown = resolver(yaml, &metrics).err().expect(yaml);
+        let shown = resolver(yaml, &metrics).expect_err(yaml);
         assert!(
             shown.contains(&format!("mailweir.yaml:{position}")) && shown.contains(words),
             "{yaml}\n{shown}"
