@@ -58,6 +58,7 @@ struct Kept {
     records: Arc<[RData]>,
     ttl: Duration,
     until: Instant,
+    took: Duration,
 }
 
 /// The records of a name.
@@ -67,9 +68,9 @@ pub struct Found {
     pub records: Arc<[RData]>,
     /// Until when the answer holds.
     pub valid_until: Instant,
-    /// Whether a question was sent for this caller: false for an answer that was kept, or that was on its
-    /// way for another.
-    pub fresh: bool,
+    /// For how long a question was on its way for this caller, attempts included; `None` for an answer that
+    /// was kept, or that was on its way for another.
+    pub took: Option<Duration>,
 }
 
 /// A part of the questions in flight, for one who must not hold up the others: a dead list, say, whose
@@ -187,7 +188,31 @@ impl Dns {
         Ok(Found {
             records: kept.records,
             valid_until: kept.until,
-            fresh,
+            took: fresh.then_some(kept.took),
+        })
+    }
+
+    /// The same, asked anew whatever is kept; the answer takes the place of what is kept. For tests of those
+    /// who answer.
+    ///
+    /// # Errors
+    /// As [`Dns::lookup`].
+    pub async fn refresh(
+        &self,
+        name: &str,
+        kind: RecordType,
+        share: &Share,
+    ) -> Result<Found, Failure> {
+        let kept = self.ask(name, kind, share).await?;
+        let key = Key {
+            kind,
+            name: name.into(),
+        };
+        self.0.cache.insert(key, kept.clone()).await;
+        Ok(Found {
+            records: kept.records,
+            valid_until: kept.until,
+            took: Some(kept.took),
         })
     }
 
@@ -204,9 +229,10 @@ impl Dns {
         let _place = self.0.permits.acquire().await.map_err(closed)?;
         let metrics = &self.0.metrics;
         let _counted = InFlight::new(&metrics.dns_in_flight);
-        let timer = metrics.dns_seconds.start_timer();
+        let sent = Instant::now();
         let answer = network.records(name, kind).await;
-        timer.observe_duration();
+        let took = sent.elapsed();
+        metrics.dns_seconds.observe(took.as_secs_f64());
         let result = match &answer {
             Ok(answer) if answer.records.is_empty() => "no_records",
             Ok(_) => "answered",
@@ -220,6 +246,7 @@ impl Dns {
             records: answer.records.into(),
             ttl,
             until: Instant::now() + ttl,
+            took,
         })
     }
 

@@ -8,6 +8,7 @@
 //! `Outcome::Unscanned` with its reason: a check never calls a message clean that it has not seen.
 
 pub mod bayes;
+mod breaker;
 mod chain;
 pub mod clamav;
 pub mod dnsbl;

@@ -89,7 +89,7 @@ fn mistakes_are_shown_where_they_are() {
             "zones: [{zone: bl.example.org, score: 1}, {zone: BL.example.org., score: 1, id: B}]"
                 .into(),
             "1:50",
-            "this zone stands twice",
+            "asked about `client` twice",
         ),
         (
             "trusted_networks: [10.0.0.1/8]".into(),
