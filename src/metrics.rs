@@ -132,10 +132,22 @@ metrics! {
     dns_cache_entries: gauge = "mailweir_dns_cache_entries";
     /// DNS answers allowed in memory.
     dns_cache_limit: gauge = "mailweir_dns_cache_entries_limit";
-    /// DNS list look-ups by zone: listed, not_listed, refused, bogus, timeout, error, cached.
+    /// DNS list look-ups by list: listed, not_listed, cached, refused, bogus, timeout, error, skipped (the list
+    /// is out of use).
     dnsbl_lookups: counters = "mailweir_dnsbl_lookups_total"["zone", "result"];
     /// Time of DNS list look-ups that went to the resolver.
     dnsbl_seconds: histograms = "mailweir_dnsbl_seconds"["zone"] {WAITS};
+    /// Whether a DNS list is used (1) or its circuit breaker is open (0).
+    dnsbl_up: gauges = "mailweir_dnsbl_up"["zone"];
+    /// Times that a DNS list was taken out of use, by cause: refused, bogus, everything, gone, timeout, slow,
+    /// error, down.
+    dnsbl_trips: counters = "mailweir_dnsbl_trips_total"["zone", "cause"];
+    /// Values that a DNS list was not asked about because a message had more of them than its `max`.
+    dnsbl_left_out: counters = "mailweir_dnsbl_left_out_total"["zone"];
+    /// Messages that would have cost more DNS list questions than one message may.
+    dnsbl_over_limit: counter = "mailweir_dnsbl_over_limit_total";
+    /// Hosts of URLs whose addresses or name servers could not be found out.
+    dnsbl_unresolved: counter = "mailweir_dnsbl_unresolved_total";
     /// Results of sender authentication, by method (spf, dkim, dmarc, arc, iprev) and result.
     auth_results: counters = "mailweir_auth_results_total"["method", "result"];
     /// Messages that failed DMARC, by what became of the policy: none, quarantine, reject, spared (by pct), arc (a trusted

@@ -240,7 +240,8 @@ async fn ask(
         match has(FilterName::Dnsbl) {
             true => {
                 let dns = Dns::new(&config.file.dns, &config.source, metrics)?;
-                dnsbl::health(&config.file.dnsbl, &dns, &config.source, metrics).await
+                let (file, source) = (&config.file.dnsbl, &config.source);
+                dnsbl::health(file, &dns, source, &config.base, metrics).await
             }
             false => Ok(Vec::new()),
         }

@@ -25,7 +25,11 @@ pub(super) fn start(section: LogSection) {
     // The libraries' own events below a warning are of no use to an admin.
     let ours = tracing_subscriber::filter::Targets::new()
         .with_default(level.min(LevelFilter::WARN))
-        .with_target("mailweir", level);
+        .with_target("mailweir", level)
+        // Its warnings of forged answers quote the name that was asked, which may hold the key of a list.
+        .with_target("hickory_net", LevelFilter::OFF)
+        .with_target("hickory_proto", LevelFilter::OFF)
+        .with_target("hickory_resolver", LevelFilter::OFF);
     let _ = tracing_subscriber::registry()
         .with(layer.with_filter(ours))
         .try_init();

@@ -9,16 +9,25 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde::de::DeserializeOwned;
 use serde_saphyr::Spanned;
 
+use super::mask::masked;
+
 /// A file, with its text for showing problems in it.
 #[derive(Clone, Debug)]
 pub struct Source(Arc<Held>);
 
-#[derive(Debug)]
 struct Held {
     path: PathBuf,
     text: Arc<str>,
     /// Where each line begins: a large rule file is asked for a place once a rule.
     lines: Vec<usize>,
+}
+
+/// Without the text, which may hold keys.
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Source");
+        shown.field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 impl Source {
@@ -170,7 +179,7 @@ impl fmt::Display for Problem {
             let start = source.text().floor_char_boundary(span.start);
             let span = start..source.text().ceil_char_boundary(span.end.max(start));
             group = group.element(
-                Snippet::source(source.text())
+                Snippet::source(masked(source.text()))
                     .path(source.path().to_string_lossy())
                     .annotation(AnnotationKind::Primary.span(span).label(&*self.label)),
             );

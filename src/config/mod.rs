@@ -7,6 +7,7 @@ mod diagnostic;
 mod duration;
 mod file;
 mod findings;
+mod mask;
 mod run;
 mod size;
 

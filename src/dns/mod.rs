@@ -59,6 +59,7 @@ struct Kept {
     exists: bool,
     ttl: Duration,
     until: Instant,
+    took: Duration,
 }
 
 /// The records of a name.
@@ -70,9 +71,9 @@ pub struct Found {
     pub exists: bool,
     /// Until when the answer holds.
     pub valid_until: Instant,
-    /// Whether a question was sent for this caller: false for an answer that was kept, or that was on its
-    /// way for another.
-    pub fresh: bool,
+    /// For how long a question was on its way for this caller, attempts included; `None` for an answer that
+    /// was kept, or that was on its way for another.
+    pub took: Option<Duration>,
 }
 
 /// A part of the questions in flight, for one who must not hold up the others: a dead list, say, whose
@@ -191,7 +192,32 @@ impl Dns {
             records: kept.records,
             exists: kept.exists,
             valid_until: kept.until,
-            fresh,
+            took: fresh.then_some(kept.took),
+        })
+    }
+
+    /// The same, asked anew whatever is kept; the answer takes the place of what is kept. For tests of those
+    /// who answer.
+    ///
+    /// # Errors
+    /// As [`Dns::lookup`].
+    pub async fn refresh(
+        &self,
+        name: &str,
+        kind: RecordType,
+        share: &Share,
+    ) -> Result<Found, Failure> {
+        let kept = self.ask(name, kind, share).await?;
+        let key = Key {
+            kind,
+            name: name.into(),
+        };
+        self.0.cache.insert(key, kept.clone()).await;
+        Ok(Found {
+            records: kept.records,
+            exists: kept.exists,
+            valid_until: kept.until,
+            took: Some(kept.took),
         })
     }
 
@@ -210,9 +236,10 @@ impl Dns {
         let _place = self.0.permits.acquire().await.map_err(closed)?;
         let metrics = &self.0.metrics;
         let _counted = InFlight::new(&metrics.dns_in_flight);
-        let timer = metrics.dns_seconds.start_timer();
+        let sent = Instant::now();
         let answer = network.records(name, kind).await;
-        timer.observe_duration();
+        let took = sent.elapsed();
+        metrics.dns_seconds.observe(took.as_secs_f64());
         let result = match &answer {
             Ok(answer) if answer.records.is_empty() => "no_records",
             Ok(_) => "answered",
@@ -227,6 +254,7 @@ impl Dns {
             exists: answer.exists,
             ttl,
             until: Instant::now() + ttl,
+            took,
         })
     }
 

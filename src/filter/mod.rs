@@ -10,6 +10,7 @@
 pub mod auth;
 mod authentication;
 pub mod bayes;
+mod breaker;
 mod chain;
 pub mod clamav;
 pub mod dnsbl;

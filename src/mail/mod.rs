@@ -43,4 +43,4 @@ pub use message::{Limits, Mail};
 pub use mime::{Part, PartKind};
 pub use received::Hop;
 pub use spool::{Aborted, Spool};
-pub use url::Url;
+pub use url::{Url, registered_domain};

@@ -57,6 +57,15 @@ impl Spool {
         }
     }
 
+    /// A copy of the first bytes that have arrived, at most `max`; never waits.
+    pub fn beginning(&self, max: usize) -> Bytes {
+        match &*self.lock() {
+            State::Growing(b) => Bytes::copy_from_slice(b.get(..max).unwrap_or(b)),
+            State::Complete(b) => b.slice(..b.len().min(max)),
+            State::Aborted => Bytes::new(),
+        }
+    }
+
     /// Whether nothing has arrived.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -160,6 +169,18 @@ mod tests {
         spool.abort();
         assert_eq!(reader.await.unwrap(), Err(Aborted));
         assert!(spool.is_empty() && spool.complete().is_empty());
+    }
+
+    #[test]
+    fn the_beginning_is_there_before_the_end() {
+        let spool = Spool::new();
+        spool.push(b"one two");
+        assert_eq!(spool.beginning(3), &b"one"[..]);
+        assert_eq!(spool.beginning(30), &b"one two"[..]);
+        spool.complete();
+        assert_eq!(spool.beginning(3), &b"one"[..]);
+        spool.abort();
+        assert!(spool.beginning(3).is_empty());
     }
 
     #[tokio::test]

@@ -52,7 +52,9 @@ impl Url {
     }
 }
 
-fn registered_domain(host: &str) -> Option<&str> {
+/// The part of a host name that somebody registered, by the Public Suffix List. `None` for addresses and
+/// unknown suffixes.
+pub fn registered_domain(host: &str) -> Option<&str> {
     if host.parse::<std::net::IpAddr>().is_ok() {
         return None;
     }

@@ -89,7 +89,7 @@ fn mistakes_are_shown_where_they_are() {
             "zones: [{zone: bl.example.org, score: 1}, {zone: BL.example.org., score: 1, id: B}]"
                 .into(),
             "1:50",
-            "this zone stands twice",
+            "asked about `client` twice",
         ),
         (
             "trusted_networks: [10.0.0.1/8]".into(),
@@ -144,7 +144,7 @@ fn mistakes_of_the_resolver_are_shown_where_they_are() {
         ("resolver: []", "1:1", "did you mean `resolvers`?"),
     ] {
         let metrics = Arc::new(Metrics::new().unwrap());
-        let shown = resolver(yaml, &metrics).err().expect(yaml);
+        let shown = resolver(yaml, &metrics).expect_err(yaml);
         assert!(
             shown.contains(&format!("mailweir.yaml:{position}")) && shown.contains(words),
             "{yaml}\n{shown}"

@@ -64,9 +64,9 @@ fn text(bytes: &[u8]) -> String {
 async fn the_command_tells_lists_that_work_from_those_that_do_not() {
     let dns = FakeDns::start(lists).await;
     let all = [
-        ("six.", "works", "as 127.0.0.4; knows IPv6 clients"),
-        ("four.", "works", "as 127.0.0.4; not asked for IPv6 clients"),
-        ("shown.", "works", "no test entry for IPv6 clients"),
+        ("six.", "works", "as 127.0.0.4; lists ::ffff:127.0.0.2"),
+        ("four.", "works", "lists 127.0.0.2 as 127.0.0.4"),
+        ("shown.", "works", "does not list ::ffff:127.0.0.2"),
         ("silent.", "FAILS", "no answer"),
         ("broken.", "FAILS", "SERVFAIL"),
         (
@@ -75,11 +75,11 @@ async fn the_command_tells_lists_that_work_from_those_that_do_not() {
             "refuses to answer us (127.255.255.254)",
         ),
         ("parked.", "FAILS", "answers 203.0.113.9, as no list does"),
-        ("everything.", "FAILS", "lists 127.0.0.1 and so everybody"),
+        ("everything.", "FAILS", "lists 127.0.0.1 and so everything"),
         (
             "everysix.",
             "FAILS",
-            "lists ::ffff:127.0.0.1 and so everybody",
+            "lists ::ffff:127.0.0.1 and so everything",
         ),
         ("gone.", "FAILS", "does not list 127.0.0.2: it may be gone"),
     ];

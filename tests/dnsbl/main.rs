@@ -137,7 +137,7 @@ async fn a_listing_hits_and_anything_else_does_not() {
     assert_eq!(rules(&hits), ["DNSBL_BL_EXAMPLE_ORG"]);
     assert_eq!(
         hits[0].evidence,
-        "192.0.2.1 listed in bl.example.org: 127.0.0.4"
+        "192.0.2.1 (client) listed in bl.example.org: 127.0.0.4"
     );
     assert!((hits[0].score - 3.0).abs() < f64::EPSILON && hits[0].decisive.is_none());
     assert_eq!(f.ask("192.0.2.2").await, Outcome::Checked(vec![]));

@@ -88,7 +88,7 @@ async fn queries_in_flight_are_bounded_and_a_dead_list_starves_no_other() {
         &dns,
         "timeout: 400ms
 attempts: 1
-queries_in_flight: 6",
+queries_in_flight: 8",
         "timeout: 400ms
 zones: [{zone: dead.example.org, score: 1}, {zone: bl.example.org, score: 1}]",
     );
@@ -106,7 +106,7 @@ zones: [{zone: dead.example.org, score: 1}, {zone: bl.example.org, score: 1}]",
         .collect();
     dead.sort();
     dead.dedup();
-    assert_eq!(dead.len(), 2, "two of the six are its share");
+    assert_eq!(dead.len(), 2, "two of the eight are its share");
     assert_eq!(f.counted("bl.example.org", "not_listed"), 20);
 }
 

@@ -10,7 +10,6 @@
 //! sender never counts against a server, and slow senders cannot take every stream. Servers that fail
 //! again and again are left alone for a while.
 
-mod breaker;
 mod check;
 mod failure;
 mod options;

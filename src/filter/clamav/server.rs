@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use super::breaker::Breaker;
 use super::failure::Failure;
 use super::settings::Settings;
 use super::transport::{Address, ping};
+use crate::filter::breaker::Breaker;
 use crate::metrics::{Counters, Gauge, Metrics};
 
 /// One clamd.

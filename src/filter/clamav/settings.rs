@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use serde_saphyr::Spanned;
 
-use super::breaker::Patience;
 use super::options::Options;
 use super::transport::{Address, Limits};
 use crate::config::{Findings, Problems, Seconds, Source};
+use crate::filter::breaker::Patience;
 use crate::filter::{Action, FailureAction, FailurePolicy};
 
 /// Most streams to one server that may be asked for: each has a socket.

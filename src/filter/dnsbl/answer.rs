@@ -3,15 +3,17 @@
 
 use std::net::Ipv4Addr;
 
+use super::grade::Pattern;
+
 /// Most addresses of one answer that are looked at.
 const ADDRESSES: usize = 32;
 
-/// The answer of a list about a client.
+/// The answer of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// The list does not know the client.
+    /// The list does not know what it was asked about.
     NotListed,
-    /// The list knows the client: addresses in 127.0.0.0/8, sorted, each once, never empty.
+    /// The list knows it: addresses in 127.0.0.0/8, sorted, each once, never empty.
     Listed(Vec<Ipv4Addr>),
     /// The list does not answer questions of ours: over the limit, blocked, from a public resolver.
     Refused(Ipv4Addr),
@@ -23,8 +25,12 @@ impl Answer {
     /// Reads the addresses of an answer.
     ///
     /// An address outside 127.0.0.0/8 makes the whole answer bogus; one in 127.255.255.0/24 says that
-    /// the list refuses to answer, and so does 127.0.0.1 (RFC 5782, section 2.1 and practice).
-    pub(super) fn read(addresses: impl IntoIterator<Item = Ipv4Addr>) -> Answer {
+    /// the list refuses to answer, and so do 127.0.0.1 (RFC 5782, section 2.1 and practice) and what
+    /// this list has for it, `refusals`.
+    pub(super) fn read(
+        addresses: impl IntoIterator<Item = Ipv4Addr>,
+        refusals: &[Pattern],
+    ) -> Answer {
         let mut codes: Vec<Ipv4Addr> = addresses.into_iter().take(ADDRESSES).collect();
         codes.sort_unstable();
         codes.dedup();
@@ -34,15 +40,17 @@ impl Answer {
         if let Some(outside) = codes.iter().find(|a| !a.is_loopback()) {
             return Answer::Bogus(*outside);
         }
-        if let Some(refusal) = codes.iter().find(|a| is_refusal(**a)) {
+        if let Some(refusal) = codes.iter().find(|a| is_refusal(**a, refusals)) {
             return Answer::Refused(*refusal);
         }
         Answer::Listed(codes)
     }
 }
 
-fn is_refusal(code: Ipv4Addr) -> bool {
-    code == Ipv4Addr::LOCALHOST || matches!(code.octets(), [127, 255, 255, _])
+fn is_refusal(code: Ipv4Addr, refusals: &[Pattern]) -> bool {
+    code == Ipv4Addr::LOCALHOST
+        || matches!(code.octets(), [127, 255, 255, _])
+        || refusals.iter().any(|r| r.takes(code))
 }
 
 #[cfg(test)]
@@ -50,7 +58,7 @@ mod tests {
     use super::*;
 
     fn read(addresses: &[[u8; 4]]) -> Answer {
-        Answer::read(addresses.iter().map(|a| Ipv4Addr::from(*a)))
+        Answer::read(addresses.iter().map(|a| Ipv4Addr::from(*a)), &[])
     }
 
     #[test]
@@ -75,9 +83,17 @@ mod tests {
     }
 
     #[test]
+    fn a_list_may_have_refusals_of_its_own() {
+        let blocked = Ipv4Addr::new(127, 0, 0, 255);
+        let refusals = [Pattern::Range(blocked..=blocked)];
+        assert_eq!(Answer::read([blocked], &refusals), Answer::Refused(blocked));
+        assert_eq!(Answer::read([blocked], &[]), Answer::Listed(vec![blocked]));
+    }
+
+    #[test]
     fn an_answer_of_many_addresses_is_cut() {
-        let Answer::Listed(codes) = Answer::read((2..200).map(|n| Ipv4Addr::new(127, 0, 0, n)))
-        else {
+        let many = (2..200).map(|n| Ipv4Addr::new(127, 0, 0, n));
+        let Answer::Listed(codes) = Answer::read(many, &[]) else {
             panic!("it is a listing");
         };
         assert_eq!(codes.len(), ADDRESSES);

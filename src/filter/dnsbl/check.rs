@@ -1,178 +1,163 @@
-//! The filter at work on one transaction: all lists are asked at once as soon as the client is known,
-//! and waited for at the end of the message. A dropped check cancels what is still on its way.
+//! The filter at work on one transaction: each stage sends its questions as soon as it is there, and all
+//! answers are waited for at the end of the message. A dropped check cancels what is still on its way.
 
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::BoxFuture;
 use tokio::time::Instant;
-use tokio_util::task::AbortOnDropHandle;
 
-use super::Shared;
-use super::answer::Answer;
-use super::zone::Zone;
-use crate::dns::{Failure, Kind, Share};
-use crate::filter::{Check, Hit, Outcome, Reason, Scan};
-use crate::mail::Envelope;
+use super::plan::{self, Allowance};
+use super::round::Round;
+use super::subject::{Item, Stage};
+use super::{Shared, conclusion};
+use crate::filter::{Check, Hit, Outcome, Scan, compute};
+use crate::mail::{Envelope, Limits, Mail, Spool};
 
-/// Longest detail of a failure, bytes.
-const DETAIL_BYTES: usize = 512;
-
-/// What one list said: hits, possibly none, or a failure.
-type Said = Result<Vec<Hit>, Failure>;
+/// Bytes of the header that are looked at before the message is complete.
+const HEADER_BYTES: usize = 256 << 10;
 
 pub(super) struct DnsblCheck {
     shared: Arc<Shared>,
-    state: State,
-}
-
-enum State {
-    Skipped(&'static str),
-    Asking {
-        client: IpAddr,
-        /// One place for each list, in the order of the configuration; empty until it has answered.
-        said: Arc<Mutex<Vec<Option<Said>>>>,
-        task: AbortOnDropHandle<()>,
-    },
+    /// Of each stage, in order, with what it took of the allowance.
+    rounds: [Option<(Round, usize)>; Stage::ALL.len()],
+    allowance: Allowance,
+    /// Why nothing is asked, whatever comes.
+    skipped: Option<&'static str>,
+    /// Why nothing is asked about the connection.
+    unasked: Option<&'static str>,
 }
 
 impl DnsblCheck {
     pub(super) fn new(shared: Arc<Shared>) -> DnsblCheck {
+        let allowance = Allowance::new(shared.settings.queries_per_message);
         DnsblCheck {
             shared,
-            state: State::Skipped("no client address"),
+            rounds: Default::default(),
+            allowance,
+            skipped: None,
+            unasked: None,
         }
     }
 
-    fn start(&self, client: IpAddr) -> State {
-        let shared = Arc::clone(&self.shared);
-        let deadline = Instant::now() + shared.settings.timeout;
-        let said = Arc::new(Mutex::new(vec![None; shared.settings.zones.len()]));
-        let places = Arc::clone(&said);
-        let task = tokio::spawn(async move {
-            let zones = shared.settings.zones.iter().zip(&shared.shares).enumerate();
-            join_all(zones.map(|(place, (zone, share))| {
-                let (shared, places) = (&shared, &places);
-                async move {
-                    let answer = ask(shared, zone, share, client, deadline).await;
-                    let mut places = places.lock().unwrap_or_else(PoisonError::into_inner);
-                    if let Some(empty) = places.get_mut(place) {
-                        *empty = Some(answer);
-                    }
-                }
-            }))
-            .await;
-        });
-        State::Asking {
-            client,
-            said,
-            task: AbortOnDropHandle::new(task),
+    /// Sends the questions about `items`; those of an earlier start of the stage are forgotten.
+    fn start(&mut self, stage: Stage, items: &[Item]) {
+        let Some(place) = self.rounds.get_mut(stage as usize) else {
+            return;
+        };
+        if let Some((_, taken)) = place.take() {
+            self.allowance.left += taken;
+        }
+        if self.skipped.is_some() {
+            return;
+        }
+        let before = self.allowance.left;
+        let shared = &self.shared;
+        let questions = plan::questions(&shared.lists, items, &mut self.allowance, &shared.metrics);
+        if !questions.is_empty() {
+            let deadline = Instant::now() + shared.settings.timeout;
+            let round = Round::start(shared, questions, deadline);
+            *place = Some((round, before - self.allowance.left));
         }
     }
-}
 
-async fn ask(
-    shared: &Shared,
-    zone: &Zone,
-    share: &Share,
-    client: IpAddr,
-    deadline: Instant,
-) -> Said {
-    if client.is_ipv6() && !zone.ipv6 {
-        return Ok(Vec::new());
+    /// Why a message that was not asked about was not, where only the connection would have been.
+    fn idle(&self) -> Option<&'static str> {
+        let wanted = &self.shared.settings.sources.wanted;
+        self.unasked
+            .filter(|_| wanted.iter().all(|s| s.of_connection()))
     }
-    let refused = |detail: String| Err(Failure::error(detail));
-    match shared.lookups.ask(zone, share, client, deadline).await? {
-        Answer::NotListed => Ok(Vec::new()),
-        Answer::Listed(codes) => Ok(zone.hits(client, &codes)),
-        Answer::Refused(code) => refused(format!("the list refuses to answer ({code})")),
-        Answer::Bogus(code) if code.is_loopback() => {
-            refused("the list knows 127.0.0.1, so it lists everything".to_owned())
-        }
-        Answer::Bogus(code) => refused(format!("the answer is no code of a list ({code})")),
+
+    fn wants(&self, stage: Stage) -> bool {
+        let wanted = &self.shared.settings.sources.wanted;
+        self.skipped.is_none() && wanted.iter().any(|s| s.stage() == stage)
     }
 }
 
 impl Check for DnsblCheck {
     fn connect(&mut self, envelope: &Envelope) {
-        let settings = &self.shared.settings;
-        self.state = match envelope.client.addr.map(|a| a.to_canonical()) {
-            None => State::Skipped("no client address"),
-            Some(a) if settings.trusted.iter().any(|n| n.contains(&a)) => {
-                State::Skipped("trusted network")
-            }
-            Some(a) => self.start(a),
+        let sources = &self.shared.settings.sources;
+        self.unasked = match envelope.client.addr.map(|a| a.to_canonical()) {
+            None => Some("no client address"),
+            Some(a) if sources.trusts(a) => Some("trusted network"),
+            Some(_) => None,
         };
+        let items = sources.connect(envelope);
+        self.start(Stage::Connect, &items);
+    }
+
+    fn helo(&mut self, envelope: &Envelope) {
+        let items = self.shared.settings.sources.helo(envelope);
+        self.start(Stage::Helo, &items);
     }
 
     fn mail(&mut self, envelope: &Envelope) {
-        if envelope.authenticated.is_some() && matches!(self.state, State::Asking { .. }) {
-            self.state = State::Skipped("authenticated client");
+        if envelope.authenticated.is_some() {
+            self.skipped = Some("authenticated client");
+            self.rounds = Default::default();
+            return;
+        }
+        let items = self.shared.settings.sources.mail(envelope);
+        self.start(Stage::Mail, &items);
+    }
+
+    fn headers(&mut self, envelope: &Envelope, spool: &Arc<Spool>) {
+        if self.wants(Stage::Header) {
+            let mail = header(spool);
+            let items = self.shared.settings.sources.header(envelope, &mail);
+            self.start(Stage::Header, &items);
         }
     }
 
     fn decisive(&mut self) -> Option<Hit> {
-        let State::Asking { said, .. } = &self.state else {
-            return None;
-        };
-        let said = said.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut hits = said.iter().flatten().flatten().flatten();
-        hits.find(|hit| hit.decisive.is_some()).cloned()
+        let rounds = self.rounds.iter().flatten();
+        rounds
+            .filter_map(|(round, _)| conclusion::decisive(&self.shared, round))
+            .next()
     }
 
-    fn finish(self: Box<Self>, _scan: Arc<Scan>) -> BoxFuture<'static, Outcome> {
+    fn finish(mut self: Box<Self>, scan: Arc<Scan>) -> BoxFuture<'static, Outcome> {
         async move {
-            match self.state {
-                State::Skipped(why) => Outcome::Skipped(why),
-                State::Asking { client, said, task } => {
-                    // Each list has the deadline of its own, so this ends with the last of them.
-                    if let Err(e) = task.await
-                        && e.is_panic()
-                    {
-                        std::panic::resume_unwind(e.into_panic());
-                    }
-                    let said = said.lock().unwrap_or_else(PoisonError::into_inner);
-                    outcome(client, &self.shared.settings.zones, &said)
-                }
+            if let Some(why) = self.skipped {
+                return Outcome::Skipped(why);
             }
+            if self.wants(Stage::Body) {
+                let shared = Arc::clone(&self.shared);
+                let items = compute(Arc::clone(&scan), move |scan| {
+                    shared.settings.sources.body(&scan.mail)
+                });
+                let items = items.await;
+                self.start(Stage::Body, &items);
+            }
+            let rounds = std::mem::take(&mut self.rounds);
+            let mut rounds: Vec<Round> = rounds.into_iter().flatten().map(|r| r.0).collect();
+            if rounds.is_empty()
+                && !self.allowance.exceeded
+                && let Some(why) = self.idle()
+            {
+                return Outcome::Skipped(why);
+            }
+            // Each question has its own deadline, so this ends with the last of them.
+            for round in &mut rounds {
+                round.join().await;
+            }
+            if self.allowance.exceeded {
+                self.shared.metrics.dnsbl_over_limit.inc();
+            }
+            conclusion::outcome(&self.shared, &rounds, self.allowance.exceeded)
         }
         .boxed()
     }
 }
 
-fn reason(kind: Kind) -> Reason {
-    match kind {
-        Kind::Down => Reason::Down,
-        Kind::Timeout => Reason::Timeout,
-        Kind::Error => Reason::Error,
+/// The header of a message that is still on its way.
+fn header(spool: &Spool) -> Mail {
+    let mut bytes = spool.beginning(HEADER_BYTES);
+    // Where the whole message is there already its body is not needed.
+    let end = memchr::memmem::find(&bytes, b"\r\n\r\n").map(|at| at + 4);
+    let end = end.or_else(|| memchr::memmem::find(&bytes, b"\n\n").map(|at| at + 2));
+    if let Some(end) = end {
+        bytes.truncate(end);
     }
-}
-
-/// Puts together what the lists said. The outcome depends on the answers alone, not on their order.
-fn outcome(client: IpAddr, zones: &[Zone], said: &[Option<Said>]) -> Outcome {
-    let mut hits = Vec::new();
-    let mut failures: Vec<(&Zone, Reason, &str)> = Vec::new();
-    for (zone, said) in zones.iter().zip(said) {
-        match said {
-            Some(Ok(found)) => hits.extend(found.iter().cloned()),
-            Some(Err(failure)) => failures.push((zone, reason(failure.kind), &failure.detail)),
-            None => failures.push((zone, Reason::Timeout, "no answer in time")),
-        }
-    }
-    let Some(reason) = failures.iter().map(|(_, reason, _)| *reason).min() else {
-        return Outcome::Checked(hits);
-    };
-    let each: Vec<String> = failures
-        .iter()
-        .map(|(zone, _, detail)| format!("{}: {detail}", zone.name))
-        .collect();
-    let mut detail = format!("{client}: {}", each.join("; "));
-    // Zones, addresses and details are ASCII.
-    detail.truncate(DETAIL_BYTES);
-    Outcome::Unscanned {
-        reason,
-        detail,
-        hits,
-    }
+    Mail::parse(bytes, &Limits::default())
 }

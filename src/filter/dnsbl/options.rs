@@ -4,8 +4,10 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny};
 use serde_saphyr::Spanned;
 
+use super::subject::Subject;
+use super::zone_options::ZoneOptions;
 use crate::config::{Seconds, unwritten};
-use crate::filter::{Action, OnFailure};
+use crate::filter::OnFailure;
 
 /// Options of the filter; every key has a default, and without zones the filter is idle.
 #[derive(Clone, Debug, Deserialize)]
@@ -13,14 +15,20 @@ use crate::filter::{Action, OnFailure};
 pub struct Options {
     /// The lists to ask, all at once.
     pub zones: Vec<ZoneOptions>,
-    /// Clients in these networks are not looked up: addresses or CIDR blocks. Default: loopback,
+    /// Networks of one's own, which no list is asked about: addresses or CIDR blocks. Default: loopback,
     /// private, unique local and link-local addresses (RFC 1122, 1918, 3927, 4193, 4291).
     pub trusted_networks: Option<Vec<Spanned<String>>>,
-    /// Longest time of a whole look-up, from the moment that the client is known. Default 5s.
+    /// Domains that no list is asked about, with everything below them. Default: none.
+    pub skip_domains: Vec<Spanned<String>>,
+    /// Longest time of a question, from the moment that its subject is known. Default 5s.
     pub timeout: Spanned<Seconds>,
-    /// Whether a listing counts only as long as the list does not list 127.0.0.1 too, which a working
-    /// list never does (RFC 5782, section 5). Default true.
+    /// Questions that one message may cost. Default 200.
+    pub queries_per_message: Spanned<usize>,
+    /// Whether a listing counts only as long as the list does not list what no working list does (RFC 5782,
+    /// section 5). Default true.
     pub verify_lists: bool,
+    /// When a list is taken out of use, and how it comes back.
+    pub guard: GuardOptions,
     /// What becomes of a message when a list could not be asked. Default: deliver, for every reason.
     pub on_failure: OnFailure,
     /// Stands in the section `dns`.
@@ -52,8 +60,11 @@ impl Default for Options {
         Options {
             zones: Vec::new(),
             trusted_networks: None,
+            skip_domains: Vec::new(),
             timeout: unwritten(Seconds::new(5)),
+            queries_per_message: unwritten(200),
             verify_lists: true,
+            guard: GuardOptions::default(),
             on_failure: OnFailure::default(),
             resolvers: None,
             attempts: None,
@@ -65,73 +76,35 @@ impl Default for Options {
     }
 }
 
-/// One list.
+/// The `guard` section: each list has a circuit breaker.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ZoneOptions {
-    /// The zone to ask, `bl.example.org`.
-    pub zone: Spanned<String>,
-    /// What evidence and metrics call the list, where the zone itself holds a secret key. Default: the
-    /// zone.
-    #[serde(default)]
-    pub name: Option<Spanned<String>>,
-    /// Id of the hit of a listing that no entry of `codes` takes. Default: `DNSBL_` and the name in
-    /// capitals, with `_` for every other character.
-    #[serde(default)]
-    pub id: Option<Spanned<String>>,
-    /// Points of such a listing. Without it, listings that no entry of `codes` takes do not count.
-    #[serde(default)]
-    pub score: Option<Spanned<f64>>,
-    /// Whether such a listing settles the fate of the message.
-    #[serde(default)]
-    pub decisive: Option<Spanned<Decisive>>,
-    /// What the answers of the list mean, where it gives several.
-    #[serde(default)]
-    pub codes: Vec<CodeOptions>,
-    /// Whether the list is asked for IPv6 clients too. Default true.
-    #[serde(default = "yes")]
-    pub ipv6: bool,
+#[serde(deny_unknown_fields, default)]
+pub struct GuardOptions {
+    /// Between two tests of a list that is in use. Default 5m.
+    pub interval: Spanned<Seconds>,
+    /// Failures in a row that take a list out of use. Default 5.
+    pub failures: Spanned<u32>,
+    /// An answer that takes longer counts as a failure of the list. Default 3s.
+    pub slow: Spanned<Seconds>,
+    /// Between two tests of a list that is out of use. Default 30s.
+    pub retry_after: Spanned<Seconds>,
 }
 
-fn yes() -> bool {
-    true
-}
-
-/// The meaning of some answers of a list: those in `codes`, or those with a bit of `mask`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CodeOptions {
-    /// Addresses in 127.0.0.0/8, or ranges `first..last` that hold both ends.
-    #[serde(default)]
-    pub codes: Option<Spanned<Vec<Spanned<String>>>>,
-    /// Bits of the last three octets; one of them in an answer is enough.
-    #[serde(default)]
-    pub mask: Option<Spanned<u32>>,
-    /// Id of the hit.
-    pub id: Spanned<String>,
-    /// Points.
-    pub score: Spanned<f64>,
-    /// Whether it settles the fate of the message.
-    #[serde(default)]
-    pub decisive: Option<Spanned<Decisive>>,
-}
-
-/// The actions that a listing may settle on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Decisive {
-    /// Refuse for good.
-    Reject,
-    /// Hold back.
-    Quarantine,
-}
-
-impl Decisive {
-    /// The action of the verdict.
-    pub fn action(self) -> Action {
-        match self {
-            Decisive::Reject => Action::Reject,
-            Decisive::Quarantine => Action::Quarantine,
+impl Default for GuardOptions {
+    fn default() -> Self {
+        GuardOptions {
+            interval: unwritten(Seconds::new(300)),
+            failures: unwritten(5),
+            slow: unwritten(Seconds::new(3)),
+            retry_after: unwritten(Seconds::new(30)),
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for Subject {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let written = String::deserialize(deserializer)?;
+        Subject::named(&written)
+            .ok_or_else(|| serde::de::Error::unknown_variant(&written, Subject::NAMES))
     }
 }

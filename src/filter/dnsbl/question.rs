@@ -1,20 +1,22 @@
-//! The name to ask for about a client (RFC 5782, sections 2.1 and 2.4).
+//! The name to ask for in a list (RFC 5782, sections 2.1, 2.3 and 2.4).
 
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Longest name of a question before the zone: 32 nibbles with a dot each.
+/// Longest name of a question before the zone: 32 nibbles with a dot each, or the longest hash.
 const PREFIX_BYTES: usize = 64;
+/// Longest name (RFC 1035, section 2.3.4).
+const NAME_BYTES: usize = 253;
 
-/// Longest zone that leaves room for an IPv6 client in a name of 253 bytes (RFC 1035).
-pub(super) const ZONE_BYTES: usize = 253 - PREFIX_BYTES;
+/// Longest zone that leaves room for an IPv6 address.
+pub(super) const ZONE_BYTES: usize = NAME_BYTES - PREFIX_BYTES;
 
-/// The fully qualified question about `client` in `zone`: octets backwards for IPv4, nibbles backwards
-/// for IPv6. An IPv4 client in IPv6 form must have been turned into an IPv4 address before.
-pub(super) fn question(client: IpAddr, zone: &str) -> String {
+/// The fully qualified question about `address` in `zone`: octets backwards for IPv4, nibbles backwards
+/// for IPv6. An IPv4 address in IPv6 form must have been turned into an IPv4 address before.
+pub(super) fn about_address(address: IpAddr, zone: &str) -> String {
     let mut name = String::with_capacity(PREFIX_BYTES + zone.len() + 1);
     // Writing to a string cannot fail.
-    match client {
+    match address {
         IpAddr::V4(v4) => {
             for octet in v4.octets().iter().rev() {
                 let _ = write!(name, "{octet}.");
@@ -31,9 +33,19 @@ pub(super) fn question(client: IpAddr, zone: &str) -> String {
     name
 }
 
-/// The address that no working list has (RFC 5782, section 5), in the family of `client`.
-pub(super) fn never_listed(client: IpAddr) -> IpAddr {
-    match client {
+/// The fully qualified question about a name or a hash; `None` when it would be too long.
+pub(super) fn about_name(name: &str, zone: &str) -> Option<String> {
+    (name.len() + 1 + zone.len() <= NAME_BYTES).then(|| format!("{name}.{zone}."))
+}
+
+/// The address that each IPv4 list has.
+pub(super) const LISTED: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+/// The address that each IPv6 list has.
+pub(super) const LISTED_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0x7f00, 2));
+
+/// The address that no working list has (RFC 5782, section 5), in the family of `address`.
+pub(super) fn never_listed(address: IpAddr) -> IpAddr {
+    match address {
         IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(_) => Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0x7f00, 1).into(),
     }
@@ -46,16 +58,28 @@ mod tests {
     #[test]
     fn octets_and_nibbles_stand_backwards() {
         assert_eq!(
-            question("192.0.2.99".parse().unwrap(), "bad.example.com"),
+            about_address("192.0.2.99".parse().unwrap(), "bad.example.com"),
             "99.2.0.192.bad.example.com."
         );
         assert_eq!(
-            question(
+            about_address(
                 "2001:db8:1:2:3:4:567:89ab".parse().unwrap(),
                 "ugly.example.com"
             ),
             "b.a.9.8.7.6.5.0.4.0.0.0.3.0.0.0.2.0.0.0.1.0.0.0.8.b.d.0.1.0.0.2.ugly.example.com."
         );
+    }
+
+    #[test]
+    fn a_name_that_would_be_too_long_is_not_asked_for() {
+        let zone = "bl.example.org";
+        assert_eq!(
+            about_name("a.example.com", zone).as_deref(),
+            Some("a.example.com.bl.example.org.")
+        );
+        let room = 253 - 1 - zone.len();
+        assert!(about_name(&"a".repeat(room), zone).is_some());
+        assert!(about_name(&"a".repeat(room + 1), zone).is_none());
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The circuit breaker of one server: after failures in a row the server is left alone for a while,
-//! then one probe finds out whether it is back.
+//! The circuit breaker of one server or list: after failures in a row it is left alone for a while, then
+//! one probe finds out whether it is back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,6 +73,14 @@ impl Breaker {
             State::Open { .. } => state,
         });
         was_closed && !self.is_closed()
+    }
+
+    /// It has shown that it must not be used, whatever it did before. Gives whether that took it out of use.
+    pub(super) fn tripped(&self, now: Instant) -> bool {
+        let was_closed = self.is_closed();
+        let until = now + self.patience.retry_after;
+        self.change(|_| State::Open { until });
+        was_closed
     }
 
     /// The right to make the one probe, when it is time for it.
@@ -181,6 +189,16 @@ mod tests {
         assert!(!b.is_probing() && b.begin_probe(now + TENTH).is_none());
         b.begin_probe(now + TENTH + TENTH).unwrap().succeeded();
         assert!(b.is_closed() && b.up.get() == 1);
+    }
+
+    #[test]
+    fn what_must_not_be_used_is_out_at_once() {
+        let (b, now) = (breaker(3), Instant::now());
+        assert!(b.tripped(now) && !b.is_closed() && b.up.get() == 0);
+        assert!(!b.tripped(now + TENTH), "it was out already");
+        assert!(b.begin_probe(now + TENTH).is_none(), "it rests anew");
+        b.begin_probe(now + TENTH + TENTH).unwrap().succeeded();
+        assert!(b.is_closed());
     }
 
     #[test]

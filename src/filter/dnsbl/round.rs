@@ -1,0 +1,122 @@
+//! The questions of one stage on their way, and their answers. A dropped round cancels what is still on its
+//! way. Answers are kept in the order of the questions, so what is made of them does not depend on which
+//! came first.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::Shared;
+use super::plan::Question;
+use super::resolving;
+use super::subject::Value;
+use super::zone::Finding;
+use crate::dns::Failure;
+
+/// What came of one question: what the list has, or why it could not be asked.
+pub(super) type Said = Result<Vec<Finding>, Failure>;
+
+/// Questions of one stage.
+pub(super) struct Round {
+    pub(super) questions: Arc<Vec<Question>>,
+    /// One place for each question; empty until it is answered.
+    said: Arc<Mutex<Vec<Option<Said>>>>,
+    task: AbortOnDropHandle<()>,
+}
+
+impl Round {
+    /// Sends all of them, each until `deadline`.
+    pub(super) fn start(
+        shared: &Arc<Shared>,
+        questions: Vec<Question>,
+        deadline: Instant,
+    ) -> Round {
+        let questions = Arc::new(questions);
+        let said = Arc::new(Mutex::new(vec![None; questions.len()]));
+        let task = tokio::spawn(ask_all(
+            Arc::clone(shared),
+            Arc::clone(&questions),
+            Arc::clone(&said),
+            deadline,
+        ));
+        Round {
+            questions,
+            said,
+            task: AbortOnDropHandle::new(task),
+        }
+    }
+
+    /// What is known by now, in the order of the questions.
+    pub(super) fn said(&self) -> MutexGuard<'_, Vec<Option<Said>>> {
+        lock(&self.said)
+    }
+
+    /// Waits for the last answer. A panic of the task is one of the caller.
+    pub(super) async fn join(&mut self) {
+        if let Err(e) = (&mut self.task).await
+            && e.is_panic()
+        {
+            std::panic::resume_unwind(e.into_panic());
+        }
+    }
+}
+
+fn lock(said: &Mutex<Vec<Option<Said>>>) -> MutexGuard<'_, Vec<Option<Said>>> {
+    said.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn ask_all(
+    shared: Arc<Shared>,
+    questions: Arc<Vec<Question>>,
+    said: Arc<Mutex<Vec<Option<Said>>>>,
+    deadline: Instant,
+) {
+    let mut asked: FuturesUnordered<_> = questions
+        .iter()
+        .enumerate()
+        .map(|(place, question)| {
+            let shared = &shared;
+            async move { (place, ask(shared, question, deadline).await) }
+        })
+        .collect();
+    while let Some((place, answer)) = asked.next().await {
+        if let Some(empty) = lock(&said).get_mut(place) {
+            *empty = Some(answer);
+        }
+    }
+}
+
+async fn ask(shared: &Shared, question: &Question, deadline: Instant) -> Said {
+    let Some(list) = shared.lists.get(question.list) else {
+        return Ok(Vec::new());
+    };
+    let host = match &question.value {
+        Value::Name(host) if question.subject.resolves() => Some(host.clone()),
+        _ => None,
+    };
+    let values = match &host {
+        Some(host) => resolving::values(shared, list, question.subject, host, deadline).await,
+        None => vec![question.value.clone()],
+    };
+    let mut findings = Vec::new();
+    let mut asked: Vec<_> = Vec::with_capacity(values.len());
+    for value in &values {
+        asked.push(shared.lookups.ask(list, value, deadline));
+    }
+    let answers = futures_util::future::join_all(asked).await;
+    for (value, answer) in values.into_iter().zip(answers) {
+        if let Some(listing) = answer? {
+            findings.push(Finding {
+                subject: question.subject,
+                value,
+                of: host.clone(),
+                codes: listing.codes,
+                reason: listing.reason,
+            });
+        }
+    }
+    Ok(findings)
+}

@@ -1,0 +1,509 @@
+//! One list of the configuration, checked.
+
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_saphyr::Spanned;
+
+use super::grade::{Code, Grade, Pattern};
+use super::question::ZONE_BYTES;
+use super::secret::Secret;
+use super::subject::{Kind, Subject, Value};
+use super::zone::{Test, Zone};
+use super::zone_options::{
+    Algorithm, CodeOptions, Decisive, Encoding, HashOptions, HopOptions, Names, TestOptions,
+    ZoneOptions,
+};
+use crate::config::Findings;
+
+/// Longest id of a hit, bytes.
+const ID_BYTES: usize = 64;
+/// Most values of one subject that may be asked about.
+const VALUES: usize = 1000;
+/// What stands for the query key in a zone.
+const KEY: &str = "<key>";
+
+/// Checks lists, and that they do not get into each other's way.
+pub(super) struct ZoneChecker<'a, 'b> {
+    findings: &'a mut Findings<'b>,
+    base: &'a Path,
+    ids: HashSet<String>,
+    names: HashSet<String>,
+    asked: HashMap<String, HashSet<Subject>>,
+}
+
+impl<'a, 'b> ZoneChecker<'a, 'b> {
+    pub(super) fn new(findings: &'a mut Findings<'b>, base: &'a Path) -> Self {
+        ZoneChecker {
+            findings,
+            base,
+            ids: HashSet::new(),
+            names: HashSet::new(),
+            asked: HashMap::new(),
+        }
+    }
+
+    /// All lists; those that are not enabled are checked too, and left out.
+    pub(super) fn zones(mut self, written: &[ZoneOptions]) -> Vec<Zone> {
+        let mut zones = Vec::new();
+        for one in written {
+            let zone = self.zone(one);
+            if one.enabled {
+                zones.push(zone);
+            }
+        }
+        zones
+    }
+
+    fn zone(&mut self, written: &ZoneOptions) -> Zone {
+        let (zone, shown, key) = self.asked_zone(written);
+        let name = match &written.name {
+            Some(name) => {
+                if let Err(why) = zone_name(&name.value) {
+                    self.findings
+                        .wrong(name, format!("not a name for a list: {why}"));
+                }
+                name.value.clone()
+            }
+            None => shown,
+        };
+        let subjects = self.subjects(written, &zone);
+        if !self.names.insert(name.clone()) {
+            self.findings.wrong_with_help(
+                written.name.as_ref().unwrap_or(&written.zone),
+                format!("two lists are called `{name}`"),
+                "give each a `name` of its own",
+            );
+        }
+        let otherwise = self.otherwise(written, &name);
+        if otherwise.is_none() && written.codes.is_empty() {
+            self.findings.wrong_with_help(
+                &written.zone,
+                "a listing in this zone would count for nothing",
+                "give it a `score` (0 is allowed), or `codes`",
+            );
+        }
+        let codes = written.codes.iter();
+        let codes = codes.filter_map(|c| self.code(c, written.allow)).collect();
+        let refusals = written.refusals.iter();
+        let refusals = refusals.filter_map(|r| self.pattern(r)).collect();
+        self.findings.within(&written.max, 1, VALUES, "values");
+        let hash = self.hash(written, &subjects);
+        let test = written.test.as_ref().map(|t| self.test(t, hash.is_some()));
+        Zone {
+            zone: Secret::new(&zone),
+            key,
+            name,
+            names: self.names_of(written, &subjects),
+            hash,
+            hops: self.hops(written, &subjects),
+            max: written.max.value,
+            ipv6: written.ipv6,
+            otherwise,
+            codes,
+            refusals,
+            txt: written.txt,
+            test,
+            required: written.required,
+            subjects,
+        }
+    }
+
+    /// The zone as it is asked, as it may be shown, and the key that makes the difference.
+    fn asked_zone(&mut self, written: &ZoneOptions) -> (String, String, Option<Secret>) {
+        let zone = written
+            .zone
+            .value
+            .trim_end_matches('.')
+            .to_ascii_lowercase();
+        let shown = zone.replace(&format!("{KEY}."), "");
+        if let Err(why) = zone_name(&shown) {
+            self.findings.wrong_with_help(
+                &written.zone,
+                format!("not the zone of a list: {why}"),
+                "write the zone as its operator does, such as bl.example.org",
+            );
+        }
+        let Some(key) = self.key(written) else {
+            if zone.contains(KEY) {
+                self.findings.wrong_with_help(
+                    &written.zone,
+                    format!("`{KEY}` stands for a key, and there is none"),
+                    "give `key`, or `key_file` with a file that holds it",
+                );
+            }
+            return (zone, shown, None);
+        };
+        if zone.matches(&format!("{KEY}.")).count() != 1 {
+            self.findings.wrong_with_help(
+                &written.zone,
+                "it is not said where the key stands",
+                format!("write `{KEY}` once in its place, such as {KEY}.{shown}"),
+            );
+        }
+        let full = zone.replace(KEY, &key.reveal().to_ascii_lowercase());
+        if full.len() > ZONE_BYTES {
+            self.findings.wrong(&written.zone, "too long with its key");
+        }
+        (full, shown, Some(key))
+    }
+
+    fn key(&mut self, written: &ZoneOptions) -> Option<Secret> {
+        let (key, at) = match (&written.key, &written.key_file) {
+            (Some(key), None) => (key.value.clone(), None),
+            (None, Some(file)) => {
+                let path = self.base.join(&file.value);
+                match std::fs::read_to_string(&path) {
+                    Ok(text) => (Secret::new(&text), Some(file)),
+                    // A list that is not enabled needs no key yet.
+                    Err(_) if !written.enabled => return Some(Secret::new("key")),
+                    Err(e) => {
+                        let why = format!("cannot read {}: {e}", path.display());
+                        self.findings.wrong(file, why);
+                        return Some(Secret::new("key"));
+                    }
+                }
+            }
+            (Some(_), Some(file)) => {
+                self.findings
+                    .wrong(file, "either `key` or `key_file`, not both");
+                return None;
+            }
+            (None, None) => return None,
+        };
+        if !key.is_label() {
+            let why = "a key has 1 to 63 letters, digits, hyphens and underscores";
+            match (at, &written.key) {
+                (Some(file), _) => self.findings.wrong(file, why),
+                (None, Some(written)) => self.findings.wrong(written, why),
+                (None, None) => {}
+            }
+            return Some(Secret::new("key"));
+        }
+        Some(key)
+    }
+
+    fn subjects(&mut self, written: &ZoneOptions, zone: &str) -> Vec<Subject> {
+        if written.subjects.is_empty() {
+            self.findings.wrong_with_help(
+                &written.zone,
+                "this list is asked about nothing",
+                "name `subjects`, or leave them out for the address of the client",
+            );
+        }
+        let asked = self.asked.entry(zone.to_owned()).or_default();
+        let mut subjects = Vec::new();
+        for subject in &written.subjects {
+            if !asked.insert(subject.value) {
+                let why = format!("this zone is asked about `{}` twice", subject.value.name());
+                match subject.referenced == serde_saphyr::Location::UNKNOWN {
+                    true => self.findings.wrong(&written.zone, why),
+                    false => self.findings.wrong(subject, why),
+                }
+            } else {
+                subjects.push(subject.value);
+            }
+        }
+        subjects
+    }
+
+    fn names_of(&mut self, written: &ZoneOptions, subjects: &[Subject]) -> Names {
+        if let Some(names) = &written.names
+            && !subjects.iter().any(|s| s.kind() == Kind::Name)
+        {
+            self.findings
+                .wrong(names, "none of the subjects of this list is a name");
+        }
+        written.names.as_ref().map(|n| n.value).unwrap_or_default()
+    }
+
+    fn hash(&mut self, written: &ZoneOptions, subjects: &[Subject]) -> Option<HashOptions> {
+        let hashed = subjects.iter().any(|s| s.kind() == Kind::Digest);
+        match (&written.hash, hashed) {
+            (None, false) => None,
+            (None, true) => {
+                self.findings.wrong_with_help(
+                    &written.zone,
+                    "mail addresses and URLs are asked about by their hash",
+                    "say how: `hash: { algorithm: sha1 }`",
+                );
+                None
+            }
+            (Some(hash), false) => {
+                self.findings
+                    .wrong(hash, "none of the subjects of this list is hashed");
+                None
+            }
+            (Some(hash), true) => {
+                let long = (hash.value.algorithm, hash.value.encoding)
+                    == (Algorithm::Sha256, Encoding::Hex);
+                if long {
+                    self.findings.wrong_with_help(
+                        hash,
+                        "64 hexadecimal digits are no label of a name, which has 63 characters",
+                        "write `encoding: base32`",
+                    );
+                }
+                Some(hash.value)
+            }
+        }
+    }
+
+    fn hops(&mut self, written: &ZoneOptions, subjects: &[Subject]) -> HopOptions {
+        let Some(hops) = &written.hops else {
+            return HopOptions { first: 1, last: -1 };
+        };
+        let HopOptions { first, last } = hops.value;
+        if !subjects.contains(&Subject::Received) {
+            self.findings
+                .wrong(hops, "`received` is not among the subjects of this list");
+        } else if first == 0 || last == 0 {
+            self.findings.wrong(
+                hops,
+                "hops are counted from 1, the newest, and from -1, the oldest",
+            );
+        } else if (first > 0) == (last > 0) && first > last {
+            self.findings
+                .wrong(hops, "the last hop stands before the first");
+        }
+        hops.value
+    }
+
+    fn test(&mut self, written: &Spanned<TestOptions>, hashed: bool) -> Test {
+        let mut value = |text: &Option<Spanned<String>>| {
+            let text = text.as_ref()?;
+            let bare = text.value.trim();
+            if let Ok(address) = bare.parse::<IpAddr>() {
+                return Some(Value::Address(address));
+            }
+            if hashed {
+                return Some(Value::Text(bare.to_owned()));
+            }
+            let name = bare.trim_end_matches('.').to_ascii_lowercase();
+            if name.split('.').any(|l| !is_label(l)) {
+                self.findings.wrong(text, "neither an address nor a name");
+            }
+            Some(Value::Name(name))
+        };
+        Test {
+            listed: value(&written.value.listed),
+            unlisted: value(&written.value.unlisted),
+            needed: true,
+        }
+    }
+
+    fn otherwise(&mut self, written: &ZoneOptions, name: &str) -> Option<Grade> {
+        let Some(score) = &written.score else {
+            let without = |key| format!("`{key}` without `score`");
+            let help = "give the zone a `score` (0 is allowed)";
+            if let Some(decisive) = &written.decisive {
+                self.findings
+                    .wrong_with_help(decisive, without("decisive"), help);
+            }
+            if let Some(id) = &written.id {
+                self.findings.wrong_with_help(id, without("id"), help);
+            }
+            if let Some(exempt) = &written.exempt {
+                self.findings
+                    .wrong_with_help(exempt, without("exempt"), help);
+            }
+            return None;
+        };
+        let id = match &written.id {
+            Some(id) => {
+                self.id(id, &id.value);
+                id.value.clone()
+            }
+            None => {
+                let id = default_id(name);
+                self.id(&written.zone, &id);
+                id
+            }
+        };
+        let (decisive, exempt) = (written.decisive.as_ref(), written.exempt.as_ref());
+        Some(self.grade(&id, score, decisive, exempt, written.allow))
+    }
+
+    fn grade(
+        &mut self,
+        id: &str,
+        score: &Spanned<f64>,
+        decisive: Option<&Spanned<Decisive>>,
+        exempt: Option<&Spanned<bool>>,
+        allow: bool,
+    ) -> Grade {
+        if !score.value.is_finite() {
+            self.findings.wrong(score, "not a number of points");
+        } else if allow && score.value > 0.0 {
+            self.findings
+                .wrong(score, "a listing in an allow list counts 0 or less");
+        }
+        if let Some(decisive) = decisive
+            && (decisive.value == Decisive::Deliver) != allow
+        {
+            let why = match allow {
+                true => "an allow list settles on `deliver` alone",
+                false => "only an allow list (`allow: true`) settles on `deliver`",
+            };
+            self.findings.wrong(decisive, why);
+        }
+        if let Some(exempt) = exempt.filter(|e| e.value && !allow) {
+            self.findings
+                .wrong(exempt, "only an allow list (`allow: true`) exempts");
+        }
+        Grade {
+            id: Arc::from(id),
+            score: score.value,
+            decisive: decisive.map(|d| d.value.action()),
+            exempt: exempt.is_some_and(|e| e.value),
+        }
+    }
+
+    fn id<T>(&mut self, at: &Spanned<T>, id: &str) {
+        let allowed = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
+        if id.is_empty() || id.len() > ID_BYTES || !id.bytes().all(allowed) {
+            self.findings.wrong_with_help(
+                at,
+                format!("`{id}` cannot be the id of a hit"),
+                "an id has 1 to 64 of A-Z, 0-9 and _; give `id`",
+            );
+        } else if !self.ids.insert(id.to_owned()) {
+            self.findings
+                .wrong(at, format!("the id `{id}` stands twice"));
+        }
+    }
+
+    fn code(&mut self, written: &CodeOptions, allow: bool) -> Option<Code> {
+        self.id(&written.id, &written.id.value);
+        let grade = self.grade(
+            &written.id.value,
+            &written.score,
+            written.decisive.as_ref(),
+            written.exempt.as_ref(),
+            allow,
+        );
+        let patterns = match (&written.codes, &written.mask) {
+            (Some(codes), None) => {
+                if codes.value.is_empty() {
+                    self.findings.wrong(codes, "no code is given");
+                }
+                codes.value.iter().filter_map(|c| self.pattern(c)).collect()
+            }
+            (None, Some(mask)) => {
+                if mask.value == 0 || mask.value > 0x00ff_ffff {
+                    self.findings.wrong(
+                        mask,
+                        "a mask has bits of the last three octets: 0x1 to 0xffffff",
+                    );
+                }
+                vec![Pattern::Mask(mask.value)]
+            }
+            _ => {
+                self.findings
+                    .wrong(&written.id, "this entry needs either `codes` or `mask`");
+                return None;
+            }
+        };
+        Some(Code { patterns, grade })
+    }
+
+    fn pattern(&mut self, written: &Spanned<String>) -> Option<Pattern> {
+        let text = written.value.trim();
+        if text.contains('*') {
+            let pattern = octets(text);
+            if pattern.is_none() {
+                self.findings.wrong_with_help(
+                    written,
+                    "not a code of a list",
+                    "write 127.0.*.3: four octets, the first 127, `*` for any number",
+                );
+            }
+            return pattern;
+        }
+        let (first, last) = text.split_once("..").unwrap_or((text, text));
+        let (Ok(first), Ok(last)) = (
+            first.trim().parse::<Ipv4Addr>(),
+            last.trim().parse::<Ipv4Addr>(),
+        ) else {
+            self.findings.wrong_with_help(
+                written,
+                "not a code of a list",
+                "write 127.0.0.2, or 127.0.0.4..127.0.0.7 for a range with both ends",
+            );
+            return None;
+        };
+        let reserved = |a: Ipv4Addr| a.to_bits() >= Ipv4Addr::new(127, 255, 255, 0).to_bits();
+        if !first.is_loopback() || !last.is_loopback() {
+            self.findings
+                .wrong(written, "codes of lists lie in 127.0.0.0/8");
+        } else if first > last {
+            self.findings
+                .wrong(written, "the range ends before it begins");
+        } else if reserved(last) {
+            self.findings.wrong(
+                written,
+                "127.255.255.0/24 tells of errors and is never a listing",
+            );
+        } else if last == Ipv4Addr::LOCALHOST {
+            self.findings
+                .wrong(written, "127.0.0.1 is never a listing (RFC 5782)");
+        }
+        Some(Pattern::Range(first..=last))
+    }
+}
+
+fn octets(text: &str) -> Option<Pattern> {
+    let octets: Vec<Option<u8>> = text
+        .split('.')
+        .map(|octet| match octet {
+            "*" => Some(None),
+            number => number.parse().ok().map(Some),
+        })
+        .collect::<Option<_>>()?;
+    let octets: [Option<u8>; 4] = octets.try_into().ok()?;
+    (octets.first() == Some(&Some(127))).then_some(Pattern::Octets(octets))
+}
+
+fn default_id(name: &str) -> String {
+    let upper = name.bytes().map(|b| match b.to_ascii_uppercase() {
+        b @ (b'A'..=b'Z' | b'0'..=b'9') => char::from(b),
+        _ => '_',
+    });
+    "DNSBL_".chars().chain(upper).collect()
+}
+
+fn is_label(label: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    (1..=63).contains(&label.len())
+        && label.bytes().all(allowed)
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+}
+
+/// Checks a name of labels (RFC 1035, with the underscore that some lists use), and that resolvers
+/// do not answer it on their own (RFC 6761, RFC 7686).
+fn zone_name(zone: &str) -> Result<(), &'static str> {
+    if zone.len() > ZONE_BYTES {
+        return Err("too long to ask about an IPv6 client in it");
+    }
+    let mut labels = 0;
+    for label in zone.split('.') {
+        labels += 1;
+        if label.is_empty() || label.len() > 63 {
+            return Err("each label has 1 to 63 characters");
+        }
+        if !is_label(label) {
+            return Err("labels are letters, digits and hyphens");
+        }
+    }
+    if labels < 2 {
+        return Err("it has a single label");
+    }
+    match zone.rsplit('.').next() {
+        Some("localhost" | "invalid" | "onion") => Err("no resolver asks the network about it"),
+        Some(last) if last.bytes().all(|b| b.is_ascii_digit()) => Err("it is an address"),
+        _ => Ok(()),
+    }
+}
