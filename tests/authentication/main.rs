@@ -12,6 +12,7 @@ mod dns_server;
 
 mod arc_suite;
 mod dkim_messages;
+mod filter;
 mod fixture;
 mod signer;
 mod spf_suite;

@@ -1,8 +1,10 @@
 //! Signatures for tests, made by mail-auth.
 
+use mail_auth::arc::ArcSealer;
 use mail_auth::common::crypto::{Ed25519Key, RsaKey, Sha256};
 use mail_auth::common::headers::HeaderWriter;
 use mail_auth::dkim::{Canonicalization, DkimSigner};
+use mail_auth::{ArcOutput, AuthenticatedMessage, AuthenticationResults};
 
 use crate::zone::Zone;
 
@@ -57,6 +59,23 @@ impl Signer {
             .sign(message.as_bytes())
             .unwrap();
         format!("{}{message}", signature.to_header())
+    }
+}
+
+impl Signer {
+    /// The message with the first set of an ARC chain, in which the sealer says that it saw `seen`.
+    pub(crate) fn seal(&self, message: &str, seen: &str) -> String {
+        let key = Ed25519Key::from_pkcs8_der(&self.key).unwrap();
+        let parsed = AuthenticatedMessage::parse(message.as_bytes()).unwrap();
+        let results = format!("{}; {seen}", self.domain);
+        let results = AuthenticationResults::new(&results);
+        let set = ArcSealer::from_key(key)
+            .domain(&self.domain)
+            .selector("s")
+            .headers(["From", "To", "Subject"])
+            .seal(&parsed, &results, &ArcOutput::default())
+            .unwrap();
+        format!("{}{message}", set.to_header())
     }
 }
 
