@@ -9,7 +9,7 @@ const QUICK: &str = "timeout: 2s
 guard: { interval: 100ms, retry_after: 100ms, failures: 3, slow: 1s }";
 
 impl Fixture {
-    fn in_use(&self, zone: &str) -> bool {
+    pub(crate) fn in_use(&self, zone: &str) -> bool {
         self.metrics.dnsbl_up.with_label_values(&[zone]).get() == 1
     }
 
@@ -20,7 +20,7 @@ impl Fixture {
 }
 
 /// Lets everything else go on until `done`.
-async fn until(what: &str, done: impl Fn() -> bool) {
+pub(crate) async fn until(what: &str, done: impl Fn() -> bool) {
     let start = Instant::now();
     while !done() {
         assert!(start.elapsed() < Duration::from_secs(20), "{what}");

@@ -19,6 +19,7 @@ mod health;
 mod memory;
 mod real;
 mod secrets;
+mod shipped;
 mod subjects;
 
 use std::path::Path;

@@ -4,7 +4,7 @@ use mailweir::mail::{Address, Limits, Mail, Spool};
 
 use super::*;
 
-const MESSAGE: &str = "Received: from relay.example.com (relay.example.com [198.51.100.20]) by mx.example.org; Mon, 1 Jan 2024 00:00:00 +0000\r
+pub(crate) const MESSAGE: &str = "Received: from relay.example.com (relay.example.com [198.51.100.20]) by mx.example.org; Mon, 1 Jan 2024 00:00:00 +0000\r
 Received: from home (unknown [198.51.100.30]) by relay.example.com; Mon, 1 Jan 2024 00:00:00 +0000\r
 DKIM-Signature: v=1; a=rsa-sha256; d=signer.example.com; s=x; h=from; bh=aGk=; b=aGk=\r
 From: Ann <Ann+news@from.example.com>\r
