@@ -88,7 +88,7 @@ install: $(BIN)
 	install -m 644 packaging/systemd/mailweir.sysusers "$(DESTDIR)$(SYSUSERSDIR)/mailweir.conf"
 	install -m 644 packaging/systemd/mailweir.tmpfiles "$(DESTDIR)$(TMPFILESDIR)/mailweir.conf"
 	install -m 644 rules/*.yaml "$(DESTDIR)$(PREFIX)/share/mailweir/rules"
-	install -m 644 README.md CHANGELOG.md mailweir.yaml docs/*.md grafana/* "$(DESTDIR)$(DOCDIR)"
+	install -m 644 README.md CHANGELOG.md mailweir.yaml docs/*.md docs/*.yaml grafana/* "$(DESTDIR)$(DOCDIR)"
 	[ -e "$(DESTDIR)$(SYSCONFDIR)/mailweir/mailweir.yaml" ] || \
 	  install -m 644 packaging/mailweir.yaml "$(DESTDIR)$(SYSCONFDIR)/mailweir/mailweir.yaml"
 

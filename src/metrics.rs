@@ -277,6 +277,35 @@ impl Metrics {
         }
     }
 
+    /// Shows the counters of a DNS list before it was asked, for the same reason.
+    pub fn dns_list_starts_at_zero(&self, zone: &str) {
+        for result in [
+            "listed",
+            "not_listed",
+            "cached",
+            "refused",
+            "bogus",
+            "timeout",
+            "error",
+            "skipped",
+        ] {
+            self.dnsbl_lookups.with_label_values(&[zone, result]);
+        }
+        for cause in [
+            "refused",
+            "bogus",
+            "everything",
+            "gone",
+            "timeout",
+            "slow",
+            "error",
+            "down",
+        ] {
+            self.dnsbl_trips.with_label_values(&[zone, cause]);
+        }
+        self.dnsbl_left_out.with_label_values(&[zone]);
+    }
+
     /// Counts the hits and labels of a verdict.
     pub fn count_hits(&self, verdict: &crate::verdict::Verdict) {
         for (_, hit) in verdict.hits() {

@@ -48,6 +48,7 @@ fn every_key_of_the_configuration_is_documented() {
         &["log"],
         &["dns"],
         &["dnsbl"],
+        &["dnsbl", "guard"],
         &["dnsbl", "on_failure"],
         &["rules"],
         &["bayes"],

@@ -56,6 +56,8 @@ pub enum Reply {
     Truncated(Box<Reply>),
     /// A forged answer with a wrong id first, then the given one.
     Spoofed(Box<Reply>, Box<Reply>),
+    /// The given one, as the answer to another question.
+    OtherQuestion(Box<Reply>),
     /// The given one after a while.
     After(Duration, Box<Reply>),
     /// The given one once the gate is opened.
@@ -171,6 +173,13 @@ impl Script {
                     forged[0] ^= 0x55;
                     datagrams.push(forged);
                     *next
+                }
+                Reply::OtherQuestion(next) => {
+                    let mut other = request.clone();
+                    let name = Name::from_ascii("other.example.").unwrap();
+                    other.queries[0].set_name(name);
+                    datagrams.push(encode(&other, &next, false));
+                    return datagrams;
                 }
                 Reply::Truncated(next) if tcp => *next,
                 Reply::Silence => return datagrams,

@@ -12,8 +12,11 @@ use hickory_proto::rr::{Name, RecordType};
 pub struct Lists {
     /// Port of unbound on 127.0.0.1.
     pub resolver: u16,
-    _processes: Vec<Running>,
-    _folder: tempfile::TempDir,
+    /// Port of rbldnsd on 127.0.0.1, which answers for its lists alone.
+    pub lists: u16,
+    rbldnsd: Option<Running>,
+    _unbound: Running,
+    folder: tempfile::TempDir,
 }
 
 struct Running(Child);
@@ -39,7 +42,46 @@ $TTL 300
 2001:db8::/64
 ";
 
+/// Names and hashes; the hash is that of `printf %s ann@from.example.com | sha1sum`.
+const NAMES: &str = "$SOA 300 ns.test.example admin.test.example 0 600 300 86400 300
+$TTL 300
+:127.0.1.2:listed, see $
+test
+.example.co.uk
+f0e0d69ea552a7d7ec5e96a13c9b8c09f3f9d969
+";
+
+fn start_lists(program: &Path, folder: &Path, port: u16) -> Running {
+    Running(
+        Command::new(program)
+            .args(["-n", "-b", &format!("127.0.0.1/{port}"), "-w"])
+            .arg(folder)
+            .args([
+                "bl.test.example:ip4trie:ip4",
+                "six.test.example:ip6trie:ip6",
+                "names.test.example:dnset:names",
+            ])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap(),
+    )
+}
+
 impl Lists {
+    /// Stops rbldnsd.
+    pub fn stop(&mut self) {
+        self.rbldnsd = None;
+    }
+
+    /// Starts rbldnsd again.
+    pub fn restart(&mut self) {
+        if let Some(program) = installed("rbldnsd") {
+            self.rbldnsd = Some(start_lists(&program, self.folder.path(), self.lists));
+            wait_for_answer(self.lists);
+        }
+    }
+
     /// Starts both, or says why not and gives `None` when one is not installed.
     pub fn start() -> Option<Lists> {
         let rbldnsd = installed("rbldnsd")?;
@@ -48,22 +90,11 @@ impl Lists {
         let path = folder.path();
         std::fs::write(path.join("ip4"), IP4).unwrap();
         std::fs::write(path.join("ip6"), IP6).unwrap();
+        std::fs::write(path.join("names"), NAMES).unwrap();
         // rbldnsd does not stay root.
         open_to_all(path);
         let (lists, resolver) = (free_port(), free_port());
-        let zones = Running(
-            Command::new(rbldnsd)
-                .args(["-n", "-b", &format!("127.0.0.1/{lists}"), "-w"])
-                .arg(path)
-                .args([
-                    "bl.test.example:ip4trie:ip4",
-                    "six.test.example:ip6trie:ip6",
-                ])
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap(),
-        );
+        let zones = start_lists(&rbldnsd, path, lists);
         let config = path.join("unbound.conf");
         std::fs::write(&config, unbound_config(path, lists, resolver)).unwrap();
         let unbound = Running(
@@ -79,8 +110,10 @@ impl Lists {
         wait_for_answer(resolver);
         Some(Lists {
             resolver,
-            _processes: vec![zones, unbound],
-            _folder: folder,
+            lists,
+            rbldnsd: Some(zones),
+            _unbound: unbound,
+            folder,
         })
     }
 }
@@ -111,7 +144,7 @@ remote-control:
 {1}{2}",
         path.display(),
         stub("bl.test.example"),
-        stub("six.test.example")
+        stub("six.test.example") + &stub("names.test.example")
     )
 }
 

@@ -10,10 +10,17 @@
 #[path = "../dns_server/mod.rs"]
 mod dns_server;
 
+mod allow;
+mod bounds;
 mod configuration;
+mod faults;
+mod guard;
 mod health;
 mod memory;
 mod real;
+mod secrets;
+mod shipped;
+mod subjects;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,6 +28,8 @@ use std::time::{Duration, Instant};
 
 use dns_server::{FakeDns, Gate, Reply};
 use hickory_proto::op::ResponseCode;
+use hickory_proto::rr::rdata::{NS, TXT};
+use hickory_proto::rr::{Name, RData, Record, RecordType};
 use mailweir::config::{Source, parse_yaml};
 use mailweir::dns::{self, Dns};
 use mailweir::filter::dnsbl::{Options, build};
@@ -96,6 +105,19 @@ impl Fixture {
             .with_label_values(&[zone, result])
             .get()
     }
+}
+
+fn record(name: &str, data: RData) -> Record {
+    Record::from_rdata(Name::from_ascii(format!("{name}.")).unwrap(), 60, data)
+}
+
+fn txt(name: &str, text: &str) -> Record {
+    record(name, RData::TXT(TXT::new(vec![text.to_owned()])))
+}
+
+fn ns(name: &str, server: &str) -> Record {
+    let server = Name::from_ascii(format!("{server}.")).unwrap();
+    record(name, RData::NS(NS(server)))
 }
 
 async fn finish(check: Box<dyn Check>) -> Outcome {

@@ -45,7 +45,9 @@ impl Daemon {
             .unwrap();
         let (dns, clamd) = runtime.block_on(async move {
             let dns = FakeDns::start(|q| match q.name.as_str() {
-                "66.2.0.192.bl.example.org" => Reply::A(vec![[127, 0, 0, 2]], 60),
+                "66.2.0.192.bl.example.org" | "2.0.0.127.bl.example.org" => {
+                    Reply::A(vec![[127, 0, 0, 2]], 60)
+                }
                 _ => Reply::NxDomain(Some(60)),
             });
             let clamd = FakeClamd::start(move |n| Act::Reply(clamd(n)));

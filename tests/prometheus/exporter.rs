@@ -50,6 +50,8 @@ fn something_happens(m: &Metrics) {
         &m.journal_errors,
         &m.rules_given_up,
         &m.dns_cached,
+        &m.dnsbl_over_limit,
+        &m.dnsbl_unresolved,
     ] {
         counter.inc();
     }
@@ -66,6 +68,8 @@ fn something_happens(m: &Metrics) {
         (&m.dnsbl_lookups, &["bl.example.org", "listed"]),
         (&m.dnsbl_lookups, &["bl.example.org", "cached"]),
         (&m.dnsbl_lookups, &["bl.example.org", "refused"]),
+        (&m.dnsbl_trips, &["bl.example.org", "refused"]),
+        (&m.dnsbl_left_out, &["bl.example.org"]),
         (&m.clamav_scans, &["127.0.0.1:3310", "clean"]),
         (&m.quarantine_operations, &["stored"]),
         (&m.quarantine_failures, &["store"]),
@@ -121,6 +125,7 @@ fn something_happens(m: &Metrics) {
     }
     for (gauges, label, value) in [
         (&m.clamav_up, "127.0.0.1:3310", 1),
+        (&m.dnsbl_up, "bl.example.org", 1),
         (&m.clamav_running, "127.0.0.1:3310", 2),
         (&m.model_messages, "ham", 400),
         (&m.model_messages, "spam", 300),

@@ -176,6 +176,8 @@ struct Lookup {
     result: &'static str,
     /// What `X-Spam-Status` ends with.
     status: &'static str,
+    /// Whether its test takes the list out of use.
+    takes_out: bool,
 }
 
 fn lookups() -> [Lookup; 6] {
@@ -191,6 +193,7 @@ fn lookups() -> [Lookup; 6] {
         answer,
         result,
         status,
+        takes_out: matches!(result, "bogus" | "refused"),
     };
     [
         lookup(
@@ -244,7 +247,7 @@ fn whatever_the_name_server_does_mail_is_delivered_and_says_so() {
                 sections: format!(
                     "dns: {{ resolvers: [\"{}\"], timeout: 3s }}
 dnsbl:
-  zones: [{{ zone: bl.test.example, id: LISTED, score: 6 }}]
+  zones: [{{ zone: bl.test.example, id: LISTED, score: 6, test: {{ listed: null }} }}]
   timeout: 3s
 ",
                     names.address()
@@ -268,10 +271,17 @@ dnsbl:
                 assert_eq!(reply.code, 250, "{}: {reply:?}", lookup.name);
                 let stored = postfix.wait_for(&text);
                 let status = status(&stored);
-                assert_eq!(status, lookup.status, "{}", lookup.name);
+                // The test of the list may have taken it out of use before the message came.
+                let out = "No, score=0.00 required=5.00 tests=none unscanned=dnsbl:down";
+                let result = match status == out && lookup.takes_out {
+                    true => "skipped",
+                    false => {
+                        assert_eq!(status, lookup.status, "{}", lookup.name);
+                        lookup.result
+                    }
+                };
                 let series = format!(
-                    "mailweir_dnsbl_lookups_total{{result=\"{}\",zone=\"bl.test.example\"}}",
-                    lookup.result
+                    "mailweir_dnsbl_lookups_total{{result=\"{result}\",zone=\"bl.test.example\"}}"
                 );
                 assert!(daemon.metric(&series) >= 1.0, "{}: {series}", lookup.name);
             });

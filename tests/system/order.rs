@@ -13,10 +13,11 @@ use super::place::wait_for;
 use super::postfix::Postfix;
 use super::scanner::{FalseClamd, Gate, Manner};
 
+/// Without test entries, so that only messages make questions.
 const ZONES: &str = "
   zones:
-    - { zone: one.test.example, id: ONE, score: 3 }
-    - { zone: two.test.example, id: TWO, score: 3 }";
+    - { zone: one.test.example, id: ONE, score: 3, test: { listed: null, unlisted: null } }
+    - { zone: two.test.example, id: TWO, score: 3, test: { listed: null, unlisted: null } }";
 
 #[test]
 fn lists_are_asked_while_the_client_of_postfix_has_not_said_mail() {

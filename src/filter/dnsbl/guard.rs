@@ -44,18 +44,6 @@ pub(super) enum Cause {
 }
 
 impl Cause {
-    /// Each of them.
-    pub(super) const ALL: [Cause; 8] = [
-        Cause::Refused,
-        Cause::Bogus,
-        Cause::Everything,
-        Cause::Gone,
-        Cause::Timeout,
-        Cause::Slow,
-        Cause::Error,
-        Cause::Down,
-    ];
-
     /// The word used in metrics.
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -104,10 +92,7 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn new(name: &str, guarding: &Guarding, metrics: &Metrics) -> Watch {
-        for cause in Cause::ALL {
-            let labels = [name, cause.name()];
-            metrics.dnsbl_trips.with_label_values(&labels);
-        }
+        metrics.dns_list_starts_at_zero(name);
         let up = metrics.dnsbl_up.with_label_values(&[name]);
         Watch {
             breaker: Arc::new(Breaker::new(guarding.patience, up)),
@@ -161,7 +146,8 @@ pub(super) async fn keep(shared: Weak<Shared>) {
             };
             let guarding = shared.settings.guard;
             due.resize(shared.lists.len(), Instant::now());
-            let limit = shared.settings.timeout;
+            // A list that answers its test late would be late for messages too.
+            let limit = guarding.slow.min(shared.settings.timeout);
             join_all(shared.lists.iter().zip(&mut due).map(|(list, due)| {
                 let lookups = &shared.lookups;
                 async move {

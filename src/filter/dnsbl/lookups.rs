@@ -125,19 +125,20 @@ impl Lookups {
     /// The label of the metric, and what the list is to blame for.
     fn judged(&self, asked: &Result<Asked, Failure>) -> (&'static str, Option<Cause>) {
         match asked {
-            Ok(Asked { answer, took }) => {
-                let slow = took.is_some_and(|t| t > self.guarding.slow);
-                let result = match answer {
-                    Answer::Refused(_) => return ("refused", Some(Cause::Refused)),
-                    Answer::Bogus(code) if code.is_loopback() => {
-                        return ("bogus", Some(Cause::Everything));
-                    }
-                    Answer::Bogus(_) => return ("bogus", Some(Cause::Bogus)),
-                    _ if took.is_none() => "cached",
-                    Answer::NotListed => "not_listed",
-                    Answer::Listed(_) => "listed",
-                };
-                (result, slow.then_some(Cause::Slow))
+            // One answer is counted against the list once, however often it is of use.
+            Ok(Asked { took: None, .. }) => ("cached", None),
+            Ok(Asked {
+                answer,
+                took: Some(took),
+            }) => {
+                let slow = (*took > self.guarding.slow).then_some(Cause::Slow);
+                match answer {
+                    Answer::NotListed => ("not_listed", slow),
+                    Answer::Listed(_) => ("listed", slow),
+                    Answer::Refused(_) => ("refused", Some(Cause::Refused)),
+                    Answer::Bogus(code) if code.is_loopback() => ("bogus", Some(Cause::Everything)),
+                    Answer::Bogus(_) => ("bogus", Some(Cause::Bogus)),
+                }
             }
             Err(failure) => match failure.kind {
                 Kind::Timeout => ("timeout", Some(Cause::Timeout)),

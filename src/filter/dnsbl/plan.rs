@@ -137,10 +137,7 @@ fn hops(all: &[Value], wanted: HopOptions) -> &[Value] {
         }
     };
     // Before the first hop there is none, and neither is behind the last.
-    let first = match place(wanted.first) {
-        Some(first) => first,
-        None => 0,
-    };
+    let first = place(wanted.first).unwrap_or_default();
     let Some(last) = place(wanted.last) else {
         return &[];
     };

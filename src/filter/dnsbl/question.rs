@@ -43,6 +43,11 @@ pub(super) const LISTED: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 /// The address that each IPv6 list has.
 pub(super) const LISTED_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0x7f00, 2));
 
+/// The name that each list of names has.
+pub(super) const LISTED_NAME: &str = "test";
+/// The name that no list of names has.
+pub(super) const UNLISTED: &str = "invalid";
+
 /// The address that no working list has (RFC 5782, section 5), in the family of `address`.
 pub(super) fn never_listed(address: IpAddr) -> IpAddr {
     match address {

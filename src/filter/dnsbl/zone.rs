@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::digest;
 use super::grade::{Code, Grade, Pattern};
-use super::question::{LISTED, LISTED_V6, about_address, about_name, never_listed};
+use super::question::{
+    LISTED, LISTED_NAME, LISTED_V6, UNLISTED, about_address, about_name, never_listed,
+};
 use super::secret::Secret;
 use super::subject::{Kind, Subject, Value};
 use super::zone_options::{HashOptions, HopOptions, Names};
@@ -31,6 +33,8 @@ pub(super) struct Zone {
     pub(super) hops: HopOptions,
     /// Values of one subject of a message that are asked about.
     pub(super) max: usize,
+    /// Whether it is asked for IPv4 addresses.
+    pub(super) ipv4: bool,
     /// Whether it is asked for IPv6 addresses.
     pub(super) ipv6: bool,
     /// The hit of a listing that no entry of `codes` takes.
@@ -39,7 +43,7 @@ pub(super) struct Zone {
     pub(super) codes: Vec<Code>,
     pub(super) refusals: Vec<Pattern>,
     pub(super) txt: bool,
-    pub(super) test: Option<Test>,
+    pub(super) test: OwnTest,
     /// Whether a message is unscanned when it could not be asked.
     pub(super) required: bool,
 }
@@ -51,6 +55,13 @@ pub(super) struct Test {
     pub(super) unlisted: Option<Value>,
     /// Whether the absence of `listed` is a fault.
     pub(super) needed: bool,
+}
+
+/// Test entries of a list's own, in place of those of RFC 5782.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct OwnTest {
+    pub(super) listed: Option<Option<Value>>,
+    pub(super) unlisted: Option<Option<Value>>,
 }
 
 /// Something that a list has.
@@ -89,6 +100,7 @@ impl Zone {
         let zone = self.zone.reveal();
         match value {
             Value::Address(address) if address.is_ipv6() && !self.ipv6 => None,
+            Value::Address(address) if address.is_ipv4() && !self.ipv4 => None,
             Value::Address(address) => Some(about_address(*address, zone)),
             Value::Name(name) => about_name(name, zone),
             Value::Text(text) => about_name(&digest::label(text, self.hash.as_ref()?), zone),
@@ -109,43 +121,56 @@ impl Zone {
 
     /// What it must not have while a listing of `value` counts.
     pub(super) fn unlisted(&self, value: &Value) -> Option<Value> {
-        match (&self.test, value) {
-            (Some(test), _) => test.unlisted.clone(),
+        match (&self.test.unlisted, value) {
+            (Some(own), _) => own.clone(),
             (None, Value::Address(address)) => Some(Value::Address(never_listed(*address))),
-            (None, Value::Name(_)) => Some(Value::Name("invalid".to_owned())),
-            (None, Value::Text(_)) => Some(Value::Text("invalid".to_owned())),
+            (None, Value::Name(_)) => Some(Value::Name(UNLISTED.to_owned())),
+            (None, Value::Text(_)) => Some(Value::Text(UNLISTED.to_owned())),
         }
     }
 
-    /// Its test entries (RFC 5782, section 5), the ones that tell most first. Many lists that know IPv6
-    /// addresses have no entry for `::ffff:127.0.0.2`, so its absence is no fault.
+    /// Its test entries (RFC 5782, section 5), the ones that tell most first. Many lists that know addresses of
+    /// both kinds have no entry for `::ffff:127.0.0.2`, so its absence is a fault only of the others.
     pub(super) fn tests(&self) -> Vec<Test> {
-        if let Some(test) = &self.test {
-            return vec![test.clone()];
-        }
         let asks = |kind| self.subjects.iter().any(|s| s.kind() == kind);
-        let test = |listed: Option<Value>, unlisted: Value, needed| Test {
-            listed,
-            unlisted: Some(unlisted),
-            needed,
-        };
         let mut tests = Vec::new();
-        if asks(Kind::Address) {
-            let v4 = never_listed(LISTED);
-            tests.push(test(Some(Value::Address(LISTED)), Value::Address(v4), true));
-            if self.ipv6 {
-                let v6 = Value::Address(never_listed(LISTED_V6));
-                tests.push(test(Some(Value::Address(LISTED_V6)), v6, false));
+        let mut add = |listed: Option<Value>, unlisted, needed| {
+            tests.push(Test {
+                listed,
+                unlisted: Some(unlisted),
+                needed,
+            });
+        };
+        for (listed, asked, needed) in [
+            (LISTED, self.ipv4, true),
+            (LISTED_V6, self.ipv6, !self.ipv4),
+        ] {
+            if asks(Kind::Address) && asked {
+                let unlisted = Value::Address(never_listed(listed));
+                add(Some(Value::Address(listed)), unlisted, needed);
             }
         }
         if asks(Kind::Name) {
-            let listed = Value::Name("test".to_owned());
-            tests.push(test(Some(listed), Value::Name("invalid".to_owned()), true));
+            let unlisted = Value::Name(UNLISTED.to_owned());
+            add(Some(Value::Name(LISTED_NAME.to_owned())), unlisted, true);
         }
         if asks(Kind::Digest) {
-            tests.push(test(None, Value::Text("invalid".to_owned()), false));
+            add(None, Value::Text(UNLISTED.to_owned()), false);
         }
-        tests
+        let without_own = self.test.listed.is_none() && self.test.unlisted.is_none();
+        if without_own || tests.is_empty() {
+            return tests;
+        }
+        // Entries of its own tell of the whole list.
+        let mut own = tests.swap_remove(0);
+        if let Some(listed) = &self.test.listed {
+            own.listed.clone_from(listed);
+            own.needed = true;
+        }
+        if let Some(unlisted) = &self.test.unlisted {
+            own.unlisted.clone_from(unlisted);
+        }
+        vec![own]
     }
 
     /// The reason in a TXT record as it may be shown: one line, without the key.
@@ -260,12 +285,13 @@ mod tests {
             hash: None,
             hops: HopOptions { first: 1, last: -1 },
             max: 20,
+            ipv4: true,
             ipv6: true,
             otherwise,
             codes,
             refusals: Vec::new(),
             txt: true,
-            test: None,
+            test: OwnTest::default(),
             required: true,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
 
 use super::secret::Secret;
@@ -43,6 +43,9 @@ pub struct ZoneOptions {
     /// How many values of one subject of a message are asked about. Default 20.
     #[serde(default = "twenty")]
     pub max: Spanned<usize>,
+    /// Whether the list is asked for IPv4 addresses. Default true.
+    #[serde(default = "yes")]
+    pub ipv4: bool,
     /// Whether the list is asked for IPv6 addresses too. Default true.
     #[serde(default = "yes")]
     pub ipv6: bool,
@@ -160,14 +163,24 @@ fn oldest() -> i32 {
     -1
 }
 
-/// Entries that tell a working list from one that is not: addresses, names, or what is to be hashed.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// Entries that tell a working list from one that is not: addresses, names, or what is to be hashed. What is
+/// not written is as RFC 5782 has it; null says that there is no such entry.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct TestOptions {
-    /// What the list has for sure; null when there is no such thing.
-    pub listed: Option<Spanned<String>>,
-    /// What it has not for sure; null when there is no such thing.
-    pub unlisted: Option<Spanned<String>>,
+    /// What the list has for sure.
+    #[serde(deserialize_with = "written")]
+    pub listed: Option<Option<Spanned<String>>>,
+    /// What it has not for sure.
+    #[serde(deserialize_with = "written")]
+    pub unlisted: Option<Option<Spanned<String>>>,
+}
+
+/// A key that was written, be it as null.
+fn written<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<Spanned<String>>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 /// The meaning of some answers of a list: those in `codes`, or those with a bit of `mask`.

@@ -11,7 +11,7 @@ use super::grade::{Code, Grade, Pattern};
 use super::question::ZONE_BYTES;
 use super::secret::Secret;
 use super::subject::{Kind, Subject, Value};
-use super::zone::{Test, Zone};
+use super::zone::{OwnTest, Zone};
 use super::zone_options::{
     Algorithm, CodeOptions, Decisive, Encoding, HashOptions, HopOptions, Names, TestOptions,
     ZoneOptions,
@@ -77,6 +77,12 @@ impl<'a, 'b> ZoneChecker<'a, 'b> {
                 "give each a `name` of its own",
             );
         }
+        if !written.ipv4 && !written.ipv6 && subjects.iter().all(|s| s.kind() == Kind::Address) {
+            self.findings.wrong(
+                &written.zone,
+                "asked for neither IPv4 nor IPv6 addresses, this list is asked nothing",
+            );
+        }
         let otherwise = self.otherwise(written, &name);
         if otherwise.is_none() && written.codes.is_empty() {
             self.findings.wrong_with_help(
@@ -91,7 +97,7 @@ impl<'a, 'b> ZoneChecker<'a, 'b> {
         let refusals = refusals.filter_map(|r| self.pattern(r)).collect();
         self.findings.within(&written.max, 1, VALUES, "values");
         let hash = self.hash(written, &subjects);
-        let test = written.test.as_ref().map(|t| self.test(t, hash.is_some()));
+        let test = self.test(written.test.as_ref(), hash.is_some());
         Zone {
             zone: Secret::new(&zone),
             key,
@@ -100,6 +106,7 @@ impl<'a, 'b> ZoneChecker<'a, 'b> {
             hash,
             hops: self.hops(written, &subjects),
             max: written.max.value,
+            ipv4: written.ipv4,
             ipv6: written.ipv6,
             otherwise,
             codes,
@@ -271,26 +278,30 @@ impl<'a, 'b> ZoneChecker<'a, 'b> {
         hops.value
     }
 
-    fn test(&mut self, written: &Spanned<TestOptions>, hashed: bool) -> Test {
-        let mut value = |text: &Option<Spanned<String>>| {
-            let text = text.as_ref()?;
+    fn test(&mut self, written: Option<&Spanned<TestOptions>>, hashed: bool) -> OwnTest {
+        let Some(written) = written else {
+            return OwnTest::default();
+        };
+        let mut value = |text: &Spanned<String>| {
             let bare = text.value.trim();
             if let Ok(address) = bare.parse::<IpAddr>() {
-                return Some(Value::Address(address));
+                return Value::Address(address);
             }
             if hashed {
-                return Some(Value::Text(bare.to_owned()));
+                return Value::Text(bare.to_owned());
             }
             let name = bare.trim_end_matches('.').to_ascii_lowercase();
-            if name.split('.').any(|l| !is_label(l)) {
+            if !name.split('.').all(is_label) {
                 self.findings.wrong(text, "neither an address nor a name");
             }
-            Some(Value::Name(name))
+            Value::Name(name)
         };
-        Test {
-            listed: value(&written.value.listed),
-            unlisted: value(&written.value.unlisted),
-            needed: true,
+        let mut entry = |text: &Option<Option<Spanned<String>>>| {
+            text.as_ref().map(|text| text.as_ref().map(&mut value))
+        };
+        OwnTest {
+            listed: entry(&written.value.listed),
+            unlisted: entry(&written.value.unlisted),
         }
     }
 
