@@ -6,7 +6,8 @@
 //! - [`server`]: listeners, permits, the session driver, timeouts, drain and reload.
 //! - [`mail`]: envelope, message, MIME parts, text, URLs; damage becomes flags, never errors.
 //! - [`dns`]: the resolver that filters share, with its cache and its bounds.
-//! - [`filter`]: the chain and its members: DNS lists, rules, Bayes, ClamAV.
+//! - [`auth`]: SPF, DKIM, DMARC, ARC and reverse DNS, without scores and sockets.
+//! - [`filter`]: the chain and its members: DNS lists, sender authentication, rules, Bayes, ClamAV.
 //! - [`verdict`]: a pure function from outcomes to one verdict.
 //! - [`router`]: a verdict becomes replies, header changes and side effects.
 //! - [`quarantine`]: the durable store of what was held back.

@@ -153,12 +153,16 @@ pub fn route(verdict: &Verdict, context: &Context<'_>) -> Plan {
 
 fn headers(verdict: &Verdict, context: &Context<'_>) -> Vec<Modification> {
     let mut out = forged(context.field_names);
-    out.extend(context.forged_results.iter().rev().map(|index| {
-        Modification::DeleteHeader {
-            index: *index,
-            name: FIELD.to_owned(),
-        }
-    }));
+    out.extend(
+        context
+            .forged_results
+            .iter()
+            .rev()
+            .map(|index| Modification::DeleteHeader {
+                index: *index,
+                name: FIELD.to_owned(),
+            }),
+    );
     let mut values = Vec::with_capacity(8);
     if let Some(results) = context.results {
         values.push((FIELD, results.to_owned()));

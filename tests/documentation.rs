@@ -50,6 +50,8 @@ fn every_key_of_the_configuration_is_documented() {
         &["dnsbl"],
         &["dnsbl", "guard"],
         &["dnsbl", "on_failure"],
+        &["auth"],
+        &["auth", "dmarc"],
         &["rules"],
         &["bayes"],
         &["clamav"],
@@ -65,6 +67,15 @@ fn every_key_of_the_configuration_is_documented() {
                 "docs/configuration.md does not explain `{key}` of {section:?}"
             );
         }
+    }
+}
+
+#[test]
+fn every_hit_of_sender_authentication_is_documented_with_its_points() {
+    let page = read("docs/authentication.md");
+    for (name, points, meaning) in mailweir::filter::auth::HITS {
+        let row = format!("| `{name}` | {points:.1} | {meaning} |");
+        assert!(page.contains(&row), "docs/authentication.md lacks: {row}");
     }
 }
 

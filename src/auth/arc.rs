@@ -278,12 +278,7 @@ impl Keys {
     }
 }
 
-fn verify(
-    sets: &[Set],
-    keys: &Keys,
-    header: &Mail,
-    body: &BodyHashes,
-) -> Result<(), KeyProblem> {
+fn verify(sets: &[Set], keys: &Keys, header: &Mail, body: &BodyHashes) -> Result<(), KeyProblem> {
     let newest = sets.last().ok_or(KeyProblem::Permanent("no set"))?;
     let signature = &newest.signature;
     let key = keys.get(&signature.selector, &signature.domain)?;
@@ -313,8 +308,8 @@ impl Set {
         seal: (&[u8], &[u8]),
     ) -> Result<Set, &'static str> {
         let tags = Tags::read(message.1).map_err(|_| "a signature cannot be read")?;
-        let signature =
-            Signature::read(&tags, message.1, message.0).map_err(|_| "a signature cannot be used")?;
+        let signature = Signature::read(&tags, message.1, message.0)
+            .map_err(|_| "a signature cannot be used")?;
         // It would seal itself (section 4.1.2).
         if signature.names.iter().any(|name| name == "arc-seal") {
             return Err("a signature covers a seal");

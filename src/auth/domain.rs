@@ -64,7 +64,18 @@ mod tests {
         assert_eq!(name("müller.example"), Some("xn--mller-kva.example".into()));
         assert_eq!(name("_spf.example.org"), Some("_spf.example.org".into()));
         let long = format!("{}.example", "a".repeat(64));
-        for bad in ["", ".", "org", "a..b", ".a.b", "a b.example", "a.b..", "[192.0.2.1]", "192.0.2.1", &long] {
+        for bad in [
+            "",
+            ".",
+            "org",
+            "a..b",
+            ".a.b",
+            "a b.example",
+            "a.b..",
+            "[192.0.2.1]",
+            "192.0.2.1",
+            &long,
+        ] {
             assert_eq!(name(bad), None, "{bad:?}");
         }
         assert_eq!(labels("a b:%/c"), Some("a b:%/c".into()));

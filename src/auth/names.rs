@@ -28,11 +28,8 @@ pub trait Names: Send + Sync {
     ///
     /// # Errors
     /// No answer, or one that says nothing about the name.
-    fn ask<'a>(
-        &'a self,
-        name: &'a str,
-        kind: RecordType,
-    ) -> BoxFuture<'a, Result<Answer, Failure>>;
+    fn ask<'a>(&'a self, name: &'a str, kind: RecordType)
+    -> BoxFuture<'a, Result<Answer, Failure>>;
 }
 
 /// The TXT records of a name, the strings of each joined.

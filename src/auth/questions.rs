@@ -44,7 +44,10 @@ impl Names for Questions {
             self.left
                 .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
                 .map_err(|_| Failure::error("the message asks for too many look-ups"))?;
-            let found = self.dns.lookup(&format!("{name}."), kind, &self.share).await?;
+            let found = self
+                .dns
+                .lookup(&format!("{name}."), kind, &self.share)
+                .await?;
             Ok(Answer {
                 records: found.records,
                 exists: found.exists,

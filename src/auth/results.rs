@@ -160,8 +160,14 @@ impl Iterator for Tokens<'_> {
             }
             b'"' => Some(Token::Word(self.quoted())),
             _ => {
-                let ends = |b: &u8| matches!(b, b' ' | b'\t' | b'\r' | b'\n' | b';' | b'=' | b'(' | b'"');
-                let end = self.rest.iter().position(ends).unwrap_or(self.rest.len()).max(1);
+                let ends =
+                    |b: &u8| matches!(b, b' ' | b'\t' | b'\r' | b'\n' | b';' | b'=' | b'(' | b'"');
+                let end = self
+                    .rest
+                    .iter()
+                    .position(ends)
+                    .unwrap_or(self.rest.len())
+                    .max(1);
                 let (word, rest) = self.rest.split_at_checked(end)?;
                 self.rest = rest;
                 Some(Token::Word(String::from_utf8_lossy(word).into_owned()))
@@ -198,8 +204,14 @@ mod tests {
         let value = "mx.example.org 1; SPF/1 = Pass (it; may) reason=\"a;b\"\r\n smtp.mailfrom=a@b.example; \
                      dkim=pass header.i=@d.example header.d=\"D.example\" ; none; ;dmarc=fail header.from=x";
         let found = results(value.as_bytes());
-        let words: Vec<_> = found.iter().map(|r| (r.method.as_str(), r.result.as_str())).collect();
-        assert_eq!(words, [("spf", "pass"), ("dkim", "pass"), ("dmarc", "fail")]);
+        let words: Vec<_> = found
+            .iter()
+            .map(|r| (r.method.as_str(), r.result.as_str()))
+            .collect();
+        assert_eq!(
+            words,
+            [("spf", "pass"), ("dkim", "pass"), ("dmarc", "fail")]
+        );
         assert_eq!(found[0].property("reason"), Some("a;b"));
         assert_eq!(found[0].property("smtp.mailfrom"), Some("a@b.example"));
         assert_eq!(found[1].property("header.d"), Some("D.example"));

@@ -113,7 +113,9 @@ mod tests {
 
     #[test]
     fn a_broken_list_is_none() {
-        for bad in ["", ";", "a", "a=1;;b=2", "a=1;a=2", "1=a", "a b=1", "=1", "a=1\x01"] {
+        for bad in [
+            "", ";", "a", "a=1;;b=2", "a=1;a=2", "1=a", "a b=1", "=1", "a=1\x01",
+        ] {
             assert!(Tags::read(bad.as_bytes()).is_err(), "{bad:?}");
         }
         let tags = Tags::lenient(b"v=DMARC1;; p = none; rubbish; p=reject");

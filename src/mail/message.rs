@@ -279,7 +279,9 @@ impl Mail {
     /// The same fields with their names, whole: what a signature is made over. Without the final line end.
     pub fn header_lines(&self) -> impl DoubleEndedIterator<Item = &[u8]> + '_ {
         let whole = |f: &HeaderField| self.raw.get(f.name.start..f.value.end);
-        self.fields.iter().map(move |f| whole(f).unwrap_or_default())
+        self.fields
+            .iter()
+            .map(move |f| whole(f).unwrap_or_default())
     }
 
     /// Header fields of one name, ASCII case ignored, in order.

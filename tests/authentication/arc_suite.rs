@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::fixture::{Fixture, envelope};
-use crate::{documents, suites};
 use crate::zone::Zone;
+use crate::{documents, suites};
 
 /// Cases in which we differ, with the cause; docs/authentication.md lists them.
 const DEVIATIONS: &[&str] = &[
@@ -37,8 +37,13 @@ async fn arc_validation() {
         let fixture = Fixture::new(&server, "max_signatures: 100");
         for (name, case) in written["tests"].as_object().unwrap() {
             count += 1;
-            let message = case["message"].as_str().unwrap_or_default().replace('\n', "\r\n");
-            let (_, found) = fixture.examine(&envelope("192.0.2.1", ""), message.as_bytes()).await;
+            let message = case["message"]
+                .as_str()
+                .unwrap_or_default()
+                .replace('\n', "\r\n");
+            let (_, found) = fixture
+                .examine(&envelope("192.0.2.1", ""), message.as_bytes())
+                .await;
             let found = found.unwrap();
             let arc = found.arc.as_ref().unwrap();
             let expected = match &case["cv"] {
@@ -46,7 +51,11 @@ async fn arc_validation() {
                 cv => cv.as_str().unwrap().to_lowercase(),
             };
             if arc.result.name() != expected {
-                let is = format!("{name}: {} ({}), not {expected}", arc.result.name(), arc.reason);
+                let is = format!(
+                    "{name}: {} ({}), not {expected}",
+                    arc.result.name(),
+                    arc.reason
+                );
                 if !DEVIATIONS.iter().any(|known| is.starts_with(known)) {
                     deviations.push(is);
                 }

@@ -18,7 +18,9 @@ fn read(path: &Path) -> String {
 
 fn wire(text: &str) -> Vec<u8> {
     let crlf = text.replace("\r\n", "\n").replace('\n', "\r\n");
-    crlf.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect()
+    crlf.chars()
+        .map(|c| u8::try_from(u32::from(c)).unwrap())
+        .collect()
 }
 
 async fn examine(zone: Zone, message: &[u8]) -> std::sync::Arc<Authenticated> {
@@ -88,12 +90,18 @@ async fn messages_of_dkimpy() {
         ("rfc6376.signed.msg", &["pass", "pass"][..]),
         ("rfc6376.signed.rsa.msg", &["pass"]),
         // A tag was taken out after signing.
-        ("rfc6376.signed.no_t.msg", &["fail: the signature does not fit the header"]),
+        (
+            "rfc6376.signed.no_t.msg",
+            &["fail: the signature does not fit the header"],
+        ),
     ] {
         let found = examine(football(), &wire(&read(&folder.join(file)))).await;
         assert_eq!(results(&found), expected, "{file}");
     }
-    let exim = Zone::default().txt("sed._domainkey.test.ex", read(&folder.join("eximtest.dns")).trim());
+    let exim = Zone::default().txt(
+        "sed._domainkey.test.ex",
+        read(&folder.join("eximtest.dns")).trim(),
+    );
     let found = examine(exim, &wire(&read(&folder.join("ed25519test2.msg")))).await;
     assert_eq!(results(&found), ["pass"]);
     // CVE-2020-12272: a parenthesis in a domain.
@@ -114,16 +122,48 @@ async fn keys_of_dkimpy() {
     let folder = suites.join("dkimpy");
     let message = read(&folder.join("test.message")).replace('\n', "\r\n");
     for (private, public, expected) in [
-        ("2048_testkey.key", "2048_testkey_wo_markers.pub.txt", "pass"),
-        ("2048_testkey.key", "2048_testkey_wo_markers.pub.rsa.txt", "pass"),
-        ("2048_testkey_PKCS8.key", "2048_testkey_PKCS8.key.pub.txt", "pass"),
-        ("2048_testkey.key", "1024_testkey_wo_markers.pub.txt", OTHER_KEY),
-        ("2048_testkey.key", "1024_testkey_wo_markers.pub.rsa.txt", OTHER_KEY),
+        (
+            "2048_testkey.key",
+            "2048_testkey_wo_markers.pub.txt",
+            "pass",
+        ),
+        (
+            "2048_testkey.key",
+            "2048_testkey_wo_markers.pub.rsa.txt",
+            "pass",
+        ),
+        (
+            "2048_testkey_PKCS8.key",
+            "2048_testkey_PKCS8.key.pub.txt",
+            "pass",
+        ),
+        (
+            "2048_testkey.key",
+            "1024_testkey_wo_markers.pub.txt",
+            OTHER_KEY,
+        ),
+        (
+            "2048_testkey.key",
+            "1024_testkey_wo_markers.pub.rsa.txt",
+            OTHER_KEY,
+        ),
         ("2048_testkey.key", "test.txt", OTHER_KEY),
         ("2048_testkey.key", "test2.txt", OTHER_KEY),
-        ("2048_testkey.key", "badk.txt", "permerror: the key is of an unknown kind"),
-        ("2048_testkey.key", "badversion.txt", "permerror: the key record is of another version"),
-        ("2048_testkey.key", "test_tlsrpt.txt", "permerror: the key is not for mail"),
+        (
+            "2048_testkey.key",
+            "badk.txt",
+            "permerror: the key is of an unknown kind",
+        ),
+        (
+            "2048_testkey.key",
+            "badversion.txt",
+            "permerror: the key record is of another version",
+        ),
+        (
+            "2048_testkey.key",
+            "test_tlsrpt.txt",
+            "permerror: the key is not for mail",
+        ),
     ] {
         let pem = read(&folder.join(private));
         let signed = sign_with_rsa(&pem, "example.com", "test", &message);

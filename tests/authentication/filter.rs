@@ -38,14 +38,23 @@ async fn each_result_is_a_hit_and_stands_in_the_header() {
         .published(zone())
         .txt("_dmarc.example.org", "v=DMARC1; p=reject");
     let server = zone.serve().await;
-    let f = Fixture::new(&server, "authserv_id: MX.example.net\nscores: {SPF_PASS: -0.5}");
+    let f = Fixture::new(
+        &server,
+        "authserv_id: MX.example.net\nscores: {SPF_PASS: -0.5}",
+    );
     let signed = signer.sign(&message("news.example.org"));
     let (outcome, found) = f
         .examine(&envelope(CLIENT, "ann@example.org"), signed.as_bytes())
         .await;
     assert_eq!(
         rules(&outcome),
-        ["REVERSE_DNS_VALID", "SPF_PASS", "DKIM_VALID", "DKIM_VALID_AUTHOR", "DMARC_PASS"]
+        [
+            "REVERSE_DNS_VALID",
+            "SPF_PASS",
+            "DKIM_VALID",
+            "DKIM_VALID_AUTHOR",
+            "DMARC_PASS"
+        ]
     );
     assert!((outcome.hits()[1].score + 0.5).abs() < 1e-9);
     assert_eq!(
@@ -66,7 +75,10 @@ async fn each_result_is_a_hit_and_stands_in_the_header() {
         )
     );
     let counted = |method: &str, result: &str| {
-        f.metrics.auth_results.with_label_values(&[method, result]).get()
+        f.metrics
+            .auth_results
+            .with_label_values(&[method, result])
+            .get()
     };
     assert_eq!(counted("spf", "pass"), 1);
     assert_eq!(counted("dkim", "pass"), 1);
@@ -79,18 +91,31 @@ async fn nothing_is_a_result_too() {
     let server = Zone::default().serve().await;
     let f = Fixture::new(&server, "");
     let (outcome, _) = f
-        .examine(&envelope(CLIENT, "ann@example.com"), message("example.com").as_bytes())
+        .examine(
+            &envelope(CLIENT, "ann@example.com"),
+            message("example.com").as_bytes(),
+        )
         .await;
-    assert_eq!(rules(&outcome), ["REVERSE_DNS_NONE", "SPF_NONE", "DKIM_NONE", "DMARC_NONE"]);
+    assert_eq!(
+        rules(&outcome),
+        ["REVERSE_DNS_NONE", "SPF_NONE", "DKIM_NONE", "DMARC_NONE"]
+    );
     // The null sender: the name of HELO is checked.
     let zone = zone()
         .txt("mail.example.org", "v=spf1 -all")
         .a("other.example.org", "192.0.2.9");
     let server = zone.serve().await;
     let f = Fixture::new(&server, "");
-    let (outcome, found) = f.examine(&envelope(CLIENT, "<>"), message("example.com").as_bytes()).await;
+    let (outcome, found) = f
+        .examine(&envelope(CLIENT, "<>"), message("example.com").as_bytes())
+        .await;
     assert!(rules(&outcome).contains(&"SPF_FAIL"), "{outcome:?}");
-    assert!(found.unwrap().header.contains("spf=fail smtp.helo=mail.example.org"));
+    assert!(
+        found
+            .unwrap()
+            .header
+            .contains("spf=fail smtp.helo=mail.example.org")
+    );
 }
 
 /// Policy records, the domain of From, whether SPF passes for it: what is asked for and what becomes of it.
@@ -100,42 +125,101 @@ async fn policies_are_found_and_followed() {
     let org = |record: &'static str| vec![("_dmarc.example.org", record)];
     for (records, from, rule, disposition) in [
         (org("v=DMARC1; p=none"), "example.org", "DMARC_FAIL", "none"),
-        (org("v=DMARC1; p=quarantine"), "example.org", "DMARC_QUARANTINE", "quarantine"),
-        (org("v=DMARC1; p=reject"), "example.org", "DMARC_REJECT", "reject"),
+        (
+            org("v=DMARC1; p=quarantine"),
+            "example.org",
+            "DMARC_QUARANTINE",
+            "quarantine",
+        ),
+        (
+            org("v=DMARC1; p=reject"),
+            "example.org",
+            "DMARC_REJECT",
+            "reject",
+        ),
         // A subdomain, one that exists and one that does not.
-        (org("v=DMARC1; p=none; sp=quarantine; np=reject"), "sub.example.org", "DMARC_QUARANTINE", "quarantine"),
-        (org("v=DMARC1; p=none; sp=quarantine; np=reject"), "no.example.org", "DMARC_REJECT", "reject"),
-        (org("v=DMARC1; p=reject; sp=none"), "sub.example.org", "DMARC_FAIL", "none"),
+        (
+            org("v=DMARC1; p=none; sp=quarantine; np=reject"),
+            "sub.example.org",
+            "DMARC_QUARANTINE",
+            "quarantine",
+        ),
+        (
+            org("v=DMARC1; p=none; sp=quarantine; np=reject"),
+            "no.example.org",
+            "DMARC_REJECT",
+            "reject",
+        ),
+        (
+            org("v=DMARC1; p=reject; sp=none"),
+            "sub.example.org",
+            "DMARC_FAIL",
+            "none",
+        ),
         // Test mode and pct.
-        (org("v=DMARC1; p=reject; t=y"), "example.org", "DMARC_QUARANTINE", "quarantine"),
-        (org("v=DMARC1; p=reject; pct=0"), "example.org", "DMARC_QUARANTINE", "spared"),
-        (org("v=DMARC1; p=quarantine; pct=0"), "example.org", "DMARC_FAIL", "spared"),
+        (
+            org("v=DMARC1; p=reject; t=y"),
+            "example.org",
+            "DMARC_QUARANTINE",
+            "quarantine",
+        ),
+        (
+            org("v=DMARC1; p=reject; pct=0"),
+            "example.org",
+            "DMARC_QUARANTINE",
+            "spared",
+        ),
+        (
+            org("v=DMARC1; p=quarantine; pct=0"),
+            "example.org",
+            "DMARC_FAIL",
+            "spared",
+        ),
         // A domain that is an organization of its own, and a public suffix.
         (
-            vec![("_dmarc.sub.example.org", "v=DMARC1; p=reject; psd=n"), ("_dmarc.example.org", "v=DMARC1; p=none")],
+            vec![
+                ("_dmarc.sub.example.org", "v=DMARC1; p=reject; psd=n"),
+                ("_dmarc.example.org", "v=DMARC1; p=none"),
+            ],
             "a.sub.example.org",
             "DMARC_REJECT",
             "reject",
         ),
-        (vec![("_dmarc.org", "v=DMARC1; p=reject; psd=y")], "example.org", "DMARC_REJECT", "reject"),
+        (
+            vec![("_dmarc.org", "v=DMARC1; p=reject; psd=y")],
+            "example.org",
+            "DMARC_REJECT",
+            "reject",
+        ),
         // Two policies are none.
         (
-            vec![("_dmarc.example.org", "v=DMARC1; p=reject"), ("_dmarc.example.org", "v=DMARC1; p=none")],
+            vec![
+                ("_dmarc.example.org", "v=DMARC1; p=reject"),
+                ("_dmarc.example.org", "v=DMARC1; p=none"),
+            ],
             "example.org",
             "DMARC_NONE",
             "",
         ),
         (NONE.to_vec(), "example.org", "DMARC_NONE", ""),
     ] {
-        let zone = records.iter().fold(zone().a("sub.example.org", CLIENT), |zone, (name, record)| {
-            zone.txt(name, record)
-        });
+        let zone = records.iter().fold(
+            zone().a("sub.example.org", CLIENT),
+            |zone, (name, record)| zone.txt(name, record),
+        );
         let server = zone.serve().await;
         let f = Fixture::new(&server, "dmarc: {reject: reject, quarantine: quarantine}");
         let (outcome, found) = f
-            .examine(&envelope(CLIENT, "x@elsewhere.example"), message(from).as_bytes())
+            .examine(
+                &envelope(CLIENT, "x@elsewhere.example"),
+                message(from).as_bytes(),
+            )
             .await;
-        let hit = outcome.hits().iter().find(|h| h.rule.starts_with("DMARC")).unwrap();
+        let hit = outcome
+            .hits()
+            .iter()
+            .find(|h| h.rule.starts_with("DMARC"))
+            .unwrap();
         assert_eq!(&*hit.rule, rule, "{records:?} {from}");
         let decisive = match rule {
             "DMARC_REJECT" => Some(Action::Reject),
@@ -143,10 +227,17 @@ async fn policies_are_found_and_followed() {
             _ => None,
         };
         assert_eq!(hit.decisive, decisive, "{records:?} {from}");
-        let is = found.unwrap().disposition.as_ref().map_or("", Disposition::name);
+        let is = found
+            .unwrap()
+            .disposition
+            .as_ref()
+            .map_or("", Disposition::name);
         assert_eq!(is, disposition, "{records:?} {from}");
         if !disposition.is_empty() {
-            let counter = f.metrics.auth_dispositions.with_label_values(&[disposition]);
+            let counter = f
+                .metrics
+                .auth_dispositions
+                .with_label_values(&[disposition]);
             assert_eq!(counter.get(), 1);
         }
     }
@@ -154,12 +245,22 @@ async fn policies_are_found_and_followed() {
 
 #[tokio::test]
 async fn by_default_a_policy_is_a_matter_of_points() {
-    let server = zone().txt("_dmarc.example.org", "v=DMARC1; p=reject").serve().await;
+    let server = zone()
+        .txt("_dmarc.example.org", "v=DMARC1; p=reject")
+        .serve()
+        .await;
     let f = Fixture::new(&server, "");
     let (outcome, _) = f
-        .examine(&envelope(CLIENT, "x@elsewhere.example"), message("example.org").as_bytes())
+        .examine(
+            &envelope(CLIENT, "x@elsewhere.example"),
+            message("example.org").as_bytes(),
+        )
         .await;
-    let hit = outcome.hits().iter().find(|h| &*h.rule == "DMARC_REJECT").unwrap();
+    let hit = outcome
+        .hits()
+        .iter()
+        .find(|h| &*h.rule == "DMARC_REJECT")
+        .unwrap();
     assert_eq!(hit.decisive, None);
     assert!((hit.score - 5.0).abs() < 1e-9);
 }
@@ -177,7 +278,10 @@ async fn alignment_is_strict_where_the_policy_says_so() {
         let server = zone.serve().await;
         let f = Fixture::new(&server, "");
         let (_, found) = f
-            .examine(&envelope(CLIENT, "x@bounce.example.org"), message("example.org").as_bytes())
+            .examine(
+                &envelope(CLIENT, "x@bounce.example.org"),
+                message("example.org").as_bytes(),
+            )
             .await;
         let result = found.unwrap().dmarc.as_ref().unwrap().result;
         assert_eq!(result == DmarcResult::Pass, passes, "{record}");
@@ -192,9 +296,14 @@ async fn of_several_domains_in_from_the_strictest_policy_counts() {
     let server = zone.serve().await;
     let f = Fixture::new(&server, "");
     let both = message("example.org").replace("To:", "From: <pay@bank.example>\r\nTo:");
-    let (outcome, found) = f.examine(&envelope(CLIENT, "ann@example.org"), both.as_bytes()).await;
+    let (outcome, found) = f
+        .examine(&envelope(CLIENT, "ann@example.org"), both.as_bytes())
+        .await;
     assert!(rules(&outcome).contains(&"DMARC_REJECT"), "{outcome:?}");
-    assert_eq!(found.unwrap().dmarc.as_ref().unwrap().domain, "bank.example");
+    assert_eq!(
+        found.unwrap().dmarc.as_ref().unwrap().domain,
+        "bank.example"
+    );
 }
 
 #[tokio::test]
@@ -211,8 +320,18 @@ async fn a_signature_that_proves_too_little_does_not_count() {
     let partial = signer.sign_as(&plain, fields, Canonicalization::Simple, true);
     let whole = signer.sign_as(&plain, fields, relaxed, false);
     for (raw, result, reason, rule) in [
-        (format!("{partial}more\r\n"), "policy", "a part of the body is not signed", "DKIM_PARTIAL"),
-        (format!("{whole}more\r\n"), "fail", "the body has been changed", "DKIM_INVALID"),
+        (
+            format!("{partial}more\r\n"),
+            "policy",
+            "a part of the body is not signed",
+            "DKIM_PARTIAL",
+        ),
+        (
+            format!("{whole}more\r\n"),
+            "fail",
+            "the body has been changed",
+            "DKIM_INVALID",
+        ),
         (
             whole.replace("Subject: lunch", "Subject: dinner"),
             "fail",
@@ -244,19 +363,26 @@ async fn a_signature_that_proves_too_little_does_not_count() {
             "DKIM_INVALID",
         ),
     ] {
-        let (outcome, found) = f.examine(&envelope(CLIENT, "x@elsewhere.example"), raw.as_bytes()).await;
+        let (outcome, found) = f
+            .examine(&envelope(CLIENT, "x@elsewhere.example"), raw.as_bytes())
+            .await;
         let found = found.unwrap();
         assert_eq!(
             (found.dkim[0].result.name(), found.dkim[0].reason.as_str()),
             (result, reason)
         );
         assert!(rules(&outcome).contains(&rule), "{reason}: {outcome:?}");
-        assert!(rules(&outcome).contains(&"DMARC_REJECT"), "{reason}: {outcome:?}");
+        assert!(
+            rules(&outcome).contains(&"DMARC_REJECT"),
+            "{reason}: {outcome:?}"
+        );
     }
     // A length that covers the whole body leaves nothing out, and white space may change.
     let looser = whole.replace("At  noon.", "At noon. ");
     for raw in [partial, looser] {
-        let (outcome, _) = f.examine(&envelope(CLIENT, "x@elsewhere.example"), raw.as_bytes()).await;
+        let (outcome, _) = f
+            .examine(&envelope(CLIENT, "x@elsewhere.example"), raw.as_bytes())
+            .await;
         assert!(rules(&outcome).contains(&"DMARC_PASS"), "{outcome:?}");
     }
 }
@@ -282,14 +408,26 @@ async fn exact_bytes_are_what_simple_canonicalisation_holds() {
 #[tokio::test]
 async fn a_temporary_failure_is_unscanned_and_the_other_results_stay() {
     let signer = Signer::new("example.org");
-    let base = || signer.published(zone()).txt("_dmarc.example.org", "v=DMARC1; p=reject");
+    let base = || {
+        signer
+            .published(zone())
+            .txt("_dmarc.example.org", "v=DMARC1; p=reject")
+    };
     for (zone, words) in [
-        (base().broken("elsewhere.example"), "spf: the resolver answered SERVFAIL"),
         (
-            zone().broken("s._domainkey.example.org").txt("_dmarc.example.org", "v=DMARC1; p=reject"),
+            base().broken("elsewhere.example"),
+            "spf: the resolver answered SERVFAIL",
+        ),
+        (
+            zone()
+                .broken("s._domainkey.example.org")
+                .txt("_dmarc.example.org", "v=DMARC1; p=reject"),
             "dkim: the resolver answered SERVFAIL; dmarc: the resolver answered SERVFAIL",
         ),
-        (signer.published(zone()).broken("_dmarc.example.org"), "dmarc: the resolver answered SERVFAIL"),
+        (
+            signer.published(zone()).broken("_dmarc.example.org"),
+            "dmarc: the resolver answered SERVFAIL",
+        ),
         (
             signer.published(Zone::default().broken("1.2.0.192.in-addr.arpa")),
             "iprev: the resolver answered SERVFAIL",
@@ -301,7 +439,12 @@ async fn a_temporary_failure_is_unscanned_and_the_other_results_stay() {
         let (outcome, found) = f
             .examine(&envelope(CLIENT, "x@elsewhere.example"), signed.as_bytes())
             .await;
-        let Outcome::Unscanned { reason, detail, hits } = &outcome else {
+        let Outcome::Unscanned {
+            reason,
+            detail,
+            hits,
+        } = &outcome
+        else {
             panic!("{words}: {outcome:?}");
         };
         assert_eq!((*reason, detail.as_str()), (Reason::Error, words));
@@ -317,7 +460,10 @@ async fn silence_ends_with_the_timeout() {
     let server = FakeDns::start(|_| Reply::Silence).await;
     let f = Fixture::new(&server, "timeout: 100ms");
     let (outcome, _) = f
-        .examine(&envelope(CLIENT, "ann@example.org"), message("example.org").as_bytes())
+        .examine(
+            &envelope(CLIENT, "ann@example.org"),
+            message("example.org").as_bytes(),
+        )
         .await;
     let Outcome::Unscanned { reason, detail, .. } = outcome else {
         panic!("{outcome:?}");
@@ -332,12 +478,17 @@ async fn silence_ends_with_the_timeout() {
 async fn questions_of_one_message_are_bounded() {
     // Ten includes, each with ten more names: SPF has its own bound, and all together have one.
     let server = zone()
-        .txt("example.com", "v=spf1 mx mx:a.example.com mx:b.example.com -all")
+        .txt(
+            "example.com",
+            "v=spf1 mx mx:a.example.com mx:b.example.com -all",
+        )
         .serve()
         .await;
     let f = Fixture::new(&server, "max_lookups: 10");
     let from = "a.b.c.d.e.f.example.com";
-    let (outcome, _) = f.examine(&envelope(CLIENT, "x@example.com"), message(from).as_bytes()).await;
+    let (outcome, _) = f
+        .examine(&envelope(CLIENT, "x@example.com"), message(from).as_bytes())
+        .await;
     let Outcome::Unscanned { reason, detail, .. } = outcome else {
         panic!("{outcome:?}");
     };
@@ -350,13 +501,18 @@ async fn questions_of_one_message_are_bounded() {
 async fn of_many_signatures_those_of_the_author_come_first() {
     let (own, other) = (Signer::new("example.org"), Signer::new("spam.example"));
     let zone = own.published(other.published(zone()));
-    let server = zone.txt("_dmarc.example.org", "v=DMARC1; p=reject").serve().await;
+    let server = zone
+        .txt("_dmarc.example.org", "v=DMARC1; p=reject")
+        .serve()
+        .await;
     let f = Fixture::new(&server, "max_signatures: 3");
     let mut raw = own.sign(&message("example.org"));
     for _ in 0..20 {
         raw = other.sign(&raw);
     }
-    let (outcome, found) = f.examine(&envelope(CLIENT, "x@spam.example"), raw.as_bytes()).await;
+    let (outcome, found) = f
+        .examine(&envelope(CLIENT, "x@spam.example"), raw.as_bytes())
+        .await;
     assert!(rules(&outcome).contains(&"DMARC_PASS"), "{outcome:?}");
     assert_eq!(found.unwrap().dkim.len(), 3);
 }
@@ -365,7 +521,10 @@ async fn of_many_signatures_those_of_the_author_come_first() {
 async fn a_trusted_seal_excuses_and_no_other() {
     let (author, list) = (Signer::new("example.org"), Signer::new("lists.example.com"));
     let zone = list.published(author.published(zone()));
-    let server = zone.txt("_dmarc.example.org", "v=DMARC1; p=reject").serve().await;
+    let server = zone
+        .txt("_dmarc.example.org", "v=DMARC1; p=reject")
+        .serve()
+        .await;
     // The list has changed the body and sealed what it saw before.
     let changed = author.sign(&message("example.org")) + "-- \r\nfooter\r\n";
     let passed = "dmarc=pass header.from=example.org; spf=pass smtp.mailfrom=ann@example.org";
@@ -377,20 +536,51 @@ async fn a_trusted_seal_excuses_and_no_other() {
         // Changed after the seal.
         (trusting, format!("{sealed}more\r\n"), "DMARC_REJECT"),
         // The sealer saw something else.
-        (trusting, list.seal(&changed, "dmarc=fail header.from=example.org"), "DMARC_REJECT"),
-        (trusting, list.seal(&changed, "dmarc=pass header.from=other.example"), "DMARC_REJECT"),
-        (trusting, list.seal(&changed, "spf=pass smtp.mailfrom=x@other.example"), "DMARC_REJECT"),
+        (
+            trusting,
+            list.seal(&changed, "dmarc=fail header.from=example.org"),
+            "DMARC_REJECT",
+        ),
+        (
+            trusting,
+            list.seal(&changed, "dmarc=pass header.from=other.example"),
+            "DMARC_REJECT",
+        ),
+        (
+            trusting,
+            list.seal(&changed, "spf=pass smtp.mailfrom=x@other.example"),
+            "DMARC_REJECT",
+        ),
         // And what makes DMARC pass.
-        (trusting, list.seal(&changed, "dkim=pass header.d=mail.example.org"), "DMARC_EXEMPT"),
+        (
+            trusting,
+            list.seal(&changed, "dkim=pass header.d=mail.example.org"),
+            "DMARC_EXEMPT",
+        ),
     ] {
         let f = Fixture::new(&server, yaml);
-        let (outcome, found) = f.examine(&envelope(CLIENT, "x@lists.example.com"), raw.as_bytes()).await;
+        let (outcome, found) = f
+            .examine(&envelope(CLIENT, "x@lists.example.com"), raw.as_bytes())
+            .await;
         assert!(rules(&outcome).contains(&rule), "{yaml}: {outcome:?}");
         let found = found.unwrap();
         if rule == "DMARC_EXEMPT" {
-            assert_eq!(found.disposition, Some(Disposition::Sealed("lists.example.com".into())));
-            assert!(found.header.contains("dmarc=fail reason=\"passed when lists.example.com sealed it\""));
-            assert!(found.header.contains("arc=pass (i=1 sealed by lists.example.com)"), "{}", found.header);
+            assert_eq!(
+                found.disposition,
+                Some(Disposition::Sealed("lists.example.com".into()))
+            );
+            assert!(
+                found
+                    .header
+                    .contains("dmarc=fail reason=\"passed when lists.example.com sealed it\"")
+            );
+            assert!(
+                found
+                    .header
+                    .contains("arc=pass (i=1 sealed by lists.example.com)"),
+                "{}",
+                found.header
+            );
         }
     }
 }
@@ -401,21 +591,39 @@ async fn a_mailing_list_is_excused_when_it_is_proven_to_be_one() {
         .txt("lists.example.com", "v=spf1 ip4:192.0.2.1 -all")
         .txt("_dmarc.example.org", "v=DMARC1; p=reject");
     let server = zone.serve().await;
-    let f = Fixture::new(&server, "dmarc: {reject: reject, mailing_lists: [example.com]}");
+    let f = Fixture::new(
+        &server,
+        "dmarc: {reject: reject, mailing_lists: [example.com]}",
+    );
     let raw = message("example.org");
-    let (outcome, _) = f.examine(&envelope(CLIENT, "talk-bounces@lists.example.com"), raw.as_bytes()).await;
+    let (outcome, _) = f
+        .examine(
+            &envelope(CLIENT, "talk-bounces@lists.example.com"),
+            raw.as_bytes(),
+        )
+        .await;
     assert!(rules(&outcome).contains(&"DMARC_EXEMPT"), "{outcome:?}");
     // The same sender from somewhere else.
-    let (outcome, _) = f.examine(&envelope("192.0.2.99", "talk-bounces@lists.example.com"), raw.as_bytes()).await;
+    let (outcome, _) = f
+        .examine(
+            &envelope("192.0.2.99", "talk-bounces@lists.example.com"),
+            raw.as_bytes(),
+        )
+        .await;
     assert!(rules(&outcome).contains(&"DMARC_REJECT"), "{outcome:?}");
 }
 
 #[tokio::test]
 async fn our_own_clients_are_not_checked() {
     let server = FakeDns::start(|q| panic!("asked for {q:?}")).await;
-    let f = Fixture::new(&server, "authserv_id: mx.example.net\ntrusted_authserv_ids: [backup.example.net]");
+    let f = Fixture::new(
+        &server,
+        "authserv_id: mx.example.net\ntrusted_authserv_ids: [backup.example.net]",
+    );
     let raw = message("example.org");
-    let (outcome, _) = f.examine(&envelope("10.0.0.1", "ann@example.org"), raw.as_bytes()).await;
+    let (outcome, _) = f
+        .examine(&envelope("10.0.0.1", "ann@example.org"), raw.as_bytes())
+        .await;
     assert_eq!(outcome, Outcome::Skipped("trusted network"));
     // What another server of ours has found is believed when it hands the message over.
     let told = format!(
@@ -423,10 +631,18 @@ async fn our_own_clients_are_not_checked() {
          Authentication-Results: backup.example.net 1; spf=softfail smtp.mailfrom=ann@example.org;\r\n\
          \tdkim=pass header.d=example.org; dmarc=pass header.from=example.org\r\n{raw}"
     );
-    let (outcome, found) = f.examine(&envelope("10.0.0.1", "ann@example.org"), told.as_bytes()).await;
-    assert_eq!(rules(&outcome), ["SPF_SOFTFAIL", "DKIM_VALID", "DMARC_PASS"]);
+    let (outcome, found) = f
+        .examine(&envelope("10.0.0.1", "ann@example.org"), told.as_bytes())
+        .await;
+    assert_eq!(
+        rules(&outcome),
+        ["SPF_SOFTFAIL", "DKIM_VALID", "DMARC_PASS"]
+    );
     let found = found.unwrap();
-    assert_eq!((found.author(), found.header.as_str()), (Some("example.org"), ""));
+    assert_eq!(
+        (found.author(), found.header.as_str()),
+        (Some("example.org"), "")
+    );
     let mut authenticated = envelope("10.0.0.1", "ann@example.org");
     authenticated.authenticated = Some("ann".into());
     let (outcome, _) = f.examine(&authenticated, raw.as_bytes()).await;
@@ -446,8 +662,14 @@ async fn forged_results_are_told_of() {
          Authentication-Results: mx.example.com; spf=pass\r\n{}",
         message("example.org")
     );
-    let (outcome, found) = f.examine(&envelope(CLIENT, "ann@example.org"), forged.as_bytes()).await;
-    let hit = outcome.hits().iter().find(|h| &*h.rule == "RESULTS_FORGED").unwrap();
+    let (outcome, found) = f
+        .examine(&envelope(CLIENT, "ann@example.org"), forged.as_bytes())
+        .await;
+    let hit = outcome
+        .hits()
+        .iter()
+        .find(|h| &*h.rule == "RESULTS_FORGED")
+        .unwrap();
     assert_eq!(hit.evidence, "1 fields, removed");
     assert_eq!(f.metrics.auth_forged.get(), 1);
     assert!(found.unwrap().author().is_none());
@@ -459,7 +681,9 @@ async fn questions_leave_before_the_message_is_there() {
     let gate = Gate::new();
     let held = gate.clone();
     let signer = Signer::new("example.org");
-    let zone = signer.published(zone()).txt("_dmarc.example.org", "v=DMARC1; p=reject");
+    let zone = signer
+        .published(zone())
+        .txt("_dmarc.example.org", "v=DMARC1; p=reject");
     let server = FakeDns::start(move |q| Reply::Gate(held.clone(), Box::new(zone.answer(q)))).await;
     let f = Fixture::new(&server, "");
     let envelope = envelope(CLIENT, "ann@example.org");
@@ -509,7 +733,9 @@ async fn a_long_header_is_a_limit() {
     let server = zone().serve().await;
     let f = Fixture::new(&server, "");
     let long = format!("X: {}\r\n{}", "a".repeat(1 << 20), message("example.org"));
-    let (outcome, _) = f.examine(&envelope(CLIENT, "ann@example.org"), long.as_bytes()).await;
+    let (outcome, _) = f
+        .examine(&envelope(CLIENT, "ann@example.org"), long.as_bytes())
+        .await;
     let Outcome::Unscanned { reason, hits, .. } = outcome else {
         panic!("{outcome:?}");
     };
@@ -524,20 +750,47 @@ async fn mistakes_are_shown_where_they_are() {
     let dns = resolver(&server, &metrics);
     for (yaml, position, words) in [
         ("authserv_id: \"a b\"", "1:14", "not the id of a server"),
-        ("trusted_authserv_ids: [\"\"]", "1:24", "not the id of a server"),
-        ("trusted_networks: [10.0.0.1/8]", "1:20", "bits beyond its prefix"),
+        (
+            "trusted_authserv_ids: [\"\"]",
+            "1:24",
+            "not the id of a server",
+        ),
+        (
+            "trusted_networks: [10.0.0.1/8]",
+            "1:20",
+            "bits beyond its prefix",
+        ),
         ("trusted_arc_sealers: [org]", "1:23", "not a domain"),
-        ("dmarc: {mailing_lists: [\"*.example.org\"]}", "1:25", "not a domain"),
-        ("dmarc: {quarantine: reject}", "1:21", "does not ask for refusal"),
-        ("dmarc: {reject: tempfail}", "1:17", "unknown value `tempfail`"),
+        (
+            "dmarc: {mailing_lists: [\"*.example.org\"]}",
+            "1:25",
+            "not a domain",
+        ),
+        (
+            "dmarc: {quarantine: reject}",
+            "1:21",
+            "does not ask for refusal",
+        ),
+        (
+            "dmarc: {reject: tempfail}",
+            "1:17",
+            "unknown value `tempfail`",
+        ),
         ("timeout: 1ms", "1:10", "must be 100ms to 120s"),
         ("max_signatures: 0", "1:17", "must be 1 to 100 signatures"),
         ("max_lookups: 5", "1:14", "must be 10 to 10000 look-ups"),
         ("scores: {SPF_PAS: 1}", "1:19", "did you mean SPF_PASS?"),
-        ("scores: {SPF_PASS: 1000}", "1:20", "must be -100 to 100 points"),
+        (
+            "scores: {SPF_PASS: 1000}",
+            "1:20",
+            "must be -100 to 100 points",
+        ),
     ] {
         let said = from_yaml(yaml, &dns, &metrics).map(|_| ()).unwrap_err();
         assert!(said.contains(words), "{yaml}: {said}");
-        assert!(said.contains(&format!("mailweir.yaml:{position}")), "{yaml}: {said}");
+        assert!(
+            said.contains(&format!("mailweir.yaml:{position}")),
+            "{yaml}: {said}"
+        );
     }
 }

@@ -37,7 +37,10 @@ impl Fixture {
         check.helo(envelope);
         check.mail(envelope);
         let spool = Arc::new(Spool::new());
-        let header = raw.windows(4).position(|w| w == b"\r\n\r\n").map_or(raw.len(), |at| at + 4);
+        let header = raw
+            .windows(4)
+            .position(|w| w == b"\r\n\r\n")
+            .map_or(raw.len(), |at| at + 4);
         spool.push(&raw[..header]);
         if header == raw.len() && !raw.ends_with(b"\r\n\r\n") {
             spool.push(b"\r\n");

@@ -51,12 +51,16 @@ fn documents(path: &Path) -> Vec<Value> {
         serde_saphyr::from_str_with_options(document, options).unwrap()
     };
     let all = text.split("\n---").map(read);
-    all.filter(|document: &Value| document.is_object()).collect()
+    all.filter(|document: &Value| document.is_object())
+        .collect()
 }
 
 /// The shared resolver over a test server.
 fn resolver(server: &dns_server::FakeDns, metrics: &Arc<Metrics>) -> Dns {
-    let yaml = format!("resolvers: [\"{}\"]\nattempts: 1\ntimeout: 2s\n", server.addr);
+    let yaml = format!(
+        "resolvers: [\"{}\"]\nattempts: 1\ntimeout: 2s\n",
+        server.addr
+    );
     let source = Source::new("mailweir.yaml", yaml.as_str());
     let options: dns::Options = parse_yaml(&source).unwrap();
     Dns::new(&options, &source, metrics).unwrap()

@@ -38,7 +38,12 @@ impl Signer {
 
     /// The message with a signature on top.
     pub(crate) fn sign(&self, message: &str) -> String {
-        self.sign_as(message, &["From", "To", "Subject"], Canonicalization::Relaxed, false)
+        self.sign_as(
+            message,
+            &["From", "To", "Subject"],
+            Canonicalization::Relaxed,
+            false,
+        )
     }
 
     pub(crate) fn sign_as(

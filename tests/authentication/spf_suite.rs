@@ -41,7 +41,11 @@ async fn run(file: &str) -> Option<(usize, Vec<String>)> {
                 one => one.as_str().into_iter().collect(),
             };
             if !allowed.contains(&said.result.name()) {
-                let is = format!("{name}: {} ({}), not {allowed:?}", said.result.name(), said.reason);
+                let is = format!(
+                    "{name}: {} ({}), not {allowed:?}",
+                    said.result.name(),
+                    said.reason
+                );
                 if !DEVIATIONS.iter().any(|known| is.starts_with(known)) {
                     deviations.push(is);
                 }

@@ -77,7 +77,11 @@ impl Zone {
             .flat_map(|piece| {
                 let chars: Vec<char> = piece.chars().collect();
                 let cut: Vec<String> = chars.chunks(120).map(|c| c.iter().collect()).collect();
-                if cut.is_empty() { vec![String::new()] } else { cut }
+                if cut.is_empty() {
+                    vec![String::new()]
+                } else {
+                    cut
+                }
             })
             .collect();
         self.push(at, Entry::Data(RData::TXT(TXT::new(pieces))));
@@ -157,7 +161,9 @@ impl Zone {
                 records.extend(fitting);
                 return Reply::Records(records);
             }
-            if let Some(RData::CNAME(to)) = data.clone().find(|d| d.record_type() == RecordType::CNAME) {
+            if let Some(RData::CNAME(to)) =
+                data.clone().find(|d| d.record_type() == RecordType::CNAME)
+            {
                 records.push(record(&RData::CNAME(to.clone())));
                 at = key(&to.0);
                 continue;

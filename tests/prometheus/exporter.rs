@@ -70,6 +70,9 @@ fn something_happens(m: &Metrics) {
         (&m.dnsbl_lookups, &["bl.example.org", "refused"]),
         (&m.dnsbl_trips, &["bl.example.org", "refused"]),
         (&m.dnsbl_left_out, &["bl.example.org"]),
+        (&m.auth_results, &["spf", "pass"]),
+        (&m.auth_results, &["dkim", "none"]),
+        (&m.auth_dispositions, &["reject"]),
         (&m.clamav_scans, &["127.0.0.1:3310", "clean"]),
         (&m.quarantine_operations, &["stored"]),
         (&m.quarantine_failures, &["store"]),
@@ -87,7 +90,7 @@ fn something_happens(m: &Metrics) {
     ] {
         m.messages.with_label_values(&[action.name()]).inc();
     }
-    for filter in ["dnsbl", "rules", "bayes", "clamav"] {
+    for filter in ["dnsbl", "auth", "rules", "bayes", "clamav"] {
         m.filter_starts_at_zero(filter);
         m.outcomes.with_label_values(&[filter, "checked"]).inc();
         let seconds = m.filter_seconds.with_label_values(&[filter]);

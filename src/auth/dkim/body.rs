@@ -57,7 +57,10 @@ impl BodyHasher {
                 canonical.lengths.push(length);
             }
         }
-        for canonical in [&mut hasher.simple, &mut hasher.relaxed].into_iter().flatten() {
+        for canonical in [&mut hasher.simple, &mut hasher.relaxed]
+            .into_iter()
+            .flatten()
+        {
             // The next one to come stands last.
             canonical.lengths.sort_unstable_by(|a, b| b.cmp(a));
             canonical.take_lengths();
@@ -172,7 +175,9 @@ impl Canonical {
                 true => rest.iter().position(|b| matches!(b, b'\r' | b' ' | b'\t')),
                 false => memchr::memchr(b'\r', rest),
             };
-            let (text, tail) = rest.split_at_checked(special.unwrap_or(rest.len())).unwrap_or((rest, &[]));
+            let (text, tail) = rest
+                .split_at_checked(special.unwrap_or(rest.len()))
+                .unwrap_or((rest, &[]));
             if !text.is_empty() {
                 self.text(text);
             }
@@ -247,7 +252,8 @@ impl Canonical {
     fn take_lengths(&mut self) {
         while self.lengths.last() == Some(&self.count) {
             self.flush();
-            self.reached.push((self.count, self.hash.clone().finalize().into()));
+            self.reached
+                .push((self.count, self.hash.clone().finalize().into()));
             self.lengths.pop();
         }
     }
@@ -306,8 +312,9 @@ mod tests {
         let text: String = body.iter().map(|b| char::from(*b)).collect();
         let mut lines: Vec<String> = text.split("\r\n").map(str::to_owned).collect();
         if how == Canonicalization::Relaxed {
+            let space = regex::Regex::new("[ \t]+").unwrap();
             for line in &mut lines {
-                let squeezed = regex::Regex::new("[ \t]+").unwrap().replace_all(line, " ");
+                let squeezed = space.replace_all(line, " ");
                 *line = squeezed.trim_end_matches(' ').to_owned();
             }
         }
@@ -318,7 +325,9 @@ mod tests {
         if !lines.is_empty() || how == Canonicalization::Simple {
             out.push_str("\r\n");
         }
-        out.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect()
+        out.chars()
+            .map(|c| u8::try_from(u32::from(c)).unwrap())
+            .collect()
     }
 
     #[test]
@@ -334,9 +343,18 @@ mod tests {
             sha256(b" C \r\nD \t E\r\n")
         );
         // Sections 3.4.3 and 3.4.4: the hashes of an empty body.
-        assert_eq!(hashed(b"", Canonicalization::Simple, 1, false), sha256(b"\r\n"));
-        assert_eq!(hashed(b"", Canonicalization::Relaxed, 1, false), sha256(b""));
-        assert_eq!(hashed(b"\r\n \r\n", Canonicalization::Relaxed, 1, false), sha256(b""));
+        assert_eq!(
+            hashed(b"", Canonicalization::Simple, 1, false),
+            sha256(b"\r\n")
+        );
+        assert_eq!(
+            hashed(b"", Canonicalization::Relaxed, 1, false),
+            sha256(b"")
+        );
+        assert_eq!(
+            hashed(b"\r\n \r\n", Canonicalization::Relaxed, 1, false),
+            sha256(b"")
+        );
     }
 
     #[test]

@@ -45,7 +45,8 @@ pub(in crate::auth) fn header_hash_input(
     own: &[u8],
     canonicalization: Canonicalization,
 ) -> Vec<u8> {
-    let mut input = Vec::with_capacity(fields.iter().map(|f| f.len() + 2).sum::<usize>() + own.len());
+    let mut input =
+        Vec::with_capacity(fields.iter().map(|f| f.len() + 2).sum::<usize>() + own.len());
     for field in fields {
         push(field, canonicalization, &mut input);
         input.extend_from_slice(b"\r\n");

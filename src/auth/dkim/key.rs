@@ -85,7 +85,10 @@ impl Key {
         if rsa && key.p.public_key_bits() < RSA_BITS {
             return Err("the key is shorter than 1024 bits");
         }
-        let flag = |flag: &[u8]| tags.items("t").is_some_and(|mut all| all.any(|f| f == flag));
+        let flag = |flag: &[u8]| {
+            tags.items("t")
+                .is_some_and(|mut all| all.any(|f| f == flag))
+        };
         Ok(Key {
             key,
             rsa,

@@ -64,7 +64,7 @@ pub fn read(
     header: &Mail,
     most: usize,
     first: impl Fn(&str) -> bool,
-) -> Vec<Result<Signature, Dkim>> {
+) -> Vec<Result<Signature, Box<Dkim>>> {
     let lines = header.headers().zip(header.header_lines());
     let of_dkim = lines.filter(|(header, _)| header.is("DKIM-Signature"));
     let mut signatures: Vec<_> = of_dkim
@@ -91,7 +91,7 @@ fn mark(tags: &Tags<'_>) -> String {
 }
 
 impl Signature {
-    fn of_dkim(value: &[u8], field: &[u8]) -> Result<Signature, Dkim> {
+    fn of_dkim(value: &[u8], field: &[u8]) -> Result<Signature, Box<Dkim>> {
         let unreadable = |reason: &str| Dkim {
             result: DkimResult::PermError,
             domain: String::new(),
@@ -102,15 +102,17 @@ impl Signature {
             failure: None,
         };
         if value.len() > FIELD_BYTES {
-            return Err(unreadable("the field is too long"));
+            return Err(unreadable("the field is too long").into());
         }
-        let tags = Tags::read(value).map_err(unreadable)?;
+        let tags = Tags::read(value).map_err(|why| Box::new(unreadable(why)))?;
         let named = |tag| tags.word(tag).and_then(|d| domain::labels(&d));
-        let known = |reason: &str| Dkim {
-            domain: named("d").unwrap_or_default(),
-            selector: named("s").unwrap_or_default(),
-            mark: mark(&tags),
-            ..unreadable(reason)
+        let known = |reason: &str| {
+            Box::new(Dkim {
+                domain: named("d").unwrap_or_default(),
+                selector: named("s").unwrap_or_default(),
+                mark: mark(&tags),
+                ..unreadable(reason)
+            })
         };
         if tags.get("v") != Some(b"1") {
             return Err(known("the version is not 1"));

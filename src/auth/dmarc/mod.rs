@@ -138,7 +138,10 @@ impl Author {
             };
         };
         let near = |signer: &&&str| **signer != domain && same_registered(signer, &domain);
-        let ahead = signers.iter().filter(near).map(|signer| Walk::of(names, signer));
+        let ahead = signers
+            .iter()
+            .filter(near)
+            .map(|signer| Walk::of(names, signer));
         let (walk, _) = join(find(names, &domain), join_all(ahead)).await;
         Author { domain, walk }
     }
@@ -180,7 +183,11 @@ impl Author {
         asked.sort_unstable();
         asked.dedup();
         let aligned = asked.iter().map(async |(domain, by_dkim)| {
-            let strict = if *by_dkim { found.strict_dkim } else { found.strict_spf };
+            let strict = if *by_dkim {
+                found.strict_dkim
+            } else {
+                found.strict_spf
+            };
             let aligned = self.is_aligned(names, domain, strict, found).await;
             (*domain, *by_dkim, aligned)
         });
@@ -257,15 +264,18 @@ async fn find(names: &dyn Names, domain: &str) -> Result<Option<Found>, Failure>
     };
     let stated = if own.is_some() {
         record.policy
-    } else if record.missing != record.subdomains
-        && !names.ask(domain, RecordType::A).await?.exists
+    } else if record.missing != record.subdomains && !names.ask(domain, RecordType::A).await?.exists
     {
         record.missing
     } else {
         record.subdomains
     };
     Ok(Some(Found {
-        policy: if record.testing { stated.milder() } else { stated },
+        policy: if record.testing {
+            stated.milder()
+        } else {
+            stated
+        },
         percent: record.percent,
         strict_dkim: record.strict_dkim,
         strict_spf: record.strict_spf,

@@ -93,7 +93,9 @@ impl Record {
                 _ => Suffix::Unsaid,
             },
             testing: yes("t", "y"),
-            percent: percent.filter(|p| *p <= 100).map_or(100, |p| u8::try_from(p).unwrap_or(100)),
+            percent: percent
+                .filter(|p| *p <= 100)
+                .map_or(100, |p| u8::try_from(p).unwrap_or(100)),
         })
     }
 }
@@ -104,7 +106,8 @@ mod tests {
 
     #[test]
     fn tags_that_are_absent_or_broken_have_their_defaults() {
-        let record = Record::read(b"v=DMARC1; p=Reject; pct=120; adkim=x; junk; psd=maybe").unwrap();
+        let record =
+            Record::read(b"v=DMARC1; p=Reject; pct=120; adkim=x; junk; psd=maybe").unwrap();
         assert_eq!(
             record,
             Record {
@@ -128,7 +131,13 @@ mod tests {
 
     #[test]
     fn what_is_no_policy_is_none() {
-        for text in ["", "v=DMARC1", "p=reject; v=DMARC1", "v=dmarc1; p=none", "v=DMARC2; p=none"] {
+        for text in [
+            "",
+            "v=DMARC1",
+            "p=reject; v=DMARC1",
+            "v=dmarc1; p=none",
+            "v=DMARC2; p=none",
+        ] {
             assert_eq!(Record::read(text.as_bytes()), None, "{text}");
         }
         let report = Record::read(b"v=DMARC1; rua=mailto:a@b.example").unwrap();

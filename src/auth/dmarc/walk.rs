@@ -90,7 +90,10 @@ mod tests {
 
     #[test]
     fn at_most_eight_names_are_asked() {
-        assert_eq!(steps("a.b.example.org"), ["a.b.example.org", "b.example.org", "example.org", "org"]);
+        assert_eq!(
+            steps("a.b.example.org"),
+            ["a.b.example.org", "b.example.org", "example.org", "org"]
+        );
         // RFC 9989, section 4.10: a.b.c.d.e.f.g.h.i.j.mail.example.com.
         let long = steps("a.b.c.d.e.f.g.h.i.j.mail.example.com");
         assert_eq!(long.len(), 8);
@@ -110,7 +113,10 @@ mod tests {
         let none = "v=DMARC1; p=none";
         for (records, organization) in [
             (&[][..], start),
-            (&[("mail.example.com", none), ("example.com", none)], "example.com"),
+            (
+                &[("mail.example.com", none), ("example.com", none)],
+                "example.com",
+            ),
             (
                 &[("mail.example.com", "v=DMARC1; p=none; psd=n")],
                 "mail.example.com",

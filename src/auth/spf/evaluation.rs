@@ -214,7 +214,11 @@ impl<'a> Evaluation<'a> {
         let best = validated
             .iter()
             .find(|name| *name == domain)
-            .or_else(|| validated.iter().find(|name| domain::is_within(name, domain)))
+            .or_else(|| {
+                validated
+                    .iter()
+                    .find(|name| domain::is_within(name, domain))
+            })
             .or_else(|| validated.first());
         Ok(best.cloned().unwrap_or_else(|| "unknown".to_owned()))
     }

@@ -52,7 +52,8 @@ impl MacroString {
             Piece::Value(_) => true,
             Piece::Text(tail) => {
                 let tail = tail.strip_suffix('.').unwrap_or(tail);
-                tail.rsplit_once('.').is_some_and(|(_, last)| top_label(last))
+                tail.rsplit_once('.')
+                    .is_some_and(|(_, last)| top_label(last))
             }
         };
         // "%%", "%_" and "%-" are macros too, and end no name.
@@ -244,14 +245,21 @@ mod tests {
             ("%{l-}", "strong.bad"),
             ("%{lr-}", "bad.strong"),
             ("%{l1r-}", "strong"),
-            ("%{ir}.%{v}._spf.%{d2}", "3.2.0.192.in-addr._spf.example.com"),
+            (
+                "%{ir}.%{v}._spf.%{d2}",
+                "3.2.0.192.in-addr._spf.example.com",
+            ),
             (
                 "%{lr-}.lp.%{ir}.%{v}._spf.%{d2}",
                 "bad.strong.lp.3.2.0.192.in-addr._spf.example.com",
             ),
             ("%{S}%%a%_b%-", "strong-bad%40email.example.com%a b%20"),
         ] {
-            assert_eq!(expand(text, "192.0.2.3").as_deref(), Some(expanded), "{text}");
+            assert_eq!(
+                expand(text, "192.0.2.3").as_deref(),
+                Some(expanded),
+                "{text}"
+            );
         }
         assert_eq!(
             expand("%{ir}.%{v}._spf.%{d2}", "2001:db8::cb01").unwrap(),
@@ -261,10 +269,19 @@ mod tests {
 
     #[test]
     fn what_is_no_macro_is_refused() {
-        for bad in ["%", "%a", "%{", "%{}", "%{x}", "%{c}", "%{d0}", "%{dx}", "%{d", "a b", "ä"] {
+        for bad in [
+            "%", "%a", "%{", "%{}", "%{x}", "%{c}", "%{d0}", "%{dx}", "%{d", "a b", "ä",
+        ] {
             assert_eq!(MacroString::read(bad), None, "{bad:?}");
         }
-        for bad in ["com", "example.1", "example.-a", "example.%%", "example.a%-", ""] {
+        for bad in [
+            "com",
+            "example.1",
+            "example.-a",
+            "example.%%",
+            "example.a%-",
+            "",
+        ] {
             assert_eq!(MacroString::domain_spec(bad), None, "{bad:?}");
         }
         assert!(MacroString::domain_spec("example.org.").is_some());

@@ -104,7 +104,11 @@ pub async fn check(names: &dyn Names, query: Query<'_>) -> Spf {
             failure: None,
         };
     };
-    let local = if local.is_empty() { "postmaster" } else { local };
+    let local = if local.is_empty() {
+        "postmaster"
+    } else {
+        local
+    };
     let mut evaluation = Evaluation::new(names, query.client, local, &domain, helo);
     let (result, reason, failure) = match evaluation.check(domain.clone()).await {
         Ok((result, reason)) => (result, reason, None),

@@ -199,11 +199,17 @@ mod tests {
 
     #[test]
     fn terms_are_read_by_the_letter() {
-        let record = read("v=spf1 MX/24//64 ~a:mx.example.org/30 ip4:192.0.2.0/24 x-y=%{d} -ALL").unwrap();
+        let record =
+            read("v=spf1 MX/24//64 ~a:mx.example.org/30 ip4:192.0.2.0/24 x-y=%{d} -ALL").unwrap();
         let terms: Vec<_> = record.directives.iter().map(|d| d.text.as_str()).collect();
         assert_eq!(
             terms,
-            ["MX/24//64", "~a:mx.example.org/30", "ip4:192.0.2.0/24", "-ALL"]
+            [
+                "MX/24//64",
+                "~a:mx.example.org/30",
+                "ip4:192.0.2.0/24",
+                "-ALL"
+            ]
         );
         assert_eq!(record.directives[1].result, SpfResult::SoftFail);
         let Mechanism::Mx(target) = &record.directives[0].mechanism else {
@@ -211,11 +217,38 @@ mod tests {
         };
         assert_eq!((target.v4_bits, target.v6_bits), (24, 64));
         for bad in [
-            "ip4:1.2.3", "ip4:1.2.3.256", "ip4:1.2.3.4/33", "ip4:1.2.3.4/032", "ip4:1.2.3.4/",
-            "ip4", "ip6:1.2.3.4", "ip6:::1/129", "all.", "all:x", "a/33", "a/a", "a//129", "a:",
-            "a:/24", "mx//", "ptr:", "ptr/24", "include", "include:com", "exists:", "-foo", "foo:bar",
-            "redirect=a.b redirect=a.b", "exp=a.b exp=c.d", "redirect=", "x=%", "a\tb", "1x=y",
-            "a:1.2.3.4", "a/+4", "++all",
+            "ip4:1.2.3",
+            "ip4:1.2.3.256",
+            "ip4:1.2.3.4/33",
+            "ip4:1.2.3.4/032",
+            "ip4:1.2.3.4/",
+            "ip4",
+            "ip6:1.2.3.4",
+            "ip6:::1/129",
+            "all.",
+            "all:x",
+            "a/33",
+            "a/a",
+            "a//129",
+            "a:",
+            "a:/24",
+            "mx//",
+            "ptr:",
+            "ptr/24",
+            "include",
+            "include:com",
+            "exists:",
+            "-foo",
+            "foo:bar",
+            "redirect=a.b redirect=a.b",
+            "exp=a.b exp=c.d",
+            "redirect=",
+            "x=%",
+            "a\tb",
+            "1x=y",
+            "a:1.2.3.4",
+            "a/+4",
+            "++all",
         ] {
             assert!(read(&format!("v=spf1 {bad}")).is_err(), "{bad}");
         }

@@ -93,7 +93,11 @@ mod tests {
         for value in forged {
             assert!(authserv.is_forged(value.as_bytes(), &envelope), "{value}");
         }
-        for value in ["mx.example.com; spf=pass", "mx.example.org.example.com; none", "(mx.example.org) x"] {
+        for value in [
+            "mx.example.com; spf=pass",
+            "mx.example.org.example.com; none",
+            "(mx.example.org) x",
+        ] {
             assert!(!authserv.is_forged(value.as_bytes(), &envelope), "{value}");
         }
         envelope.client.addr = Some("::ffff:10.1.1.1".parse().unwrap());

@@ -159,9 +159,12 @@ impl Work {
                 let authors;
                 (summary, authors) = verified(signed, summary).await;
                 let judged = join_all(authors.iter().map(async |author| {
-                    let judged = author.judge(&*self.questions, summary.spf.as_ref(), &summary.dkim);
+                    let judged =
+                        author.judge(&*self.questions, summary.spf.as_ref(), &summary.dkim);
                     let late = || Dmarc::temporary(author.domain(), Failure::timeout());
-                    timeout(shared.settings.timeout, judged).await.unwrap_or_else(|_| late())
+                    timeout(shared.settings.timeout, judged)
+                        .await
+                        .unwrap_or_else(|_| late())
                 }));
                 summary.dmarc = strictest(judged.await);
             }
@@ -171,7 +174,10 @@ impl Work {
         let raw = scan.mail.raw();
         let lot = || {
             let digest = blake3::hash(raw);
-            let (first, _) = digest.as_bytes().split_first_chunk().unwrap_or((&[0; 8], &[]));
+            let (first, _) = digest
+                .as_bytes()
+                .split_first_chunk()
+                .unwrap_or((&[0; 8], &[]));
             u8::try_from(u64::from_le_bytes(*first) % 100).unwrap_or(0)
         };
         summary.disposition = disposition(&shared.settings, &summary, lot);
@@ -191,10 +197,7 @@ async fn joined<T>(task: AbortOnDropHandle<T>) -> Option<T> {
 }
 
 /// Verifies signatures and chain; off the async threads where there is much to hash.
-async fn verified(
-    signed: Signed,
-    mut summary: Authenticated,
-) -> (Authenticated, Vec<Author>) {
+async fn verified(signed: Signed, mut summary: Authenticated) -> (Authenticated, Vec<Author>) {
     let bytes = signed.header.raw().len() * (1 + signed.signatures.len());
     offload(bytes, move || {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);

@@ -77,7 +77,10 @@ pub(super) fn value(id: &str, envelope: &Envelope, summary: &Authenticated) -> S
     }
     if let (Some(iprev), Some(client)) = (&summary.iprev, summary.client) {
         let address = pvalue(&client.to_string());
-        parts.push(format!("iprev={} policy.iprev={address}", iprev.result.name()));
+        parts.push(format!(
+            "iprev={} policy.iprev={address}",
+            iprev.result.name()
+        ));
     }
     if parts.len() == 1 {
         parts.push("none".to_owned());

@@ -11,29 +11,81 @@ use crate::filter::Hit;
 
 /// Every hit with its points as shipped and its meaning: docs/authentication.md has the same table.
 pub const HITS: &[(&str, f64, &str)] = &[
-    ("SPF_PASS", 0.0, "the client may send for the domain of the envelope sender"),
+    (
+        "SPF_PASS",
+        0.0,
+        "the client may send for the domain of the envelope sender",
+    ),
     ("SPF_FAIL", 2.0, "the domain says that the client may not"),
-    ("SPF_SOFTFAIL", 0.8, "the domain says that the client probably may not"),
-    ("SPF_NEUTRAL", 0.1, "the domain says nothing about the client"),
+    (
+        "SPF_SOFTFAIL",
+        0.8,
+        "the domain says that the client probably may not",
+    ),
+    (
+        "SPF_NEUTRAL",
+        0.1,
+        "the domain says nothing about the client",
+    ),
     ("SPF_NONE", 0.2, "the domain has no SPF record"),
     ("SPF_PERMERROR", 0.6, "the SPF record cannot be used"),
     ("DKIM_VALID", 0.0, "a signature is good"),
-    ("DKIM_VALID_AUTHOR", -0.1, "a good signature is of the domain of From, or aligned with it"),
+    (
+        "DKIM_VALID_AUTHOR",
+        -0.1,
+        "a good signature is of the domain of From, or aligned with it",
+    ),
     ("DKIM_INVALID", 0.3, "there are signatures and none is good"),
-    ("DKIM_PARTIAL", 0.5, "a signature leaves a part of the body unsigned"),
+    (
+        "DKIM_PARTIAL",
+        0.5,
+        "a signature leaves a part of the body unsigned",
+    ),
     ("DKIM_NONE", 0.1, "there is no signature"),
-    ("DMARC_PASS", -0.2, "the domain of From stands behind the message"),
+    (
+        "DMARC_PASS",
+        -0.2,
+        "the domain of From stands behind the message",
+    ),
     ("DMARC_NONE", 0.2, "the domain of From has no DMARC policy"),
-    ("DMARC_FAIL", 0.8, "nothing shows that the domain of From stands behind it; no action is asked for"),
-    ("DMARC_QUARANTINE", 3.0, "the same, and the domain asks to treat it as suspicious"),
-    ("DMARC_REJECT", 5.0, "the same, and the domain asks to refuse it"),
-    ("DMARC_EXEMPT", 0.0, "DMARC fails and a trusted ARC sealer or a mailing list excuses it"),
+    (
+        "DMARC_FAIL",
+        0.8,
+        "nothing shows that the domain of From stands behind it; no action is asked for",
+    ),
+    (
+        "DMARC_QUARANTINE",
+        3.0,
+        "the same, and the domain asks to treat it as suspicious",
+    ),
+    (
+        "DMARC_REJECT",
+        5.0,
+        "the same, and the domain asks to refuse it",
+    ),
+    (
+        "DMARC_EXEMPT",
+        0.0,
+        "DMARC fails and a trusted ARC sealer or a mailing list excuses it",
+    ),
     ("ARC_VALID", 0.0, "the ARC chain holds"),
     ("ARC_INVALID", 0.2, "the ARC chain is broken"),
-    ("REVERSE_DNS_VALID", 0.0, "the client has a name that leads back to it"),
+    (
+        "REVERSE_DNS_VALID",
+        0.0,
+        "the client has a name that leads back to it",
+    ),
     ("REVERSE_DNS_NONE", 1.2, "the client has no name"),
-    ("REVERSE_DNS_MISMATCH", 0.8, "no name of the client leads back to it"),
-    ("RESULTS_FORGED", 0.5, "the message brought results along that claim to be ours"),
+    (
+        "REVERSE_DNS_MISMATCH",
+        0.8,
+        "no name of the client leads back to it",
+    ),
+    (
+        "RESULTS_FORGED",
+        0.5,
+        "the message brought results along that claim to be ours",
+    ),
 ];
 
 /// The points of each hit.
@@ -187,7 +239,9 @@ fn dmarc(
             hits.push(scores.hit("DMARC_EXEMPT", format!("{domain}: sent by the list {list}")));
         }
         (DmarcResult::Fail, disposition) => {
-            let policy = disposition.as_ref().map_or(Policy::None, Disposition::policy);
+            let policy = disposition
+                .as_ref()
+                .map_or(Policy::None, Disposition::policy);
             let (name, honour) = match policy {
                 Policy::None => ("DMARC_FAIL", Honour::Score),
                 Policy::Quarantine => ("DMARC_QUARANTINE", quarantine),

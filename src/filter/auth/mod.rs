@@ -87,7 +87,14 @@ impl Filter for Auth {
 
 /// Shows what may be counted before it has happened.
 fn start_at_zero(metrics: &Metrics) {
-    for disposition in ["none", "quarantine", "reject", "spared", "arc", "mailing_list"] {
+    for disposition in [
+        "none",
+        "quarantine",
+        "reject",
+        "spared",
+        "arc",
+        "mailing_list",
+    ] {
         metrics.auth_dispositions.with_label_values(&[disposition]);
     }
 }

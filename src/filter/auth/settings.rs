@@ -40,7 +40,12 @@ impl Settings {
         let mut findings = Findings::new(source);
         findings.within(&options.max_signatures, 1, 100, "signatures");
         findings.within(&options.max_lookups, 10, 10_000, "look-ups");
-        findings.within(&options.timeout, Seconds::millis(100), Seconds::new(120), "");
+        findings.within(
+            &options.timeout,
+            Seconds::millis(100),
+            Seconds::new(120),
+            "",
+        );
         if options.dmarc.quarantine.value == Honour::Reject {
             findings.wrong_with_help(
                 &options.dmarc.quarantine,

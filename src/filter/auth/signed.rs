@@ -27,7 +27,7 @@ const TURN: usize = 512 << 10;
 #[derive(Debug)]
 pub(super) struct Signed {
     pub(super) header: Mail,
-    pub(super) signatures: Vec<Result<Signature, Dkim>>,
+    pub(super) signatures: Vec<Result<Signature, Box<Dkim>>>,
     /// The key of each signature that could be read, in their order.
     pub(super) keys: Vec<Result<Key, KeyProblem>>,
     pub(super) chain: Chain,
@@ -89,11 +89,15 @@ impl Signed {
         let late = || KeyProblem::Temporary(Failure::timeout());
         let keys = join_all(readable().map(async |signature| {
             let key = fetch_key(names, &signature.selector, &signature.domain);
-            timeout_at(deadline, key).await.unwrap_or_else(|_| Err(late()))
+            timeout_at(deadline, key)
+                .await
+                .unwrap_or_else(|_| Err(late()))
         }));
         let chain_keys = async {
             let keys = chain.fetch_keys(names);
-            timeout_at(deadline, keys).await.unwrap_or_else(|_| Keys::late())
+            timeout_at(deadline, keys)
+                .await
+                .unwrap_or_else(|_| Keys::late())
         };
         let signers: Vec<&str> = readable().map(|s| s.domain.as_str()).collect();
         let authors = join_all(domains.iter().map(async |domain| {
@@ -125,7 +129,7 @@ impl Signed {
                 Some(key) => verify(signature, key, &self.header, &self.body, now),
                 None => signature.unchecked(),
             },
-            Err(unreadable) => unreadable.clone(),
+            Err(unreadable) => Dkim::clone(unreadable),
         });
         each.collect()
     }

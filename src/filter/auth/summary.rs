@@ -82,12 +82,17 @@ impl Authenticated {
     /// Whether DKIM or SPF has proven `domain` (as [`crate::auth::name()`] gives it), or a domain below it, to be
     /// behind the message.
     pub fn proves(&self, domain: &str) -> bool {
-        self.domains().iter().any(|proven| is_within(proven, domain))
+        self.domains()
+            .iter()
+            .any(|proven| is_within(proven, domain))
     }
 
     /// The domain of From that has been proven to be behind the message: DMARC passed.
     pub fn author(&self) -> Option<&str> {
-        let passed = self.dmarc.as_ref().filter(|d| d.result == DmarcResult::Pass);
+        let passed = self
+            .dmarc
+            .as_ref()
+            .filter(|d| d.result == DmarcResult::Pass);
         passed.map(|dmarc| dmarc.domain.as_str())
     }
 
@@ -127,13 +132,16 @@ impl Authenticated {
                     SpfResult::SoftFail,
                     SpfResult::PermError,
                 ];
-                self.spf = all.into_iter().find(|r| r.name() == found.result).map(|result| Spf {
-                    result,
-                    identity,
-                    domain,
-                    reason: "as another server of ours found".to_owned(),
-                    failure: None,
-                });
+                self.spf = all
+                    .into_iter()
+                    .find(|r| r.name() == found.result)
+                    .map(|result| Spf {
+                        result,
+                        identity,
+                        domain,
+                        reason: "as another server of ours found".to_owned(),
+                        failure: None,
+                    });
             }
             "dkim" => {
                 let all = [
@@ -144,14 +152,18 @@ impl Authenticated {
                     DkimResult::PermError,
                 ];
                 let result = all.into_iter().find(|r| r.name() == found.result);
-                self.dkim.extend(result.map(|result| Dkim {
-                    result,
-                    domain: domain("header.d").or(domain("header.i")).unwrap_or_default(),
-                    selector: found.property("header.s").unwrap_or_default().to_owned(),
-                    algorithm: "",
-                    mark: String::new(),
-                    reason: String::new(),
-                    failure: None,
+                self.dkim.extend(result.map(|result| {
+                    Dkim {
+                        result,
+                        domain: domain("header.d")
+                            .or(domain("header.i"))
+                            .unwrap_or_default(),
+                        selector: found.property("header.s").unwrap_or_default().to_owned(),
+                        algorithm: "",
+                        mark: String::new(),
+                        reason: String::new(),
+                        failure: None,
+                    }
                 }));
             }
             "dmarc" if self.dmarc.is_none() => {
@@ -163,7 +175,7 @@ impl Authenticated {
             "arc" if self.arc.is_none() => {
                 let all = [ArcResult::None, ArcResult::Pass, ArcResult::Fail];
                 let result = all.into_iter().find(|r| r.name() == found.result);
-                self.arc = result.map(|result| Arc::told(result));
+                self.arc = result.map(Arc::told);
             }
             _ => {}
         }
