@@ -1,5 +1,7 @@
 //! DNS zones as data: records by name, served by the test server as a resolver would give them, CNAMEs followed.
 
+#![allow(dead_code)]
+
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 

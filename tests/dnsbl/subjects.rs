@@ -35,7 +35,13 @@ pub(crate) async fn message(f: &Fixture, envelope: &Envelope, text: &str) -> Out
     check.headers(envelope, &spool);
     let mail = Mail::parse(spool.complete(), &Limits::default());
     let envelope = envelope.clone();
-    check.finish(Arc::new(Scan { envelope, mail })).await
+    check
+        .finish(Arc::new(Scan {
+            envelope,
+            mail,
+            ..Scan::default()
+        }))
+        .await
 }
 
 #[tokio::test]
@@ -276,7 +282,13 @@ subjects: [client, client_name, helo, sender, from, dkim, received, url]}]",
     .await;
     spool.push(body.as_bytes());
     let mail = Mail::parse(spool.complete(), &Limits::default());
-    check.finish(Arc::new(Scan { envelope, mail })).await;
+    check
+        .finish(Arc::new(Scan {
+            envelope,
+            mail,
+            ..Scan::default()
+        }))
+        .await;
     expect(&["www.shop.example.co.uk"]).await;
 }
 

@@ -25,7 +25,10 @@ mod process;
 mod scanner;
 mod smtp;
 mod tap;
+#[path = "../authentication/zone.rs"]
+mod zone;
 
+mod authentication;
 mod crashes;
 mod delivery;
 mod faults;

@@ -78,6 +78,11 @@ impl Postfix {
         Smtp::open(self.port(0))
     }
 
+    /// The same with the smtpd of that number.
+    pub(crate) fn open_at(&self, number: usize) -> Smtp {
+        Smtp::open(self.port(number))
+    }
+
     pub(crate) fn log(&self) -> String {
         let bytes = std::fs::read(self.folder.path().join("spool/maillog")).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
