@@ -1,7 +1,7 @@
 //! The questions of one message to the shared resolver, with a bound on their number.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -15,21 +15,23 @@ pub struct Questions {
     dns: Dns,
     share: Arc<Share>,
     left: AtomicUsize,
+    exhausted: AtomicBool,
 }
 
 impl Questions {
-    /// At most `most` questions through `dns`, of which those on their way stay within `share`.
+    /// At most `most` questions through `dns`, those that are answered from memory not counted, of which those on their way stay within `share`.
     pub fn new(dns: Dns, share: Arc<Share>, most: usize) -> Questions {
         Questions {
             dns,
             share,
             left: AtomicUsize::new(most),
+            exhausted: AtomicBool::new(false),
         }
     }
 
     /// Whether more was asked for than the bound allows.
     pub fn exhausted(&self) -> bool {
-        self.left.load(Ordering::Relaxed) == 0
+        self.exhausted.load(Ordering::Relaxed)
     }
 }
 
@@ -43,11 +45,18 @@ impl Names for Questions {
             let one_less = |left: usize| left.checked_sub(1);
             self.left
                 .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
-                .map_err(|_| Failure::error("the message asks for too many look-ups"))?;
+                .map_err(|_| {
+                    self.exhausted.store(true, Ordering::Relaxed);
+                    Failure::error("the message asks for too many look-ups")
+                })?;
             let found = self
                 .dns
                 .lookup(&format!("{name}."), kind, &self.share)
                 .await?;
+            if found.took.is_none() {
+                // It was kept, or on its way already: nobody was asked.
+                self.left.fetch_add(1, Ordering::Relaxed);
+            }
             Ok(Answer {
                 records: found.records,
                 exists: found.exists,

@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use mail_auth::dkim::Canonicalization;
 use mailweir::auth::dmarc::DmarcResult;
+use mailweir::auth::spf::{self, Query, SpfResult};
 use mailweir::filter::auth::Disposition;
 use mailweir::filter::{Action, Outcome, Reason};
 use mailweir::mail::Spool;
 
 use crate::dns_server::{FakeDns, Gate, Reply};
 use crate::fixture::{Fixture, envelope, finish, from_yaml, rules};
-use crate::resolver;
 use crate::signer::Signer;
 use crate::zone::Zone;
+use crate::{questions, resolver};
 
 const CLIENT: &str = "192.0.2.1";
 
@@ -708,6 +709,58 @@ async fn questions_leave_before_the_message_is_there() {
     spool.push(body.as_bytes());
     let (outcome, _) = finish(check, &envelope, spool.complete()).await;
     assert!(rules(&outcome).contains(&"DMARC_PASS"), "{outcome:?}");
+}
+
+/// SPF takes as many round trips as includes are nested, not as there are terms.
+#[tokio::test]
+async fn all_includes_are_asked_for_at_once() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let includes: String = (1..=8)
+        .map(|n| format!("include:i{n}.example.com "))
+        .collect();
+    let mut zone = zone().txt(
+        "example.com",
+        &format!("v=spf1 {includes}a:i9.example.com -all"),
+    );
+    for n in 1..=8 {
+        zone = zone.txt(
+            &format!("i{n}.example.com"),
+            "v=spf1 ip4:198.51.100.0/24 -all",
+        );
+    }
+    let zone = zone.txt(
+        "early.example.com",
+        &format!("v=spf1 ip4:192.0.2.1 {includes}-all"),
+    );
+    let server = FakeDns::start(move |q| match q.name.starts_with('i') {
+        true => Reply::Gate(held.clone(), Box::new(zone.answer(q))),
+        false => zone.answer(q),
+    })
+    .await;
+    let dns = resolver(
+        &server,
+        &Arc::new(mailweir::metrics::Metrics::new().unwrap()),
+    );
+    let names = questions(&dns);
+    let query = |sender| Query {
+        client: CLIENT.parse().unwrap(),
+        helo: "mail.example.org",
+        sender,
+    };
+    let check = spf::check(&names, query("ann@example.com"));
+    let all_asked = async {
+        // The record, eight includes, the addresses: before any include is answered.
+        server.asked(10).await;
+        gate.open();
+    };
+    let (said, ()) = tokio::join!(check, all_asked);
+    assert_eq!(said.result, SpfResult::Fail);
+    assert_eq!(server.questions().len(), 10);
+    // What decides without a question costs none.
+    let said = spf::check(&names, query("ann@early.example.com")).await;
+    assert_eq!(said.result, SpfResult::Pass);
+    assert_eq!(server.questions().len(), 11);
 }
 
 #[tokio::test]

@@ -1,20 +1,22 @@
 //! check_host() of RFC 7208, section 4, with its bounds on questions.
 
 use std::net::IpAddr;
+use std::pin::pin;
 
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, Either, select};
 
 use super::SpfResult;
+use super::ahead::{addresses_of_all, ask_ahead};
 use super::macros::{MacroString, Values};
 use super::record::{Directive, Mechanism, Record, Target};
 use crate::auth::domain;
 use crate::auth::names::{
-    self, Failure, Names, RecordType, addresses_like, exchangers, pointers, same_network, texts,
+    Failure, Names, RecordType, addresses_like, exchangers, pointers, same_network, texts,
 };
 
 /// Terms that ask DNS (section 4.6.4).
-const TERMS: u32 = 10;
+pub(super) const TERMS: u32 = 10;
 /// Of these, how many may find nothing.
 const VOIDS: u32 = 2;
 /// Exchangers of a name, and names of an address.
@@ -49,6 +51,8 @@ pub(super) struct Evaluation<'a> {
     voids: u32,
     /// Names of the client that lead back to it, once they have been asked for.
     validated: Option<Vec<String>>,
+    /// Whether questions have been asked ahead.
+    ahead: bool,
 }
 
 impl<'a> Evaluation<'a> {
@@ -68,6 +72,7 @@ impl<'a> Evaluation<'a> {
             terms: 0,
             voids: 0,
             validated: None,
+            ahead: false,
         }
     }
 
@@ -91,10 +96,9 @@ impl<'a> Evaluation<'a> {
             }
             let record = Record::read(record)
                 .map_err(|wrong| Stop::Permanent(format!("the record of {domain} {wrong}")))?;
-            for directive in &record.directives {
-                if self.matches(directive, &domain).await? {
-                    return Ok((directive.result, directive.text.clone()));
-                }
+            let decided = self.first_match(&record, &domain).await?;
+            if let Some(directive) = decided {
+                return Ok((directive.result, directive.text.clone()));
             }
             let Some(redirect) = &record.redirect else {
                 return Ok((SpfResult::Neutral, "no term matches".to_owned()));
@@ -109,6 +113,31 @@ impl<'a> Evaluation<'a> {
             }
         }
         .boxed()
+    }
+
+    /// The directive that decides. At the first record, what the others will ask for is asked ahead.
+    async fn first_match<'r>(
+        &mut self,
+        record: &'r Record,
+        domain: &str,
+    ) -> Result<Option<&'r Directive>, Stop> {
+        let ahead = match std::mem::replace(&mut self.ahead, true) {
+            true => futures_util::future::ready(()).boxed(),
+            false => ask_ahead(self.names, record, domain, self.client),
+        };
+        let evaluation = async {
+            for directive in &record.directives {
+                if self.matches(directive, domain).await? {
+                    return Ok(Some(directive));
+                }
+            }
+            Ok(None)
+        };
+        // The evaluation comes first: what decides without a question costs none.
+        match select(pin!(evaluation), ahead).await {
+            Either::Left((decided, _)) => decided,
+            Either::Right(((), evaluation)) => evaluation.await,
+        }
     }
 
     async fn matches(&mut self, directive: &Directive, domain: &str) -> Result<bool, Stop> {
@@ -172,9 +201,9 @@ impl<'a> Evaluation<'a> {
             let many = format!("{name} has more than {NAMES} exchangers");
             return Err(Stop::Permanent(many));
         }
-        for exchanger in found.iter().filter_map(|name| domain::labels(name)) {
-            let addresses = addresses_like(self.names, &exchanger, self.client).await?;
-            if self.in_networks(&addresses, target) {
+        // All at once, and read in their order: what is first decides, be it a match or a failure.
+        for addresses in addresses_of_all(self.names, &found, self.client).await {
+            if self.in_networks(&addresses?, target) {
                 return Ok(true);
             }
         }
@@ -231,8 +260,10 @@ impl<'a> Evaluation<'a> {
         let mut validated = Vec::new();
         if let Ok(found) = pointers(self.names, self.client).await {
             self.count_void(found.is_empty())?;
-            for name in found.into_iter().take(NAMES) {
-                let addresses = names::addresses_like(self.names, &name, self.client).await;
+            let mut found = found;
+            found.truncate(NAMES);
+            let all = addresses_of_all(self.names, &found, self.client).await;
+            for (name, addresses) in found.into_iter().zip(all) {
                 if addresses.is_ok_and(|all| all.contains(&self.client)) {
                     validated.push(name);
                 }

@@ -100,6 +100,14 @@ impl MacroString {
         Some(MacroString(pieces))
     }
 
+    /// The name that it always is; `None` where it has macros with values.
+    pub(super) fn constant(&self) -> Option<&str> {
+        match self.0.as_slice() {
+            [Piece::Text(name)] => Some(name),
+            _ => None,
+        }
+    }
+
     /// Whether it needs the validated name of the client.
     pub(super) fn needs_validated(&self) -> bool {
         let is_p = |piece: &Piece| matches!(piece, Piece::Value(v) if v.letter == b'p');

@@ -4,8 +4,11 @@
 //! results, the domain it is about, and the term of the record that decided. Promises: at most ten terms that
 //! ask DNS, of which two may find nothing; at most ten exchangers or names of an address; records are read by
 //! the letter, and one that cannot be read is `permerror` as a whole. The explanation of a record (`exp`) is
-//! checked and never fetched: texts of strangers stand in no reply of ours.
+//! checked and never fetched: texts of strangers stand in no reply of ours. Questions that will be needed unless an
+//! earlier term decides are asked ahead, so that a check takes as many round trips as includes are nested, not as there
+//! are terms.
 
+mod ahead;
 mod evaluation;
 mod macros;
 mod record;
