@@ -231,7 +231,7 @@ impl Chain {
     }
 
     /// Verifies the newest signature and all seals (section 5.2, steps 4 to 7).
-    pub fn verify(&self, keys: &Keys, header: &Mail, body: &BodyHashes) -> Arc {
+    pub fn verify(&self, keys: &Keys, header: &Fields<'_>, body: &BodyHashes) -> Arc {
         let sets = match self {
             Chain::None => return Arc::new(ArcResult::None, ""),
             Chain::Broken(why) => return Arc::new(ArcResult::Fail, *why),
@@ -278,11 +278,16 @@ impl Keys {
     }
 }
 
-fn verify(sets: &[Set], keys: &Keys, header: &Mail, body: &BodyHashes) -> Result<(), KeyProblem> {
+fn verify(
+    sets: &[Set],
+    keys: &Keys,
+    header: &Fields<'_>,
+    body: &BodyHashes,
+) -> Result<(), KeyProblem> {
     let newest = sets.last().ok_or(KeyProblem::Permanent("no set"))?;
     let signature = &newest.signature;
     let key = keys.get(&signature.selector, &signature.domain)?;
-    fits(signature, key, &Fields::of(header), body).map_err(KeyProblem::Permanent)?;
+    fits(signature, key, header, body).map_err(KeyProblem::Permanent)?;
     let mut signed: Vec<&[u8]> = Vec::with_capacity(sets.len() * 3);
     for set in sets {
         signed.extend([&set.results[..], &set.message]);

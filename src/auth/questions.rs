@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
+use super::domain;
 use super::names::{Answer, Failure, Names, RecordType};
 use crate::dns::{Dns, Share};
 
@@ -42,6 +43,13 @@ impl Names for Questions {
         kind: RecordType,
     ) -> BoxFuture<'a, Result<Answer, Failure>> {
         async move {
+            if domain::labels(name).is_none() {
+                // Too long, or empty somewhere: no such name can exist, so nobody need be asked.
+                return Ok(Answer {
+                    records: Arc::new([]),
+                    exists: false,
+                });
+            }
             let one_less = |left: usize| left.checked_sub(1);
             self.left
                 .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less)

@@ -16,7 +16,7 @@ use crate::verdict::{DecidedBy, Verdict};
 /// What is known of a message beside its bytes.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct EnvelopeArgs {
-    /// Client address, for the DNS lists and for rules.
+    /// Client address, for the DNS lists, sender authentication and rules.
     #[arg(long, value_name = "IP")]
     client_ip: Option<IpAddr>,
     /// HELO name.

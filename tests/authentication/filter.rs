@@ -614,6 +614,31 @@ async fn a_mailing_list_is_excused_when_it_is_proven_to_be_one() {
     assert!(rules(&outcome).contains(&"DMARC_REJECT"), "{outcome:?}");
 }
 
+/// A name to which `_dmarc.` or a selector cannot be put has no policy and no key; that is no failure of DNS.
+#[tokio::test]
+async fn names_that_are_too_long_to_ask_for_have_nothing() {
+    let server = zone().serve().await;
+    let f = Fixture::new(&server, "");
+    let long = format!(
+        "{}.{}.{}.{}.example.org",
+        "a".repeat(60),
+        "b".repeat(60),
+        "c".repeat(60),
+        "d".repeat(55)
+    );
+    assert!(long.len() > 246 && long.len() <= 253);
+    let signed = Signer::new(&long).sign(&message("example.org"));
+    let signed = signed.replace(
+        "From: Ann <ann@example.org>",
+        &format!("From: Ann <ann@{long}>"),
+    );
+    let (outcome, found) = f.examine(&envelope(CLIENT, ""), signed.as_bytes()).await;
+    assert!(matches!(outcome, Outcome::Checked(_)), "{outcome:?}");
+    let found = found.unwrap();
+    assert_eq!(found.dkim[0].reason, "there is no key");
+    assert_eq!(found.dmarc.as_ref().unwrap().result, DmarcResult::None);
+}
+
 #[tokio::test]
 async fn our_own_clients_are_not_checked() {
     let server = FakeDns::start(|q| panic!("asked for {q:?}")).await;

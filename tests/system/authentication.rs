@@ -197,3 +197,23 @@ fn a_message_that_its_domain_disowns_is_refused_where_that_is_wanted() {
     let failures = "mailweir_auth_dmarc_failures_total{disposition=\"reject\"}";
     assert_eq!(daemon.metric(failures), 1.0);
 }
+
+/// Reverse DNS is asked for when the client connects, SPF before the body is on its way.
+#[test]
+fn questions_leave_while_the_client_still_talks() {
+    let Some((_opendkim, names, _daemon, postfix)) = start(zone, "") else {
+        return;
+    };
+    let mut smtp = postfix.open_at(1);
+    smtp.xclient("192.0.2.1");
+    names.wait_for(1);
+    assert_eq!(names.asked()[0], "1.2.0.192.in-addr.arpa");
+    smtp.envelope();
+    assert_eq!(smtp.command("DATA").code, 354);
+    wait_for("the question for SPF", || {
+        names
+            .asked()
+            .contains(&"example.net".to_owned())
+            .then_some(())
+    });
+}

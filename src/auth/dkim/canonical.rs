@@ -7,13 +7,13 @@ use crate::mail::Mail;
 
 /// The fields of a header, by name, for signatures that each take some of them from the bottom up.
 #[derive(Debug)]
-pub(in crate::auth) struct Fields<'a> {
+pub struct Fields<'a> {
     by_name: HashMap<Vec<u8>, Vec<&'a [u8]>>,
 }
 
 impl<'a> Fields<'a> {
     /// Those of a message.
-    pub(in crate::auth) fn of(mail: &'a Mail) -> Fields<'a> {
+    pub fn of(mail: &'a Mail) -> Fields<'a> {
         let mut by_name: HashMap<Vec<u8>, Vec<&[u8]>> = HashMap::new();
         for (header, whole) in mail.headers().zip(mail.header_lines()) {
             let name = header.name.to_ascii_lowercase();

@@ -15,7 +15,7 @@ mod signature;
 mod verification;
 
 pub use body::{BodyHasher, BodyHashes};
-pub(super) use canonical::Fields;
+pub use canonical::Fields;
 pub use key::{Key, KeyProblem, fetch_key};
 pub use signature::{Canonicalization, Signature, read};
 pub use verification::verify;

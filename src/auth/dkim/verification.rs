@@ -4,13 +4,12 @@ use mail_auth::common::crypto::Algorithm;
 
 use super::canonical::{Fields, header_hash_input};
 use super::{BodyHashes, Canonicalization, Dkim, DkimResult, Key, KeyProblem, Signature};
-use crate::mail::Mail;
 
 /// Verifies a signature. `now`: seconds since 1970.
 pub fn verify(
     signature: &Signature,
     key: &Result<Key, KeyProblem>,
-    header: &Mail,
+    header: &Fields<'_>,
     body: &BodyHashes,
     now: u64,
 ) -> Dkim {
@@ -26,7 +25,7 @@ pub fn verify(
     if key.strict && signature.agent != signature.domain {
         return signature.result(DkimResult::PermError, "the agent is of a domain below");
     }
-    if let Err(why) = fits(signature, key, &Fields::of(header), body) {
+    if let Err(why) = fits(signature, key, header, body) {
         return match key.testing {
             true => signature.result(DkimResult::Neutral, format!("{why}; the key is on trial")),
             false => signature.result(DkimResult::Fail, why),

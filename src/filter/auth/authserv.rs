@@ -16,6 +16,8 @@ pub const FIELD: &str = "Authentication-Results";
 pub struct Authserv {
     /// The id that is written, lower case; `None`: the name of the MTA, or of the host.
     pub(super) own: Option<String>,
+    /// The name of the host, where it can be an id.
+    pub(super) host: Option<String>,
     /// Other servers of ours, lower case.
     pub(super) others: Vec<String>,
     /// Clients whose fields stay.
@@ -30,7 +32,7 @@ impl Authserv {
         let own = self.own.clone();
         let of_mta = || envelope.mta.as_deref().and_then(plain);
         own.or_else(of_mta)
-            .or_else(|| plain(&std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?))
+            .or_else(|| self.host.clone())
             .unwrap_or_else(|| "localhost".to_owned())
     }
 
@@ -60,6 +62,11 @@ impl Authserv {
     }
 }
 
+/// The name of this host, where it can be an id.
+pub(super) fn host() -> Option<String> {
+    plain(&std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?)
+}
+
 /// A name of the MTA or the host as an id, if it can be one without quotes.
 fn plain(name: &str) -> Option<String> {
     let name = name.trim().to_ascii_lowercase();
@@ -75,6 +82,7 @@ mod tests {
     fn a_field_is_forged_when_it_comes_from_outside_under_our_name() {
         let authserv = Authserv {
             own: None,
+            host: None,
             others: vec!["backup.example.org".into()],
             trusted: vec!["10.0.0.0/8".parse().unwrap()],
             written: true,

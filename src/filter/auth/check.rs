@@ -201,11 +201,9 @@ async fn verified(signed: Signed, mut summary: Authenticated) -> (Authenticated,
     let bytes = signed.header.raw().len() * (1 + signed.signatures.len());
     offload(bytes, move || {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        summary.dkim = signed.verify(now.map_or(0, |n| n.as_secs()));
-        let arc = signed
-            .chain
-            .verify(&signed.chain_keys, &signed.header, &signed.body);
-        summary.arc = Some(arc);
+        let (signatures, chain) = signed.verify(now.map_or(0, |n| n.as_secs()));
+        summary.dkim = signatures;
+        summary.arc = Some(chain);
         (summary, signed.authors)
     })
     .await

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde_saphyr::Spanned;
 
-use super::authserv::Authserv;
+use super::authserv::{self, Authserv};
 use super::hits::Scores;
 use super::options::{Honour, Options};
 use crate::auth;
@@ -68,6 +68,7 @@ impl Settings {
         let settings = Settings {
             authserv: Arc::new(Authserv {
                 own: own.map(|id| authserv_id(id, &mut findings)),
+                host: authserv::host(),
                 others: options
                     .trusted_authserv_ids
                     .iter()

@@ -6,9 +6,9 @@ use futures_util::future::{join, join_all};
 use tokio::time::{Instant, timeout_at};
 
 use super::Shared;
-use crate::auth::arc::{Chain, Keys};
+use crate::auth::arc::{self, Chain, Keys};
 use crate::auth::dkim::{
-    BodyHasher, BodyHashes, Dkim, Key, KeyProblem, Signature, fetch_key, read, verify,
+    BodyHasher, BodyHashes, Dkim, Fields, Key, KeyProblem, Signature, fetch_key, read, verify,
 };
 use crate::auth::dmarc::Author;
 use crate::auth::{self, Failure, Names};
@@ -121,17 +121,20 @@ impl Signed {
         })
     }
 
-    /// Verifies each signature; `now`: seconds since 1970.
-    pub(super) fn verify(&self, now: u64) -> Vec<Dkim> {
+    /// Verifies each signature and the chain; `now`: seconds since 1970.
+    pub(super) fn verify(&self, now: u64) -> (Vec<Dkim>, arc::Arc) {
+        let fields = Fields::of(&self.header);
         let mut keys = self.keys.iter();
         let each = self.signatures.iter().map(|signature| match signature {
             Ok(signature) => match keys.next() {
-                Some(key) => verify(signature, key, &self.header, &self.body, now),
+                Some(key) => verify(signature, key, &fields, &self.body, now),
                 None => signature.unchecked(),
             },
             Err(unreadable) => Dkim::clone(unreadable),
         });
-        each.collect()
+        let signatures = each.collect();
+        let chain = self.chain.verify(&self.chain_keys, &fields, &self.body);
+        (signatures, chain)
     }
 }
 
