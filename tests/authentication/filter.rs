@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mail_auth::dkim::Canonicalization;
-use mailweir::auth::dmarc::DmarcResult;
+use mailweir::auth::dmarc::{DmarcResult, Policy};
 use mailweir::auth::spf::{self, Query, SpfResult};
 use mailweir::filter::auth::Disposition;
 use mailweir::filter::{Action, Outcome, Reason};
@@ -241,6 +241,28 @@ async fn policies_are_found_and_followed() {
                 .with_label_values(&[disposition]);
             assert_eq!(counter.get(), 1);
         }
+    }
+}
+
+/// What lies above an organization is nobody's concern, also when DNS cannot tell it.
+#[tokio::test]
+async fn a_walk_ends_at_an_organization() {
+    for (record, result) in [
+        ("v=DMARC1; p=reject; psd=n", DmarcResult::Fail),
+        ("v=DMARC1; p=reject", DmarcResult::TempError),
+    ] {
+        let zone = zone()
+            .txt("_dmarc.example.org", record)
+            .broken("_dmarc.org");
+        let server = zone.serve().await;
+        let f = Fixture::new(&server, "");
+        let raw = message("example.org");
+        let (_, found) = f.examine(&envelope(CLIENT, ""), raw.as_bytes()).await;
+        assert_eq!(
+            found.unwrap().dmarc.as_ref().unwrap().result,
+            result,
+            "{record}"
+        );
     }
 }
 
@@ -507,9 +529,10 @@ async fn of_many_signatures_those_of_the_author_come_first() {
         .serve()
         .await;
     let f = Fixture::new(&server, "max_signatures: 3");
-    let mut raw = own.sign(&message("example.org"));
-    for _ in 0..20 {
-        raw = other.sign(&raw);
+    let mut raw = message("example.org");
+    for n in 0..20 {
+        let signer = if n == 9 { &own } else { &other };
+        raw = signer.sign(&raw);
     }
     let (outcome, found) = f
         .examine(&envelope(CLIENT, "x@spam.example"), raw.as_bytes())
@@ -566,6 +589,8 @@ async fn a_trusted_seal_excuses_and_no_other() {
         assert!(rules(&outcome).contains(&rule), "{yaml}: {outcome:?}");
         let found = found.unwrap();
         if rule == "DMARC_EXEMPT" {
+            let left = found.disposition.as_ref().unwrap().policy();
+            assert_eq!(left, Policy::None);
             assert_eq!(
                 found.disposition,
                 Some(Disposition::Sealed("lists.example.com".into()))

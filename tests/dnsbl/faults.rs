@@ -1,6 +1,7 @@
 //! Whatever DNS does, nothing is listed that is not, the wait is bounded, and the metric says what happened:
 //! for each kind of question.
 
+use super::guard::until;
 use super::subjects::message;
 use super::*;
 
@@ -162,11 +163,8 @@ zones: [{zone: one.example.org, score: 5}, {zone: two.example.org, score: 5, sub
     let outcome = message(&f, &client("192.0.2.1"), MESSAGE).await;
     unscanned(&outcome, Reason::Error, "no code of a list");
     f.filter.in_force(&f.metrics);
-    for zone in ["one.example.org", "two.example.org"] {
-        while f.metrics.dnsbl_up.with_label_values(&[zone]).get() == 1 {
-            tokio::task::yield_now().await;
-        }
-    }
+    let zones = ["one.example.org", "two.example.org"];
+    until("both are out", || zones.iter().all(|z| !f.in_use(z))).await;
     let outcome = message(&f, &client("192.0.2.1"), MESSAGE).await;
     unscanned(
         &outcome,

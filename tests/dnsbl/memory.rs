@@ -131,3 +131,48 @@ async fn a_dropped_check_gives_its_place_back_and_leaves_the_others_their_answer
     assert_eq!(finish(second).await, Outcome::Checked(vec![]));
     assert_eq!(finish(third).await, Outcome::Checked(vec![]));
 }
+
+#[tokio::test]
+async fn what_is_asked_anew_takes_the_place_of_what_is_kept() {
+    let dns = FakeDns::start(|q| match q.kind {
+        RecordType::TXT => Reply::Records(vec![txt(&q.name, "v=spf1 -all")]),
+        RecordType::A => Reply::A(vec![[192, 0, 2, 9]], 300),
+        _ => Reply::NoData,
+    })
+    .await;
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let yaml = format!("resolvers: [\"{}\"]", dns.addr);
+    let source = Source::new("mailweir.yaml", yaml.as_str());
+    let options: dns::Options = parse_yaml(&source).unwrap();
+    let resolver = Dns::new(&options, &source, &metrics).unwrap();
+    assert!(resolver.serves(&options, &source));
+    assert!(!resolver.serves(&dns::Options::default(), &source));
+    let share = resolver.share(1);
+    for (kind, asked) in [(RecordType::A, 1), (RecordType::TXT, 2), (RecordType::A, 2)] {
+        let found = resolver
+            .lookup("a.example.org.", kind, &share)
+            .await
+            .unwrap();
+        assert_eq!(found.records.len(), 1, "{kind}");
+        assert_eq!(dns.questions().len(), asked, "each type is kept for itself");
+    }
+    let fresh = resolver
+        .refresh("a.example.org.", RecordType::A, &share)
+        .await
+        .unwrap();
+    assert!(fresh.took.is_some() && dns.questions().len() == 3);
+    assert_eq!(metrics.dns_cached.get(), 1);
+    assert_eq!(metrics.dns_in_flight.get(), 0);
+    let answered = metrics.dns_queries.with_label_values(&["answered"]);
+    assert_eq!(answered.get(), 3);
+
+    let plain = resolver.hickory().unwrap();
+    for _ in 0..2 {
+        let found = plain
+            .lookup("b.example.org.", RecordType::TXT)
+            .await
+            .unwrap();
+        assert_eq!(found.answers().len(), 1);
+    }
+    assert_eq!(dns.count("b.example.org"), 1, "it keeps answers too");
+}
