@@ -14,6 +14,7 @@ mod arc_suite;
 mod dkim_messages;
 mod filter;
 mod fixture;
+mod hostile;
 mod signer;
 mod spf_suite;
 mod zone;
