@@ -26,6 +26,9 @@ use tokio::task::JoinSet;
 
 pub mod rbldnsd;
 
+/// Longest wait for something that happens unless the test fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// What was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
@@ -135,7 +138,12 @@ impl FakeDns {
     /// Waits until at least `n` questions have come.
     pub async fn asked(&self, n: usize) {
         let mut count = self.script.count.subscribe();
-        count.wait_for(|c| *c >= n).await.unwrap();
+        let asked = tokio::time::timeout(PATIENCE, count.wait_for(|c| *c >= n)).await;
+        assert!(
+            asked.is_ok(),
+            "{n} questions; asked: {:?}",
+            self.questions()
+        );
     }
 }
 
