@@ -112,67 +112,46 @@ struct Seal {
     validation: ChainValidation,
 }
 
-/// The fields of one instance while they are collected: whole field and value.
-#[derive(Default)]
-struct Collected<'a> {
-    results: Option<(&'a [u8], &'a [u8])>,
-    message: Option<(&'a [u8], &'a [u8])>,
-    seal: Option<(&'a [u8], &'a [u8])>,
-}
+/// The fields of a set, in the order in which a seal covers them.
+const FIELDS: [&str; 3] = [
+    "ARC-Authentication-Results",
+    "ARC-Message-Signature",
+    "ARC-Seal",
+];
+
+/// A whole field and its value.
+type Field<'a> = (&'a [u8], &'a [u8]);
 
 impl Chain {
     /// Reads the chain of a header (section 5.2, steps 1 to 3).
     pub fn read(header: &Mail) -> Chain {
-        let mut sets: BTreeMap<u32, Collected<'_>> = BTreeMap::new();
+        let mut sets: BTreeMap<u32, [Option<Field<'_>>; 3]> = BTreeMap::new();
         for (field, whole) in header.headers().zip(header.header_lines()) {
-            let of = |set: &mut Collected<'_>| {
-                if field.is("ARC-Authentication-Results") {
-                    set.results.is_some()
-                } else if field.is("ARC-Message-Signature") {
-                    set.message.is_some()
-                } else {
-                    set.seal.is_some()
-                }
-            };
-            let named = [
-                "ARC-Authentication-Results",
-                "ARC-Message-Signature",
-                "ARC-Seal",
-            ];
-            if !named.iter().any(|name| field.is(name)) {
+            let Some(kind) = FIELDS.iter().position(|name| field.is(name)) else {
                 continue;
-            }
+            };
             if field.raw.len() > FIELD_BYTES {
                 return Chain::Broken("a field is too long");
             }
-            let instance = match field.is("ARC-Authentication-Results") {
-                true => instance_of_results(field.raw).map(|(instance, _)| instance),
-                false => instance_of_tags(field.raw),
+            let instance = match kind {
+                0 => instance_of_results(field.raw).map(|(instance, _)| instance),
+                _ => instance_of_tags(field.raw),
             };
             let Some(instance) = instance.filter(|i| (1..=SETS).contains(i)) else {
                 return Chain::Broken("a field without a number");
             };
             let set = sets.entry(instance).or_default();
-            if of(set) {
-                return Chain::Broken("a number stands twice");
+            match set.get_mut(kind) {
+                Some(place @ None) => *place = Some((whole, field.raw)),
+                _ => return Chain::Broken("a number stands twice"),
             }
-            let place = if field.is("ARC-Authentication-Results") {
-                &mut set.results
-            } else if field.is("ARC-Message-Signature") {
-                &mut set.message
-            } else {
-                &mut set.seal
-            };
-            *place = Some((whole, field.raw));
         }
         if sets.is_empty() {
             return Chain::None;
         }
         let mut read = Vec::with_capacity(sets.len());
         for (expected, (instance, collected)) in (1..).zip(sets) {
-            let (Some(results), Some(message), Some(seal)) =
-                (collected.results, collected.message, collected.seal)
-            else {
+            let [Some(results), Some(message), Some(seal)] = collected else {
                 return Chain::Broken("a set is not complete");
             };
             if instance != expected {
@@ -307,11 +286,7 @@ fn verify(
 }
 
 impl Set {
-    fn read(
-        results: (&[u8], &[u8]),
-        message: (&[u8], &[u8]),
-        seal: (&[u8], &[u8]),
-    ) -> Result<Set, &'static str> {
+    fn read(results: Field<'_>, message: Field<'_>, seal: Field<'_>) -> Result<Set, &'static str> {
         let tags = Tags::read(message.1).map_err(|_| "a signature cannot be read")?;
         let signature = Signature::read(&tags, message.1, message.0)
             .map_err(|_| "a signature cannot be used")?;

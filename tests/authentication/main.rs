@@ -12,9 +12,11 @@ mod dns_server;
 
 mod arc_suite;
 mod dkim_messages;
+mod dns_questions;
 mod filter;
 mod fixture;
 mod hostile;
+mod policy;
 mod signer;
 mod spf_suite;
 mod zone;

@@ -258,9 +258,8 @@ impl<'a> Evaluation<'a> {
             return Ok(known.clone());
         }
         let mut validated = Vec::new();
-        if let Ok(found) = pointers(self.names, self.client).await {
+        if let Ok(mut found) = pointers(self.names, self.client).await {
             self.count_void(found.is_empty())?;
-            let mut found = found;
             found.truncate(NAMES);
             let all = addresses_of_all(self.names, &found, self.client).await;
             for (name, addresses) in found.into_iter().zip(all) {
