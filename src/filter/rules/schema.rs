@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::asks;
 use super::effect::{DESCRIPTION_BYTES, ID_BYTES, SCORE, WORD_BYTES};
 use super::element::Element;
+use super::example::REPEATS;
 use super::list::NAME_BYTES;
 use super::number::{Number, Unit};
 use super::pattern::PATTERN_BYTES;
@@ -340,6 +341,10 @@ fn message() -> Value {
     for name in ["received", "headers", "without", "rcpt_to"] {
         keys.insert(name.to_owned(), texts.clone());
     }
+    keys.insert(
+        "repeat".to_owned(),
+        json!({ "type": "integer", "minimum": 1, "maximum": REPEATS }),
+    );
     let attachment = object(
         &[],
         json!({ "name": text, "type": text, "content": text, "base64": text }),

@@ -170,7 +170,9 @@ mod tests {
     use super::super::evaluation::Evaluation;
     use super::super::ruleset::RuleSet;
     use super::super::texts::Subject;
+    use super::super::written::File;
     use super::{FILES, LISTS};
+    use crate::config::{Source, parse_yaml};
     use crate::mail::{Envelope, Limits, Mail};
 
     /// Pieces of spam and ham that the shipped rules know in part.
@@ -260,6 +262,26 @@ mod tests {
         let set = shipped();
         assert!(set.rules().len() >= 120, "{}", set.rules().len());
         assert_eq!(RuleSet::load(&folder).unwrap().version(), set.version());
+    }
+
+    /// A rule that nobody can try is one that nobody can change.
+    #[test]
+    fn each_shipped_rule_has_a_description_and_tests_both_ways() {
+        for (name, text) in FILES {
+            let source = Source::new(*name, *text);
+            let file: File = parse_yaml(&source).unwrap_or_else(|p| panic!("{p}"));
+            for rule in file.rules {
+                let id = &rule.id.value;
+                let described = &rule.description.value;
+                assert!(described.len() >= 10, "{name}: {id} has no description");
+                let tests = rule.tests.as_ref();
+                let (hit, miss) = tests.map_or((0, 0), |t| (t.hit.len(), t.miss.len()));
+                assert!(
+                    hit > 0 && miss > 0,
+                    "{name}: {id} has {hit} and {miss} tests"
+                );
+            }
+        }
     }
 
     #[test]

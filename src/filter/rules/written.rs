@@ -266,6 +266,8 @@ pub(super) struct Message {
     pub(super) text: Option<String>,
     pub(super) html: Option<String>,
     pub(super) attachments: Vec<Attachment>,
+    /// How often `headers` and `attachments` stand there.
+    pub(super) repeat: Option<Spanned<usize>>,
     pub(super) mail_from: Option<String>,
     pub(super) rcpt_to: Vec<String>,
     pub(super) helo: Option<String>,
