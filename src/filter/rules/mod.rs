@@ -59,6 +59,7 @@ mod spamassassin;
 mod span;
 mod string_set;
 mod texts;
+mod value;
 mod words;
 mod written;
 
