@@ -12,7 +12,6 @@ use super::condition::Interval;
 use super::digests::Digests;
 use super::gate::Sighting;
 use super::list::ascii_domain;
-use super::lookaround::LookAround;
 use super::networks::Networks;
 use super::pattern::Pattern;
 use super::string_set::StringSet;
@@ -23,7 +22,6 @@ use super::words::Words;
 pub(super) enum Value {
     Anything,
     Pattern(Pattern),
-    Backtracking(Box<LookAround>),
     Contains(AhoCorasick),
     Equals {
         set: Arc<StringSet>,
@@ -49,7 +47,6 @@ impl Value {
         match self {
             Value::Anything => Some(0..text.len()),
             Value::Pattern(pattern) => pattern.find(text, 0, seen, scratch),
-            Value::Backtracking(pattern) => pattern.find(text, 0, seen, scratch),
             Value::Contains(literals) => literals.find(text).map(|m| m.range()),
             Value::Words(words) => words.find(&utf8(text)).next(),
             Value::Equals { set, ignore_case } => {
@@ -87,7 +84,6 @@ impl Value {
     ) -> usize {
         match self {
             Value::Pattern(pattern) => pattern.occurrences(text, most, seen, scratch),
-            Value::Backtracking(pattern) => pattern.occurrences(text, most, seen, scratch),
             Value::Contains(literals) => literals.find_iter(text).take(most).count(),
             Value::Words(words) => words.find(&utf8(text)).take(most).count(),
             _ => usize::from(self.find(text, seen, scratch).is_some()),

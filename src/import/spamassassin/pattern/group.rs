@@ -17,10 +17,10 @@ impl Translator {
         }
         for (opening, backtracks) in [
             ("(?:", false),
-            ("(?=", true),
-            ("(?!", true),
-            ("(?<=", true),
-            ("(?<!", true),
+            ("(?=", false),
+            ("(?!", false),
+            ("(?<=", false),
+            ("(?<!", false),
             ("(?>", true),
         ] {
             if self.starts_with(opening) {
