@@ -74,7 +74,7 @@ target/release/mailweir:
 # What is in SYSCONFDIR is the admin's: a file that is there stays.
 install: $(BIN)
 	install -d "$(DESTDIR)$(BINDIR)" "$(DESTDIR)$(SYSCONFDIR)/mailweir" "$(DESTDIR)$(MANDIR)/man1" \
-	  "$(DESTDIR)$(DOCDIR)" "$(DESTDIR)$(PREFIX)/share/mailweir/rules" "$(DESTDIR)$(UNITDIR)" \
+	  "$(DESTDIR)$(DOCDIR)" "$(DESTDIR)$(PREFIX)/share/mailweir/rules/lists" "$(DESTDIR)$(UNITDIR)" \
 	  "$(DESTDIR)$(SYSUSERSDIR)" "$(DESTDIR)$(TMPFILESDIR)" \
 	  "$(DESTDIR)$(PREFIX)/share/bash-completion/completions" \
 	  "$(DESTDIR)$(PREFIX)/share/zsh/site-functions" "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d"
@@ -88,6 +88,7 @@ install: $(BIN)
 	install -m 644 packaging/systemd/mailweir.sysusers "$(DESTDIR)$(SYSUSERSDIR)/mailweir.conf"
 	install -m 644 packaging/systemd/mailweir.tmpfiles "$(DESTDIR)$(TMPFILESDIR)/mailweir.conf"
 	install -m 644 rules/*.yaml "$(DESTDIR)$(PREFIX)/share/mailweir/rules"
+	install -m 644 rules/lists/*.txt "$(DESTDIR)$(PREFIX)/share/mailweir/rules/lists"
 	install -m 644 README.md CHANGELOG.md mailweir.yaml docs/*.md docs/*.yaml grafana/* "$(DESTDIR)$(DOCDIR)"
 	[ -e "$(DESTDIR)$(SYSCONFDIR)/mailweir/mailweir.yaml" ] || \
 	  install -m 644 packaging/mailweir.yaml "$(DESTDIR)$(SYSCONFDIR)/mailweir/mailweir.yaml"

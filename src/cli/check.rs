@@ -154,10 +154,6 @@ impl Checked {
                 .problems
                 .extend(options.warnings(&config.source, &files));
             if let Some(set) = set {
-                let today = jiff::Timestamp::now()
-                    .to_zoned(jiff::tz::TimeZone::UTC)
-                    .date();
-                checked.problems.extend(set.warnings(today));
                 checked.problems.extend(rules::lint(&files.sources, &set));
             }
         }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use serde::de::DeserializeOwned;
 use serde_saphyr::Spanned;
 
@@ -75,7 +75,21 @@ impl Source {
         let column = before.unwrap_or("").chars().count() + 1;
         (line, column)
     }
+
+    /// The bytes of the lines that a range touches, so that a problem is shown without a look at the rest of
+    /// the file.
+    fn lines_of(&self, span: &Range<usize>) -> Range<usize> {
+        let lines = &self.0.lines;
+        let first = lines.partition_point(|start| *start <= span.start);
+        let last = lines.partition_point(|start| *start < span.end.max(span.start + 1));
+        let start = first.checked_sub(1).and_then(|i| lines.get(i)).copied();
+        let end = lines.get(last).copied().unwrap_or(self.0.text.len());
+        start.unwrap_or(0)..end
+    }
 }
+
+/// Longest part of a file that is shown with a problem, bytes: of lines beyond it only the place is told.
+const EXCERPT_BYTES: usize = 16 << 10;
 
 /// How much a problem matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -178,11 +192,28 @@ impl fmt::Display for Problem {
             // A span may end within a character: where nothing is, one byte is pointed at.
             let start = source.text().floor_char_boundary(span.start);
             let span = start..source.text().ceil_char_boundary(span.end.max(start));
-            group = group.element(
-                Snippet::source(masked(source.text()))
-                    .path(source.path().to_string_lossy())
-                    .annotation(AnnotationKind::Primary.span(span).label(&*self.label)),
-            );
+            let path = source.path().to_string_lossy();
+            let (line, column) = source.line_column(start);
+            let lines = source.lines_of(&span);
+            // Masking keeps every place.
+            let excerpt = masked(source.text()).get(lines.clone()).map(str::to_owned);
+            match excerpt {
+                Some(text) if text.len() <= EXCERPT_BYTES => {
+                    let within = span.start - lines.start..span.end - lines.start;
+                    group = group.element(
+                        Snippet::source(text)
+                            .line_start(line)
+                            .path(path)
+                            .annotation(AnnotationKind::Primary.span(within).label(&*self.label)),
+                    );
+                }
+                _ => {
+                    group = group.element(Origin::path(path).line(line).char_column(column));
+                    if !self.label.is_empty() {
+                        group = group.element(Level::NOTE.message(&*self.label));
+                    }
+                }
+            }
         }
         if let Some(help) = &self.help {
             group = group.element(Level::HELP.message(help.as_str()));
@@ -347,6 +378,34 @@ mod tests {
             }
         }
         assert!(problem("threshold: 5 \u{fffd}\n[").contains("a.yaml:"));
+    }
+
+    /// Break it by showing the whole file to the renderer.
+    #[test]
+    fn a_problem_costs_its_lines_and_not_its_file() {
+        let text = format!(
+            "{}wrong: x\n{}",
+            "a: 1\n".repeat(3000),
+            "b: 2\n".repeat(3000)
+        );
+        let at = text.find("wrong").unwrap();
+        let source = Source::new("a.yaml", text);
+        assert_eq!(source.lines_of(&(at..at + 5)), at..at + 9);
+        assert_eq!(source.lines_of(&(at..at + 12)), at..at + 14);
+        let shown = Problem::at(&source, at..at + 5, "bad")
+            .label("here")
+            .to_string();
+        assert!(shown.contains("a.yaml:3001:1"), "{shown}");
+        assert!(shown.contains("3001 | wrong: x"), "{shown}");
+        assert!(shown.contains("^^^^^ here"), "{shown}");
+        // A line that nobody can read is not shown, its place is.
+        let long = format!("[{} oops ]", "1, ".repeat(10_000));
+        let at = long.find("oops").unwrap();
+        let shown = Problem::at(&Source::new("b.yaml", long), at..at + 4, "bad")
+            .label("here")
+            .to_string();
+        assert!(shown.contains(&format!("b.yaml:1:{}", at + 1)), "{shown}");
+        assert!(shown.contains("here") && shown.len() < 300, "{shown}");
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 use rayon::prelude::*;
 
-use super::fit::{Fit, Knob, Weighed};
+use super::fit::{Fit, Groups, Knob, Weighed};
 use super::{Marked, Rates, Scale};
 use crate::filter::bayes::Class;
 use crate::workbench::folds::folds;
@@ -51,7 +51,7 @@ pub struct Selected {
 }
 
 impl Selection {
-    /// Fits, chooses and judges. The fit knows nothing of groups; what judges, and so what chooses, does.
+    /// Fits, chooses and judges; groups count up to their caps throughout.
     pub fn select(
         &self,
         messages: &[Marked],
@@ -163,7 +163,11 @@ impl Data<'_> {
             pull: self.selection.pull,
             ham_weight,
         };
-        let scores = fit.scores(&weighed, self.knobs).into_iter();
+        let groups = Groups {
+            of: self.groups,
+            caps: self.caps,
+        };
+        let scores = fit.scores(&weighed, self.knobs, groups).into_iter();
         scores
             .zip(self.knobs)
             .map(|(score, knob)| rounded(score, knob))

@@ -116,6 +116,11 @@ fn warnings_and_notes_are_no_errors_unless_they_are_denied() {
     description: Needs no literal
     score: 1
     when: { text: '[a-z]\\d' }
+  - id: PAST
+    description: Its time is over
+    score: 1
+    expires: 2020-01-01
+    when: { subject: 'ghi' }
 ",
         ),
     ]);
@@ -130,11 +135,13 @@ fn warnings_and_notes_are_no_errors_unless_they_are_denied() {
         "nothing refers to the silent rule LONELY",
         "the score of ALWAYS does nothing: the rule is disabled",
         "mailweir.yaml:6:21",
-        "3 warnings",
-        "5 notes, which --notes shows",
+        "the rule PAST has expired and is off",
+        "4 warnings",
+        "6 notes, which --notes shows",
     ] {
         assert!(plain.err.contains(part), "{part} in:\n{}", plain.err);
     }
+    assert_eq!(plain.err.matches("has expired").count(), 1, "{}", plain.err);
     assert!(!plain.err.contains("has no tests"));
     let notes = with(&["--notes"]);
     for part in [
@@ -156,7 +163,7 @@ fn warnings_and_notes_are_no_errors_unless_they_are_denied() {
         .map(|f| f["severity"].as_str().unwrap().to_owned())
         .collect();
     let count = |name: &str| severities.iter().filter(|s| *s == name).count();
-    assert_eq!((count("warning"), count("note")), (3, 5));
+    assert_eq!((count("warning"), count("note")), (4, 6));
 
     let fine = "version: 1\nrules:
   - { id: FINE, description: d, score: 1, when: { subject: 'abc' }, tests: { hit: ['abc'] } }

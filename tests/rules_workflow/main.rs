@@ -21,6 +21,7 @@ mod place;
 mod process;
 
 mod check;
+mod held;
 mod looking;
 mod measuring;
 mod program;

@@ -19,6 +19,7 @@ use super::number::{Number, Unit};
 use super::place::Place;
 use super::relation::Relation;
 use super::rule::Rule;
+use super::ruleset::PROBLEMS;
 use super::span::within;
 use super::written::{self, Clause, Listed, OneOrMany, When, listed};
 use crate::config::{Problem, Source, span_of};
@@ -306,7 +307,10 @@ impl Compiled {
     /// The rule of that id, on which the rule in hand depends from now on.
     fn referred(&mut self, source: &Source, id: &str, span: Range<usize>) -> Option<Index> {
         let Some(number) = self.ids.get(id).copied() else {
-            let near = nearest(id, self.ids.keys().map(String::as_str));
+            // More than are shown need no hint: each is a look at all ids.
+            let near = (self.problems.len() < PROBLEMS)
+                .then(|| nearest(id, self.ids.keys().map(String::as_str)))
+                .flatten();
             let mut problem = Problem::at(source, span, format!("there is no rule `{id}`"));
             if let Some(near) = near {
                 problem = problem.label(format!("did you mean `{near}`?"));
@@ -505,8 +509,13 @@ pub(super) fn unknown(
     problem
 }
 
+/// The most similar of the known words. Whoever mistypes a word gets its beginning or its end right, and most of
+/// its length: others are not compared.
 pub(super) fn nearest<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let (first, last) = (given.bytes().next(), given.bytes().next_back());
     known
+        .filter(|k| k.bytes().next() == first || k.bytes().next_back() == last)
+        .filter(|k| k.len().abs_diff(given.len()) <= (k.len().max(given.len()) / 3).max(1))
         .map(|k| (strsim::damerau_levenshtein(given, k), k))
         .filter(|(distance, k)| *distance <= (k.len().max(given.len()) / 3).max(1))
         .min()

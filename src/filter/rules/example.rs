@@ -10,6 +10,11 @@ use super::written::{Example, File, Message};
 use crate::config::{Problem, Source, span_of};
 use crate::mail::{Address, Client, Envelope, Limits, Mail};
 
+/// How often the `headers` and `attachments` of a test may be repeated.
+pub(super) const REPEATS: usize = 20_000;
+/// Longest part of a test that is repeated, all repetitions together, bytes.
+const REPEATED_BYTES: usize = 1 << 20;
+
 /// Runs the tests of all rules of a set; `files` are those that it was compiled from.
 pub(super) fn run(set: &RuleSet, files: &[(Source, File)]) -> Vec<Problem> {
     let mut problems = Vec::new();
@@ -49,8 +54,25 @@ pub(super) fn run(set: &RuleSet, files: &[(Source, File)]) -> Vec<Problem> {
     problems
 }
 
-/// What of the attachments of a test cannot be.
+/// What of the attachments and repetitions of a test cannot be.
 fn unfit(source: &Source, written: &Message) -> Option<Problem> {
+    if let Some(repeat) = &written.repeat {
+        let headers = written.headers.iter().map(String::len);
+        let attachments = written.attachments.iter().map(|a| {
+            let base64 = a.base64.as_ref().map_or(0, |b| b.value.len());
+            a.content.len() + base64
+        });
+        let once: usize = headers.chain(attachments).sum();
+        let at = |why: String| Some(Problem::at(source, span_of(repeat), why));
+        if !(1..=REPEATS).contains(&repeat.value) {
+            return at(format!("`repeat` is 1 to {REPEATS}"));
+        }
+        if once.saturating_mul(repeat.value) > REPEATED_BYTES {
+            return at(format!(
+                "what is repeated comes to more than {REPEATED_BYTES} bytes"
+            ));
+        }
+    }
     written.attachments.iter().find_map(|attachment| {
         let base64 = attachment.base64.as_ref()?;
         if !attachment.content.is_empty() {
@@ -153,9 +175,12 @@ fn composed(written: &Message) -> Vec<u8> {
             out.push_str(&format!("{name}: {value}\n"));
         }
     }
-    for field in &written.headers {
-        out.push_str(field.trim_end());
-        out.push('\n');
+    let repeat = written.repeat.as_ref().map_or(1, |r| r.value);
+    for _ in 0..repeat {
+        for field in &written.headers {
+            out.push_str(field.trim_end());
+            out.push('\n');
+        }
     }
     let text = written.text.as_deref();
     let html = written.html.as_deref();
@@ -174,7 +199,8 @@ fn composed(written: &Message) -> Vec<u8> {
     }
     out.push_str("Content-Type: multipart/mixed; boundary=\"=_mixed\"\n\n");
     out.push_str(&format!("--=_mixed\n{body}\n"));
-    for attachment in &written.attachments {
+    let attachments = std::iter::repeat_n(&written.attachments, repeat).flatten();
+    for attachment in attachments {
         let content_type = attachment
             .content_type
             .as_deref()

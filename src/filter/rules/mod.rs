@@ -61,6 +61,7 @@ mod span;
 mod starts;
 mod string_set;
 mod texts;
+mod value;
 mod words;
 mod written;
 

@@ -32,7 +32,7 @@ pub const FILE_BYTES: u64 = 4 << 20;
 /// Most rule files in a folder.
 pub const FILES: usize = 256;
 /// Most problems that one load reports.
-const PROBLEMS: usize = 100;
+pub(super) const PROBLEMS: usize = 100;
 
 /// A compiled set of rules. Shared between sessions; replaced as a whole.
 pub struct RuleSet {

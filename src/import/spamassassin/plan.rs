@@ -236,6 +236,7 @@ fn ids<'n>(
 /// The condition of a rule that is no formula.
 fn condition(settings: &Settings, name: &str, test: &Test) -> Result<When, Reason> {
     match test {
+        Test::Eval(call) if eval::of_network(call) => Err(Reason::NotLocal),
         Test::Eval(call) => eval::condition(call).map(When::Written).ok_or_else(|| {
             let function = call.split('(').next().unwrap_or_default().trim();
             Reason::Function(function.to_owned())

@@ -2,7 +2,7 @@
 
 use super::entity;
 use super::html_tag::{Piece, Pieces, is_space};
-use super::uri_canonical::target;
+use super::uri_relative::target;
 
 /// Longest URI that is kept, characters.
 const URI_CHARS: usize = 8192;

@@ -26,6 +26,7 @@ mod transfer;
 mod uri;
 mod uri_canonical;
 mod uri_found;
+mod uri_relative;
 
 use std::borrow::Cow;
 

@@ -1,7 +1,7 @@
 //! URIs and addresses in running text, as Thunderbird finds them and SpamAssassin after it.
 
 use super::domain;
-use super::uri_canonical::starts_with;
+use super::uri_relative::starts_with;
 
 /// Longest URI, bytes.
 const URI_BYTES: usize = 2048;
