@@ -20,12 +20,12 @@ use super::training::{FOLDS, Learned, Trainer};
 /// Features seen in fewer messages are left out.
 const LEAST: u32 = 2;
 const STEPS: Steps = Steps {
-    passes: 4,
+    passes: 5,
     least: LEAST,
 };
 
 /// Fits whose mean is the model. One fit depends on the order in which messages happened to come.
-const FITS: u64 = 3;
+const FITS: u64 = 4;
 
 impl Trainer {
     /// Trains the engine `osb`. `folds`: the fold of each message, or none for no evaluation.

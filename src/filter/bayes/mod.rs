@@ -34,7 +34,9 @@ mod live;
 mod live_tests;
 mod logistic;
 mod model;
+mod names;
 mod options;
+pub(crate) mod place;
 mod ranking;
 mod receiving;
 mod route;
@@ -60,7 +62,6 @@ pub use model::{Facts, Telling};
 pub use options::{MODEL, Options, Point, build};
 pub use ranking::Ranking;
 pub use receiving::Receiving;
-pub(crate) use receiving::receiving_side;
 pub use training::{Read, TrainError, Trained, Trainer};
 
 /// What a message is.
