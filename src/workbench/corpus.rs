@@ -152,7 +152,7 @@ fn word(class: Class) -> &'static str {
 /// Looks at all messages under `paths`.
 ///
 /// # Errors
-/// [`TrainError::TooMany`] for a corpus that no model can be made of.
+/// [`TrainError::Store`] when there is no room for temporary files.
 pub fn check(
     paths: Vec<(Mark, PathBuf)>,
     options: &Options,

@@ -248,7 +248,7 @@ fn a_fold_leaves_the_link_to_the_folder_of_models_and_their_files_alone() {
     let book = &registry.change().unwrap().book;
     assert_eq!(book.entry(&after).unwrap().ham, 4);
     assert_eq!(book.before(&after), Some(before));
-    assert_eq!(std::fs::read(&model).unwrap(), bytes(&live));
+    assert_eq!(bytes(&open(&model)), bytes(&live));
 }
 
 #[test]

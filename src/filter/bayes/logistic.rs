@@ -8,6 +8,8 @@
 //!
 //! Deterministic: the same examples in the same order with the same seed give the same weights.
 
+use super::store::{Row, Store};
+
 /// How to train. The values were found on a public corpus, see docs/accuracy.md.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Steps {
@@ -21,6 +23,8 @@ pub(super) struct Steps {
 const RATE: f32 = 1.0;
 /// Step width of the bias.
 const BIAS_RATE: f32 = 0.1;
+/// Numbers that are kept unpacked while they are learned from, 16 MiB a core.
+const UNPACKED: usize = 4 << 20;
 /// Errors below it are none: surely right already, nothing to learn.
 const MARGIN: f32 = 0.01;
 /// How many spam messages one ham message counts for in training: ham that looks like spam is what filters lose.
@@ -88,11 +92,11 @@ pub(super) struct Weights {
 
 /// One message as it is trained on.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Example<'a> {
-    /// Numbers of its features, each once.
-    pub(super) features: &'a [u32],
-    /// How many features it has, those without a number included.
-    pub(super) total: usize,
+pub(super) struct Example {
+    /// Which row its features are.
+    pub(super) row: usize,
+    /// How many features it has, those without a number included; none where all have one.
+    pub(super) total: Option<usize>,
     /// Whether it is spam.
     pub(super) spam: bool,
 }
@@ -149,13 +153,33 @@ impl Weights {
     }
 }
 
-/// Trains on `examples`, whose features have numbers below `features`.
-pub(super) fn train(examples: &[Example<'_>], features: usize, steps: Steps, seed: u64) -> Weights {
+/// Trains on `examples`, whose features are in `rows` and have numbers below `features`.
+pub(super) fn train(
+    examples: &[Example],
+    rows: &Store,
+    features: usize,
+    steps: Steps,
+    seed: u64,
+) -> Weights {
+    let mut row = Row::default();
     let mut seen = vec![0_u32; features];
-    for feature in examples.iter().flat_map(|e| e.features) {
-        if let Some(seen) = seen.get_mut(*feature as usize) {
-            *seen += 1;
+    // Few rows are unpacked once and not for every pass.
+    let mut unpacked: Vec<u32> = Vec::new();
+    let mut ends = Vec::with_capacity(examples.len());
+    for example in examples {
+        rows.read(example.row, &mut row);
+        for feature in &row.numbers {
+            if let Some(seen) = seen.get_mut(*feature as usize) {
+                *seen += 1;
+            }
         }
+        if unpacked.len() <= UNPACKED {
+            unpacked.extend_from_slice(&row.numbers);
+            ends.push(unpacked.len());
+        }
+    }
+    if ends.len() < examples.len() || unpacked.len() > UNPACKED {
+        (unpacked, ends) = (Vec::new(), Vec::new());
     }
     let mut weights = Weights {
         of: seen
@@ -164,6 +188,7 @@ pub(super) fn train(examples: &[Example<'_>], features: usize, steps: Steps, see
             .collect(),
         bias: Weight::default(),
     };
+    drop(seen);
     let spam = examples.iter().filter(|e| e.spam).count();
     let half = examples.len() as f32 / 2.0;
     let spam_weight = half / (spam.max(1) as f32);
@@ -173,21 +198,36 @@ pub(super) fn train(examples: &[Example<'_>], features: usize, steps: Steps, see
     let mut random = Random(seed);
     for _ in 0..steps.passes {
         random.shuffle(&mut order);
-        for example in order.iter().filter_map(|i| examples.get(*i)) {
-            if example.features.is_empty() {
+        for at in &order {
+            let Some(example) = examples.get(*at) else {
+                continue;
+            };
+            let features = match ends.get(*at) {
+                Some(end) => {
+                    let start = at.checked_sub(1).and_then(|before| ends.get(before));
+                    let start = start.copied().unwrap_or_default();
+                    unpacked.get(start..*end).unwrap_or_default()
+                }
+                None => {
+                    rows.read(example.row, &mut row);
+                    row.numbers.as_slice()
+                }
+            };
+            if features.is_empty() {
                 continue;
             }
+            let total = example.total.unwrap_or(features.len());
             let weight = if example.spam {
                 spam_weight
             } else {
                 ham_weight
             };
-            let odds = weights.log_odds(example.features, example.total);
+            let odds = weights.log_odds(features, total);
             let Some(error) = error(odds, example.spam, weight) else {
                 continue;
             };
-            let gradient = error * share(example.total);
-            for feature in example.features {
+            let gradient = error * share(total);
+            for feature in features {
                 if let Some(weight) = weights.of.get_mut(*feature as usize) {
                     weight.step(gradient);
                 }
@@ -250,15 +290,17 @@ mod tests {
     }
 
     fn trained(corpus: &[(Vec<u32>, bool)], seed: u64) -> Weights {
-        let examples: Vec<Example<'_>> = corpus
-            .iter()
-            .map(|(f, spam)| Example {
-                features: f,
-                total: f.len(),
+        let mut rows = Store::new(usize::MAX);
+        let mut examples = Vec::new();
+        for (row, (features, spam)) in corpus.iter().enumerate() {
+            rows.push(&mut features.clone());
+            examples.push(Example {
+                row,
+                total: None,
                 spam: *spam,
-            })
-            .collect();
-        train(&examples, 200, STEPS, seed)
+            });
+        }
+        train(&examples, &rows, 200, STEPS, seed)
     }
 
     #[test]

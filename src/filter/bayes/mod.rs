@@ -40,12 +40,14 @@ pub(crate) mod place;
 mod ranking;
 mod receiving;
 mod route;
+mod store;
 mod table;
 #[cfg(test)]
 mod tests;
 mod tokens;
 mod training;
 mod undone;
+mod vocabulary;
 mod words;
 
 pub use autolearn::Autolearn;
