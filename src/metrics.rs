@@ -134,7 +134,7 @@ metrics! {
     clamav_seconds: histograms = "mailweir_clamav_seconds"["server"] {WAITS};
     /// Rules in force.
     rules_loaded: gauge = "mailweir_rules_loaded";
-    /// Texts on which a pattern of the backtracking engine reached its bound; each counted as no match.
+    /// Texts on which a pattern that looks around or refers back reached its bound; each counted as no match.
     rules_given_up: counter = "mailweir_rules_given_up_total";
     /// Messages learned into the model in force, by class: ham, spam.
     model_messages: gauges = "mailweir_model_messages"["class"];

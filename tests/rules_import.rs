@@ -29,6 +29,7 @@ body     KIN          /next of kin/i
 tflags   KIN          multiple maxhits=3
 score    KIN          0.25
 body     LOOK         /(?<!un)subscribe(?! now)/
+body     REFERS       /\b(next) of kin, \1 of/i
 rawbody  RAW_TAG      /<b class="x">/
 uri      URI_HOST     m{^https?://[^/]*\.example\.net/}i
 full     FULL_BOUND   /^X-Mailer: Bulk$/m
@@ -114,6 +115,7 @@ fn every_kind_of_rule_hits_as_in_spamassassin() {
         ("WITHOUT_OFF", 1.0),
         ("TAGGED", 1.0),
         ("REDEFINED", 1.0),
+        ("REFERS", 1.0),
         ("NEW_ENOUGH", 1.0),
         ("NARROWED", 3.0),
         ("FULL_BOUND", 1.0),

@@ -7,20 +7,28 @@
 
 use std::ops::Range;
 
+use std::sync::Arc;
+
 use regex_automata::hybrid::dfa::DFA;
 use regex_automata::nfa::thompson::pikevm::PikeVM;
-use regex_automata::nfa::thompson::{Compiler, Config, NFA, State, WhichCaptures};
+use regex_automata::nfa::thompson::{Compiler, Config, WhichCaptures};
 use regex_automata::{Input, meta};
 use regex_syntax::hir::{Hir, Look};
 
 use super::backtracker::{Backtracker, Exceeded};
-use super::gate::Sighting;
+use super::extension::{self, Extension};
+use super::gate::{Sighting, Sought};
 use super::literal::Required;
+use super::machine::{Lead, Machine, Program};
 
-/// Largest compiled branch, bytes of memory.
-const COMPILED_BYTES: usize = 512 << 10;
 /// Cache of a lazy automaton, bytes.
 const CACHE_BYTES: usize = 1 << 20;
+
+/// Bits of rarity from which on trying the places that fit the first bytes takes less time than an automaton over
+/// all of the text.
+const SELDOM: f64 = 5.0;
+/// Bits by which first bytes must be rarer than literals to be looked for in their place.
+const LITERAL_GAIN: f64 = 2.0;
 
 /// A compiled alternative.
 #[derive(Debug)]
@@ -37,10 +45,15 @@ enum Matcher {
 /// A matcher that tries places.
 #[derive(Debug)]
 struct Places {
-    nfa: NFA,
+    program: Program,
+    /// The branch as a regular expression, where its automaton has marks that another matcher does not know.
+    regular: Option<Box<Hir>>,
+    /// Matches wherever the branch does, for branches that no gate and no first bytes show.
+    weaker: Option<meta::Regex>,
     gated: bool,
-    /// Bytes that a match can begin with.
-    first: Bytes,
+    lead: Lead,
+    /// Whether few places of a text fit the lead.
+    seldom: bool,
     /// Most bytes of a match.
     longest: Option<usize>,
     starts: Starts,
@@ -55,13 +68,11 @@ enum Starts {
     Before(usize, Option<usize>),
 }
 
-/// A set of bytes.
-#[derive(Clone, Copy, Debug)]
-struct Bytes([u64; 4]);
-
 /// Work that the searches of one evaluation may do, in steps of the backtracker, each some nanoseconds. It is
 /// ten times what a megabyte of mail takes.
 const WORK: u64 = 10_000_000;
+/// Most steps on one text of a pattern that no other matcher can take over.
+const PATIENCE: u64 = 1_000_000;
 /// Steps that a byte costs where a lazy automaton gives up.
 const SLOW: u64 = 24;
 
@@ -72,12 +83,22 @@ pub(super) struct Scratch {
     /// Steps of the other matchers.
     others: u64,
     exhausted: bool,
+    given_up: u64,
 }
 
 impl Scratch {
     /// Whether the work that one evaluation may do was not enough: from then on nothing was found.
     pub(super) fn is_exhausted(&self) -> bool {
         self.exhausted
+    }
+
+    /// On how many texts a pattern was given up for its own bound: they count as no match.
+    pub(super) fn given_up(&self) -> u64 {
+        self.given_up
+    }
+
+    fn left(&self) -> u64 {
+        WORK.saturating_sub(self.others + self.backtracker.steps())
     }
 
     /// Takes that much work; `false` when there is none left.
@@ -93,43 +114,73 @@ impl Scratch {
 pub(super) struct TooLarge;
 
 impl Branch {
-    /// Compiles a branch of which every match holds one of these literals, if any.
+    /// Compiles a branch of which every match holds one of these literals, if any; `extensions` are those of its
+    /// marks, `limit` the most bytes of memory. With it comes what a gate has to look for, unless it has to run on
+    /// every text.
     ///
     /// # Errors
     /// The branch is too large.
-    pub(super) fn new(hir: &Hir, required: Option<&Required>) -> Result<Branch, TooLarge> {
+    pub(super) fn new(
+        hir: &Hir,
+        required: Option<Required>,
+        extensions: &Arc<[Extension]>,
+        limit: usize,
+    ) -> Result<(Branch, Option<Sought>), TooLarge> {
         let beginning = hir.properties().look_set_prefix().contains(Look::Start);
-        let starts = match required {
-            Some(Required { before, .. }) if beginning => Starts::Beginning(before.0, before.1),
-            Some(Required { before, .. }) => Starts::Before(before.0, before.1),
-            None if beginning => Starts::Beginning(0, None),
+        let program = Program {
+            machine: Machine::new(hir, limit).ok_or(TooLarge)?,
+            extensions: extensions.clone(),
+        };
+        let lead = program.lead();
+        let by_lead = lead.rarity();
+        // Literals are looked for in less time.
+        let required = required.filter(|r| beginning || r.worth() + LITERAL_GAIN >= by_lead);
+        let (starts, sought) = match required {
+            Some(Required { before, literals }) => {
+                let starts = match beginning {
+                    true => Starts::Beginning(before.0, before.1),
+                    false => Starts::Before(before.0, before.1),
+                };
+                (starts, Some(Sought::Literals(literals)))
+            }
+            None if beginning => (Starts::Beginning(0, None), None),
+            None if by_lead >= SELDOM => {
+                (Starts::Before(0, Some(0)), Some(Sought::Lead(lead.clone())))
+            }
+            // What looks around runs on no other automaton, and a large one is made anew all the time.
+            None if program.is_extended() || program.machine.is_large() => {
+                (Starts::Before(0, Some(0)), None)
+            }
             None => {
-                let matcher = Matcher::Everywhere(everywhere(hir)?);
-                return Ok(Branch { matcher });
+                let matcher = Matcher::Everywhere(everywhere(hir, limit)?);
+                return Ok((Branch { matcher }, None));
             }
         };
-        let config = Config::new()
-            .utf8(false)
-            .which_captures(WhichCaptures::Implicit)
-            .nfa_size_limit(Some(COMPILED_BYTES));
-        let nfa = Compiler::new()
-            .configure(config)
-            .build_from_hir(hir)
-            .map_err(|_| TooLarge)?;
+        let unseen = sought.is_none() && !beginning;
+        let weaker = extension::loosened(hir);
         let places = Places {
-            first: Bytes::first(&nfa),
+            // Where it matches the empty text it shows nothing.
+            weaker: (unseen && weaker.properties().minimum_len() > Some(0))
+                .then(|| everywhere(&weaker, limit))
+                .transpose()?,
+            seldom: by_lead >= SELDOM,
+            lead,
             longest: hir.properties().maximum_len(),
-            nfa,
-            gated: required.is_some(),
+            regular: (program.is_marked() && !program.is_extended()).then(|| Box::new(hir.clone())),
+            program,
+            gated: sought.is_some(),
             starts,
         };
         let matcher = Matcher::Places(places);
-        Ok(Branch { matcher })
+        Ok((Branch { matcher }, sought))
     }
 
     /// Whether it searches all of every text.
     pub(super) fn runs_always(&self) -> bool {
-        matches!(self.matcher, Matcher::Everywhere(_))
+        match &self.matcher {
+            Matcher::Places(places) => !places.gated && matches!(places.starts, Starts::Before(..)),
+            Matcher::Everywhere(_) => true,
+        }
     }
 
     /// Whether every match holds a literal that a gate can see.
@@ -160,12 +211,28 @@ impl Branch {
                     .then(|| found.map(|m| m.range()))?;
             }
         };
+        let extended = places.program.is_extended();
+        let left = scratch.left();
+        let steps = if extended { left.min(PATIENCE) } else { left };
+        scratch.backtracker.forget(steps, false);
         let found = places.find(text, from, seen, &mut scratch.backtracker);
-        found.unwrap_or_else(|Exceeded| places.find_long(text, from, scratch))
+        match found {
+            Ok(found) => found,
+            Err(Exceeded) if extended => {
+                let left = scratch.left();
+                scratch.backtracker.forget(left.min(PATIENCE), true);
+                let found = places.find(text, from, None, &mut scratch.backtracker);
+                found.unwrap_or_else(|Exceeded| {
+                    scratch.given_up += 1;
+                    None
+                })
+            }
+            Err(Exceeded) => places.find_long(text, from, scratch),
+        }
     }
 }
 
-fn everywhere(hir: &Hir) -> Result<meta::Regex, TooLarge> {
+fn everywhere(hir: &Hir, limit: usize) -> Result<meta::Regex, TooLarge> {
     // Only where a match lies is ever asked, so no groups are compiled.
     let config = meta::Config::new()
         .utf8_empty(false)
@@ -173,7 +240,7 @@ fn everywhere(hir: &Hir) -> Result<meta::Regex, TooLarge> {
         .onepass(false)
         .dfa(false)
         .backtrack(false)
-        .nfa_size_limit(Some(COMPILED_BYTES))
+        .nfa_size_limit(Some(limit))
         .hybrid_cache_capacity(CACHE_BYTES);
     let regex = meta::Regex::builder().configure(config).build_from_hir(hir);
     regex.map_err(|_| TooLarge)
@@ -187,20 +254,31 @@ impl Places {
         seen: Option<&[Sighting]>,
         backtracker: &mut Backtracker,
     ) -> Result<Option<Range<usize>>, Exceeded> {
-        backtracker.forget();
         let mut attempt = |starts: Range<usize>| {
             for start in starts {
-                let begins = text.get(start).is_none_or(|byte| self.first.contain(*byte));
-                if begins && let Some(end) = backtracker.attempt(&self.nfa, text, start)? {
+                if self.lead.fits(text, start)
+                    && let Some(end) = backtracker.attempt(&self.program, text, start)?
+                {
                     return Ok(Some(start..end));
                 }
             }
             Ok(None)
         };
+        if let Some(weaker) = &self.weaker {
+            let mut from = from;
+            while let Some(found) = weaker.search(&Input::new(text).range(from.min(text.len())..)) {
+                let tried = attempt(found.start()..found.start() + 1)?;
+                if tried.is_some() || found.start() >= text.len() {
+                    return Ok(tried);
+                }
+                from = found.start() + 1;
+            }
+            return Ok(None);
+        }
         let everywhere = from..text.len() + 1;
         let (fewest, most, seen) = match (self.starts, seen) {
             (_, Some([])) if self.gated => return Ok(None),
-            (Starts::Before(..), Some([.., last])) if last.at == Sighting::MORE => {
+            (Starts::Before(..), Some([.., last])) if last.at == Sighting::MORE && !self.seldom => {
                 return Err(Exceeded);
             }
             (Starts::Beginning(fewest, most), Some(seen)) if self.gated => {
@@ -220,6 +298,9 @@ impl Places {
         // Sightings are in order and so are the starts before them; those that were tried are not tried again.
         let mut next = from;
         for sighting in seen {
+            if sighting.at == Sighting::MORE {
+                return attempt(next..text.len() + 1);
+            }
             let at = sighting.at as usize;
             let Some(last) = at.checked_sub(fewest) else {
                 continue;
@@ -237,14 +318,23 @@ impl Places {
     /// The same by a lazy automaton that is thrown away afterwards, for attempts that go too far.
     fn find_long(&self, text: &[u8], from: usize, scratch: &mut Scratch) -> Option<Range<usize>> {
         let mut input = Input::new(text).range(from.min(text.len())..);
+        let nfa = match &self.regular {
+            Some(hir) => Compiler::new()
+                .configure(
+                    Config::new()
+                        .utf8(false)
+                        .which_captures(WhichCaptures::Implicit),
+                )
+                .build_from_hir(hir)
+                .ok()?,
+            None => self.program.machine.nfa().clone(),
+        };
         let config = DFA::config()
             .cache_capacity(CACHE_BYTES)
             .skip_cache_capacity_check(true)
             .minimum_cache_clear_count(Some(1))
             .minimum_bytes_per_state(Some(20));
-        let dfa = DFA::builder()
-            .configure(config)
-            .build_from_nfa(self.nfa.clone());
+        let dfa = DFA::builder().configure(config).build_from_nfa(nfa.clone());
         // It may be refused or stop at a boundary between characters beyond ASCII, and gives up where it has to
         // be made anew again and again.
         let found = dfa
@@ -265,52 +355,8 @@ impl Places {
         if !scratch.take(input.get_span().len() as u64 * SLOW) {
             return None;
         }
-        let matcher = PikeVM::new_from_nfa(self.nfa.clone()).ok()?;
+        let matcher = PikeVM::new_from_nfa(nfa).ok()?;
         let found = matcher.find_iter(&mut matcher.create_cache(), input).next();
         found.map(|m| m.range())
-    }
-}
-
-impl Bytes {
-    /// The bytes that a match can begin with; all of them when it can be empty.
-    fn first(nfa: &NFA) -> Bytes {
-        let mut bytes = Bytes([0; 4]);
-        let mut seen = vec![false; nfa.states().len()];
-        let mut open = vec![nfa.start_anchored()];
-        while let Some(state) = open.pop() {
-            match seen.get_mut(state.as_usize()) {
-                Some(seen) if !*seen => *seen = true,
-                _ => continue,
-            }
-            match nfa.state(state) {
-                State::ByteRange { trans } => bytes.insert(trans.start..=trans.end),
-                State::Sparse(sparse) => {
-                    let ranges = sparse.transitions.iter().map(|t| t.start..=t.end);
-                    ranges.for_each(|r| bytes.insert(r));
-                }
-                State::Dense(dense) => (0..=255)
-                    .filter(|byte| dense.matches_byte(*byte).is_some())
-                    .for_each(|byte| bytes.insert(byte..=byte)),
-                State::Look { next, .. } | State::Capture { next, .. } => open.push(*next),
-                State::Union { alternates } => open.extend(alternates.iter()),
-                State::BinaryUnion { alt1, alt2 } => open.extend([*alt1, *alt2]),
-                State::Fail => {}
-                State::Match { .. } => return Bytes([u64::MAX; 4]),
-            }
-        }
-        bytes
-    }
-
-    fn insert(&mut self, range: std::ops::RangeInclusive<u8>) {
-        for byte in range {
-            if let Some(word) = self.0.get_mut(usize::from(byte >> 6)) {
-                *word |= 1 << (byte & 63);
-            }
-        }
-    }
-
-    fn contain(&self, byte: u8) -> bool {
-        let word = self.0.get(usize::from(byte >> 6)).copied().unwrap_or(0);
-        word >> (byte & 63) & 1 == 1
     }
 }

@@ -6,7 +6,6 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use prometheus::IntCounter;
 
-use super::lookaround;
 use super::ruleset::{Evaluated, RuleSet};
 use crate::filter::{Check, FailurePolicy, Filter, Outcome, Reason, Scan, compute};
 use crate::mail::Flag;
@@ -30,7 +29,7 @@ impl RulesFilter {
         }
     }
 
-    /// Counts in `counter` the texts on which a pattern of the backtracking engine reached its bound.
+    /// Counts in `counter` the texts on which a pattern that looks around or refers back reached its bound.
     pub fn counting(mut self, counter: IntCounter) -> RulesFilter {
         self.given_up = Some(counter);
         self
@@ -38,7 +37,7 @@ impl RulesFilter {
 
     /// What the rules say of a message.
     pub fn outcome(&self, scan: &Scan) -> Outcome {
-        outcome(&self.set, scan)
+        outcome(&self.set, scan).0
     }
 
     /// The rules in force.
@@ -81,11 +80,9 @@ struct RulesCheck {
 impl Check for RulesCheck {
     fn finish(self: Box<Self>, scan: Arc<Scan>) -> BoxFuture<'static, Outcome> {
         compute(scan, move |scan| {
-            // What this thread counted before belongs to no message.
-            lookaround::given_up();
-            let outcome = outcome(&self.set, scan);
+            let (outcome, given_up) = outcome(&self.set, scan);
             if let Some(counter) = &self.given_up {
-                counter.inc_by(lookaround::given_up());
+                counter.inc_by(given_up);
             }
             outcome
         })
@@ -93,8 +90,13 @@ impl Check for RulesCheck {
     }
 }
 
-fn outcome(set: &RuleSet, scan: &Scan) -> Outcome {
-    let Evaluated { hits, exhausted } = set.evaluate_on(set.today(), &scan.envelope, &scan.mail);
+/// What the rules say, and how many texts patterns gave up.
+fn outcome(set: &RuleSet, scan: &Scan) -> (Outcome, u64) {
+    let Evaluated {
+        hits,
+        exhausted,
+        given_up,
+    } = set.evaluate_on(set.today(), &scan.envelope, &scan.mail);
     let left_out = if exhausted {
         Some("the message asks for more work than one may")
     } else if set.sees_only_beginning(&scan.mail) {
@@ -103,14 +105,15 @@ fn outcome(set: &RuleSet, scan: &Scan) -> Outcome {
         let limit = scan.mail.flags().iter().find(|f| LIMITS.contains(f));
         limit.map(|flag| flag.meaning())
     };
-    match left_out {
+    let outcome = match left_out {
         Some(detail) => Outcome::Unscanned {
             reason: Reason::Limit,
             detail: detail.to_owned(),
             hits,
         },
         None => Outcome::Checked(hits),
-    }
+    };
+    (outcome, given_up)
 }
 
 /// Limits of parsing beyond which rules do not see all of a message.

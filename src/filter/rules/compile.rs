@@ -12,7 +12,7 @@ use super::chain::{self, References};
 use super::condition::{Bounds, Index, Interval, Leaf, Node, Operand};
 use super::element::Element;
 use super::formula;
-use super::gate::Seeker;
+use super::gate::{Seeker, Sought};
 use super::group::Group;
 use super::list::{self, Kind, LISTED, List, Lists};
 use super::number::{Number, Unit};
@@ -57,7 +57,7 @@ pub(super) struct Compiled {
     pub(super) leaf_places: Vec<(Source, Range<usize>)>,
     pub(super) places: Vec<Place>,
     /// Literals of gated leaves, by place.
-    pub(super) literals: Vec<Vec<(Seeker, Vec<Vec<u8>>)>>,
+    pub(super) literals: Vec<Vec<(Seeker, Sought)>>,
     pub(super) lists: Lists,
     pub(super) problems: Vec<Problem>,
     ids: HashMap<String, Index>,

@@ -13,7 +13,6 @@ use super::element::{Aspect, Element, Elements, Position};
 use super::formula::Formula;
 use super::gate::Sighting;
 use super::list::ascii_domain;
-use super::lookaround::LookAround;
 use super::networks::Networks;
 use super::number::Number;
 use super::pattern::Pattern;
@@ -169,7 +168,6 @@ impl Interval {
 pub(super) enum Value {
     Anything,
     Pattern(Pattern),
-    Backtracking(Box<LookAround>),
     Contains(AhoCorasick),
     Equals {
         set: Arc<StringSet>,
@@ -195,7 +193,6 @@ impl Value {
         match self {
             Value::Anything => Some(0..text.len()),
             Value::Pattern(pattern) => pattern.find(text, 0, seen, scratch),
-            Value::Backtracking(pattern) => pattern.find(text, 0, seen, scratch),
             Value::Contains(literals) => literals.find(text).map(|m| m.range()),
             Value::Words(words) => words.find(&utf8(text)).next(),
             Value::Equals { set, ignore_case } => {
@@ -233,7 +230,6 @@ impl Value {
     ) -> usize {
         match self {
             Value::Pattern(pattern) => pattern.occurrences(text, most, seen, scratch),
-            Value::Backtracking(pattern) => pattern.occurrences(text, most, seen, scratch),
             Value::Contains(literals) => literals.find_iter(text).take(most).count(),
             Value::Words(words) => words.find(&utf8(text)).take(most).count(),
             _ => usize::from(self.find(text, seen, scratch).is_some()),

@@ -91,6 +91,11 @@ impl<'a> Evaluation<'a> {
         self.scratch.borrow().is_exhausted()
     }
 
+    /// On how many texts a pattern was given up for its own bound.
+    pub(super) fn given_up(&self) -> u64 {
+        self.scratch.borrow().given_up()
+    }
+
     /// The findings of one rule; `None` when it does not hold.
     pub(super) fn findings(&mut self, number: Index) -> Option<Vec<Finding>> {
         let mut found = Vec::new();

@@ -1,6 +1,6 @@
 //! The gate of a place: one pass over its texts tells which leaves can match there, and where.
 //!
-//! Of each literal the three or four bytes that are rarest in mail are put into a table. A bitmap that
+//! Patterns that hold no literal are sought by the bytes that they can begin with (`starts`). Of each literal the three or four bytes that are rarest in mail are put into a table. A bitmap that
 //! fits into the cache says for each place of a text, in a nanosecond, that none of them begins there;
 //! where one might, the whole literal is compared. So the time depends on the text and hardly on the number
 //! of rules, and the memory is a few times the literals. An Aho-Corasick automaton over the same literals
@@ -10,7 +10,9 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use super::condition::Index;
+use super::machine::Lead;
 use super::rarity::rarity;
+use super::starts::Starts;
 
 /// Most sightings that one branch is told of, and most of a place altogether; where there are more, it is told
 /// that there are.
@@ -51,11 +53,21 @@ impl Seeker {
     }
 }
 
-/// All literals of the leaves of one place.
+/// What is looked for on behalf of a seeker.
+#[derive(Debug)]
+pub(super) enum Sought {
+    /// Any of these literals, in lower case, each of three bytes or more.
+    Literals(Vec<Vec<u8>>),
+    /// Bytes that a match can begin with.
+    Lead(Lead),
+}
+
+/// All that the leaves of one place seek.
 #[derive(Debug)]
 pub(super) struct Gate {
     literals: Vec<Literal>,
     grams: [Grams; 2],
+    starts: Starts,
     seekers: Vec<Seeker>,
 }
 
@@ -74,11 +86,19 @@ struct Seen {
 }
 
 impl Gate {
-    /// Builds a gate over literals in lower case, each of three bytes or more, and those who seek them.
-    pub(super) fn new(entries: &[(Seeker, Vec<Vec<u8>>)]) -> Gate {
+    /// Builds a gate over what is sought, and who seeks it.
+    pub(super) fn new(entries: &[(Seeker, Sought)]) -> Gate {
         let mut by_literal: HashMap<&[u8], Vec<u32>> = HashMap::new();
         let mut order: Vec<&[u8]> = Vec::new();
-        for (number, (_, set)) in (0..).zip(entries) {
+        let mut starts = Vec::new();
+        for (number, (_, sought)) in (0..).zip(entries) {
+            let set = match sought {
+                Sought::Literals(set) => set,
+                Sought::Lead(lead) => {
+                    starts.push((number, lead.clone()));
+                    continue;
+                }
+            };
             for literal in set {
                 let seekers = by_literal.entry(literal).or_default();
                 if seekers.is_empty() {
@@ -114,6 +134,7 @@ impl Gate {
         Gate {
             literals,
             grams: chosen.map(Grams::new),
+            starts: Starts::new(starts),
             seekers: entries.iter().map(|(seeker, _)| *seeker).collect(),
         }
     }
@@ -130,6 +151,10 @@ impl Gate {
         };
         for (number, text) in (0..).zip(texts) {
             self.look_at(number, text, &mut seen);
+            self.starts.look(text, &mut |seeker, at| {
+                let at = u32::try_from(at).unwrap_or(Sighting::MORE);
+                self.tell(seeker as usize, number, at, &mut seen);
+            });
         }
         seen.sightings.sort_unstable();
         seen.sightings.dedup();
@@ -138,6 +163,9 @@ impl Gate {
 
     fn look_at(&self, number: u32, text: &[u8], seen: &mut Seen) {
         let [three, four] = &self.grams;
+        if self.literals.is_empty() {
+            return;
+        }
         let mut window = 0_u32;
         for (at, byte) in text.iter().enumerate() {
             // The last four bytes, the latest in the highest place.
@@ -308,7 +336,10 @@ mod tests {
         let entries: Vec<_> = literals
             .iter()
             .enumerate()
-            .map(|(leaf, literal)| (Seeker::new(leaf, 0), vec![literal.as_bytes().to_vec()]))
+            .map(|(leaf, literal)| {
+                let sought = Sought::Literals(vec![literal.as_bytes().to_vec()]);
+                (Seeker::new(leaf, 0), sought)
+            })
             .collect();
         let texts: Vec<Cow<'_, [u8]>> = texts.iter().map(|t| Cow::Borrowed(t.as_bytes())).collect();
         let seen = Gate::new(&entries).look(&texts);

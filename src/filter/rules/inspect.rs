@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::condition::{Leaf, Node, Operand, Value};
 use super::evaluation::Evaluation;
+use super::gate::Sought;
 use super::pattern::Pattern;
 use super::place::Place;
 use super::ruleset::RuleSet;
@@ -150,12 +151,20 @@ impl RuleSet {
     }
 }
 
-/// Literals of which one occurs in every match of a pattern; `None` when there are none, or no pattern.
+/// Literals of which one occurs in every match of a pattern, but for alternatives that are found by their first
+/// bytes; `None` when there are none, or no pattern.
 pub fn literals(pattern: &str) -> Option<Vec<String>> {
     let mut pattern = Pattern::new(pattern).ok().filter(|p| !p.runs_always())?;
-    let branches = pattern.take_literals().into_iter();
+    let literals = pattern
+        .take_sought()
+        .into_iter()
+        .filter_map(|(_, s)| match s {
+            Sought::Literals(set) => Some(set),
+            Sought::Lead(_) => None,
+        });
     let shown = |l: Vec<u8>| String::from_utf8_lossy(&l).into_owned();
-    Some(branches.flat_map(|(_, set)| set).map(shown).collect())
+    let shown: Vec<String> = literals.flatten().map(shown).collect();
+    (!shown.is_empty()).then_some(shown)
 }
 
 fn nanos(started: Instant) -> u64 {
@@ -262,7 +271,7 @@ rules:
     description: d
     silent: true
     when: { subject: '^Re: ' }
-  - { id: DEAR, description: d, score: 1, when: { text: '[a-z]\\d' } }
+  - { id: DEAR, description: d, score: 1, when: { text: '[a-z][a-z]' } }
 ";
 
     #[test]
@@ -296,7 +305,7 @@ rules:
         assert_eq!(steps[1].line.as_deref(), Some("subject: '(?i)invoice'"));
         assert!(set.explain(&envelope, &mail, "NONE").is_none());
         let measured = set.measure(&envelope, &mail);
-        assert_eq!(measured.hits, [false, true, false]);
+        assert_eq!(measured.hits, [false, true, true]);
         assert_eq!(set.cost("NOTICE"), Some(Cost::Gated));
         assert_eq!(set.cost("DEAR"), Some(Cost::Long));
     }

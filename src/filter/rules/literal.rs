@@ -32,6 +32,16 @@ pub(super) struct Required {
 }
 
 impl Required {
+    /// How seldom it is expected to occur, in bits. It costs the more the more places before it a match can begin at.
+    pub(super) fn worth(&self) -> f64 {
+        let expected: f64 = self.literals.iter().map(|l| (-rarity(l)).exp2()).sum();
+        let places = self.before.1.map_or(rarity::UNBOUNDED, |most| {
+            let places = u32::try_from(most - self.before.0).unwrap_or(u32::MAX);
+            f64::from(places / 8 + 1).log2().min(rarity::UNBOUNDED)
+        });
+        -expected.log2() - places
+    }
+
     /// The same within a larger pattern, with that many bytes before it.
     fn within(mut self, before: (usize, Option<usize>)) -> Required {
         self.before = (self.before.0 + before.0, sum(self.before.1, before.1));
@@ -290,20 +300,9 @@ fn leading(set: Vec<Vec<u8>>) -> Option<Required> {
 
 fn better(a: Option<Required>, b: Option<Required>) -> Option<Required> {
     match (a, b) {
-        (Some(a), Some(b)) => Some(if worth(&b) > worth(&a) { b } else { a }),
+        (Some(a), Some(b)) => Some(if b.worth() > a.worth() { b } else { a }),
         (a, b) => a.or(b),
     }
-}
-
-/// How seldom a set is expected to occur, in bits. It costs the more the more places before it a match can
-/// begin at.
-fn worth(set: &Required) -> f64 {
-    let expected: f64 = set.literals.iter().map(|l| (-rarity(l)).exp2()).sum();
-    let places = set.before.1.map_or(rarity::UNBOUNDED, |most| {
-        let places = u32::try_from(most - set.before.0).unwrap_or(u32::MAX);
-        f64::from(places / 8 + 1).log2().min(rarity::UNBOUNDED)
-    });
-    -expected.log2() - places
 }
 
 #[cfg(test)]

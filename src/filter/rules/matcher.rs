@@ -8,12 +8,11 @@ use serde_saphyr::Spanned;
 use super::compile::Compiled;
 use super::compile::unknown;
 use super::condition::{Bounds, Index, Leaf, TextsLeaf, Value};
-use super::gate::Seeker;
+use super::gate::{Seeker, Sought};
 use super::list::{Kind, List};
 use super::literal;
-use super::lookaround::LookAround;
 use super::number::Unit;
-use super::pattern::Pattern;
+use super::pattern::{Pattern, Refused};
 use super::place::{Place, Side};
 use super::spamassassin::{FieldView, View};
 use super::span::within;
@@ -23,8 +22,8 @@ use crate::config::{Problem, Source, span_of};
 /// Most literals of one condition that go into a gate: it is one automaton for all.
 const GATED_LITERALS: usize = 10_000;
 
-/// What is asked of a text, with literals that a gate looks for, by branch of the pattern.
-type Asked = (Value, Vec<(usize, Vec<Vec<u8>>)>);
+/// What is asked of a text, with what a gate looks for, by branch of the pattern.
+type Asked = (Value, Vec<(usize, Sought)>);
 
 /// What a text is taken from, for checks of what can be asked of it.
 #[derive(Clone, Copy)]
@@ -68,10 +67,7 @@ impl Compiled {
                 occurrences = Some(self.bounds(source, wanted));
                 if !matches!(
                     value,
-                    Value::Pattern(_)
-                        | Value::Backtracking(_)
-                        | Value::Contains(_)
-                        | Value::Words(_)
+                    Value::Pattern(_) | Value::Contains(_) | Value::Words(_)
                 ) {
                     self.problem(
                         Problem::at(
@@ -125,7 +121,6 @@ impl Compiled {
         let leaf = self.leaves.len();
         let gated = match &value {
             Value::Pattern(pattern) => pattern.is_gated(),
-            Value::Backtracking(pattern) => pattern.is_gated(),
             _ => !literals.is_empty(),
         };
         if let Some(of_place) = self.literals.get_mut(place) {
@@ -267,37 +262,30 @@ impl Compiled {
         pattern: &str,
         span: Range<usize>,
     ) -> Option<Asked> {
-        match Pattern::new(pattern) {
+        self.compiled(source, pattern, span, Pattern::new(pattern))
+    }
+
+    /// A pattern, or what is wrong with it.
+    fn compiled(
+        &mut self,
+        source: &Source,
+        written: &str,
+        span: Range<usize>,
+        made: Result<Pattern, Refused>,
+    ) -> Option<Asked> {
+        match made {
             Ok(mut pattern) => {
-                let literals = pattern.take_literals();
-                Some((Value::Pattern(pattern), literals))
+                let sought = pattern.take_sought();
+                Some((Value::Pattern(pattern), sought))
             }
             Err(refused) => {
                 let place = refused
                     .span
-                    .and_then(|inner| within(source, span.clone(), pattern, inner))
+                    .and_then(|inner| within(source, span.clone(), written, inner))
                     .unwrap_or(span);
                 let mut problem = Problem::at(source, place, refused.message);
                 problem.help = refused.help.map(str::to_owned);
                 self.problem(problem);
-                None
-            }
-        }
-    }
-
-    fn backtracking(
-        &mut self,
-        source: &Source,
-        pattern: &str,
-        span: Range<usize>,
-    ) -> Option<Asked> {
-        match LookAround::new(pattern) {
-            Ok(mut pattern) => {
-                let literals = pattern.take_literals();
-                Some((Value::Backtracking(Box::new(pattern)), literals))
-            }
-            Err(refused) => {
-                self.problem(Problem::at(source, span, refused.message));
                 None
             }
         }
@@ -392,7 +380,8 @@ impl Compiled {
                 .as_ref()
                 .is_some_and(|e| e.value == Engine::Backtracking)
             {
-                return self.backtracking(source, &pattern.value, span_of(pattern));
+                let made = Pattern::backtracking(&pattern.value);
+                return self.compiled(source, &pattern.value, span_of(pattern), made);
             }
             return self.pattern(source, &pattern.value, span_of(pattern));
         }
@@ -412,7 +401,10 @@ impl Compiled {
             let gate: Vec<_> = literals.iter().map(|l| l.to_ascii_lowercase()).collect();
             let gated =
                 gate.len() <= GATED_LITERALS && gate.iter().all(|l| l.len() >= literal::SHORTEST);
-            let sought = if gated { vec![(0, gate)] } else { Vec::new() };
+            let sought = match gated {
+                true => vec![(0, Sought::Literals(gate))],
+                false => Vec::new(),
+            };
             return Some((Value::Contains(automaton), sought));
         }
         let (list, kind) = match keys {

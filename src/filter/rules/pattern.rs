@@ -8,19 +8,29 @@
 //! Alternatives at the top of a pattern are branches of their own (`branch`): each has its own literals,
 //! so that of a pattern with forty phrases only that one is run whose words stand in the text.
 //!
+//! Look-around and atomic groups are extensions (`extension`), which stay linear. References back are not, and
+//! have to be asked for: [`Pattern::backtracking`].
+//!
 //! Limits: [`PATTERN_BYTES`] as written, 512 KiB for each branch compiled, 64 levels of nesting.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Hir, HirKind};
 
 use super::branch::{Branch, Scratch};
-use super::gate::Sighting;
+use super::extension::{self, Extended, Extension};
+use super::gate::{Sighting, Sought};
 use super::{literal, simplify};
 
 /// Longest pattern, bytes as written.
 pub(super) const PATTERN_BYTES: usize = 4 << 10;
+/// Longest pattern that asks for the backtracking engine: imported ones are long.
+const BACKTRACKING_BYTES: usize = 4 * PATTERN_BYTES;
+/// Largest compiled branch, bytes of memory; of a pattern that asks for the backtracking engine.
+const COMPILED_BYTES: usize = 512 << 10;
+const BACKTRACKING_COMPILED_BYTES: usize = 32 << 20;
 const NESTING: u32 = 64;
 /// Most branches of one pattern; one with more alternatives stays whole.
 const BRANCHES: usize = 256;
@@ -30,8 +40,8 @@ const BRANCHES: usize = 256;
 pub(super) struct Pattern {
     /// In the order of the alternatives: of two that match at one place, the first counts.
     branches: Vec<Branch>,
-    /// Of each branch: one of these occurs in every match of it. Taken out by the gate.
-    literals: Vec<Option<Vec<Vec<u8>>>>,
+    /// Of each branch: what shows where it can match. Taken out by the gate.
+    sought: Vec<Option<Sought>>,
 }
 
 /// Why a pattern was refused.
@@ -41,29 +51,78 @@ pub(super) struct Refused {
     /// The bytes of the pattern that are at fault; `None` for the whole of it.
     pub(super) span: Option<Range<usize>>,
     pub(super) help: Option<&'static str>,
+    /// It holds what is no regular expression, but may be an extended one.
+    extended: bool,
+}
+
+impl Refused {
+    /// The whole pattern is at fault.
+    fn whole(message: String) -> Refused {
+        let back = message.contains("reference back");
+        Refused {
+            message,
+            span: None,
+            help: back.then_some(
+                "write `engine: backtracking` beside `matches` to have it within bounds",
+            ),
+            extended: false,
+        }
+    }
+}
+
+fn long(pattern: &str, most: usize) -> Result<(), Refused> {
+    if pattern.len() <= most {
+        return Ok(());
+    }
+    let mut refused = Refused::whole(format!(
+        "the pattern has {} bytes, more than {most}",
+        pattern.len()
+    ));
+    refused.help = Some("split it with `any`, or list literals with `contains`");
+    Err(refused)
 }
 
 impl Pattern {
     /// Compiles a pattern.
     pub(super) fn new(pattern: &str) -> Result<Pattern, Refused> {
-        if pattern.len() > PATTERN_BYTES {
-            return Err(Refused {
-                message: format!(
-                    "the pattern has {} bytes, more than {PATTERN_BYTES}",
-                    pattern.len()
-                ),
-                span: None,
-                help: Some("split it with `any`, or list literals with `contains`"),
-            });
+        long(pattern, PATTERN_BYTES)?;
+        let written = match parse(pattern, pattern.is_ascii()) {
+            Ok(hir) => Extended {
+                hir,
+                extensions: Vec::new(),
+            },
+            Err(refused) if !refused.extended => return Err(refused),
+            Err(_) => {
+                extension::extended(pattern, COMPILED_BYTES, false).map_err(Refused::whole)?
+            }
+        };
+        Pattern::compiled(written, COMPILED_BYTES)
+    }
+
+    /// Compiles a pattern that may hold references back, and be longer. What it takes to match it may grow faster
+    /// than the text; a text on which it takes too much counts as no match.
+    pub(super) fn backtracking(pattern: &str) -> Result<Pattern, Refused> {
+        long(pattern, BACKTRACKING_BYTES)?;
+        let written = extension::extended(pattern, BACKTRACKING_COMPILED_BYTES, true);
+        Pattern::compiled(
+            written.map_err(Refused::whole)?,
+            BACKTRACKING_COMPILED_BYTES,
+        )
+    }
+
+    fn compiled(written: Extended, limit: usize) -> Result<Pattern, Refused> {
+        let Extended {
+            hir,
+            mut extensions,
+        } = written;
+        if extensions.is_empty() && always_matches(&hir) {
+            let mut refused =
+                Refused::whole("the pattern matches every text, also an empty one".to_owned());
+            refused.help = Some("use `exists: true` to ask only whether the place is there");
+            return Err(refused);
         }
-        let hir = parse(pattern)?;
-        if always_matches(&hir) {
-            return Err(Refused {
-                message: "the pattern matches every text, also an empty one".to_owned(),
-                span: None,
-                help: Some("use `exists: true` to ask only whether the place is there"),
-            });
-        }
+        let hir = extension::with_runs(hir, &mut extensions);
+        let extensions: Arc<[Extension]> = extensions.into();
         let mut alternatives = Vec::new();
         split(&hir, &mut alternatives);
         if alternatives.len() > BRANCHES {
@@ -71,25 +130,30 @@ impl Pattern {
         }
         let mut made = Pattern {
             branches: Vec::with_capacity(alternatives.len()),
-            literals: Vec::with_capacity(alternatives.len()),
+            sought: Vec::with_capacity(alternatives.len()),
         };
         for alternative in &alternatives {
             let required = literal::required(alternative);
-            let branch = Branch::new(alternative, required.as_ref()).map_err(|_| Refused {
-                message: "the pattern needs more than 512 KiB when compiled".to_owned(),
+            let branch = Branch::new(alternative, required, &extensions, limit);
+            let (branch, sought) = branch.map_err(|_| Refused {
+                message: format!(
+                    "the pattern needs more than {} KiB when compiled",
+                    limit >> 10
+                ),
                 span: None,
                 help: Some("shorten counted repeats; characters beyond ASCII make them larger"),
+                extended: false,
             })?;
             made.branches.push(branch);
-            made.literals.push(required.map(|r| r.literals));
+            made.sought.push(sought);
         }
         Ok(made)
     }
 
-    /// Takes out the literals by which a gate finds the places where the branches can match: the number of
-    /// each branch that has any, with its literals.
-    pub(super) fn take_literals(&mut self) -> Vec<(usize, Vec<Vec<u8>>)> {
-        let all = std::mem::take(&mut self.literals).into_iter().enumerate();
+    /// Takes out that by which a gate finds the places where the branches can match, with the number of the
+    /// branch.
+    pub(super) fn take_sought(&mut self) -> Vec<(usize, Sought)> {
+        let all = std::mem::take(&mut self.sought).into_iter().enumerate();
         all.filter_map(|(branch, set)| Some((branch, set?)))
             .collect()
     }
@@ -99,7 +163,7 @@ impl Pattern {
         self.branches.iter().any(Branch::runs_always)
     }
 
-    /// Whether every match holds a literal that a gate can see.
+    /// Whether a gate sees every place where it can match.
     pub(super) fn is_gated(&self) -> bool {
         self.branches.iter().all(Branch::is_gated)
     }
@@ -188,9 +252,13 @@ fn split(hir: &Hir, into: &mut Vec<Hir>) {
         HirKind::Alternation(alternatives) => {
             alternatives.iter().for_each(|a| split(a, into));
         }
-        HirKind::Capture(capture) => split(&capture.sub, into),
+        HirKind::Capture(capture) if extension::marked(capture.name.as_deref()).is_none() => {
+            split(&capture.sub, into);
+        }
         HirKind::Concat(items) => {
-            let look = |item: &&Hir| matches!(item.kind(), HirKind::Look(_));
+            let look = |item: &&Hir| {
+                matches!(item.kind(), HirKind::Look(_)) || extension::is_empty_mark(item)
+            };
             let inner: Vec<&Hir> = items.iter().filter(|i| !look(i)).collect();
             let [only] = inner.as_slice() else {
                 into.push(hir.clone());
@@ -211,7 +279,8 @@ fn split(hir: &Hir, into: &mut Vec<Hir>) {
     }
 }
 
-fn parse(pattern: &str) -> Result<Hir, Refused> {
+/// Parses a regular expression, as bytes if `ascii` and nothing in it needs characters.
+pub(super) fn parse(pattern: &str, ascii: bool) -> Result<Hir, Refused> {
     let parse_as = |unicode: bool| {
         ParserBuilder::new()
             .unicode(unicode)
@@ -221,7 +290,7 @@ fn parse(pattern: &str) -> Result<Hir, Refused> {
             .parse(pattern)
             .map_err(Box::new)
     };
-    if pattern.is_ascii() {
+    if ascii {
         match parse_as(false) {
             Ok(hir) => return Ok(hir),
             Err(error) if matches!(*error, regex_syntax::Error::Translate(_)) => {}
@@ -235,17 +304,24 @@ fn parse(pattern: &str) -> Result<Hir, Refused> {
 
 fn refused(error: &regex_syntax::Error) -> Refused {
     use regex_syntax::ast::ErrorKind;
+    let mut extended = false;
     let (message, span, help) = match error {
         regex_syntax::Error::Parse(e) => (
             e.kind().to_string(),
             Some(e.span()),
             match e.kind() {
-                ErrorKind::UnsupportedLookAround => Some(
-                    "matching is linear in time, so there is no look-around; combine two conditions with `all` and `not`",
-                ),
-                ErrorKind::UnsupportedBackreference => {
-                    Some("matching is linear in time, so there are no backreferences")
+                ErrorKind::UnsupportedLookAround => {
+                    extended = true;
+                    None
                 }
+                // `(?>` begins an atomic group.
+                ErrorKind::FlagUnrecognized => {
+                    extended = true;
+                    None
+                }
+                ErrorKind::UnsupportedBackreference => Some(
+                    "write `engine: backtracking` beside `matches` to have references back, within bounds",
+                ),
                 ErrorKind::RepetitionMissing => {
                     Some("write `\\?`, `\\*` or `\\+` for the character itself")
                 }
@@ -259,6 +335,7 @@ fn refused(error: &regex_syntax::Error) -> Refused {
         message: format!("this is not a regular expression: {message}"),
         span: span.map(|s| s.start.offset..s.end.offset),
         help,
+        extended,
     }
 }
 
@@ -269,6 +346,8 @@ fn always_matches(hir: &Hir) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn found(pattern: &Pattern, text: &[u8]) -> Option<Range<usize>> {
@@ -297,6 +376,22 @@ mod tests {
         assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
     }
 
+    proptest! {
+        /// Runs, first bytes and branches change no answer. Break it by forgetting the fewest bytes of a run.
+        #[test]
+        fn patterns_find_what_the_reference_finds(
+            pattern in r"(?:[ab]|a\{0,9\}|\[ab\]\{2,12\}\??|\.\{3,20\}|\(\?:a\|b\{1,8\}\)\{0,2\}|\||b\*|\\b){1,7}",
+            text in "[ab ]{0,40}",
+        ) {
+            let Ok(ours) = Pattern::new(&pattern) else {
+                return Ok(());
+            };
+            let reference = regex::bytes::RegexBuilder::new(&pattern).unicode(false).build().unwrap();
+            let expected = reference.find(text.as_bytes()).map(|m| m.range());
+            prop_assert_eq!(found(&ours, text.as_bytes()), expected, "{} in {:?}", pattern, text);
+        }
+    }
+
     #[test]
     fn characters_beyond_ascii_work_as_written() {
         assert!(matches(
@@ -318,11 +413,43 @@ mod tests {
     }
 
     #[test]
+    fn patterns_look_around() {
+        let at = |pattern: &str, text: &[u8]| found(&Pattern::new(pattern).unwrap(), text);
+        assert_eq!(
+            at(r"(?i)(?<!un)subscribe(?= now)", b"\xffSUBSCRIBE now"),
+            Some(1..10)
+        );
+        assert_eq!(at(r"(?<!un)subscribe", b"unsubscribe"), None);
+        assert_eq!(at(r"(?>a+)ab", b"aaab"), None);
+        assert_eq!(at(r"\xE9(?!x)", b"\xe9x\xe9"), Some(2..3));
+        assert_eq!(at(r"(?!credit)(?:c|k)redit", b"credit kredit"), Some(7..13));
+        assert_eq!(
+            at("(?<!für )Käse", "für Käse, Käse".as_bytes()),
+            Some(12..17)
+        );
+        let back = Pattern::new(r"(?=x)(\w)\1").unwrap_err();
+        assert!(back.help.unwrap().contains("engine"), "{back:?}");
+        let back = Pattern::backtracking(r"(\w)\1{2}").unwrap();
+        assert_eq!(found(&back, b"a bbb"), Some(2..5));
+        assert!(Pattern::new("(?<=a+)b").is_err());
+    }
+
+    /// Break it by leaving out what an atomic group holds.
+    #[test]
+    fn extensions_have_literals() {
+        for pattern in [
+            r"(?<!no )dear (?!mr)friend(?:ly)?",
+            r"(?>\s{0,50})friend",
+            r"(?>friend\w{0,9})x",
+        ] {
+            let mut pattern = Pattern::new(pattern).unwrap();
+            assert!(!pattern.take_sought().is_empty() && pattern.is_gated());
+        }
+    }
+
+    #[test]
     fn errors_tell_the_place_in_the_pattern() {
         assert_eq!(Pattern::new("ab(cd").unwrap_err().span, Some(2..3));
-        let look = Pattern::new("foo(?=bar)").unwrap_err();
-        assert_eq!(look.span.clone().map(|s| s.start), Some(3));
-        assert!(look.help.unwrap().contains("`all`"), "{look:?}");
         assert!(Pattern::new(r"(a)\1").unwrap_err().help.is_some());
         assert!(Pattern::new(r"\p{Nothing}").unwrap_err().span.is_some());
     }

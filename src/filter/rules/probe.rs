@@ -4,8 +4,7 @@ use regex_syntax::ParserBuilder;
 
 use super::branch::Scratch;
 use super::formula;
-use super::lookaround::LookAround;
-use super::pattern::Pattern;
+use super::pattern::{Pattern, Refused};
 use super::spamassassin::FieldView;
 
 /// What a pattern will do.
@@ -21,43 +20,40 @@ pub(crate) enum Fate {
 
 /// Tries a pattern on the engine it is for.
 pub(crate) fn probe(pattern: &str, backtracking: bool) -> Fate {
-    if backtracking {
-        return match LookAround::new(pattern) {
-            Ok(_) => Fate::Sometimes,
-            Err(refused) => Fate::Refused(refused.message),
-        };
-    }
     let parsed = ParserBuilder::new()
         .unicode(false)
         .utf8(false)
         .build()
         .parse(pattern);
-    if let Ok(hir) = parsed {
+    if let Ok(hir) = parsed
+        && !backtracking
+    {
         let properties = hir.properties();
         if properties.minimum_len() == Some(0) && properties.look_set().is_empty() {
             return Fate::Always;
         }
     }
-    match Pattern::new(pattern) {
+    match compiled(pattern, backtracking) {
         Ok(_) => Fate::Sometimes,
         Err(refused) => Fate::Refused(refused.message),
     }
 }
 
+fn compiled(pattern: &str, backtracking: bool) -> Result<Pattern, Refused> {
+    match backtracking {
+        true => Pattern::backtracking(pattern),
+        false => Pattern::new(pattern),
+    }
+}
+
 /// Whether a pattern that [`probe`] takes matches a text.
 pub(crate) fn matches(pattern: &str, backtracking: bool, text: &str) -> bool {
-    match backtracking {
-        true => LookAround::new(pattern).is_ok_and(|p| {
+    match probe(pattern, backtracking) {
+        Fate::Always => true,
+        _ => compiled(pattern, backtracking).is_ok_and(|p| {
             p.find(text.as_bytes(), 0, None, &mut Scratch::default())
                 .is_some()
         }),
-        false => match probe(pattern, false) {
-            Fate::Always => true,
-            _ => Pattern::new(pattern).is_ok_and(|p| {
-                p.find(text.as_bytes(), 0, None, &mut Scratch::default())
-                    .is_some()
-            }),
-        },
     }
 }
 

@@ -161,6 +161,22 @@ pub(super) fn rarity(literal: &[u8]) -> f64 {
     f64::from(bits).min(most)
 }
 
+/// The share of the bytes of a text that are this byte.
+pub(super) fn share(byte: u8) -> f64 {
+    let kind = kind(byte.to_ascii_lowercase());
+    let bits = FIRST.get(kind).map_or(0, |digit| digit_value(*digit));
+    let of_kind = match byte {
+        b'A'..=b'Z' => 0.1,
+        b'a'..=b'z' => 0.9,
+        // The table tells of one digit, and of all others of a kind together.
+        b'0'..=b'9' | b' ' => 1.0,
+        b'.' | b',' => 0.5,
+        0x80.. => 1.0 / 128.0,
+        _ => 1.0,
+    };
+    of_kind * (-f64::from(bits)).exp2()
+}
+
 fn digit_value(digit: u8) -> u32 {
     char::from(digit).to_digit(16).unwrap_or(0)
 }

@@ -59,6 +59,8 @@ pub struct Evaluated {
     pub hits: Vec<Hit>,
     /// The message asked for more work than one may: some rules were not looked for in all of it.
     pub exhausted: bool,
+    /// On how many texts a pattern with extensions was given up for its bound on steps; each counts as no match.
+    pub given_up: u64,
 }
 
 impl fmt::Debug for RuleSet {
@@ -220,6 +222,7 @@ impl RuleSet {
         Evaluated {
             hits: evaluation.hits(),
             exhausted: evaluation.is_exhausted(),
+            given_up: evaluation.given_up(),
         }
     }
 

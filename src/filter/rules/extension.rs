@@ -1,0 +1,377 @@
+//! What patterns may hold beyond regular expressions: look-around, atomic groups, references back. And long counted
+//! repeats of one byte (`.{0,200}`), which are regular, but take an automaton hundreds of states.
+//!
+//! In: a pattern as written. Out: the same as a regular expression in which a named group marks the place of
+//! each extension, with the list of what the groups stand for. The group of a look-around is empty; that of an
+//! atomic group holds what the group holds, and that of a reference anything: so the expression matches
+//! wherever the pattern does, which is all that its literals need, and the automaton that runs stops at the
+//! marks (`machine`).
+//!
+//! The pattern is parsed by `fancy_regex`; nothing of it runs. A look-behind must have a longest match, of
+//! [`BEHIND`] bytes, as in Perl.
+
+use std::fmt::Write as _;
+
+use fancy_regex::{Assertion, Expr, LookAround};
+use regex_syntax::hir::{Capture, Hir, HirKind};
+
+use super::machine::{Bytes, Machine};
+use super::pattern::parse;
+
+/// Most bytes that a look-behind may look at.
+const BEHIND: usize = 255;
+/// Deepest nesting of expressions that is followed.
+const NESTING: usize = 60;
+/// Most extensions of one pattern.
+const MOST: usize = 1000;
+/// Repeats of one byte up to this often stay states.
+const RUN: u32 = 8;
+
+/// What a mark in an automaton asks for.
+#[derive(Debug)]
+pub(super) enum Extension {
+    /// What follows, or stands before, must match, or must not.
+    Look {
+        machine: Machine,
+        behind: Option<(usize, usize)>,
+        wanted: bool,
+    },
+    /// The preferred match of this and no other.
+    Atomic(Machine),
+    /// Bytes of a set, fewest and most.
+    Run {
+        set: Bytes,
+        least: usize,
+        most: usize,
+        greedy: bool,
+    },
+    /// A group that is referred to begins.
+    Open(usize),
+    /// It ends.
+    Close(usize),
+    /// The text of a group once more.
+    Same { group: usize, ignore_case: bool },
+}
+
+/// A pattern with its extensions.
+pub(super) struct Extended {
+    pub(super) hir: Hir,
+    pub(super) extensions: Vec<Extension>,
+}
+
+/// Marks the long counted repeats of a regular expression.
+pub(super) fn with_runs(hir: Hir, extensions: &mut Vec<Extension>) -> Hir {
+    let mut all = |parts: Vec<Hir>| -> Vec<Hir> {
+        parts
+            .into_iter()
+            .map(|p| with_runs(p, extensions))
+            .collect()
+    };
+    match hir.into_kind() {
+        HirKind::Concat(parts) => Hir::concat(all(parts)),
+        HirKind::Alternation(parts) => Hir::alternation(all(parts)),
+        HirKind::Capture(mut capture) => {
+            capture.sub = Box::new(with_runs(*capture.sub, extensions));
+            Hir::capture(capture)
+        }
+        HirKind::Repetition(mut repetition) => {
+            let most = repetition.max.filter(|most| *most >= RUN);
+            let set = most.and_then(|_| Bytes::of(&repetition.sub));
+            let (Some(most), Some(set), true) = (most, set, extensions.len() < MOST) else {
+                repetition.sub = Box::new(with_runs(*repetition.sub, extensions));
+                return Hir::repetition(repetition);
+            };
+            let name = mark(extensions.len());
+            extensions.push(Extension::Run {
+                set,
+                least: repetition.min as usize,
+                most: most as usize,
+                greedy: repetition.greedy,
+            });
+            Hir::capture(Capture {
+                index: 1,
+                name: Some(name.into()),
+                sub: Box::new(Hir::repetition(repetition)),
+            })
+        }
+        HirKind::Empty => Hir::empty(),
+        HirKind::Literal(literal) => Hir::literal(literal.0),
+        HirKind::Class(class) => Hir::class(class),
+        HirKind::Look(look) => Hir::look(look),
+    }
+}
+
+/// An expression that matches wherever this one does, with hardly any counts, so that an automaton over it is small.
+pub(super) fn loosened(hir: &Hir) -> Hir {
+    let all = |parts: &[Hir]| -> Vec<Hir> { parts.iter().map(loosened).collect() };
+    match hir.kind() {
+        HirKind::Concat(parts) => Hir::concat(all(parts)),
+        HirKind::Alternation(parts) => Hir::alternation(all(parts)),
+        HirKind::Capture(capture) => loosened(&capture.sub),
+        HirKind::Repetition(repetition) => {
+            let mut repetition = repetition.clone();
+            repetition.sub = Box::new(loosened(&repetition.sub));
+            if repetition.max.is_none_or(|most| most > 2) {
+                // Two of what is longer than a byte seldom stand together by chance.
+                let least = match Bytes::of(&repetition.sub) {
+                    Some(_) => 1,
+                    None => 2,
+                };
+                (repetition.min, repetition.max) = (repetition.min.min(least), None);
+            }
+            Hir::repetition(repetition)
+        }
+        _ => hir.clone(),
+    }
+}
+
+/// Reads a pattern; `limit` bounds the compiled size of each extension, bytes. References back are refused
+/// unless `back` allows them: alone of all they cannot be matched in linear time.
+pub(super) fn extended(pattern: &str, limit: usize, back: bool) -> Result<Extended, String> {
+    let tree =
+        Expr::parse_tree(pattern).map_err(|e| format!("this is not a regular expression: {e}"))?;
+    let mut writer = Writer {
+        ascii: pattern.is_ascii(),
+        limit,
+        back,
+        referred: tree.backrefs.iter().collect(),
+        groups: 0,
+        extensions: Vec::new(),
+    };
+    let mut out = String::new();
+    writer.write(&tree.expr, &mut out, 0)?;
+    let hir = writer.hir(&out)?;
+    Ok(Extended {
+        hir,
+        extensions: writer.extensions,
+    })
+}
+
+/// The name of the group that marks an extension.
+fn mark(number: usize) -> String {
+    format!("x{number}")
+}
+
+/// The number of the extension that a group of this name marks.
+pub(super) fn marked(name: Option<&str>) -> Option<usize> {
+    name?.strip_prefix('x')?.parse().ok()
+}
+
+/// Whether the part is a mark that takes no bytes.
+pub(super) fn is_empty_mark(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Capture(capture) => {
+            marked(capture.name.as_deref()).is_some()
+                && capture.sub.properties().maximum_len() == Some(0)
+        }
+        _ => false,
+    }
+}
+
+/// The expression as an automaton runs it, with nothing in its marks; one byte stands where they may take any, because
+/// what takes none is not repeated.
+pub(super) fn with_bare_marks(hir: &Hir) -> Hir {
+    match hir.kind() {
+        HirKind::Capture(capture) if let Some(number) = marked(capture.name.as_deref()) => {
+            let bare = match is_empty_mark(hir) {
+                true => Hir::empty(),
+                false => Hir::literal(*b"\0"),
+            };
+            Hir::capture(Capture {
+                // Two groups of one number would be taken for copies of each other.
+                index: u32::try_from(number + 1).unwrap_or(u32::MAX),
+                name: capture.name.clone(),
+                sub: Box::new(bare),
+            })
+        }
+        HirKind::Capture(capture) => with_bare_marks(&capture.sub),
+        HirKind::Concat(parts) => Hir::concat(parts.iter().map(with_bare_marks).collect()),
+        HirKind::Alternation(parts) => {
+            Hir::alternation(parts.iter().map(with_bare_marks).collect())
+        }
+        HirKind::Repetition(repetition) => {
+            let mut repetition = repetition.clone();
+            repetition.sub = Box::new(with_bare_marks(&repetition.sub));
+            Hir::repetition(repetition)
+        }
+        _ => hir.clone(),
+    }
+}
+
+struct Writer {
+    ascii: bool,
+    limit: usize,
+    back: bool,
+    /// Groups that are referred to.
+    referred: Vec<usize>,
+    /// Groups that have begun so far.
+    groups: usize,
+    extensions: Vec<Extension>,
+}
+
+impl Writer {
+    fn hir(&self, pattern: &str) -> Result<Hir, String> {
+        parse(pattern, self.ascii).map_err(|refused| refused.message)
+    }
+
+    /// Notes an extension and writes its mark around `inner`.
+    fn mark(&mut self, extension: Extension, inner: &str, out: &mut String) -> Result<(), String> {
+        let number = self.extensions.len();
+        if number >= MOST {
+            return Err(format!(
+                "the pattern holds more than {MOST} assertions and references"
+            ));
+        }
+        self.extensions.push(extension);
+        let _ = write!(out, "(?P<{}>{inner})", mark(number));
+        Ok(())
+    }
+
+    /// The automaton of a part, its expression, and what was written of it.
+    fn machine(&mut self, part: &Expr, depth: usize) -> Result<(Machine, Hir, String), String> {
+        let mut written = String::new();
+        self.write(part, &mut written, depth)?;
+        let hir = with_runs(self.hir(&written)?, &mut self.extensions);
+        let machine = Machine::new(&hir, self.limit).ok_or("a part of the pattern is too large")?;
+        Ok((machine, hir, written))
+    }
+
+    fn write(&mut self, expr: &Expr, out: &mut String, depth: usize) -> Result<(), String> {
+        if depth > NESTING {
+            return Err(format!(
+                "the pattern is nested deeper than {NESTING} levels"
+            ));
+        }
+        match expr {
+            Expr::Empty => out.push_str("(?:)"),
+            Expr::Any { newline: true, .. } => out.push_str("(?s:.)"),
+            Expr::Any { crlf: true, .. } => out.push_str("(?R:.)"),
+            Expr::Any { .. } => out.push('.'),
+            Expr::Assertion(assertion) => out.push_str(written(assertion)),
+            Expr::GeneralNewline { .. } => out.push_str(r"(?:\r\n|[\n-\r])"),
+            Expr::Literal { val, casei } => {
+                out.push_str(if *casei { "(?i:" } else { "(?:" });
+                for c in val.chars() {
+                    match (c.is_ascii(), u8::try_from(u32::from(c))) {
+                        (false, Ok(byte)) if self.ascii => {
+                            let _ = write!(out, "\\x{byte:02X}");
+                        }
+                        _ => out.push_str(&regex_syntax::escape(c.encode_utf8(&mut [0; 4]))),
+                    }
+                }
+                out.push(')');
+            }
+            Expr::LiteralBytes { bytes } => {
+                for byte in bytes {
+                    let _ = write!(out, "\\x{byte:02X}");
+                }
+            }
+            Expr::Delegate { inner, casei } => {
+                let _ = write!(out, "(?{}:{inner})", if *casei { "i" } else { "" });
+            }
+            Expr::Concat(parts) => {
+                for part in parts {
+                    self.write(part, out, depth + 1)?;
+                }
+            }
+            Expr::Alt(branches) => {
+                for (number, branch) in branches.iter().enumerate() {
+                    out.push_str(if number == 0 { "(?:" } else { "|" });
+                    self.write(branch, out, depth + 1)?;
+                }
+                out.push(')');
+            }
+            Expr::Group(inner) => {
+                self.groups += 1;
+                let group = self.groups;
+                let referred = self.referred.contains(&group);
+                out.push_str("(?:");
+                if referred {
+                    self.mark(Extension::Open(group), "", out)?;
+                }
+                self.write(inner, out, depth + 1)?;
+                if referred {
+                    self.mark(Extension::Close(group), "", out)?;
+                }
+                out.push(')');
+            }
+            Expr::Repeat {
+                child,
+                lo,
+                hi,
+                greedy,
+            } => {
+                out.push_str("(?:");
+                self.write(child, out, depth + 1)?;
+                let _ = match *hi {
+                    usize::MAX => write!(out, "){{{lo},}}"),
+                    hi => write!(out, "){{{lo},{hi}}}"),
+                };
+                out.push_str(if *greedy { "" } else { "?" });
+            }
+            Expr::LookAround(inner, look) => {
+                let (machine, hir, _) = self.machine(inner, depth + 1)?;
+                let behind = match look {
+                    LookAround::LookAhead | LookAround::LookAheadNeg => None,
+                    LookAround::LookBehind | LookAround::LookBehindNeg => {
+                        let properties = hir.properties();
+                        let longest = properties.maximum_len().filter(|most| *most <= BEHIND);
+                        let longest = longest.ok_or_else(|| {
+                            format!(
+                                "a look-behind must have a longest match, of at most {BEHIND} bytes"
+                            )
+                        })?;
+                        Some((properties.minimum_len().unwrap_or(0), longest))
+                    }
+                };
+                let wanted = matches!(look, LookAround::LookAhead | LookAround::LookBehind);
+                let look = Extension::Look {
+                    machine,
+                    behind,
+                    wanted,
+                };
+                self.mark(look, "", out)?;
+            }
+            Expr::AtomicGroup(inner) => {
+                let (machine, _, written) = self.machine(inner, depth + 1)?;
+                self.mark(Extension::Atomic(machine), &written, out)?;
+            }
+            Expr::Backref { group, casei } if self.back => {
+                let same = Extension::Same {
+                    group: *group,
+                    ignore_case: *casei,
+                };
+                self.mark(same, "(?s-u:.)*", out)?;
+            }
+            Expr::Backref { .. } => {
+                return Err("a reference back cannot be matched in linear time".to_owned());
+            }
+            _ => return Err(
+                "the pattern holds what is not supported: conditions, calls, `\\K`, `\\G` or verbs"
+                    .to_owned(),
+            ),
+        }
+        Ok(())
+    }
+}
+
+fn written(assertion: &Assertion) -> &'static str {
+    match assertion {
+        Assertion::StartText => r"\A",
+        Assertion::EndText => r"\z",
+        // Nothing but line ends may follow: as a part of the match, which nobody can tell.
+        Assertion::EndTextIgnoreTrailingNewlines { .. } => r"(?:\n*\z)",
+        Assertion::StartLine { crlf: false } | Assertion::StartLineOniguruma { crlf: false } => {
+            "(?m:^)"
+        }
+        Assertion::StartLine { .. } | Assertion::StartLineOniguruma { .. } => "(?Rm:^)",
+        Assertion::EndLine { crlf: false } => "(?m:$)",
+        Assertion::EndLine { .. } => "(?Rm:$)",
+        Assertion::LeftWordBoundary => r"\b{start}",
+        Assertion::LeftWordHalfBoundary => r"\b{start-half}",
+        Assertion::RightWordBoundary => r"\b{end}",
+        Assertion::RightWordHalfBoundary => r"\b{end-half}",
+        Assertion::WordBoundary => r"\b",
+        Assertion::NotWordBoundary => r"\B",
+    }
+}
