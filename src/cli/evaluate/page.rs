@@ -100,7 +100,7 @@ pub(super) fn html(
 /// A figure over its interval.
 fn stacked(figure: &str) -> String {
     match figure.split_once(" (") {
-        Some((figure, interval)) => format!("{figure}<br><small>({interval}</small>"),
+        Some((figure, interval)) => format!("{figure}<br/><small>({interval}</small>"),
         None => figure.to_owned(),
     }
 }

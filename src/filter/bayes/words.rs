@@ -57,6 +57,7 @@ fn ascii(byte: u8) -> Class {
         .unwrap_or(Class::Space)
 }
 
+#[expect(clippy::indexing_slicing, reason = "looked at when this is compiled")]
 static ASCII: [Class; 256] = {
     let mut classes = [Class::Space; 256];
     let mut at = 0;
