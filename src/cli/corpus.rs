@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use jiff::Timestamp;
 
 use super::evaluate::shown;
+use super::header_fields::HeaderFieldArgs;
 use super::printable::printable;
 use super::progress::Progress;
 use crate::filter::bayes::Class;
@@ -51,6 +52,8 @@ struct CheckArgs {
     /// Folds of the search for wrong labels
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(2..=100))]
     folds: u16,
+    #[command(flatten)]
+    header_fields: HeaderFieldArgs,
     /// Seed of the folds
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -76,8 +79,9 @@ pub fn run(args: CorpusArgs) -> anyhow::Result<ExitCode> {
         folds: usize::from(args.folds),
         seed: args.seed,
         most: args.most,
+        receiving: args.header_fields.receiving()?,
     };
-    let findings = corpus::check(marked(&args)?, options, &mut progress)?;
+    let findings = corpus::check(marked(&args)?, &options, &mut progress)?;
     progress.end();
     let counts = findings.counts;
     if counts.ham + counts.spam + counts.unlabelled + counts.test == 0 {

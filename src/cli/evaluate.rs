@@ -12,8 +12,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 
+use super::header_fields::HeaderFieldArgs;
 use super::progress::Progress;
-use crate::filter::bayes::{Class, Engine, EngineKind};
+use crate::filter::bayes::{Class, Engine, EngineKind, Receiving};
 use crate::workbench::Cut;
 use crate::workbench::evaluation::{Comparison, Evaluation, Validation};
 use crate::workbench::reading::Reading;
@@ -59,6 +60,8 @@ pub struct EvaluateArgs {
     /// Engine to train; may be repeated to compare
     #[arg(long, value_enum)]
     pub engine: Vec<EngineKind>,
+    #[command(flatten)]
+    header_fields: HeaderFieldArgs,
     /// Seed of folds, training and intervals
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -118,10 +121,12 @@ fn evaluate(args: &EvaluateArgs, cut: Cut) -> anyhow::Result<Evaluation> {
         [] => vec![EngineKind::default()],
         chosen => chosen.to_vec(),
     };
+    let receiving = args.header_fields.receiving()?;
     let mut progress = Progress::new();
     if let Some(list) = &args.online {
         let list = online::List::read(list)?;
-        let evaluation = online::evaluate(&list, &engines, (cut, args.seed), &mut progress);
+        let evaluation =
+            online::evaluate(&list, &engines, &receiving, (cut, args.seed), &mut progress);
         progress.end();
         return Ok(evaluation);
     }
@@ -136,12 +141,18 @@ fn evaluate(args: &EvaluateArgs, cut: Cut) -> anyhow::Result<Evaluation> {
             folds: usize::from(args.folds.unwrap_or(5)),
             seed: args.seed,
             learning: !args.no_learning_curve,
+            receiving,
         };
         let mut evaluation =
             Evaluation::cross_validated(&mut reading, &engines, options, cut, &mut progress)?;
         evaluation.ask(&mut reading, &models, &mut progress);
         evaluation
     } else {
+        if receiving != Receiving::default() {
+            bail!(
+                "a model reads the header fields that it was trained on; --ignore-header and --read-header go without --model, or with --folds or --engine"
+            );
+        }
         Evaluation::held_out(&mut reading, &models, (cut, args.seed), &mut progress)
     };
     progress.end();

@@ -11,13 +11,16 @@ use serde::Serialize;
 
 use super::examination::{EnvelopeArgs, Examined, JsonResult};
 use super::printable::{printable, visible};
-use super::{ConfigArgs, logging, told};
+use super::{ConfigArgs, logging, tokens, told};
+use crate::config::{Config, FilterName};
+use crate::filter::bayes;
 use crate::filter::rules::{RuleSet, Step};
 use crate::filter::{Hit, Outcome};
 use crate::mail::corpus::Corpus;
 use crate::metrics::Metrics;
 use crate::server::Engine;
 use crate::verdict::DecidedBy;
+use crate::workbench::tokens::Tokens;
 
 /// Say why messages get their verdicts: filters, hits, what matched, where, by which line of which file.
 ///
@@ -33,6 +36,9 @@ pub(super) struct ExplainArgs {
     /// Show every condition of this rule, and how it came out; may be repeated.
     #[arg(long, value_name = "ID")]
     rule: Vec<String>,
+    /// Features of each side that the classifier shows; 0 for none.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(..=1000))]
+    tokens: u16,
     /// Print one JSON object a message.
     #[arg(long)]
     json: bool,
@@ -55,6 +61,7 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
         let Some(engine) = told(Engine::build(&config, &metrics)) else {
             return Ok(ExitCode::FAILURE);
         };
+        let classifier = classifier(args, &config)?;
         for id in &args.rule {
             if engine.rules().and_then(|set| set.rule(id)).is_none() {
                 bail!("there is no rule {} in the chain", printable(id, SHOWN));
@@ -64,11 +71,25 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
             for sample in Corpus::new(path) {
                 let sample = sample.context("cannot read a message")?;
                 let examined = Examined::new(&engine, &args.envelope, sample).await;
-                explain(args, engine.rules().map(Arc::as_ref), &examined)?;
+                let tokens = classifier
+                    .as_ref()
+                    .map(|c| Tokens::of(c, &examined.scan.mail, usize::from(args.tokens)));
+                explain(args, engine.rules().map(Arc::as_ref), &examined, tokens)?;
             }
         }
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// The model in use, where it is asked and its features are wanted.
+fn classifier(args: &ExplainArgs, config: &Config) -> anyhow::Result<Option<bayes::Engine>> {
+    let wanted = args.tokens > 0 && args.rule.is_empty();
+    if !wanted || !config.chain.contains(&FilterName::Bayes) {
+        return Ok(None);
+    }
+    let options = &config.file.bayes;
+    let path = options.model_path(&config.base, &config.data_dir);
+    Ok(bayes::current(&path, options.engine)?)
 }
 
 #[derive(Serialize)]
@@ -77,6 +98,9 @@ struct JsonExplained<'a> {
     result: JsonResult<'a>,
     /// For each hit of a rule: where it stands, what it means, what matched.
     rules: Vec<JsonRule<'a>>,
+    /// What spoke most to the classifier for either side.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokens: Option<Tokens>,
     /// For each rule that was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     asked: Vec<JsonAsked<'a>>,
@@ -97,7 +121,12 @@ struct JsonAsked<'a> {
     steps: Vec<Step>,
 }
 
-fn explain(args: &ExplainArgs, set: Option<&RuleSet>, examined: &Examined) -> anyhow::Result<()> {
+fn explain(
+    args: &ExplainArgs,
+    set: Option<&RuleSet>,
+    examined: &Examined,
+    tokens: Option<Tokens>,
+) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let asked = |id| {
         let scan = &examined.scan;
@@ -120,6 +149,7 @@ fn explain(args: &ExplainArgs, set: Option<&RuleSet>, examined: &Examined) -> an
         let json = JsonExplained {
             result: examined.json(),
             rules: rules.collect(),
+            tokens,
             asked: args
                 .rule
                 .iter()
@@ -178,6 +208,14 @@ fn explain(args: &ExplainArgs, set: Option<&RuleSet>, examined: &Examined) -> an
                 }
                 None => {}
             }
+        }
+        let checked = matches!(report.outcome, Outcome::Checked(_));
+        if let Some(tokens) = tokens
+            .as_ref()
+            .filter(|_| checked && report.filter == "bayes")
+        {
+            writeln!(out, "             {}", tokens::said(tokens))?;
+            tokens::sides(&mut out, tokens, "             ")?;
         }
     }
     writeln!(out)?;

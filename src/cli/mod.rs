@@ -10,6 +10,7 @@ pub mod evaluate;
 mod examination;
 mod explain;
 mod generate;
+mod header_fields;
 pub mod learn;
 mod logging;
 pub mod model;
@@ -20,6 +21,7 @@ mod rules;
 mod scan;
 mod send;
 mod serve;
+mod tokens;
 pub mod train;
 
 use std::path::PathBuf;

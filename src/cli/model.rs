@@ -1,24 +1,23 @@
 //! `mailweir model`: which model the daemon uses, which it used, and why.
 
+mod diff;
+mod list;
+mod origin;
+
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
-use jiff::Timestamp;
-use serde::Serialize;
-
 use super::evaluate::{self, reading, shown};
 use super::printable::printable;
 use super::progress::Progress;
+use super::tokens;
 use crate::config::Config;
-use crate::filter::bayes::{self, Engine};
+use crate::filter::bayes;
 use crate::mail::Mail;
 use crate::mail::corpus::Corpus;
-use crate::workbench::Cut;
-use crate::workbench::evaluation::{Comparison, Evaluation};
 use crate::workbench::promotion::{self, Candidate, How, Outcome};
-use crate::workbench::registry::{Book, Entry, Registry, Why};
+use crate::workbench::registry::{Registry, Why};
 use crate::workbench::scores;
 use crate::workbench::tokens::Tokens;
 
@@ -58,7 +57,7 @@ enum ModelCommand {
     /// Say which features of a message speak for spam and for ham, by the model in force and all lessons since
     Explain(ExplainArgs),
     /// Compare two models: where they come from, and what they say of the same messages
-    Diff(DiffArgs),
+    Diff(diff::DiffArgs),
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -100,23 +99,6 @@ struct ExplainArgs {
     json: bool,
 }
 
-#[derive(Clone, Debug, clap::Args)]
-struct DiffArgs {
-    /// Id or its beginning, `live`, `previous`, or a file
-    first: String,
-    /// Id or its beginning, `live`, `previous`, or a file
-    second: String,
-    /// Wanted mail to judge; without --ham and --spam the pinned messages
-    #[arg(long, num_args = 1.., value_name = "PATH", requires = "spam")]
-    ham: Vec<PathBuf>,
-    /// Spam to judge
-    #[arg(long, num_args = 1.., value_name = "PATH", requires = "ham")]
-    spam: Vec<PathBuf>,
-    /// Messages that are named at most
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    most: usize,
-}
-
 /// Models that are kept where nothing else is said.
 const KEEP: u16 = 20;
 /// The exit code for a model that was kept aside.
@@ -130,8 +112,8 @@ pub(super) fn run(args: ModelArgs, config: &Config) -> anyhow::Result<ExitCode> 
     let registry = registry(config);
     let mut out = io::stdout().lock();
     match args.command {
-        ModelCommand::List { json } => list(&mut out, &registry, json)?,
-        ModelCommand::Show { model, json } => show(&mut out, &registry, &model, json)?,
+        ModelCommand::List { json } => list::list(&mut out, &registry, json)?,
+        ModelCommand::Show { model, json } => list::show(&mut out, &registry, &model, json)?,
         ModelCommand::Pin(args) => {
             let mut progress = Progress::new();
             let mut messages = reading(&args.ham, &args.spam)?;
@@ -147,7 +129,7 @@ pub(super) fn run(args: ModelArgs, config: &Config) -> anyhow::Result<ExitCode> 
         ModelCommand::Promote(args) => return promote(&mut out, config, &args),
         ModelCommand::Rollback { model } => rollback(&mut out, &registry, model.as_deref())?,
         ModelCommand::Explain(args) => explain(&mut out, &registry, config, &args)?,
-        ModelCommand::Diff(args) => diff(&mut out, &registry, &args)?,
+        ModelCommand::Diff(args) => diff::diff(&mut out, &registry, &args)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -253,67 +235,6 @@ fn rollback(out: &mut impl Write, registry: &Registry, model: Option<&str>) -> a
     Ok(())
 }
 
-/// A model by id or file, with what it is called.
-fn open(registry: &Registry, book: &Book, name: &str) -> anyhow::Result<(String, Engine)> {
-    let file = Path::new(name);
-    if file.is_file() {
-        return Ok((name.to_owned(), Engine::open(file)?));
-    }
-    let id = registry.resolve(book, name)?;
-    let engine = Engine::open(&registry.file(&id))?;
-    Ok((id, engine))
-}
-
-fn diff(out: &mut impl Write, registry: &Registry, args: &DiffArgs) -> anyhow::Result<()> {
-    let book = registry.book()?;
-    let models = [
-        open(registry, &book, &args.first)?,
-        open(registry, &book, &args.second)?,
-    ];
-    for (title, engine) in &models {
-        writeln!(out, "{:<20} {}", printable(title, 100), origin(engine))?;
-    }
-    let mut progress = Progress::new();
-    let evaluation = if args.ham.is_empty() {
-        promotion::judge_pinned(registry, book.pinned.as_ref(), &models, &mut progress)?
-    } else {
-        let mut reading = reading(&args.ham, &args.spam)?;
-        Evaluation::held_out(&mut reading, &models, (Cut::default(), 1), &mut progress)
-    };
-    progress.end();
-    let comparison: Comparison = evaluation.compare();
-    evaluate::overview(out, &evaluation, &comparison)?;
-    changed(out, &evaluation, args.most)?;
-    Ok(())
-}
-
-/// The messages that the two call differently, the farthest apart first.
-fn changed(out: &mut impl Write, evaluation: &Evaluation, most: usize) -> io::Result<()> {
-    let [first, second] = evaluation.runs.as_slice() else {
-        return Ok(());
-    };
-    let call = |p: f64| evaluation.cut.call(p).name();
-    let scores_of = first.scores.iter().zip(&second.scores);
-    let mut changed: Vec<_> = evaluation
-        .members
-        .iter()
-        .zip(scores_of)
-        .map(|(member, (a, b))| (member, a.probability, b.probability))
-        .filter(|(_, a, b)| call(*a) != call(*b))
-        .collect();
-    changed.sort_by(|x, y| (y.2 - y.1).abs().total_cmp(&(x.2 - x.1).abs()));
-    writeln!(out, "\n{} messages are called differently", changed.len())?;
-    for (member, a, b) in changed.iter().take(most) {
-        let name = printable(&scores::shown(&member.name), 200);
-        let (class, from, to) = (member.class, call(*a), call(*b));
-        writeln!(
-            out,
-            "  is {class:<5}{from:>7} {a:.4} -> {to:>6} {b:.4}  {name}"
-        )?;
-    }
-    Ok(())
-}
-
 fn explain(
     out: &mut impl Write,
     registry: &Registry,
@@ -333,193 +254,9 @@ fn explain(
             writeln!(out, "{value}")?;
             continue;
         }
-        let learned = tokens.learned.as_ref();
-        let learned = learned.map_or(String::new(), |class| format!(", learned as {class}"));
-        writeln!(
-            out,
-            "{}: probability {:.4}, log odds {:+.2}{learned}",
-            printable(&name, 200),
-            tokens.probability,
-            tokens.odds
-        )?;
-        for (side, of_side) in [("spam", &tokens.spam), ("ham", &tokens.ham)] {
-            writeln!(
-                out,
-                "  for {side:<5} {:>7}  {:>16}  {:>16}",
-                "odds", "in ham", "in spam"
-            )?;
-            for token in of_side {
-                let seen = |count: u32, share: f64| format!("{count} ({:.1} %)", 100.0 * share);
-                writeln!(
-                    out,
-                    "            {:>+7.3}  {:>16}  {:>16}  {}",
-                    token.odds,
-                    seen(token.ham, token.ham_share),
-                    seen(token.spam, token.spam_share),
-                    printable(&token.name, 80)
-                )?;
-            }
-        }
-    }
-    Ok(())
-}
-
-fn origin(engine: &Engine) -> String {
-    let facts = engine.facts();
-    format!(
-        "{}, {} ham and {} spam, {} features, trained {}",
-        engine.kind().name(),
-        facts.ham,
-        facts.spam,
-        engine.features(),
-        when(i64::try_from(facts.trained_at).unwrap_or(0))
-    )
-}
-
-fn when(at: i64) -> String {
-    Timestamp::from_second(at).map_or_else(
-        |_| "at a time that no calendar has".into(),
-        |t| t.strftime("%Y-%m-%d %H:%M UTC").to_string(),
-    )
-}
-
-#[derive(Serialize)]
-struct Listed<'a> {
-    live: Option<String>,
-    previous: Option<String>,
-    #[serde(flatten)]
-    book: &'a Book,
-}
-
-fn list(out: &mut impl Write, registry: &Registry, json: bool) -> anyhow::Result<()> {
-    let book = registry.book()?;
-    let live = registry.live();
-    let previous = live.as_deref().and_then(|l| book.before(l));
-    if json {
-        let listed = Listed {
-            live,
-            previous,
-            book: &book,
-        };
-        serde_json::to_writer_pretty(&mut *out, &listed)?;
-        writeln!(out)?;
-        return Ok(());
-    }
-    if live.is_none() && registry.pointer().exists() {
-        writeln!(
-            out,
-            "{} is in force and was not promoted; the next promotion takes it in",
-            shown(registry.pointer())
-        )?;
-    }
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header([
-            "model", "state", "ham", "spam", "1-ROCA", "lost", "missed", "why",
-        ]);
-    for entry in &book.models {
-        let trial = entry.trial.as_ref();
-        let number = |n: Option<String>| {
-            Cell::new(n.unwrap_or_default()).set_alignment(CellAlignment::Right)
-        };
-        table.add_row([
-            Cell::new(&entry.id),
-            Cell::new(state(entry, live.as_deref(), previous.as_deref())),
-            number(Some(entry.ham.to_string())),
-            number(Some(entry.spam.to_string())),
-            number(
-                trial
-                    .and_then(|t| t.one_minus_roca)
-                    .map(|r| format!("{r:.3}")),
-            ),
-            number(trial.and_then(|t| t.ham_lost).map(|n| n.to_string())),
-            number(trial.and_then(|t| t.spam_missed).map(|n| n.to_string())),
-            Cell::new(trial.map_or(String::new(), |t| printable(&t.reason, 200))),
-        ]);
-    }
-    writeln!(out, "{table}")?;
-    match &book.pinned {
-        Some(pinned) => writeln!(
-            out,
-            "validation set: {} ham, {} spam, pinned {}, in {}",
-            pinned.ham,
-            pinned.spam,
-            when(pinned.at),
-            shown(&registry.validation())
-        )?,
-        None => writeln!(out, "no validation set is pinned")?,
-    }
-    Ok(())
-}
-
-fn state(entry: &Entry, live: Option<&str>, previous: Option<&str>) -> &'static str {
-    let is = |id: Option<&str>| id == Some(entry.id.as_str());
-    match &entry.trial {
-        _ if is(live) => "in force",
-        _ if is(previous) => "before",
-        Some(trial) if !trial.passed => "kept aside",
-        Some(_) => "was in force",
-        None => "not tried",
-    }
-}
-
-fn show(out: &mut impl Write, registry: &Registry, name: &str, json: bool) -> anyhow::Result<()> {
-    let book = registry.book()?;
-    let (title, engine) = open(registry, &book, name)?;
-    let entry = book.entry(&title);
-    let facts = engine.facts();
-    if json {
-        let sources: Vec<&String> = facts.sources.iter().collect();
-        let value = serde_json::json!({
-            "model": title,
-            "engine": engine.kind().name(),
-            "ham": facts.ham,
-            "spam": facts.spam,
-            "trained_at": facts.trained_at,
-            "seed": facts.seed,
-            "features": engine.features(),
-            "sources": sources,
-            "entry": entry,
-        });
-        writeln!(out, "{value:#}")?;
-        return Ok(());
-    }
-    writeln!(out, "model     {}", printable(&title, 200))?;
-    writeln!(out, "made of   {}", origin(&engine))?;
-    writeln!(out, "seed      {}", facts.seed)?;
-    for source in &facts.sources {
-        writeln!(out, "source    {}", printable(source, 300))?;
-    }
-    let Some(entry) = entry else {
-        return Ok(());
-    };
-    writeln!(out, "digest    {}", entry.digest)?;
-    let live = registry.live();
-    let previous = live.as_deref().and_then(|l| book.before(l));
-    writeln!(
-        out,
-        "state     {}",
-        state(entry, live.as_deref(), previous.as_deref())
-    )?;
-    if let Some(trial) = &entry.trial {
-        let result = if trial.passed { "passed" } else { "kept aside" };
-        writeln!(
-            out,
-            "trial     {}, {result}: {}",
-            when(trial.at),
-            printable(&trial.reason, 300)
-        )?;
-    }
-    for change in book.history.iter().filter(|c| c.to == entry.id) {
-        let from = change.from.as_deref().unwrap_or("none");
-        writeln!(
-            out,
-            "in force  {}, {}, after {from}",
-            when(change.at),
-            change.why
-        )?;
+        let said = tokens::said(&tokens);
+        writeln!(out, "{}: {said}", printable(&name, 200))?;
+        tokens::sides(out, &tokens, "  ")?;
     }
     Ok(())
 }

@@ -9,10 +9,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, bail};
 
 use super::evaluate::{self, reading, shown};
+use super::header_fields::HeaderFieldArgs;
 use super::printable::printable;
 use super::progress::Progress;
 use super::{ConfigArgs, told};
-use crate::filter::bayes::{Class, EngineKind, Facts, Receiving, Trained, Trainer};
+use crate::filter::bayes::{Class, EngineKind, Facts, Trained, Trainer};
 use crate::workbench::evaluation::Evaluation;
 use crate::workbench::reading::{Reading, by_class};
 use crate::workbench::{Cut, leakage};
@@ -47,13 +48,8 @@ pub struct TrainArgs {
     /// Order of learning and split for the evaluation; the same seed gives the same model
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Header fields that are not read, beside those that the receiving side and filters write; `X-Ours-*` for a
-    /// beginning, `Received` for the whole route
-    #[arg(long, num_args = 1.., value_name = "NAME")]
-    pub ignore_header: Vec<String>,
-    /// Header fields that are read although the receiving side or a filter writes them
-    #[arg(long, num_args = 1.., value_name = "NAME")]
-    pub read_header: Vec<String>,
+    #[command(flatten)]
+    header_fields: HeaderFieldArgs,
     /// Wanted mail that is not learned, to judge with the finished model
     #[arg(long, num_args = 1.., value_name = "PATH", requires = "test_spam")]
     pub test_ham: Vec<PathBuf>,
@@ -71,8 +67,7 @@ pub struct TrainArgs {
 /// A class without messages, or a model that cannot be written; nothing is written then.
 pub(super) fn run(mut args: TrainArgs, config: &ConfigArgs) -> anyhow::Result<ExitCode> {
     let started = SystemTime::now();
-    let receiving = Receiving::new(&args.ignore_header, &args.read_header)
-        .map_err(|e| anyhow::anyhow!("--ignore-header, --read-header: {e}"))?;
+    let receiving = args.header_fields.receiving()?;
     let promoting = match args.promote {
         true => match told(config.load()) {
             Some(config) => Some(config),

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::filter::bayes::{Class, EngineKind, Sketch, TrainError, clusters};
+use crate::filter::bayes::{Class, EngineKind, Receiving, Sketch, TrainError, clusters};
 
 use super::Cut;
 use super::evaluation::{Evaluation, Name, Validation};
@@ -30,7 +30,7 @@ pub struct Mark {
 }
 
 /// How to look.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Folds of the search for wrong labels; see [`Validation`].
     pub folds: usize,
@@ -38,6 +38,8 @@ pub struct Options {
     pub seed: u64,
     /// Entries of each list at most.
     pub most: usize,
+    /// The header fields that the classifier does not read.
+    pub receiving: Receiving,
 }
 
 /// From this disagreement on a label is counted as doubtful.
@@ -150,10 +152,10 @@ fn word(class: Class) -> &'static str {
 /// Looks at all messages under `paths`.
 ///
 /// # Errors
-/// [`TrainError::TooMany`] for a corpus that no model can be made of.
+/// [`TrainError::Store`] when there is no room for temporary files.
 pub fn check(
     paths: Vec<(Mark, PathBuf)>,
-    options: Options,
+    options: &Options,
     watch: &mut dyn Watch,
 ) -> Result<Findings, TrainError> {
     let (items, traits) = read(&paths, watch);
@@ -161,7 +163,7 @@ pub fn check(
     findings.counts = counts(&items);
     findings.dates = traits.dates();
     findings.date_distance = traits.date_distance();
-    findings.skew = traits.skew(options.most);
+    findings.skew = traits.skew(options.most, &options.receiving);
     let labelled: Vec<(Class, PathBuf)> = paths
         .into_iter()
         .filter(|(mark, _)| !mark.test)
@@ -321,7 +323,7 @@ fn shown_group(group: &[&Item], exact: bool) -> Group {
 /// Messages that models which had not learned them call the opposite of their label.
 fn suspects(
     labelled: Vec<(Class, PathBuf)>,
-    options: Options,
+    options: &Options,
     watch: &mut dyn Watch,
 ) -> Result<(usize, Vec<Suspect>), TrainError> {
     if labelled.is_empty() {
@@ -331,6 +333,7 @@ fn suspects(
         folds: options.folds,
         seed: options.seed,
         learning: false,
+        receiving: options.receiving.clone(),
     };
     let evaluation = Evaluation::cross_validated(
         &mut Reading::new(labelled),

@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::filter::bayes::{
-    Class, Engine, EngineKind, Facts, Ranking, Sketch, TrainError, Trained, Trainer, clusters,
+    Class, Engine, EngineKind, Facts, Ranking, Receiving, Sketch, TrainError, Trained, Trainer,
+    clusters,
 };
 use crate::mail::Mail;
 use crate::mail::corpus::Sample;
@@ -120,7 +121,7 @@ pub struct Comparison {
 }
 
 /// Options of cross-validation.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Validation {
     /// Parts, each of which is judged by what the others taught; 2 or more.
     pub folds: usize,
@@ -128,6 +129,8 @@ pub struct Validation {
     pub seed: u64,
     /// Whether to train on an eighth, a quarter and a half too.
     pub learning: bool,
+    /// The header fields that are not read.
+    pub receiving: Receiving,
 }
 
 /// Shares of the corpus for the learning curve, beside all of it.
@@ -271,18 +274,18 @@ impl Evaluation {
                 judging: Duration::ZERO,
                 learning: Vec::new(),
             };
+            let of = (*kind, &options.receiving);
             if options.learning {
                 for part in PARTS {
                     let chosen = |i: usize| share_of.get(i).is_some_and(|s| *s < part);
                     // A part may lack a class where the whole does not; then the curve begins later.
-                    let trained =
-                        evaluation.fold_by_fold(reading, *kind, &folds_of, &chosen, watch);
+                    let trained = evaluation.fold_by_fold(reading, of, &folds_of, &chosen, watch);
                     if let Ok(trained) = trained {
                         run.learning.push(evaluation.learnt(&trained));
                     }
                 }
             }
-            let whole = evaluation.fold_by_fold(reading, *kind, &folds_of, &|_| true, watch)?;
+            let whole = evaluation.fold_by_fold(reading, of, &folds_of, &|_| true, watch)?;
             if options.learning {
                 run.learning.push(evaluation.learnt(&whole));
             }
@@ -297,7 +300,7 @@ impl Evaluation {
     fn fold_by_fold(
         &self,
         reading: &mut Reading<Class>,
-        kind: EngineKind,
+        (kind, receiving): (EngineKind, &Receiving),
         fold_of: &[usize],
         chosen: &dyn Fn(usize) -> bool,
         watch: &mut dyn Watch,
@@ -316,7 +319,7 @@ impl Evaluation {
         };
         for fold in 0..folds {
             let started = Instant::now();
-            let mut trainer = Trainer::new(kind);
+            let mut trainer = Trainer::new(kind).ignoring(receiving.clone());
             let mut next = 0;
             let what = format!("{} fold {}/{folds}, learning", kind.name(), fold + 1);
             reading.batches(&what, watch, |batch| {

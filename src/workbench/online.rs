@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
-use crate::filter::bayes::{BaselineLearner, Class, EngineKind, Judgement, Learner, Sketch};
+use crate::filter::bayes::{
+    BaselineLearner, Class, EngineKind, Judgement, Learner, Receiving, Sketch,
+};
 use crate::mail::Mail;
 
 use super::evaluation::{Design, Evaluation, Learnt, Run, join, member};
@@ -111,9 +113,9 @@ enum Pupil {
 }
 
 impl Pupil {
-    fn new(kind: EngineKind) -> Pupil {
+    fn new(kind: EngineKind, receiving: &Receiving) -> Pupil {
         match kind {
-            EngineKind::Osb => Pupil::Osb(Box::new(Learner::empty())),
+            EngineKind::Osb => Pupil::Osb(Box::new(Learner::empty().ignoring(receiving.clone()))),
             EngineKind::Bayespam => Pupil::Bayespam(BaselineLearner::empty()),
         }
     }
@@ -126,10 +128,12 @@ impl Pupil {
     }
 }
 
-/// Judges, then learns, each message of the list in its order, by every kind of engine.
+/// Judges, then learns, each message of the list in its order, by every kind of engine; header fields of `receiving`
+/// are not read.
 pub fn evaluate(
     list: &List,
     kinds: &[EngineKind],
+    receiving: &Receiving,
     (cut, seed): (Cut, u64),
     watch: &mut dyn Watch,
 ) -> Evaluation {
@@ -145,7 +149,7 @@ pub fn evaluate(
                 judging: Duration::ZERO,
                 learning: Vec::new(),
             };
-            (Pupil::new(*kind), run)
+            (Pupil::new(*kind, receiving), run)
         })
         .collect();
     Reading::new(list.messages.clone()).batches("judging and learning", watch, |batch| {

@@ -9,18 +9,19 @@
 //! anything: it holds the lock on `models/lock`. The book is replaced as a whole, durably; what it does not know
 //! because a process died in between is found by looking at the link.
 
+mod book;
+
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown, symlink};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-use crate::filter::bayes::{Engine, Facts, Journal, ModelError, durable};
+use crate::filter::bayes::{Engine, Journal, ModelError, durable, place};
 
-/// Version of the book.
-const VERSION: u32 = 1;
+pub use book::{Book, Change, Entry, Pinned, Trial, Why};
+
 /// Changes that the book remembers.
 const HISTORY: usize = 1000;
 /// Largest book that is read, bytes.
@@ -60,127 +61,6 @@ fn io_at(path: &Path) -> impl FnOnce(io::Error) -> RegistryError + '_ {
     }
 }
 
-/// A model that the folder holds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Entry {
-    /// Its name: date of training, then the beginning of the digest of the file.
-    pub id: String,
-    /// BLAKE3 digest of the file, hexadecimal.
-    pub digest: String,
-    /// The engine.
-    pub engine: String,
-    /// When it was trained, seconds since 1970.
-    pub trained_at: u64,
-    /// Ham messages learned.
-    pub ham: u64,
-    /// Spam messages learned.
-    pub spam: u64,
-    /// When it was taken in, seconds since 1970.
-    pub added_at: i64,
-    /// What became of it when it was to be promoted.
-    pub trial: Option<Trial>,
-}
-
-/// The outcome of a trial on the validation set.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Trial {
-    /// When, seconds since 1970.
-    pub at: i64,
-    /// The model that it was compared with.
-    pub against: Option<String>,
-    /// Whether it may go live.
-    pub passed: bool,
-    /// Why, in words for people.
-    pub reason: String,
-    /// The validation set: beginning of its digest; none when there was no comparison.
-    pub validation: Option<String>,
-    /// 1-ROCA on it, percent.
-    pub one_minus_roca: Option<f64>,
-    /// Ham lost on it.
-    pub ham_lost: Option<usize>,
-    /// Spam missed on it.
-    pub spam_missed: Option<usize>,
-}
-
-/// Why another model came into force.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Why {
-    /// It passed the trial, or there was none before it.
-    Promoted,
-    /// A person wanted it whatever the trial said.
-    Forced,
-    /// A person went back to it.
-    RolledBack,
-    /// It was found in force; nobody told the book.
-    Found,
-}
-
-impl std::fmt::Display for Why {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Why::Promoted => "promoted",
-            Why::Forced => "forced",
-            Why::RolledBack => "rolled back",
-            Why::Found => "found in force",
-        })
-    }
-}
-
-/// A change of the model in force.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Change {
-    /// When, seconds since 1970.
-    pub at: i64,
-    /// The model before.
-    pub from: Option<String>,
-    /// The model since.
-    pub to: String,
-    /// Why.
-    pub why: Why,
-}
-
-/// Messages that every new model is tried on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Pinned {
-    /// When it was pinned, seconds since 1970.
-    pub at: i64,
-    /// Ham messages.
-    pub ham: usize,
-    /// Spam messages.
-    pub spam: usize,
-    /// BLAKE3 over labels and digests of the messages, hexadecimal.
-    pub digest: String,
-}
-
-/// What is known of all models.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Book {
-    version: u32,
-    /// Models in the folder, in the order in which they were taken in.
-    pub models: Vec<Entry>,
-    /// Changes of the model in force, oldest first.
-    pub history: Vec<Change>,
-    /// The validation set.
-    pub pinned: Option<Pinned>,
-}
-
-impl Default for Book {
-    fn default() -> Self {
-        Book {
-            version: VERSION,
-            models: Vec::new(),
-            history: Vec::new(),
-            pinned: None,
-        }
-    }
-}
-
 /// The folder of models, as it can be looked at.
 #[derive(Clone, Debug)]
 pub struct Registry {
@@ -205,10 +85,9 @@ pub fn now() -> i64 {
 impl Registry {
     /// The models of the filter that reads its model at `pointer`. Nothing is opened yet.
     pub fn of(pointer: &Path) -> Registry {
-        let beside = pointer.parent().unwrap_or(Path::new(""));
         Registry {
             pointer: pointer.to_owned(),
-            folder: beside.join("models"),
+            folder: place::folder(pointer),
         }
     }
 
@@ -230,16 +109,13 @@ impl Registry {
 
     /// The file of a model of the folder.
     pub fn file(&self, id: &str) -> PathBuf {
-        self.folder.join(format!("{id}.mwb"))
+        place::file(&self.pointer, id)
     }
 
     /// The model in force: its id when the folder holds it. `None` also when a file that is no link of ours lies
     /// there.
     pub fn live(&self) -> Option<String> {
-        let target = std::fs::read_link(&self.pointer).ok()?;
-        let ours = target.parent() == Some(Path::new("models"));
-        let id = target.file_name()?.to_str()?.strip_suffix(".mwb")?;
-        ours.then(|| id.to_owned())
+        place::linked(&self.pointer)
     }
 
     /// Reads the book; an empty one where there is none.
@@ -267,10 +143,11 @@ impl Registry {
                         "{e}; restore a copy, or move it away and lose the history of models"
                     ))
                 })?;
-                if book.version != VERSION {
+                if book.version != book::VERSION {
                     return Err(unusable(format!(
-                        "it has version {}, and this mailweir knows {VERSION}; update mailweir",
-                        book.version
+                        "it has version {}, and this mailweir knows {}; update mailweir",
+                        book.version,
+                        book::VERSION
                     )));
                 }
                 Ok(book)
@@ -356,24 +233,6 @@ impl Registry {
     }
 }
 
-impl Book {
-    /// A model.
-    pub fn entry(&self, id: &str) -> Option<&Entry> {
-        self.models.iter().find(|m| m.id == id)
-    }
-
-    /// The model that was in force before `id` came into force; what a rollback goes back to. Going back
-    /// itself does not count, so that one can go back again.
-    pub fn before(&self, id: &str) -> Option<String> {
-        let came = self
-            .history
-            .iter()
-            .rev()
-            .find(|c| c.to == id && c.why != Why::RolledBack)?;
-        came.from.clone().filter(|from| self.entry(from).is_some())
-    }
-}
-
 impl Changing<'_> {
     /// Writes the book, durably.
     ///
@@ -398,7 +257,7 @@ impl Changing<'_> {
         let engine = Engine::open(path)?;
         let bytes = std::fs::read(path).map_err(io_at(path))?;
         let digest = blake3::hash(&bytes).to_hex().to_string();
-        let id = id(engine.facts(), &digest);
+        let id = place::name(engine.facts(), &bytes);
         if self.book.entry(&id).is_none() {
             let file = self.registry.file(&id);
             durable::replace(&file, &bytes).map_err(io_at(&file))?;
@@ -444,24 +303,10 @@ impl Changing<'_> {
     pub fn put_in_force(&mut self, id: &str, why: Why) -> Result<(), RegistryError> {
         let from = self.registry.live();
         let pointer = &self.registry.pointer;
-        let folder = pointer.parent().filter(|p| !p.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new("."));
-        let mut name = pointer.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.link", std::process::id()));
-        let temporary = folder.join(name);
-        // What another process left when it died; the lock is ours, so nobody needs it.
-        let _ = std::fs::remove_file(&temporary);
-        let target = Path::new("models").join(format!("{id}.mwb"));
         // A daemon that folds lessons into its model must not put it over this one.
-        let swapped = Journal::of(pointer).while_not_folded(|| {
-            symlink(&target, &temporary)
-                .and_then(|()| std::fs::rename(&temporary, pointer))
-                .and_then(|()| File::open(folder)?.sync_all())
-        })?;
-        if let Err(error) = swapped {
-            let _ = std::fs::remove_file(&temporary);
-            return Err(io_at(pointer)(error));
-        }
+        Journal::of(pointer)
+            .while_not_folded(|| place::link(pointer, id))?
+            .map_err(io_at(pointer))?;
         self.book.history.push(Change {
             at: now(),
             from,
@@ -504,7 +349,13 @@ impl Changing<'_> {
         let known = self.book.history.last().map(|c| c.to.clone());
         let pointer = self.registry.pointer.clone();
         let found = match self.registry.live() {
-            Some(id) => id,
+            Some(id) => {
+                // A daemon has folded lessons into its model.
+                if self.book.entry(&id).is_none() && pointer.exists() {
+                    self.add(&pointer)?;
+                }
+                id
+            }
             None if pointer.exists() => {
                 let id = self.add(&pointer)?;
                 if known.as_deref() != Some(&id) || std::fs::read_link(&pointer).is_err() {
@@ -533,14 +384,4 @@ impl Changing<'_> {
         }
         self.write()
     }
-}
-
-fn id(facts: &Facts, digest: &str) -> String {
-    let at =
-        Timestamp::from_second(i64::try_from(facts.trained_at).unwrap_or(0)).unwrap_or_default();
-    format!(
-        "{}-{}",
-        at.strftime("%Y%m%d"),
-        digest.get(..8).unwrap_or_default()
-    )
 }

@@ -266,6 +266,11 @@ fn wrong_arguments_are_told() {
             1,
             "this is no mailweir model",
         ),
+        (
+            "evaluate --ham ham --spam spam --folds 2 --ignore-header X:Y",
+            1,
+            "is not the name of a header field",
+        ),
     ] {
         let said = place.run(line);
         assert_eq!(said.code, code, "{line}: {}", said.err);
@@ -328,4 +333,31 @@ fn in_order_means_judged_before_it_is_learned() {
         "{}",
         said.err
     );
+}
+
+#[test]
+fn header_fields_are_left_out_as_in_training() {
+    let place = Place::new();
+    // Nothing but this field tells ham from spam.
+    for (class, folder) in [("yes", "ham"), ("no", "spam")] {
+        fs::create_dir(place.path(folder)).unwrap();
+        for number in 0..40 {
+            let same = letter(false, number, 40).replace("\r\n", "\n");
+            let name = place.path(folder).join(format!("{number:04}.eml"));
+            fs::write(name, format!("X-Wanted: {class}\n{same}")).unwrap();
+        }
+    }
+    let roca = |more: &str| {
+        let line =
+            format!("evaluate --ham ham --spam spam --folds 2 --no-learning-curve --json {more}");
+        place.json(&line)["runs"][0]["figures"]["one_minus_roca"]
+            .as_f64()
+            .unwrap()
+    };
+    let (read, ignored) = (roca(""), roca("--ignore-header X-Wanted"));
+    assert!(read < 1.0 && ignored > 20.0, "{read} {ignored}");
+    place.ok("train --ham ham --spam spam --model m.mwb");
+    let said = place.run("evaluate --ham ham --spam spam --model m.mwb --ignore-header X-Wanted");
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("go without --model"), "{}", said.err);
 }

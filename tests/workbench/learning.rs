@@ -186,3 +186,38 @@ fn the_strongest_features_of_each_side_are_named_with_their_counts() {
         json["tokens"]["probability"].as_f64().unwrap() < tokens["probability"].as_f64().unwrap()
     );
 }
+
+#[test]
+fn explain_shows_what_spoke_to_the_classifier_for_either_side() {
+    let place = place();
+    fs::write(place.path("new.eml"), letter(true, 950, 30)).unwrap();
+    fs::write(
+        place.path("c.yaml"),
+        "data_dir: data\nchain: [bayes]\nbayes: { model: data/model.mwb }\n",
+    )
+    .unwrap();
+    let text = place.ok("explain --config c.yaml --tokens 3 new.eml");
+    let (of_spam, of_ham) = text.split_once("for ham").unwrap();
+    assert!(
+        of_spam.contains("for spam") && of_ham.contains(" %)"),
+        "{text}"
+    );
+    assert_eq!(
+        of_spam
+            .split_once("for spam")
+            .unwrap()
+            .1
+            .matches("\n")
+            .count(),
+        4,
+        "{text}"
+    );
+    let json = place.json("explain --config c.yaml --json new.eml");
+    let strongest = &json["tokens"]["spam"][0];
+    assert!(strongest["spam"].as_u64().unwrap() > 0, "{strongest}");
+    assert!(
+        !place
+            .ok("explain --config c.yaml --tokens 0 new.eml")
+            .contains("for spam")
+    );
+}

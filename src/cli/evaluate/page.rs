@@ -18,13 +18,14 @@ const COLUMNS: usize = 60;
 
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:75em;margin:2em auto;padding:0 1em;\
 color:#222;background:#fff}h1{font-size:1.5em}h2{font-size:1.15em;margin-top:2em}\
-table{border-collapse:collapse;margin:1em 0}th,td{padding:.25em .8em;border-bottom:1px solid #ccc;text-align:right}\
-th:first-child,td:first-child{text-align:left}td.path{font-family:monospace;text-align:left;word-break:break-all}\
-.plots{display:flex;flex-wrap:wrap;gap:2em}figure{margin:0;flex:1 1 30em}figcaption{font-weight:600}\
-svg{width:100%;height:auto;font:12px sans-serif;fill:#444}.grid{stroke:#ddd}\
+table{border-collapse:collapse;margin:1em 0}th,td{padding:.25em .8em;border-bottom:1px solid #ccc;text-align:right;vertical-align:top}td{white-space:nowrap}\
+th:first-child,td:first-child,th.path,td.path{text-align:left}td.path{font-family:monospace;white-space:normal;word-break:break-all}\
+.wide{overflow-x:auto}small{color:#666}\
+.plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(30em,100%),1fr));gap:2em}figure{margin:0}figcaption{font-weight:600}\
+svg{width:100%;height:auto;font:12px sans-serif;fill:#444}.grid{stroke:#ddd}.even{stroke:#999;stroke-dasharray:4 4}\
 .legend span{margin-right:1.5em}.legend i{display:inline-block;width:1em;height:.6em;margin-right:.4em}\
 .note{color:#666}@media(prefers-color-scheme:dark){body{color:#ddd;background:#1b1b1b}svg{fill:#bbb}\
-.grid{stroke:#444}th,td{border-color:#444}.note{color:#999}}";
+.grid{stroke:#444}th,td{border-color:#444}.note,small{color:#999}}";
 
 /// Writes the page.
 ///
@@ -96,6 +97,14 @@ pub(super) fn html(
     )
 }
 
+/// A figure over its interval.
+fn stacked(figure: &str) -> String {
+    match figure.split_once(" (") {
+        Some((figure, interval)) => format!("{figure}<br/><small>({interval}</small>"),
+        None => figure.to_owned(),
+    }
+}
+
 fn overview(
     out: &mut impl Write,
     evaluation: &Evaluation,
@@ -103,7 +112,7 @@ fn overview(
 ) -> io::Result<()> {
     write!(
         out,
-        "<h2>Figures</h2><table><tr><th></th><th>1-ROCA %</th><th>ham lost</th><th>spam missed</th><th>unsure</th><th>LAM %</th>\
+        "<h2>Figures</h2><div class=\"wide\"><table><tr><th></th><th>1-ROCA %</th><th>ham lost</th><th>spam missed</th><th>unsure</th><th>LAM %</th>\
          <th>missed at 0.1 % ham lost</th><th>probabilities off by</th><th>learned, messages/s</th></tr>"
     )?;
     for (run, (title, f)) in evaluation.runs.iter().zip(&comparison.runs) {
@@ -112,11 +121,11 @@ fn overview(
             out,
             "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{:.2} %</td><td>{}</td></tr>",
             escaped(title),
-            around(f.one_minus_roca, f.one_minus_roca_interval, 1.0, 3),
-            f.ham_misclassified,
-            f.spam_misclassified,
-            f.unsure,
-            around(Some(f.lam), f.lam_interval, 100.0, 2),
+            stacked(&around(f.one_minus_roca, f.one_minus_roca_interval, 1.0, 3)),
+            stacked(&f.ham_misclassified.to_string()),
+            stacked(&f.spam_misclassified.to_string()),
+            stacked(&f.unsure.to_string()),
+            stacked(&around(Some(f.lam), f.lam_interval, 100.0, 2)),
             missed.map_or("–".into(), |m| format!("{:.2} %", 100.0 * m)),
             100.0 * f.calibration_error,
             run.training.map_or("–".into(), |(messages, took)| format!(
@@ -127,7 +136,7 @@ fn overview(
     }
     writeln!(
         out,
-        "</table><p class=\"note\">Spam is what gets {} or more, ham what gets less than {}; between them is unsure, which is delivered.</p>",
+        "</table></div><p class=\"note\">Spam is what gets {} or more, ham what gets less than {}; between them is unsure, which is delivered.</p>",
         evaluation.cut.spam_from, evaluation.cut.ham_below
     )
 }
@@ -306,7 +315,7 @@ fn thresholds(out: &mut impl Write, title: &str, figures: &Figures) -> io::Resul
 fn worst(out: &mut impl Write, evaluation: &Evaluation, run: &Run) -> io::Result<()> {
     writeln!(
         out,
-        "<h2>{}: judged most wrongly, or sorted wrongly</h2><table><tr><th>is</th><th>probability</th><th>message</th></tr>",
+        "<h2>{}: judged most wrongly, or sorted wrongly</h2><table><tr><th>is</th><th>probability</th><th class=\"path\">message</th></tr>",
         escaped(&run.title)
     )?;
     for class in [Class::Ham, Class::Spam] {

@@ -71,7 +71,7 @@ pub(super) struct Series {
     pub(super) marked: bool,
 }
 
-/// Draws the lines. `title` says what the picture shows to those who do not see it.
+/// Draws the lines, and the diagonal where both axes measure the same. `title` says what the picture shows to those who do not see it.
 pub(super) fn chart(title: &str, x: &Axis, y: &Axis, series: &[Series]) -> String {
     let (width, height) = SIZE;
     let (left, right, top, bottom) = ROOM;
@@ -113,6 +113,14 @@ pub(super) fn chart(title: &str, x: &Axis, y: &Axis, series: &[Series]) -> Strin
         top + inner_height / 2.0,
         escaped(&y.label)
     );
+    if x.low == y.low && x.high == y.high && !x.log && !y.log {
+        let _ = writeln!(
+            svg,
+            "<line class=\"even\" x1=\"{left}\" y1=\"{:.1}\" x2=\"{:.1}\" y2=\"{top}\"/>",
+            height - bottom,
+            width - right,
+        );
+    }
     for (line, colour) in series.iter().zip(COLOURS.iter().cycle()) {
         let mut path = String::new();
         let mut last = (f64::NAN, f64::NAN);

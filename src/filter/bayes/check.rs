@@ -64,8 +64,8 @@ impl Filter for BayesFilter {
         Some(format!("{}-{}-{}", facts.trained_at, facts.ham, facts.spam))
     }
 
-    fn in_force(&self, _metrics: &Metrics) {
-        self.shared.live.show();
+    fn in_force(&self, metrics: &Metrics) {
+        self.shared.live.show(metrics);
     }
 
     fn check(&self) -> Box<dyn Check> {

@@ -11,7 +11,7 @@ use crate::mail::Mail;
 use super::Class;
 use super::baseline::{self, Baseline};
 use super::durable;
-use super::features::{Settings, features};
+use super::features::{Settings, features, named};
 use super::format;
 use super::identity::identity;
 use super::journal::{Journal, Position};
@@ -267,15 +267,19 @@ impl Engine {
 /// What a model says of a message.
 pub(super) fn judge(model: &Model, mail: &Mail, max_bytes: usize, telling: usize) -> Judgement {
     let max_bytes = model.max_bytes(max_bytes);
-    let features = features(mail, &model.settings, max_bytes);
+    let (features, telling) = match telling {
+        0 => (features(mail, &model.settings, max_bytes), Vec::new()),
+        most => {
+            let (features, names) = named(mail, &model.settings, max_bytes);
+            let telling = model.telling(&features, &names, most);
+            (features, telling)
+        }
+    };
     let odds = model.log_odds(&features);
     Judgement {
         probability: model.probability(odds),
         odds: model.calibration.line(odds),
-        telling: match telling {
-            0 => Vec::new(),
-            most => model.telling(mail, max_bytes, &features, most),
-        },
+        telling,
     }
 }
 

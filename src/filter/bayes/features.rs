@@ -9,11 +9,12 @@ use std::cell::RefCell;
 
 use crate::mail::Mail;
 
+use super::names::Names;
 use super::receiving::Receiving;
 use super::tokens::{self, Sink};
 
 /// Counts up when the same message gives other features than before; models of others are refused.
-pub(super) const VERSION: u16 = 2;
+pub(super) const VERSION: u16 = 3;
 
 /// A way of looking at a message beside its words and pairs. Each has a grid and weights of its own, so that
 /// what it says can be wrong without spoiling what the others say.
@@ -73,91 +74,35 @@ pub(super) fn features(mail: &Mail, settings: &Settings, max_bytes: usize) -> Fe
     SCRATCH.with_borrow_mut(|scratch| {
         let mut extractor = Extractor::new(settings, scratch, ());
         tokens::tokens(mail, max_bytes, &settings.receiving, &mut extractor);
+        extractor.finish().0
+    })
+}
+
+/// The same, and a book of what they are called.
+pub(super) fn named(mail: &Mail, settings: &Settings, max_bytes: usize) -> (Features, Names) {
+    SCRATCH.with_borrow_mut(|scratch| {
+        let mut extractor = Extractor::new(settings, scratch, Names::default());
+        tokens::tokens(mail, max_bytes, &settings.receiving, &mut extractor);
         extractor.finish()
     })
 }
 
-/// Names the features `wanted` of `mail`, as far as they are in it: `subject:free`, `text:click here`.
-pub(super) fn names(
-    mail: &Mail,
-    settings: &Settings,
-    max_bytes: usize,
-    wanted: &[u64],
-) -> Vec<(u64, String)> {
-    SCRATCH.with_borrow_mut(|scratch| {
-        let mut extractor = Extractor::new(settings, scratch, Names::new(wanted));
-        tokens::tokens(mail, max_bytes, &settings.receiving, &mut extractor);
-        extractor.observer.found
-    })
-}
-
-/// Looks on while features are made; the way to learn their names, which are not kept otherwise.
-trait Observer {
-    /// Whether the features themselves are wanted, and not only their names.
-    const COLLECTS: bool;
+/// Looks on while features are made.
+pub(super) trait Observer {
     fn field(&mut self, label: &'static str, detail: &str);
-    fn token(&mut self, hash: u64, text: &str);
-    fn pair(&mut self, hash: u64, distance: usize, text: &str);
-    fn next(&mut self, text: &str);
+    /// The next token, whatever becomes of it.
+    fn token(&mut self, text: &str);
+    /// It was kept as a feature: by itself, or as a pair with the token so far before it.
+    fn kept(&mut self, distance: Option<usize>);
+    /// The token is a neighbour of those that follow, or it is not.
+    fn done(&mut self, neighbour: bool);
 }
 
 impl Observer for () {
-    const COLLECTS: bool = true;
     fn field(&mut self, _: &'static str, _: &str) {}
-    fn token(&mut self, _: u64, _: &str) {}
-    fn pair(&mut self, _: u64, _: usize, _: &str) {}
-    fn next(&mut self, _: &str) {}
-}
-
-struct Names<'a> {
-    wanted: &'a [u64],
-    field: String,
-    before: [String; WINDOW],
-    found: Vec<(u64, String)>,
-}
-
-impl<'a> Names<'a> {
-    fn new(wanted: &'a [u64]) -> Self {
-        Names {
-            wanted,
-            field: String::new(),
-            before: Default::default(),
-            found: Vec::new(),
-        }
-    }
-
-    fn note(&mut self, hash: u64, name: impl FnOnce(&Self) -> String) {
-        if self.wanted.contains(&hash) && !self.found.iter().any(|(h, _)| *h == hash) {
-            let name = name(self);
-            self.found.push((hash, name));
-        }
-    }
-}
-
-impl Observer for Names<'_> {
-    const COLLECTS: bool = false;
-    fn field(&mut self, label: &'static str, detail: &str) {
-        self.field.clear();
-        self.field
-            .push_str(if detail.is_empty() { label } else { detail });
-    }
-    fn token(&mut self, hash: u64, text: &str) {
-        self.note(hash, |n| format!("{}:{text}", n.field));
-    }
-    fn pair(&mut self, hash: u64, distance: usize, text: &str) {
-        self.note(hash, |n| {
-            let before = n.before.get(distance).map_or("", String::as_str);
-            let gap = if distance == 0 { " " } else { " .. " };
-            format!("{}:{before}{gap}{text}", n.field)
-        });
-    }
-    fn next(&mut self, text: &str) {
-        self.before.rotate_right(1);
-        if let Some(latest) = self.before.first_mut() {
-            latest.clear();
-            latest.push_str(text);
-        }
-    }
+    fn token(&mut self, _: &str) {}
+    fn kept(&mut self, _: Option<usize>) {}
+    fn done(&mut self, _: bool) {}
 }
 
 /// Largest window that can be set.
@@ -175,7 +120,7 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-struct Extractor<'a, O> {
+struct Extractor<'a, O: Observer> {
     settings: &'a Settings,
     bits: u32,
     features: Features,
@@ -183,6 +128,8 @@ struct Extractor<'a, O> {
     field: u64,
     /// Hashes of the latest tokens of the field, the latest first; 0 before the first.
     before: [u64; WINDOW],
+    /// The numbers of the latest token.
+    latest: (u64, u64),
     /// The latest bytes of the header.
     run: u32,
     /// Bytes of the header that may still be looked at.
@@ -194,12 +141,10 @@ impl<'a, O: Observer> Extractor<'a, O> {
     fn new(settings: &'a Settings, scratch: &'a mut Scratch, observer: O) -> Self {
         let bits = u32::from(settings.grid_bits).clamp(6, 24);
         let words = VIEWS << (bits - 6);
-        if O::COLLECTS {
-            if scratch.grid.len() < words {
-                scratch.grid.resize(words, 0);
-            }
-            scratch.seen.clear();
+        if scratch.grid.len() < words {
+            scratch.grid.resize(words, 0);
         }
+        scratch.seen.clear();
         Extractor {
             settings,
             bits,
@@ -207,18 +152,19 @@ impl<'a, O: Observer> Extractor<'a, O> {
             scratch,
             field: 0,
             before: [0; WINDOW],
+            latest: (0, 0),
             run: SPACES,
             header_left: HEADER_BYTES,
             observer,
         }
     }
 
-    fn keep(&mut self, hash: u64) {
-        if O::COLLECTS
-            && self.features.hashes.len() < self.settings.max_features as usize
+    fn keep(&mut self, hash: u64, distance: Option<usize>) {
+        if self.features.hashes.len() < self.settings.max_features as usize
             && self.scratch.seen.insert(hash)
         {
             self.features.hashes.push(hash);
+            self.observer.kept(distance);
         }
     }
 
@@ -237,7 +183,7 @@ impl<'a, O: Observer> Extractor<'a, O> {
     }
 
     /// The features; and the grid is as it was before.
-    fn finish(self) -> Features {
+    fn finish(self) -> (Features, O) {
         for (view, places) in self.features.places.iter().enumerate() {
             for place in places {
                 let at = (view << self.bits) + *place as usize;
@@ -246,7 +192,7 @@ impl<'a, O: Observer> Extractor<'a, O> {
                 }
             }
         }
-        self.features
+        (self.features, self.observer)
     }
 }
 
@@ -260,8 +206,6 @@ fn run_hash(run: u32, salt: u32) -> u64 {
 }
 
 impl<O: Observer> Sink for Extractor<'_, O> {
-    const VIEWS: bool = O::COLLECTS;
-
     fn field(&mut self, label: &'static str, detail: &str) {
         self.field = hash(detail.as_bytes(), hash(label.as_bytes(), 0));
         self.before = [0; WINDOW];
@@ -269,35 +213,32 @@ impl<O: Observer> Sink for Extractor<'_, O> {
     }
 
     fn token(&mut self, text: &str) {
-        let this = hash(text.as_bytes(), self.field);
-        self.keep(this);
-        self.observer.token(this, text);
+        self.observer.token(text);
+        self.latest = name(text);
+        let this = mix(self.latest.0, self.field).max(1);
+        self.keep(this, None);
         let window = usize::from(self.settings.window).min(WINDOW);
         for distance in 0..window {
             let Some(before) = self.before.get(distance).copied().filter(|b| *b != 0) else {
                 break;
             };
-            let pair = mix(before.rotate_left(distance as u32 * 8 + 1) ^ PAIR, this);
-            self.keep(pair);
-            self.observer.pair(pair, distance, text);
+            let pair = mix(before.rotate_left(distance as u32 * 8 + 1) ^ PAIR, this).max(1);
+            self.keep(pair, Some(distance));
         }
         self.before.rotate_right(1);
         if let Some(latest) = self.before.first_mut() {
             *latest = this;
         }
-        self.observer.next(text);
+        self.observer.done(true);
     }
 
     fn alone(&mut self, text: &str) {
-        let this = hash(text.as_bytes(), self.field ^ ALONE);
-        self.keep(this);
-        self.observer.token(this, text);
+        self.observer.token(text);
+        self.keep(hash(text.as_bytes(), self.field ^ ALONE), None);
+        self.observer.done(false);
     }
 
     fn header(&mut self, text: &str) {
-        if !O::COLLECTS {
-            return;
-        }
         for byte in text.bytes().take(self.header_left) {
             let byte = if byte.is_ascii_whitespace() {
                 b' '
@@ -314,9 +255,6 @@ impl<O: Observer> Sink for Extractor<'_, O> {
     }
 
     fn subject(&mut self, text: &str) {
-        if !O::COLLECTS {
-            return;
-        }
         let mut run = SPACES;
         for byte in text.bytes() {
             let byte = if byte.is_ascii_whitespace() {
@@ -335,22 +273,15 @@ impl<O: Observer> Sink for Extractor<'_, O> {
         }
     }
 
-    fn anywhere(&mut self, word: &str) {
-        if !O::COLLECTS {
-            return;
-        }
-        self.keep_place(View::Anywhere, hash(word.as_bytes(), WHOLE));
-        let end = word.floor_char_boundary(4);
-        if let Some(beginning) = word.get(..end) {
-            self.keep_place(View::Anywhere, hash(beginning.as_bytes(), BEGINNING));
-        }
+    fn anywhere(&mut self, word: Option<&str>) {
+        let (word, beginning) = word.map_or(self.latest, name);
+        self.keep_place(View::Anywhere, mix(word, WHOLE));
+        self.keep_place(View::Anywhere, mix(beginning, BEGINNING));
     }
 
     fn route(&mut self, kind: &'static str, text: &str) {
-        if O::COLLECTS {
-            let kind = hash(kind.as_bytes(), 0);
-            self.keep_place(View::Route, hash(text.as_bytes(), kind));
-        }
+        let kind = hash(kind.as_bytes(), 0);
+        self.keep_place(View::Route, hash(text.as_bytes(), kind));
     }
 }
 
@@ -378,6 +309,15 @@ fn hash(bytes: &[u8], seed: u64) -> u64 {
         *to = *from;
     }
     mix(state, u64::from_le_bytes(last)).max(1)
+}
+
+/// The numbers of a word and of its first four bytes, the same in every field.
+fn name(word: &str) -> (u64, u64) {
+    let beginning = word.get(..word.floor_char_boundary(4)).unwrap_or_default();
+    let beginning = beginning
+        .bytes()
+        .fold(0, |number, byte| number << 8 | u64::from(byte));
+    (hash(word.as_bytes(), 0), beginning)
 }
 
 /// A set of hashes that only grows, for taking out repetitions.

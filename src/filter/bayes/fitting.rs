@@ -4,6 +4,8 @@
 //! anything nearly like it; on these the calibration is fitted. The views are fitted apart from one another, on
 //! all cores; their sum is more often right than one fit over all of them (docs/accuracy.md).
 
+use std::io;
+
 use rayon::prelude::*;
 
 use super::Class;
@@ -14,18 +16,20 @@ use super::features::VIEWS;
 use super::lesson::Ledger;
 use super::logistic::{self, Example, Steps, Weights};
 use super::model::{Facts, Model, combine};
-use super::table::{ENTRIES, Entry, Table};
+use super::store::{Row, Store};
+use super::table::Table;
 use super::training::{FOLDS, Learned, Trainer};
+use super::vocabulary::vocabulary;
 
 /// Features seen in fewer messages are left out.
 const LEAST: u32 = 2;
 const STEPS: Steps = Steps {
-    passes: 4,
+    passes: 5,
     least: LEAST,
 };
 
 /// Fits whose mean is the model. One fit depends on the order in which messages happened to come.
-const FITS: u64 = 3;
+const FITS: u64 = 4;
 
 impl Trainer {
     /// Trains the engine `osb`. `folds`: the fold of each message, or none for no evaluation.
@@ -33,25 +37,33 @@ impl Trainer {
         mut self,
         facts: Facts,
         folds: Option<&[u64]>,
-    ) -> (Engine, Option<Evaluation>) {
-        let mut entries = self.renumber();
-        let places = 1_usize << self.settings.grid_bits;
-        let all: Vec<&Learned> = self.learned.iter().collect();
+    ) -> io::Result<(Engine, Option<Evaluation>)> {
+        let hashes = std::mem::replace(&mut self.hashes, Store::new(0));
+        let (mut entries, words) = vocabulary(&self.learned, &hashes, LEAST);
+        hashes.check()?;
+        let corpus = Corpus {
+            learned: &self.learned,
+            words,
+            places: std::mem::replace(&mut self.places, Store::new(0)),
+            entries: entries.len(),
+            grid: 1_usize << self.settings.grid_bits,
+        };
 
         // Log odds of each message, by what the other folds taught.
         let odds: Option<Vec<Vec<(f64, &Learned)>>> = folds.map(|folds| {
             (0..FOLDS)
                 .into_par_iter()
                 .map(|fold| {
-                    let others: Vec<&Learned> = all
-                        .iter()
-                        .zip(folds)
-                        .filter(|(_, f)| **f != fold && **f < FOLDS)
-                        .map(|(l, _)| *l)
-                        .collect();
-                    let fitted = Fitted::to(&others, entries.len(), places, facts.seed);
-                    self.of_fold(folds, fold)
-                        .map(|l| (fitted.log_odds(l), l))
+                    let of = |is: &dyn Fn(u64) -> bool| -> Vec<usize> {
+                        let numbered = folds.iter().enumerate();
+                        numbered.filter(|(_, f)| is(**f)).map(|(i, _)| i).collect()
+                    };
+                    let others = of(&|f| f != fold && f < FOLDS);
+                    let fitted = Fitted::to(&corpus, &others, facts.seed);
+                    let asked = of(&|f| f == fold);
+                    asked
+                        .into_iter()
+                        .filter_map(|i| Some((fitted.log_odds(&corpus, i), self.learned.get(i)?)))
                         .collect()
                 })
                 .collect()
@@ -91,12 +103,12 @@ impl Trainer {
                 .collect(),
         });
 
-        let fitted = Fitted::mean(&all, entries.len(), places, facts.seed);
+        let fitted = Fitted::mean(&corpus, facts.seed);
+        corpus.words.check()?;
+        corpus.places.check()?;
         for (entry, weight) in entries.iter_mut().zip(&fitted.words.of) {
             (entry.weight, entry.slowed) = (weight.value, weight.slowed);
         }
-        // In this order, whatever the order of reading was, the table comes out the same.
-        entries.sort_unstable_by_key(|e| e.hash);
         let mut model = Model::empty(self.settings.clone());
         model.facts = facts;
         if let Some(evaluation) = &evaluation {
@@ -107,59 +119,25 @@ impl Trainer {
         model.bias = fitted.words.bias;
         model.views = fitted.views;
         model.ledger = Ledger::of_trained(self.learned.iter().map(|l| (&l.identity, l.class)));
-        (model.into(), evaluation)
-    }
-
-    /// Counts the messages of each feature and gives numbers anew to those that are kept.
-    fn renumber(&mut self) -> Vec<Entry> {
-        let mut counts = vec![(0_u32, 0_u32); self.numbers.len()];
-        for learned in &self.learned {
-            for word in &learned.words {
-                if let Some((ham, spam)) = counts.get_mut(*word as usize) {
-                    match learned.class {
-                        Class::Ham => *ham += 1,
-                        Class::Spam => *spam += 1,
-                    }
-                }
-            }
-        }
-        let kept = |least: u32| counts.iter().filter(move |(h, s)| h + s >= least);
-        let least = (LEAST..)
-            .find(|least| kept(*least).count() <= ENTRIES)
-            .unwrap_or(LEAST);
-        let mut entries = Vec::with_capacity(kept(least).count());
-        // Old number to new one; none for a feature that is left out.
-        let mut renumbered: Vec<Option<u32>> = vec![None; counts.len()];
-        for (hash, old) in std::mem::take(&mut self.numbers) {
-            let old = old as usize;
-            let (Some((ham, spam)), Some(new)) =
-                (counts.get(old).copied(), renumbered.get_mut(old))
-            else {
-                continue;
-            };
-            if ham + spam >= least {
-                *new = Some(entries.len() as u32);
-                entries.push(Entry {
-                    hash,
-                    ham,
-                    spam,
-                    ..Entry::default()
-                });
-            }
-        }
-        for learned in &mut self.learned {
-            learned.words = learned
-                .words
-                .iter()
-                .filter_map(|w| renumbered.get(*w as usize).copied().flatten())
-                .collect();
-        }
-        entries
+        Ok((model.into(), evaluation))
     }
 }
 
 /// Between the seeds of two fits.
 const SEEDS: u64 = 0x9E37_79B9;
+
+/// All that is known of the messages to be learned.
+struct Corpus<'a> {
+    learned: &'a [Learned],
+    /// The words and pairs of each, in this order.
+    words: Store,
+    /// Its places, in the order in which messages came in, one row a view.
+    places: Store,
+    /// How many words and pairs there are.
+    entries: usize,
+    /// How many places a view has.
+    grid: usize,
+}
 
 /// Weights of words and of every view, fitted to messages.
 struct Fitted {
@@ -168,30 +146,25 @@ struct Fitted {
 }
 
 impl Fitted {
-    fn to(learned: &[&Learned], words: usize, places: usize, seed: u64) -> Fitted {
+    /// Fits to the messages `chosen` of the corpus.
+    fn to(corpus: &Corpus<'_>, chosen: &[usize], seed: u64) -> Fitted {
         let fit = |view: Option<usize>| -> Weights {
-            let examples: Vec<Example<'_>> = learned
+            let examples: Vec<Example> = chosen
                 .iter()
-                .map(|l| {
-                    let (features, total) = match view {
-                        None => (l.words.as_slice(), l.total),
-                        Some(view) => {
-                            let places = l.places.get(view).map_or(&[][..], Vec::as_slice);
-                            (places, places.len())
-                        }
-                    };
-                    Example {
-                        features,
-                        total,
-                        spam: l.class == Class::Spam,
-                    }
+                .filter_map(|i| Some((*i, corpus.learned.get(*i)?)))
+                .map(|(index, learned)| Example {
+                    row: view.map_or(index, |view| learned.row * VIEWS + view),
+                    total: view.is_none().then_some(learned.total),
+                    spam: learned.class == Class::Spam,
                 })
                 .collect();
-            let (size, seed) = match view {
-                None => (words, seed),
-                Some(view) => (places, !seed ^ view as u64),
-            };
-            logistic::train(&examples, size, STEPS, seed)
+            match view {
+                None => logistic::train(&examples, &corpus.words, corpus.entries, STEPS, seed),
+                Some(view) => {
+                    let seed = !seed ^ view as u64;
+                    logistic::train(&examples, &corpus.places, corpus.grid, STEPS, seed)
+                }
+            }
         };
         let mut weights: Vec<Weights> = (0..=VIEWS)
             .into_par_iter()
@@ -205,9 +178,10 @@ impl Fitted {
     }
 
     /// The mean of several fits, each in another order.
-    fn mean(learned: &[&Learned], words: usize, places: usize, seed: u64) -> Fitted {
+    fn mean(corpus: &Corpus<'_>, seed: u64) -> Fitted {
+        let all: Vec<usize> = (0..corpus.learned.len()).collect();
         let seeds = (0..FITS).map(|fit| seed.wrapping_add(fit.wrapping_mul(SEEDS)));
-        let mut fits = seeds.map(|seed| Fitted::to(learned, words, places, seed));
+        let mut fits = seeds.map(|seed| Fitted::to(corpus, &all, seed));
         let mut sum = fits.next().unwrap_or_else(|| Fitted {
             words: Weights::default(),
             views: Default::default(),
@@ -225,11 +199,18 @@ impl Fitted {
         sum
     }
 
-    fn log_odds(&self, learned: &Learned) -> f64 {
-        let views = self.views.iter().zip(&learned.places);
-        f64::from(combine(
-            self.words.log_odds(&learned.words, learned.total),
-            views.map(|(view, places)| view.log_odds(places, places.len())),
-        ))
+    /// Log odds of the message that stands at `index` in the corpus.
+    fn log_odds(&self, corpus: &Corpus<'_>, index: usize) -> f64 {
+        let Some(learned) = corpus.learned.get(index) else {
+            return 0.0;
+        };
+        let mut row = Row::default();
+        corpus.words.read(index, &mut row);
+        let words = self.words.log_odds(&row.numbers, learned.total);
+        let views = self.views.iter().enumerate().map(|(view, weights)| {
+            corpus.places.read(learned.row * VIEWS + view, &mut row);
+            weights.log_odds(&row.numbers, row.numbers.len())
+        });
+        f64::from(combine(words, views))
     }
 }

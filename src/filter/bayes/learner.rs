@@ -21,6 +21,7 @@ use super::journal::Position;
 use super::lesson::{Change, Digest, Lesson, Origin, Teaching};
 use super::logistic::Random;
 use super::model::Model;
+use super::receiving::Receiving;
 
 /// Earlier messages that each lesson repeats.
 const REPEATED: usize = 4;
@@ -63,6 +64,12 @@ impl Learner {
     /// A learner that knows nothing yet, and keeps no history: for evaluations in the order of time.
     pub fn empty() -> Learner {
         Learner::from_model(Model::empty(Settings::default()), None)
+    }
+
+    /// Chooses the header fields that are not read; to be called before anything is learned.
+    pub fn ignoring(mut self, receiving: Receiving) -> Learner {
+        self.model.settings.receiving = receiving;
+        self
     }
 
     fn from_model(model: Model, base: Option<Arc<Model>>) -> Learner {
@@ -143,8 +150,11 @@ impl Learner {
 
     fn learn_lesson(&mut self, lesson: Arc<Lesson>, class: Class) {
         self.lessons += 1;
-        if self.model.facts.trained_at == 0 {
+        // Whoever trains a model says from what.
+        if self.model.facts.sources.is_empty() {
             self.note(&lesson.features, class);
+            let facts = &mut self.model.facts;
+            facts.trained_at = facts.trained_at.max(lesson.at);
         }
         self.model.count(&lesson.features, class);
         self.model.move_towards(&lesson.features, class);

@@ -5,7 +5,7 @@
 //! once a second, off the async threads, so that a lesson from any process counts within seconds and without a
 //! reload. A journal that cannot be read leaves the engine as it was, and log and metrics say so.
 //!
-//! When the journal has grown past [`FOLD`], what it taught is written into the model file and taken out of the
+//! When the journal has grown past [`FOLD`], what it taught is put into force as a model and taken out of the
 //! journal. The model says up to where it holds which journal; so after a crash at any point in between nothing is
 //! lost and nothing learned twice.
 
@@ -18,12 +18,12 @@ use arc_swap::ArcSwapOption;
 
 use crate::metrics::Metrics;
 
-use super::durable;
 use super::engine::{Engine, EngineKind, ModelError};
 use super::format;
 use super::journal::{Journal, Position};
 use super::learner::Learner;
 use super::lesson::Lesson;
+use super::place;
 
 /// The journal is looked at no more often.
 const LOOK: Duration = Duration::from_secs(1);
@@ -200,7 +200,7 @@ impl Live {
             }
             learner.set_position(tail.position);
             self.engine.store(Some(Arc::new(learner.snapshot())));
-            self.show();
+            self.show(&self.metrics);
         }
         if tail.position.offset > FOLD {
             self.fold(state)?;
@@ -232,7 +232,7 @@ impl Live {
             if format::checksum_of(&self.path) != loaded {
                 return Ok(false);
             }
-            durable::replace(&self.path, &engine.encode()?)?;
+            place::put(&self.path, engine.facts(), &engine.encode()?)?;
             Ok(true)
         })?;
         if let Some(position) = folded {
@@ -253,10 +253,10 @@ impl Live {
     }
 
     /// Shows in the metrics which model is in use.
-    pub(super) fn show(&self) {
+    pub(super) fn show(&self, metrics: &Metrics) {
         for origin in ["human", "auto"] {
             for lesson in ["ham", "spam", "forget"] {
-                self.metrics.lessons.with_label_values(&[origin, lesson]);
+                metrics.lessons.with_label_values(&[origin, lesson]);
             }
         }
         let engine = self.engine.load();
@@ -266,12 +266,12 @@ impl Live {
             ("ham", facts.map_or(0, |f| f.ham)),
             ("spam", facts.map_or(0, |f| f.spam)),
         ] {
-            self.metrics
+            metrics
                 .model_messages
                 .with_label_values(&[class])
                 .set(gauge(count));
         }
-        self.metrics
+        metrics
             .model_trained
             .set(facts.map_or(0, |f| f.trained_at) as f64);
     }

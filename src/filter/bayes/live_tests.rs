@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::filter::{Hit, Outcome, Reason, Report, Scan};
 use crate::mail::{Limits, Mail};
 use crate::metrics::Metrics;
+use crate::workbench::registry::Registry;
 
 use super::journal::{HEADER, Journal};
 use super::live::Live;
@@ -63,6 +64,7 @@ fn train(model: &Path) {
     }
     let trained = trainer.finish(Facts {
         trained_at: 1,
+        sources: vec!["ham here".into()],
         ..Facts::default()
     });
     trained.unwrap().engine.save(model).unwrap();
@@ -220,6 +222,64 @@ fn another_process_may_fold() {
         live.look();
         assert_eq!(counts(live), (1, 1));
     }
+}
+
+#[test]
+fn a_fold_leaves_the_link_to_the_folder_of_models_and_their_files_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = dir.path().join("model.mwb");
+    train(&model);
+    let registry = Registry::of(&model);
+    // What lies there is taken into the folder and linked to.
+    drop(registry.change().unwrap());
+    let before = registry.live().unwrap();
+    let trained = std::fs::read(registry.file(&before)).unwrap();
+
+    let live = open(&model);
+    let journal = Journal::of(&model);
+    journal.append(&[learned(Class::Ham, 10)]).unwrap();
+    live.look();
+    live.fold_now().unwrap();
+
+    let after = registry.live().unwrap();
+    assert_ne!(before, after);
+    assert_eq!(std::fs::read(registry.file(&before)).unwrap(), trained);
+    assert_eq!(counts(&open(&model)), (4, 3));
+    let book = &registry.change().unwrap().book;
+    assert_eq!(book.entry(&after).unwrap().ham, 4);
+    assert_eq!(book.before(&after), Some(before));
+    assert_eq!(bytes(&open(&model)), bytes(&live));
+}
+
+#[test]
+fn a_model_of_lessons_only_says_when_the_latest_was_given() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = dir.path().join("model.mwb");
+    let live = open(&model);
+    let at = |number, at| Lesson {
+        at,
+        ..learned(Class::Ham, number)
+    };
+    let lessons = [
+        at(1, 1_700_000_000),
+        at(2, 1_700_000_900),
+        at(3, 1_600_000_000),
+    ];
+    Journal::of(&model).append(&lessons).unwrap();
+    live.look();
+    live.fold_now().unwrap();
+    let trained_at = |path| {
+        Engine::load(path, EngineKind::Osb)
+            .unwrap()
+            .facts()
+            .trained_at
+    };
+    assert_eq!(trained_at(&model), 1_700_000_900);
+    // It goes on being one of lessons only.
+    Journal::of(&model).append(&[at(4, 1_800_000_000)]).unwrap();
+    live.look();
+    live.fold_now().unwrap();
+    assert_eq!(trained_at(&model), 1_800_000_000);
 }
 
 #[test]

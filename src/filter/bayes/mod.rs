@@ -34,16 +34,20 @@ mod live;
 mod live_tests;
 mod logistic;
 mod model;
+mod names;
 mod options;
+pub(crate) mod place;
 mod ranking;
 mod receiving;
 mod route;
+mod store;
 mod table;
 #[cfg(test)]
 mod tests;
 mod tokens;
 mod training;
 mod undone;
+mod vocabulary;
 mod words;
 
 pub use autolearn::Autolearn;
@@ -60,7 +64,6 @@ pub use model::{Facts, Telling};
 pub use options::{MODEL, Options, Point, build};
 pub use ranking::Ranking;
 pub use receiving::Receiving;
-pub(crate) use receiving::receiving_side;
 pub use training::{Read, TrainError, Trained, Trainer};
 
 /// What a message is.

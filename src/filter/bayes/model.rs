@@ -1,18 +1,17 @@
 //! A trained model: what was learned, and the probability that it gives to a message.
 
-use crate::mail::Mail;
-
 use super::Class;
 use super::calibration::Calibration;
-use super::features::{self, Features, Settings, VIEWS};
+use super::features::{Features, Settings, VIEWS};
 use super::journal::Position;
 use super::lesson::Ledger;
 use super::logistic::{Weight, Weights, error, share, step_parts};
+use super::names::Names;
 use super::table::Table;
 
-/// How much each view counts beside words and pairs, in the order of [`features::View`]; measured, see
+/// How much each view counts beside words and pairs, in the order of [`View`](super::features::View); measured, see
 /// docs/accuracy.md.
-pub(super) const COUNTS: [f32; VIEWS] = [0.75, 0.5, 0.4, 0.75];
+pub(super) const COUNTS: [f32; VIEWS] = [0.5, 0.5, 0.25, 0.75];
 /// With so many messages of the rarer class learned, log odds count three quarters of what they say.
 const HALF_KNOWN: f64 = 20.0;
 
@@ -23,11 +22,11 @@ pub struct Facts {
     pub ham: u64,
     /// Spam messages learned.
     pub spam: u64,
-    /// When it was trained, seconds since 1970; 0 for a model that only lessons made.
+    /// When it was trained, seconds since 1970; of a model that only lessons made, when the latest of them was given.
     pub trained_at: u64,
     /// The seed of the training.
     pub seed: u64,
-    /// The paths that were learned from, as given.
+    /// The paths that were learned from, as given; none for a model that only lessons made.
     pub sources: Vec<String>,
     /// What the evaluation in training found, in lines `name value`; empty for a corpus too small for one.
     pub figures: Vec<String>,
@@ -155,36 +154,30 @@ impl Model {
     }
 
     /// The `most` features that moved the result most, the strongest first.
-    pub(super) fn telling(
-        &self,
-        mail: &Mail,
-        max_bytes: usize,
-        features: &Features,
-        most: usize,
-    ) -> Vec<Telling> {
+    pub(super) fn telling(&self, features: &Features, names: &Names, most: usize) -> Vec<Telling> {
         let share = share(features.hashes.len());
-        let mut strongest: Vec<(u64, f32)> = features
+        let weights = features
             .hashes
             .iter()
-            .map(|h| (*h, share * self.table.weight(*h)))
+            .map(|h| share * self.table.weight(*h));
+        let mut strongest: Vec<(usize, f32)> = weights
+            .enumerate()
             .filter(|(_, odds)| *odds != 0.0)
             .collect();
-        let stronger =
-            |a: &(u64, f32), b: &(u64, f32)| b.1.abs().total_cmp(&a.1.abs()).then(a.0.cmp(&b.0));
+        let stronger = |a: &(usize, f32), b: &(usize, f32)| {
+            b.1.abs().total_cmp(&a.1.abs()).then(a.0.cmp(&b.0))
+        };
         if strongest.len() > most {
             strongest.select_nth_unstable_by(most, stronger);
             strongest.truncate(most);
         }
         strongest.sort_unstable_by(stronger);
-        let wanted: Vec<u64> = strongest.iter().map(|(h, _)| *h).collect();
-        let names = features::names(mail, &self.settings, max_bytes, &wanted);
         strongest
             .into_iter()
-            .filter_map(|(hash, odds)| {
-                let (_, name) = names.iter().find(|(h, _)| *h == hash)?;
-                let entry = self.table.get(hash)?;
+            .filter_map(|(index, odds)| {
+                let entry = self.table.get(*features.hashes.get(index)?)?;
                 Some(Telling {
-                    name: name.clone(),
+                    name: names.name(index)?,
                     odds,
                     ham: entry.ham,
                     spam: entry.spam,

@@ -130,8 +130,14 @@ impl Receiving {
         (&self.ignored, &self.read)
     }
 
+    /// Whether `Received` is read in full, with the hosts of the receiving side.
+    pub(crate) fn reads_received(&self) -> bool {
+        let listed = |names: &[String]| names.iter().any(|n| n == "received");
+        listed(&self.read) && !listed(&self.ignored)
+    }
+
     /// Whether fields of this name, in lower case, are left out.
-    pub(super) fn ignores(&self, name: &str) -> bool {
+    pub(crate) fn ignores(&self, name: &str) -> bool {
         let listed = |names: &[String]| {
             names.iter().any(|n| match n.strip_suffix('*') {
                 Some(beginning) => name.starts_with(beginning),
@@ -144,7 +150,7 @@ impl Receiving {
 
 /// Whether the receiving side, and not the sender, writes fields of this name. `received` is among them: its hops
 /// have a reader of their own, [`super::route`].
-pub(crate) fn receiving_side(name: &str) -> bool {
+fn receiving_side(name: &str) -> bool {
     // The line that separates messages in mbox files, with and without quoting.
     name.starts_with("from ")
         || name.starts_with(">from ")

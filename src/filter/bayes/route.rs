@@ -17,7 +17,7 @@ use std::net::IpAddr;
 use crate::mail::Mail;
 
 use super::receiving::Receiving;
-use super::tokens::{Sink, clip, registered_domain};
+use super::tokens::{Sink, clip, push_lower, registered_domain};
 
 /// Fields looked at.
 const HOPS: usize = 25;
@@ -28,11 +28,11 @@ const WORDS: usize = 60;
 
 /// Sends what is known of the way of `mail` to `sink`.
 pub(super) fn route(mail: &Mail, receiving: &Receiving, sink: &mut impl Sink) {
-    let (ignored, read) = receiving.changes();
+    let (ignored, _) = receiving.changes();
     if ignored.iter().any(|n| n == "received") {
         return;
     }
-    let all = read.iter().any(|n| n == "received");
+    let all = receiving.reads_received();
     let from = mail
         .mailboxes("From")
         .first()
@@ -41,35 +41,41 @@ pub(super) fn route(mail: &Mail, receiving: &Receiving, sink: &mut impl Sink) {
     let mut own: Vec<String> = Vec::new();
     let mut inside = !all;
     let mut count = 0;
+    let mut value = String::new();
     for header in mail.headers_named("Received").take(HOPS) {
-        let value = header.unfolded();
-        let value = clip(value.trim_start(), HOP_BYTES).to_ascii_lowercase();
+        let unfolded = header.unfolded();
         // Folded lines go on after a tab with some MTAs and after spaces with others.
-        let value = value.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+        value.clear();
+        for word in clip(unfolded.trim_start(), HOP_BYTES).split_ascii_whitespace() {
+            if !value.is_empty() {
+                value.push(' ');
+            }
+            push_lower(&mut value, word);
+        }
         let hop = Hop::read(&value);
         if inside {
             let internal = hop.from.is_empty()
                 || hop.address().is_some_and(is_internal)
-                || hop.names().next() == Some("localhost")
-                || hop
-                    .names()
-                    .any(|n| n.contains('.') && own.iter().any(|o| o == registered_domain(n)));
-            own.push(registered_domain(hop.by).to_owned());
+                || hop.names().next().is_some_and(|n| n.text == "localhost")
+                || hop.names().any(|n| own.iter().any(|o| o == n.registered));
+            if !hop.by.is_empty() {
+                own.push(registered_domain(hop.by).to_owned());
+            }
             if internal {
                 continue;
             }
             inside = false;
             facts(&hop, from, sink);
             sink.route("handed over", hop.protocol);
-            words(hop.from, sink);
+            words(hop.names(), sink);
         } else {
             facts(&hop, from, sink);
-            let recipient = if all {
-                value.len()
-            } else {
-                value.find(" for ").unwrap_or(value.len())
+            let rest = match hop.rest.find(" for ") {
+                Some(recipient) if !all => hop.rest.get(..recipient).unwrap_or_default(),
+                _ => hop.rest,
             };
-            words(value.get(..recipient).unwrap_or_default(), sink);
+            let rest: Vec<Name<'_>> = pieces(rest).map(Name::read).collect();
+            words(hop.names().chain(&rest), sink);
         }
         count += 1;
     }
@@ -81,8 +87,39 @@ const COUNTS: [&str; 9] = ["0", "1", "2", "3", "4", "5", "6", "7", "8"];
 /// The parts of one field.
 struct Hop<'a> {
     from: &'a str,
+    /// What follows it.
+    rest: &'a str,
     by: &'a str,
     protocol: &'a str,
+    /// Of `from`, as far as they look like hosts; the name given in HELO mostly first.
+    names: Vec<Name<'a>>,
+}
+
+/// A host name, an address or a remark.
+struct Name<'a> {
+    text: &'a str,
+    address: Option<IpAddr>,
+    /// Empty for what is no name of a domain.
+    registered: &'a str,
+}
+
+impl<'a> Name<'a> {
+    fn read(text: &'a str) -> Name<'a> {
+        let address = address(text);
+        let domain = address.is_none() && text.contains('.');
+        Name {
+            text,
+            address,
+            registered: if domain { registered_domain(text) } else { "" },
+        }
+    }
+}
+
+/// The address that `text` is. Most words are none, as their first letters show.
+fn address(text: &str) -> Option<IpAddr> {
+    let digit = |b: &u8| b.is_ascii_hexdigit() || *b == b':';
+    let likely = text.bytes().take(3).all(|b| digit(&b) || b == b'.') && text.contains(['.', ':']);
+    likely.then(|| text.parse().ok()).flatten()
 }
 
 impl<'a> Hop<'a> {
@@ -94,23 +131,25 @@ impl<'a> Hop<'a> {
             rest.and_then(|r| r.split_ascii_whitespace().next())
                 .unwrap_or_default()
         };
-        let from = value
-            .strip_prefix("from ")
-            .map(|rest| rest.split(" by ").next().unwrap_or_default());
+        let (from, rest) = match value.strip_prefix("from ") {
+            Some(value) => value.split_at(value.find(" by ").unwrap_or(value.len())),
+            None => ("", value),
+        };
         Hop {
-            from: from.unwrap_or_default(),
+            from,
+            rest,
             by: after(" by "),
             protocol: after(" with ").trim_end_matches(';'),
+            names: pieces(from).map(Name::read).collect(),
         }
     }
 
-    /// Host names, addresses and remarks of the `from` part; the name given in HELO mostly first.
-    fn names(&self) -> impl Iterator<Item = &'a str> {
-        pieces(self.from)
+    fn names(&self) -> impl Iterator<Item = &Name<'a>> {
+        self.names.iter()
     }
 
     fn address(&self) -> Option<IpAddr> {
-        self.names().find_map(|n| n.parse().ok())
+        self.names().find_map(|n| n.address)
     }
 }
 
@@ -128,51 +167,47 @@ fn is_internal(address: IpAddr) -> bool {
 }
 
 fn facts(hop: &Hop<'_>, from: Option<&str>, sink: &mut impl Sink) {
-    let helo = hop.names().next().unwrap_or_default();
-    let kind = if helo.is_empty() {
-        "none"
-    } else if helo.parse::<IpAddr>().is_ok() {
-        "address"
-    } else if helo.contains('.') {
-        "host"
-    } else {
-        "bare"
+    let helo = hop.names().next();
+    let kind = match helo {
+        None => "none",
+        Some(name) if name.address.is_some() => "address",
+        Some(name) if name.text.contains('.') => "host",
+        Some(_) => "bare",
     };
     sink.route("helo", kind);
     if hop.address().is_none() {
         sink.route("helo", "without address");
     }
-    let agrees = helo.contains('.')
-        && hop
-            .names()
-            .skip(1)
-            .any(|n| n.contains('.') && registered_domain(n) == registered_domain(helo));
+    let agrees = helo.is_some_and(|helo| {
+        let mut others = hop.names().skip(1);
+        !helo.registered.is_empty() && others.any(|n| n.registered == helo.registered)
+    });
     sink.route("helo", if agrees { "agrees" } else { "differs" });
     if let Some(from) = from {
-        let same = hop.names().any(|n| registered_domain(n) == from);
+        let same = hop.names().any(|n| n.registered == from || n.text == from);
         sink.route("sender", if same { "agrees" } else { "differs" });
     }
 }
 
-fn words(text: &str, sink: &mut impl Sink) {
+fn words<'a>(names: impl Iterator<Item = &'a Name<'a>>, sink: &mut impl Sink) {
     let mut form = String::new();
-    for word in pieces(text) {
-        let word = clip(word, 100);
-        if let Ok(address) = word.parse::<IpAddr>() {
+    for name in names {
+        let word = clip(name.text, 100);
+        let digits = word.bytes().any(|b| b.is_ascii_digit());
+        if let Some(address) = name.address {
             network(word, address, sink);
-        } else if word.contains('.') {
+        } else if !name.registered.is_empty() {
             sink.route("word", word);
-            let registered = registered_domain(word);
-            sink.route("domain", registered);
-            if let Some((_, suffix)) = registered.split_once('.') {
+            sink.route("domain", name.registered);
+            if let Some((_, suffix)) = name.registered.split_once('.') {
                 sink.route("suffix", suffix);
             }
             // Names of dialled-in lines differ in their digits only.
-            if word.bytes().any(|b| b.is_ascii_digit()) {
+            if digits {
                 shape(word, &mut form);
                 sink.route("shape", &form);
             }
-        } else if word.bytes().any(|b| b.is_ascii_digit()) && !word.starts_with(['+', '-']) {
+        } else if digits && !word.starts_with(['+', '-']) {
             shape(word, &mut form);
             sink.route("shape", &form);
         } else {
@@ -227,7 +262,7 @@ mod tests {
         fn alone(&mut self, _: &str) {}
         fn header(&mut self, _: &str) {}
         fn subject(&mut self, _: &str) {}
-        fn anywhere(&mut self, _: &str) {}
+        fn anywhere(&mut self, _: Option<&str>) {}
         fn route(&mut self, kind: &'static str, text: &str) {
             self.0.push(format!("{kind}:{text}"));
         }

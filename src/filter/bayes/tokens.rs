@@ -17,8 +17,6 @@ use super::words::{self, Oddities};
 
 /// Takes the tokens of one message.
 pub(super) trait Sink {
-    /// Whether anything but fields, tokens and tokens without neighbours is wanted.
-    const VIEWS: bool = true;
     /// A field begins. Tokens of one field are neighbours of each other; those of two fields are not.
     fn field(&mut self, label: &'static str, detail: &str);
     /// The next token of the field.
@@ -29,8 +27,8 @@ pub(super) trait Sink {
     fn header(&mut self, text: &str);
     /// The subject, for runs of its bytes.
     fn subject(&mut self, text: &str);
-    /// A word, wherever it stands.
-    fn anywhere(&mut self, word: &str);
+    /// A word, wherever it stands; `None` for the latest token as it is.
+    fn anywhere(&mut self, word: Option<&str>);
     /// Something about how the message came.
     fn route(&mut self, kind: &'static str, text: &str);
 }
@@ -98,24 +96,21 @@ const WHOSE: &[&str] = &[
 ];
 
 /// Sends the tokens of `mail` to `sink`, reading at most `max_bytes` of its text and no field of `receiving`.
-pub(super) fn tokens<S: Sink>(mail: &Mail, max_bytes: usize, receiving: &Receiving, sink: &mut S) {
+pub(super) fn tokens(mail: &Mail, max_bytes: usize, receiving: &Receiving, sink: &mut impl Sink) {
     let mut odd = Oddities::default();
     subject(mail, sink, &mut odd);
     senders(mail, sink);
     recipients(mail, sink);
     headers(mail, receiving, sink);
-    if S::VIEWS {
-        route::route(mail, receiving, sink);
-        anywhere(mail, max_bytes, sink);
-    }
+    route::route(mail, receiving, sink);
     structure(mail, sink);
     urls(mail, sink);
     for (label, text) in [("text", mail.text()), ("hidden", mail.hidden_text())] {
         let (head, tail) = window(text, max_bytes);
-        for piece in [head, tail] {
+        for (piece, anywhere) in [(head, ANYWHERE_BYTES), (tail, 0)] {
             if !piece.is_empty() {
                 sink.field(label, "");
-                add(&mut odd, prose(piece, sink));
+                add(&mut odd, prose_anywhere(piece, anywhere, sink));
             }
         }
     }
@@ -165,11 +160,28 @@ fn prose(text: &str, sink: &mut impl Sink) -> Oddities {
     })
 }
 
+/// The same, and the words of its first `anywhere` bytes once more whatever their place, with tricks undone.
+fn prose_anywhere(text: &str, anywhere: usize, sink: &mut impl Sink) -> Oddities {
+    let mut undone = Undone::default();
+    let odd = words::split(text, |word| {
+        sink.token(word.folded);
+        if word.at < anywhere {
+            let seen = undone.word(word.folded, |spelled| sink.anywhere(Some(spelled)));
+            sink.anywhere(seen);
+        }
+        if word.shouted && word.seen.len() <= 24 {
+            sink.alone(word.seen);
+        }
+    });
+    undone.end(|spelled| sink.anywhere(Some(spelled)));
+    odd
+}
+
 fn subject(mail: &Mail, sink: &mut impl Sink, odd: &mut Oddities) {
     let subject = mail.subject();
     let subject = window(&subject, HEADER_BYTES).0;
     sink.field("subject", "");
-    add(odd, prose(subject, sink));
+    add(odd, prose_anywhere(subject, ANYWHERE_BYTES, sink));
     sink.subject(window(subject, SUBJECT_BYTES).0);
     if subject.trim().is_empty() {
         sink.alone("(empty)");
@@ -242,10 +254,12 @@ fn recipients(mail: &Mail, sink: &mut impl Sink) {
 }
 
 fn headers(mail: &Mail, receiving: &Receiving, sink: &mut impl Sink) {
+    let mut name = String::new();
     for header in mail.headers().take(HEADERS) {
         let seen = header.name_text();
         let seen = bounded(&seen);
-        let name = seen.to_ascii_lowercase();
+        name.clear();
+        push_lower(&mut name, seen);
         // The hops have a reader of their own.
         if name == "received" || receiving.ignores(&name) {
             continue;
@@ -274,17 +288,6 @@ fn headers(mail: &Mail, receiving: &Receiving, sink: &mut impl Sink) {
             }
         }
         sink.header("\n");
-    }
-}
-
-/// Words of subject and text once more, whatever their place, with tricks undone.
-fn anywhere(mail: &Mail, max_bytes: usize, sink: &mut impl Sink) {
-    let subject = mail.subject();
-    for text in [subject.as_str(), mail.text(), mail.hidden_text()] {
-        let text = clip(text, max_bytes.min(ANYWHERE_BYTES));
-        let mut undone = Undone::default();
-        words::split(text, |word| undone.word(word.folded, |w| sink.anywhere(w)));
-        undone.end(|w| sink.anywhere(w));
     }
 }
 
@@ -354,40 +357,55 @@ fn structure(mail: &Mail, sink: &mut impl Sink) {
     }
 }
 
+/// Attributes whose values are looked at.
+const STYLES: [&str; 9] = [
+    "color", "bgcolor", "size", "face", "width", "height", "border", "align", "target",
+];
+
 /// Names of tags with the names of their attributes; colours and sizes with their values.
 fn tags(source: &str, sink: &mut impl Sink) {
+    // The name of the tag, then what else is said of it.
+    let mut token = String::new();
     for piece in source.split('<').skip(1) {
         let tag = piece.split('>').next().unwrap_or_default();
+        if tag.starts_with('/') {
+            continue;
+        }
         let mut words = tag
             .split(|c: char| c.is_ascii_whitespace() || c == '/')
             .filter(|w| !w.is_empty());
         let Some(name) = words.next() else { continue };
-        if !name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '!') || tag.starts_with('/')
-        {
+        if !name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '!') {
             continue;
         }
-        let name = clip(name, 12).to_ascii_lowercase();
-        sink.alone(&name);
+        token.clear();
+        push_lower(&mut token, clip(name, 12));
+        sink.alone(&token);
+        token.push(' ');
+        let name = token.len();
         for attribute in words.take(8) {
             let (key, value) = attribute.split_once('=').unwrap_or((attribute, ""));
-            let key = clip(key, 16).to_ascii_lowercase();
-            sink.alone(&format!("{name} {key}"));
-            if matches!(
-                key.as_str(),
-                "color"
-                    | "bgcolor"
-                    | "size"
-                    | "face"
-                    | "width"
-                    | "height"
-                    | "border"
-                    | "align"
-                    | "target"
-            ) {
-                let value = clip(value.trim_matches(['"', '\'']), 16);
-                sink.alone(&format!("{key}={}", value.to_ascii_lowercase()));
+            token.truncate(name);
+            push_lower(&mut token, clip(key, 16));
+            sink.alone(&token);
+            let key = token.get(name..).unwrap_or_default();
+            if STYLES.contains(&key) {
+                let mut styled = String::with_capacity(40);
+                styled.push_str(key);
+                styled.push('=');
+                push_lower(&mut styled, clip(value.trim_matches(['"', '\'']), 16));
+                sink.alone(&styled);
             }
         }
+    }
+}
+
+/// Adds `text` in lower case, as far as it is ASCII.
+pub(super) fn push_lower(to: &mut String, text: &str) {
+    let from = to.len();
+    to.push_str(text);
+    if let Some(added) = to.get_mut(from..) {
+        added.make_ascii_lowercase();
     }
 }
 
@@ -395,6 +413,7 @@ fn urls(mail: &Mail, sink: &mut impl Sink) {
     let urls = mail.urls();
     sink.field("url", "");
     sink.alone(count("count", urls.len()).as_str());
+    let mut token = String::new();
     for url in urls.iter().take(URLS) {
         let host = bounded(&url.host);
         sink.alone(host);
@@ -402,11 +421,14 @@ fn urls(mail: &Mail, sink: &mut impl Sink) {
         if registered != host {
             sink.alone(registered);
         }
-        if let Some((_, suffix)) = registered.split_once('.') {
-            sink.alone(&format!(".{suffix}"));
+        if let Some(dot) = registered.find('.') {
+            sink.alone(registered.get(dot..).unwrap_or_default());
         }
         let (scheme, rest) = url.text.split_once(':').unwrap_or(("", &url.text));
-        sink.alone(&format!("{}:", clip(scheme, 12).to_ascii_lowercase()));
+        token.clear();
+        push_lower(&mut token, clip(scheme, 12));
+        token.push(':');
+        sink.alone(&token);
         let rest = rest.trim_start_matches('/');
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         if authority.contains('@') {
@@ -426,7 +448,10 @@ fn urls(mail: &Mail, sink: &mut impl Sink) {
         words::split(clip(path, HEADER_BYTES), |word| {
             if left > 0 {
                 left -= 1;
-                sink.alone(&format!("/{}", word.folded));
+                token.clear();
+                token.push('/');
+                token.push_str(word.folded);
+                sink.alone(&token);
             }
         });
         if !query.is_empty() {

@@ -6,11 +6,10 @@
 //! calibrated on them. Then everything is learned.
 //!
 //! Exact copies count once, messages that are in both classes not at all. The same messages and seed
-//! give the same model, byte for byte, in whatever order and from whatever folders they come. Memory:
-//! some 12 KB a message, and some 20 bytes for each different feature of the corpus.
+//! give the same model, byte for byte, in whatever order and from whatever folders they come. Memory is bounded but for some
+//! 600 bytes a message: what was read of messages goes to a file when it is much ([`super::store`]).
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::io;
 use std::path::PathBuf;
 
 use rayon::prelude::*;
@@ -23,12 +22,13 @@ use super::baseline::{self, Baseline};
 use super::duplicates::{Sketch, clusters};
 use super::engine::{Engine, EngineKind, odds};
 use super::evaluation::{Evaluation, Judged};
-use super::features::{Settings, VIEWS, features};
+use super::features::{Settings, features};
 use super::identity::identity;
 use super::lesson::Digest;
 use super::logistic::Random;
 use super::model::Facts;
 use super::receiving::Receiving;
+use super::store::{self, Store};
 
 /// Parts of the corpus, each of which is judged by what the others taught.
 pub(super) const FOLDS: u64 = 5;
@@ -43,9 +43,11 @@ pub enum TrainError {
     /// A class without messages.
     #[error("there is no {0} to learn from")]
     Empty(Class),
-    /// Too much for 32-bit numbers.
-    #[error("the corpus has too many different features; train on fewer messages")]
-    TooMany,
+    /// What was read of messages can neither be kept in memory nor in a file.
+    #[error(
+        "cannot keep what was read in the folder for temporary files: {0}; TMPDIR names another one"
+    )]
+    Store(io::Error),
 }
 
 /// What was read, beside what was learned.
@@ -77,8 +79,10 @@ pub struct Trainer {
     kind: EngineKind,
     pub(super) settings: Settings,
     pub(super) learned: Vec<Learned>,
-    pub(super) numbers: HashMap<u64, u32, BuildHasherDefault<AsItIs>>,
-    overflow: bool,
+    /// Hashes of the words and pairs of each message, as they came in.
+    pub(super) hashes: Store,
+    /// Its places in each view, one row a view.
+    pub(super) places: Store,
 }
 
 /// A message as it is kept for training.
@@ -90,11 +94,10 @@ pub(super) struct Learned {
     pub(super) identity: Digest,
     name: (PathBuf, Option<usize>),
     sketch: Sketch,
-    /// Numbers of its words and pairs; in the end, of those that are kept.
-    pub(super) words: Vec<u32>,
-    /// How many it had before any were left out.
+    /// The how manieth it came in.
+    pub(super) row: usize,
+    /// Words and pairs that it has.
     pub(super) total: usize,
-    pub(super) places: [Vec<u32>; VIEWS],
     text: String,
 }
 
@@ -105,8 +108,8 @@ impl Trainer {
             kind,
             settings: Settings::default(),
             learned: Vec::new(),
-            numbers: HashMap::default(),
-            overflow: false,
+            hashes: Store::new(store::MEMORY),
+            places: Store::new(store::MEMORY),
         }
     }
 
@@ -125,7 +128,8 @@ impl Trainer {
             .map(|sample| {
                 let digest = *blake3::hash(&sample.raw).as_bytes();
                 let mail = Mail::parse(sample.raw, &Limits::default());
-                let features = features(&mail, settings, max_bytes);
+                let mut features = features(&mail, settings, max_bytes);
+                features.hashes.sort_unstable();
                 let text = match kind {
                     EngineKind::Osb => String::new(),
                     EngineKind::Bayespam => baseline::text(&mail, max_bytes),
@@ -135,12 +139,12 @@ impl Trainer {
                 (digest, (sample.path, sample.number), sketch, features, text)
             })
             .collect();
-        for ((digest, identity), name, sketch, features, text) in read {
-            let mut words = Vec::with_capacity(features.hashes.len());
-            for hash in &features.hashes {
-                let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
-                self.overflow |= next == u32::MAX;
-                words.push(*self.numbers.entry(*hash).or_insert(next));
+        for ((digest, identity), name, sketch, mut features, text) in read {
+            let row = self.hashes.len();
+            let total = features.hashes.len();
+            self.hashes.push(&mut features.hashes);
+            for places in &mut features.places {
+                self.places.push(places);
             }
             self.learned.push(Learned {
                 class,
@@ -148,9 +152,8 @@ impl Trainer {
                 identity,
                 name,
                 sketch,
-                total: words.len(),
-                words,
-                places: features.places,
+                row,
+                total,
                 text,
             });
         }
@@ -159,11 +162,8 @@ impl Trainer {
     /// Trains. Of `facts`, what the corpus itself says is filled in.
     ///
     /// # Errors
-    /// A class without messages, or a corpus too large to number its features.
+    /// A class without messages, or no room for temporary files.
     pub fn finish(mut self, mut facts: Facts) -> Result<Trained, TrainError> {
-        if self.overflow {
-            return Err(TrainError::TooMany);
-        }
         let mut read = self.without_copies();
         for class in [Class::Ham, Class::Spam] {
             if !self.learned.iter().any(|l| l.class == class) {
@@ -206,7 +206,7 @@ impl Trainer {
         });
         let folds = evaluated.then_some(folds.as_slice());
         let (engine, evaluation) = match self.kind {
-            EngineKind::Osb => self.osb(facts, folds),
+            EngineKind::Osb => self.osb(facts, folds).map_err(TrainError::Store)?,
             EngineKind::Bayespam => self.bayespam(facts, folds),
         };
         Ok(Trained {
@@ -298,23 +298,5 @@ impl Learned {
             odds,
             name: self.name.clone(),
         }
-    }
-}
-
-/// Features are hashes already.
-#[derive(Default)]
-pub(super) struct AsItIs(u64);
-
-impl Hasher for AsItIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
     }
 }

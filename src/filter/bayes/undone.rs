@@ -1,7 +1,7 @@
 //! Words with the tricks against filters undone: `v1@gra`, `V.I.A.G.R.A` and `v i a g r a` are one word.
 //!
-//! In: folded words, one after the other. Out: each with look-alikes replaced and joiners taken out, and, after a
-//! row of single letters, the word that they spell. What was seen is looked at elsewhere, so nothing is lost by a
+//! In: folded words, one after the other. Out: those that change, with look-alikes replaced and joiners taken out, and,
+//! after a row of single letters, the word that they spell. What was seen is looked at elsewhere, so nothing is lost by a
 //! word that was undone without need. No allocation per word.
 
 /// Fewest single letters in a row that are taken for a word.
@@ -53,8 +53,9 @@ pub(super) struct Undone {
 }
 
 impl Undone {
-    /// The next word of the text.
-    pub(super) fn word(&mut self, folded: &str, mut out: impl FnMut(&str)) {
+    /// The next word of the text, with tricks undone; `None` where there are none. What a row of letters before it
+    /// spelled goes to `out`.
+    pub(super) fn word(&mut self, folded: &str, out: impl FnMut(&str)) -> Option<&str> {
         let mut chars = folded.chars();
         if let (Some(c), None) = (chars.next(), chars.next())
             && c.is_alphanumeric()
@@ -64,18 +65,22 @@ impl Undone {
                 self.spelled.push(letter(c));
             }
         } else {
-            self.end(&mut out);
+            self.end(out);
         }
         // Look-alikes are undone only in words of the Latin alphabet: in Cyrillic and Greek ones they are letters.
-        let latin = folded.bytes().any(|b| b.is_ascii_alphabetic());
-        if latin && folded.chars().any(|c| joiner(c) || letter(c) != c) {
-            self.word.clear();
-            let kept = folded.chars().filter(|c| !joiner(*c));
-            self.word.extend(kept.map(letter));
-            out(&self.word);
-        } else {
-            out(folded);
+        let (mut latin, mut suspect) = (false, false);
+        for byte in folded.bytes() {
+            let alphabetic = byte.is_ascii_alphabetic();
+            latin |= alphabetic;
+            suspect |= !alphabetic;
         }
+        if !latin || !suspect || !folded.chars().any(|c| joiner(c) || letter(c) != c) {
+            return None;
+        }
+        self.word.clear();
+        let kept = folded.chars().filter(|c| !joiner(*c));
+        self.word.extend(kept.map(letter));
+        Some(&self.word)
     }
 
     /// The text ends, or a row of letters does.
@@ -96,7 +101,9 @@ mod tests {
         let mut found = Vec::new();
         let mut undone = Undone::default();
         for word in words {
-            undone.word(word, |w| found.push(w.to_owned()));
+            let seen = undone.word(word, |w| found.push(w.to_owned()));
+            let seen = seen.unwrap_or(word).to_owned();
+            found.push(seen);
         }
         undone.end(|w| found.push(w.to_owned()));
         found

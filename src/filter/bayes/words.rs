@@ -14,6 +14,8 @@ const WORD_BYTES: usize = 24;
 const DIGITS: usize = 4;
 /// Longest word of letters and digits mixed that is kept as it is, bytes.
 const MIXED_BYTES: usize = 12;
+/// Marks in a row that are kept.
+const MARKS: usize = 4;
 
 /// What was noticed about a text beside its words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub(super) struct Word<'a> {
     pub(super) folded: &'a str,
     /// As it stands in the text.
     pub(super) seen: &'a str,
+    /// Where it stands in the text.
+    pub(super) at: usize,
     /// At least three letters, all of them capitals.
     pub(super) shouted: bool,
 }
@@ -45,15 +49,33 @@ enum Class {
     Space,
 }
 
-fn class(c: char) -> Class {
-    if c.is_ascii() {
-        return match c {
-            'a'..='z' | 'A'..='Z' | '0'..='9' => Class::Word,
-            '\'' | '-' | '.' | '_' => Class::Joiner,
-            '!' | '$' | '%' | '*' | '?' | '=' | '#' | '+' | '<' | '>' | '~' => Class::Mark,
+/// The class of a byte below 128, without a branch.
+fn ascii(byte: u8) -> Class {
+    ASCII
+        .get(usize::from(byte))
+        .copied()
+        .unwrap_or(Class::Space)
+}
+
+#[expect(clippy::indexing_slicing, reason = "looked at when this is compiled")]
+static ASCII: [Class; 256] = {
+    let mut classes = [Class::Space; 256];
+    let mut at = 0;
+    while at < 128 {
+        classes[at] = match at as u8 {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => Class::Word,
+            b'\'' | b'-' | b'.' | b'_' => Class::Joiner,
+            b'!' | b'$' | b'%' | b'*' | b'?' | b'=' | b'#' | b'+' | b'<' | b'>' | b'~' => {
+                Class::Mark
+            }
             _ => Class::Space,
         };
+        at += 1;
     }
+    classes
+};
+
+fn beyond_ascii(c: char) -> Class {
     match u32::from(c) {
         // Soft hyphen, zero width spaces and joiners, directional marks, word joiner, BOM.
         0xAD | 0x200B..=0x200F | 0x202A..=0x202E | 0x2060..=0x2064 | 0xFEFF => Class::ZeroWidth,
@@ -82,77 +104,73 @@ fn class(c: char) -> Class {
 pub(super) fn split(text: &str, mut out: impl FnMut(Word<'_>)) -> Oddities {
     let mut oddities = Oddities::default();
     let mut fold = Fold::default();
+    // Where the latest character of a script without spaces begins, if it was the last one.
     let mut pair: Option<usize> = None;
-    let mut chars = text.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
-        let this = class(c);
-        if this == Class::Pair {
-            let end = at + c.len_utf8();
-            if let Some(both) = pair.and_then(|from| text.get(from..end)) {
-                out(plain(both));
-            } else if !chars.peek().is_some_and(|(_, n)| class(*n) == Class::Pair)
-                && let Some(alone) = text.get(at..end)
-            {
-                out(plain(alone));
-            }
-            pair = Some(at);
-            continue;
-        }
-        pair = None;
+    let mut at = 0;
+    while let Some((c, this, end)) = next(text, at) {
+        let before = match this {
+            Class::Pair => pair.replace(at),
+            _ => pair.take(),
+        };
         match this {
             Class::Word => {
-                fold.start(c);
-                let mut end = at + c.len_utf8();
-                while let Some((at, c)) = chars.peek().copied() {
-                    match class(c) {
-                        Class::Word => fold.push(c),
-                        Class::Joiner => {
-                            let after =
-                                text.get(at + c.len_utf8()..).and_then(|r| r.chars().next());
-                            if !after.is_some_and(|n| class(n) == Class::Word) {
-                                break;
-                            }
-                            fold.join(c);
-                        }
-                        Class::ZeroWidth => oddities.zero_width = true,
-                        _ => break,
-                    }
-                    chars.next();
-                    end = at + c.len_utf8();
-                }
+                let end = fold.read(text, at, &mut oddities);
+                let seen = text.get(at..end).unwrap_or_default();
                 oddities.mixed_script |= fold.latin && fold.lookalike;
                 let shouted = fold.letters >= 3 && fold.capitals == fold.letters;
-                let seen = text.get(at..end).unwrap_or_default();
                 out(Word {
                     folded: fold.finish(),
                     seen,
+                    at,
                     shouted,
                 });
+                at = end;
+                continue;
+            }
+            Class::Pair => {
+                if let Some(from) = before {
+                    out(plain(text, from, end));
+                } else if next(text, end).is_none_or(|(_, n, _)| n != Class::Pair) {
+                    out(plain(text, at, end));
+                }
             }
             Class::Mark => {
-                let mut end = at + c.len_utf8();
-                let mut run = 1;
-                while chars.next_if(|(_, n)| *n == c).is_some() {
-                    run += 1;
-                    if run <= 4 {
-                        end += c.len_utf8();
+                let mut kept = end;
+                let mut after = end;
+                while let Some((n, _, end)) = next(text, after).filter(|(n, ..)| *n == c) {
+                    after = end;
+                    if after - at <= MARKS * n.len_utf8() {
+                        kept = after;
                     }
                 }
-                if let Some(marks) = text.get(at..end) {
-                    out(plain(marks));
-                }
+                out(plain(text, at, kept));
+                at = after;
+                continue;
             }
             Class::ZeroWidth => oddities.zero_width = true,
-            Class::Joiner | Class::Pair | Class::Space => {}
+            Class::Joiner | Class::Space => {}
         }
+        at = end;
     }
     oddities
 }
 
-fn plain(text: &str) -> Word<'_> {
+/// The character at `at`, its class, and where the next one begins.
+fn next(text: &str, at: usize) -> Option<(char, Class, usize)> {
+    let byte = *text.as_bytes().get(at)?;
+    if byte.is_ascii() {
+        return Some((char::from(byte), ascii(byte), at + 1));
+    }
+    let c = text.get(at..)?.chars().next()?;
+    Some((c, beyond_ascii(c), at + c.len_utf8()))
+}
+
+fn plain(text: &str, at: usize, end: usize) -> Word<'_> {
+    let seen = text.get(at..end).unwrap_or_default();
     Word {
-        folded: text,
-        seen: text,
+        folded: seen,
+        seen,
+        at,
         shouted: false,
     }
 }
@@ -170,29 +188,53 @@ struct Fold {
 }
 
 impl Fold {
-    fn start(&mut self, c: char) {
-        let mut text = std::mem::take(&mut self.text);
-        text.clear();
+    /// Reads the word that begins at `from`; gives where it ends.
+    fn read(&mut self, text: &str, from: usize, oddities: &mut Oddities) -> usize {
+        let mut folded = std::mem::take(&mut self.text);
+        folded.clear();
         *self = Fold {
-            text,
+            text: folded,
             ..Fold::default()
         };
-        self.push(c);
+        let bytes = text.as_bytes();
+        let mut at = from;
+        loop {
+            // Most words are ASCII from end to end.
+            while let Some(byte) = bytes.get(at).filter(|b| ascii(**b) == Class::Word) {
+                self.push_ascii(*byte);
+                at += 1;
+            }
+            let Some((c, class, end)) = next(text, at) else {
+                return at;
+            };
+            match class {
+                Class::Word => self.push(c),
+                Class::Joiner => {
+                    if next(text, end).is_none_or(|(_, n, _)| n != Class::Word) {
+                        return at;
+                    }
+                    self.join(c);
+                }
+                Class::ZeroWidth => oddities.zero_width = true,
+                _ => return at,
+            }
+            at = end;
+        }
     }
 
+    fn push_ascii(&mut self, byte: u8) {
+        self.bytes += 1;
+        let digit = byte.is_ascii_digit();
+        self.digits += usize::from(digit);
+        self.letters += usize::from(!digit);
+        self.capitals += usize::from(byte.is_ascii_uppercase());
+        self.latin |= !digit;
+        self.keep(char::from(byte.to_ascii_lowercase()));
+    }
+
+    /// A character beyond ASCII.
     fn push(&mut self, c: char) {
         self.bytes += c.len_utf8();
-        if c.is_ascii() {
-            if c.is_ascii_digit() {
-                self.digits += 1;
-            } else {
-                self.letters += 1;
-                self.latin = true;
-                self.capitals += usize::from(c.is_ascii_uppercase());
-            }
-            self.keep(c.to_ascii_lowercase());
-            return;
-        }
         self.letters += 1;
         self.capitals += usize::from(c.is_uppercase());
         self.lookalike |= matches!(u32::from(c), 0x0370..=0x04FF);

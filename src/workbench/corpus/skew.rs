@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use crate::filter::bayes::{Class, receiving_side};
+use crate::filter::bayes::{Class, Receiving};
 use crate::mail::Mail;
 
 /// Different signs that are counted at most; later ones are passed over.
@@ -179,7 +179,7 @@ impl Traits {
     }
 
     /// The signs that tell the classes apart best, the strongest first.
-    pub fn skew(&self, most: usize) -> Vec<Trait> {
+    pub fn skew(&self, most: usize, receiving: &Receiving) -> Vec<Trait> {
         let [ham, spam] = self.messages;
         if ham == 0 || spam == 0 {
             return Vec::new();
@@ -194,8 +194,9 @@ impl Traits {
                 ham: f64::from(*in_ham) / f64::from(ham),
                 spam: f64::from(*in_spam) / f64::from(spam),
                 seen_by_classifier: match sign.what {
-                    What::Field => !receiving_side(&sign.value),
-                    What::ReceivedBy | What::List => false,
+                    What::Field => !receiving.ignores(&sign.value),
+                    What::ReceivedBy => receiving.reads_received(),
+                    What::List => false,
                     What::To => true,
                 },
             })
@@ -298,7 +299,7 @@ mod tests {
             });
             traits.add(Class::Spam, spam);
         }
-        let skew = traits.skew(10);
+        let skew = traits.skew(10, &Receiving::default());
         let found: Vec<_> = skew
             .iter()
             .map(|t| (t.what, t.value.as_str(), t.ham, t.seen_by_classifier))
