@@ -3,6 +3,8 @@
 //! The table was counted over 2,500 public messages. It decides only what is looked for first: a wrong
 //! estimate costs time, never a hit.
 
+use std::sync::LazyLock;
+
 /// How many bits rarer a set must be to be taken although a match can begin anywhere before it.
 pub(super) const UNBOUNDED: f64 = 8.0;
 /// Kinds of bytes: the letters, a digit, a blank, `.` or `,`, other ASCII, beyond ASCII.
@@ -163,15 +165,25 @@ pub(super) fn rarity(literal: &[u8]) -> f64 {
 
 /// The share of the bytes of a text that are this byte.
 pub(super) fn share(byte: u8) -> f64 {
+    static SHARES: LazyLock<[f64; 256]> = LazyLock::new(|| {
+        let mut shares = [0.0; 256];
+        for (byte, share) in (0..=255).zip(&mut shares) {
+            *share = estimated(byte);
+        }
+        shares
+    });
+    SHARES.get(usize::from(byte)).copied().unwrap_or(0.0)
+}
+
+fn estimated(byte: u8) -> f64 {
     let kind = kind(byte.to_ascii_lowercase());
     let bits = FIRST.get(kind).map_or(0, |digit| digit_value(*digit));
     let of_kind = match byte {
         b'A'..=b'Z' => 0.1,
         b'a'..=b'z' => 0.9,
-        // The table tells of one digit, and of all others of a kind together.
-        b'0'..=b'9' | b' ' => 1.0,
         b'.' | b',' => 0.5,
         0x80.. => 1.0 / 128.0,
+        // The table tells of one digit, and of one of the other signs.
         _ => 1.0,
     };
     of_kind * (-f64::from(bits)).exp2()
