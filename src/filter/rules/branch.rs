@@ -23,6 +23,8 @@ use super::machine::{Lead, Machine, Program};
 
 /// Cache of a lazy automaton, bytes.
 const CACHE_BYTES: usize = 1 << 20;
+/// The same where it stands before a large branch.
+const WEAKER_CACHE_BYTES: usize = 8 << 20;
 
 /// Bits of rarity from which on trying the places that fit the first bytes takes less time than an automaton over
 /// all of the text.
@@ -152,7 +154,7 @@ impl Branch {
                 (Starts::Before(0, Some(0)), None)
             }
             None => {
-                let matcher = Matcher::Everywhere(everywhere(hir, limit)?);
+                let matcher = Matcher::Everywhere(everywhere(hir, limit, CACHE_BYTES)?);
                 return Ok((Branch { matcher }, None));
             }
         };
@@ -161,7 +163,7 @@ impl Branch {
         let places = Places {
             // Where it matches the empty text it shows nothing.
             weaker: (unseen && weaker.properties().minimum_len() > Some(0))
-                .then(|| everywhere(&weaker, limit))
+                .then(|| everywhere(&weaker, limit, WEAKER_CACHE_BYTES))
                 .transpose()?,
             seldom: by_lead >= SELDOM,
             lead,
@@ -232,7 +234,7 @@ impl Branch {
     }
 }
 
-fn everywhere(hir: &Hir, limit: usize) -> Result<meta::Regex, TooLarge> {
+fn everywhere(hir: &Hir, limit: usize, cache: usize) -> Result<meta::Regex, TooLarge> {
     // Only where a match lies is ever asked, so no groups are compiled.
     let config = meta::Config::new()
         .utf8_empty(false)
@@ -241,7 +243,7 @@ fn everywhere(hir: &Hir, limit: usize) -> Result<meta::Regex, TooLarge> {
         .dfa(false)
         .backtrack(false)
         .nfa_size_limit(Some(limit))
-        .hybrid_cache_capacity(CACHE_BYTES);
+        .hybrid_cache_capacity(cache);
     let regex = meta::Regex::builder().configure(config).build_from_hir(hir);
     regex.map_err(|_| TooLarge)
 }

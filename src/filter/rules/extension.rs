@@ -101,7 +101,7 @@ pub(super) fn with_runs(hir: Hir, extensions: &mut Vec<Extension>) -> Hir {
     }
 }
 
-/// An expression that matches wherever this one does, without counts, so that an automaton over it is small.
+/// An expression that matches wherever this one does, with hardly any counts, so that an automaton over it is small.
 pub(super) fn loosened(hir: &Hir) -> Hir {
     let all = |parts: &[Hir]| -> Vec<Hir> { parts.iter().map(loosened).collect() };
     match hir.kind() {
@@ -112,7 +112,12 @@ pub(super) fn loosened(hir: &Hir) -> Hir {
             let mut repetition = repetition.clone();
             repetition.sub = Box::new(loosened(&repetition.sub));
             if repetition.max.is_none_or(|most| most > 2) {
-                (repetition.min, repetition.max) = (repetition.min.min(1), None);
+                // Two of what is longer than a byte seldom stand together by chance.
+                let least = match Bytes::of(&repetition.sub) {
+                    Some(_) => 1,
+                    None => 2,
+                };
+                (repetition.min, repetition.max) = (repetition.min.min(least), None);
             }
             Hir::repetition(repetition)
         }
