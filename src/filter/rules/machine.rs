@@ -318,6 +318,11 @@ impl Lead {
         &self.sets
     }
 
+    /// Whether at the beginning of a text a match may begin whatever the bytes.
+    pub(super) fn may_begin_anyhow(&self) -> bool {
+        self.at_beginning
+    }
+
     /// How seldom a match can begin at a place of a text, in bits.
     pub(super) fn rarity(&self) -> f64 {
         let bits: f64 = self.sets.iter().map(|set| -set.share().log2()).sum();

@@ -18,6 +18,10 @@ const FIRST: usize = 4;
 pub(super) struct Starts {
     /// By place within a match, then by byte: the buckets that can have it there.
     tables: Vec<[u64; 256]>,
+    /// By bytes that are left in a text: buckets with a pattern that says nothing about more.
+    short: Vec<u64>,
+    /// Buckets with a pattern that may begin at the beginning of a text whatever the bytes.
+    beginning: u64,
     /// Who seeks, and by which first bytes.
     buckets: Vec<Vec<(u32, Lead)>>,
 }
@@ -81,8 +85,18 @@ impl Starts {
                 }
             }
         }
+        let with = |holds: &dyn Fn(&Lead) -> bool| -> u64 {
+            let those = buckets.iter().enumerate();
+            those
+                .filter(|(_, bucket)| bucket.leads.iter().any(|(_, lead)| holds(lead)))
+                .fold(0, |all, (number, _)| all | 1 << number)
+        };
         Starts {
             tables,
+            short: (0..LEAD)
+                .map(|left| with(&|lead| lead.sets().len() <= left))
+                .collect(),
+            beginning: with(&Lead::may_begin_anyhow),
             buckets: buckets.into_iter().map(|bucket| bucket.leads).collect(),
         }
     }
@@ -96,11 +110,7 @@ impl Starts {
             return;
         };
         let may = |table: &[u64; 256], byte: u8| table.get(usize::from(byte)).copied().unwrap_or(0);
-        let windows = text.windows(LEAD);
-        let whole = windows.len();
-        // At the beginning more may begin than by its bytes.
-        self.ask(u64::MAX, text, 0, tell);
-        for (at, window) in windows.enumerate().skip(1) {
+        for (at, window) in text.windows(LEAD).enumerate() {
             let [a, b, c, d, rest @ ..] = window else {
                 continue;
             };
@@ -114,10 +124,17 @@ impl Starts {
                 }
             }
         }
-        // Short matches may begin near the end.
-        for at in whole.max(1)..text.len() {
-            self.ask(u64::MAX, text, at, tell);
+        // Short matches may begin near the end, and some at the beginning whatever the bytes.
+        for at in (text.len() + 1).saturating_sub(LEAD)..text.len() {
+            let ahead = text.get(at..).unwrap_or_default();
+            let mut left = self.short.get(ahead.len()).copied().unwrap_or(0);
+            for (table, byte) in self.tables.iter().zip(ahead) {
+                left &= may(table, *byte);
+            }
+            self.ask(left, text, at, tell);
         }
+        // What fits by its bytes as well is told twice, which does no harm.
+        self.ask(self.beginning, text, 0, tell);
     }
 
     #[cold]
