@@ -36,7 +36,7 @@ measure() {
     printf 'count = 1;\nbind_socket = "127.0.0.1:%s";\n' "$port" >"$etc/override.d/worker-normal.inc"
     for worker in controller proxy fuzzy; do echo 'enabled = false;' >"$etc/override.d/worker-$worker.inc"; done
     if [ "$2" = yes ]; then
-        printf 'enabled = true;\nruleset = "/usr/share/spamassassin/*.cf";\n' >"$etc/local.d/spamassassin.conf"
+        printf 'ruleset = "/usr/share/spamassassin/*.cf";\n' >"$etc/local.d/spamassassin.conf"
     fi
     rspamd -f -i -c /etc/rspamd/rspamd.conf --var=LOCAL_CONFDIR="$etc" --var=DBDIR="$etc/db" \
         --var=RUNDIR="$etc/run" --var=LOGDIR="$etc/log" >"$etc/log/out" 2>&1 &

@@ -20,7 +20,7 @@ rules:
     description: An answer
     silent: true
     when: { subject: '^Re: ' }
-  - { id: DIGITS, description: Any letter and digit, score: 0.5, when: { text: '[a-z]\\d' } }
+  - { id: DIGITS, description: Any letter and digit, score: 0.5, when: { text: '[a-z][^<]*\\d' } }
 ";
 
 const MESSAGE: &str = "From: a@example.com\nSubject: Re: Invoice \x1b[31m 7\n\n\

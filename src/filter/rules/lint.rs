@@ -97,7 +97,7 @@ pub fn lint(sources: &[Source], set: &RuleSet) -> Vec<Problem> {
                 span_of(&rule.id),
                 format!("a pattern of the rule {id} runs over the whole text of every message"),
                 "",
-                "it holds no literal of three bytes that every match must contain; \
+                "it holds no literal of three bytes that every match must contain, and may begin nearly anywhere; \
                  `mailweir rules profile` says what it costs"
                     .to_owned(),
             );
