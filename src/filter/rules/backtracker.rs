@@ -556,13 +556,17 @@ mod tests {
     use regex_automata::nfa::thompson::pikevm::PikeVM;
     use regex_automata::{Anchored, Input};
 
-    use crate::filter::rules::extension::extended;
+    use crate::filter::rules::extension::{Extended, extended, with_runs};
 
     fn program(pattern: &str) -> Program {
-        let extended = extended(pattern, 1 << 20, true).unwrap();
+        let Extended {
+            hir,
+            mut extensions,
+        } = extended(pattern, 1 << 20, true).unwrap();
+        let hir = with_runs(hir, &mut extensions);
         Program {
-            machine: Machine::new(&extended.hir, 1 << 20).unwrap(),
-            extensions: extended.extensions.into(),
+            machine: Machine::new(&hir, 1 << 20).unwrap(),
+            extensions: extensions.into(),
         }
     }
 
@@ -611,7 +615,7 @@ mod tests {
         /// Break it by pushing the alternatives in their order.
         #[test]
         fn it_agrees_with_the_reference(
-            pattern in "(?:[ab]|a\\*|\\(a\\|b\\?\\)\\*\\?|\\(\\?:ab\\|a\\)\\+|\\.\\{0,2\\}|\\\\b){1,6}",
+            pattern in "(?:[ab]|a\\*|\\[ab\\]\\{1,9\\}|\\(a\\|b\\?\\)\\*\\?|\\(\\?:ab\\|a\\)\\+|\\.\\{0,2\\}|\\\\b){1,6}",
             text in "[ab ]{0,12}",
         ) {
             let Ok(nfa) = NFA::compiler().build(&format!("(?-u){pattern}")) else {
@@ -635,7 +639,7 @@ mod tests {
         /// the way to a success.
         #[test]
         fn extensions_agree_with_the_reference(
-            pattern in "(?:[ab]|a\\*|\\(a\\|b\\?\\)\\*\\?|\\(ab\\|a\\)|\\\\1|\\(\\?>a\\*b\\?\\)|\\(\\?[=!]a\\*\\(\\?:b\\|\\(\\?!b\\)\\)\\)|\\(\\?<[=!][ab]\\)|\\.\\{0,2\\}|\\\\b){1,7}",
+            pattern in "(?:[ab]|a\\*|\\[ab\\]\\{1,9\\}|\\(a\\|b\\?\\)\\*\\?|\\(ab\\|a\\)|\\\\1|\\(\\?>a\\*b\\?\\)|\\(\\?[=!]a\\*\\(\\?:b\\|\\(\\?!b\\)\\)\\)|\\(\\?<[=!][ab]\\)|\\.\\{0,2\\}|\\\\b){1,7}",
             text in "[ab ]{0,12}",
         ) {
             let Ok(reference) = fancy_regex::Regex::new(&pattern) else {

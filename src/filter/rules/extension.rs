@@ -170,28 +170,35 @@ pub(super) fn is_empty_mark(hir: &Hir) -> bool {
 
 /// The expression as an automaton runs it, with nothing in its marks; one byte stands where they may take any, because
 /// what takes none is not repeated.
-pub(super) fn with_bare_marks(hir: &Hir) -> Hir {
+///
+/// The groups are numbered as they come; `marks` gets the extension of each.
+pub(super) fn with_bare_marks(hir: &Hir, marks: &mut Vec<Option<u32>>) -> Hir {
     match hir.kind() {
-        HirKind::Capture(capture) if let Some(number) = marked(capture.name.as_deref()) => {
-            let bare = match is_empty_mark(hir) {
-                true => Hir::empty(),
-                false => Hir::literal(*b"\0"),
-            };
-            Hir::capture(Capture {
-                // Two groups of one number would be taken for copies of each other.
-                index: u32::try_from(number + 1).unwrap_or(u32::MAX),
-                name: capture.name.clone(),
-                sub: Box::new(bare),
-            })
+        HirKind::Capture(capture) => match marked(capture.name.as_deref()) {
+            Some(number) => {
+                let bare = match is_empty_mark(hir) {
+                    true => Hir::empty(),
+                    false => Hir::literal(*b"\0"),
+                };
+                let index = u32::try_from(marks.len()).unwrap_or(u32::MAX);
+                marks.push(u32::try_from(number).ok());
+                Hir::capture(Capture {
+                    index,
+                    name: None,
+                    sub: Box::new(bare),
+                })
+            }
+            None => with_bare_marks(&capture.sub, marks),
+        },
+        HirKind::Concat(parts) => {
+            Hir::concat(parts.iter().map(|p| with_bare_marks(p, marks)).collect())
         }
-        HirKind::Capture(capture) => with_bare_marks(&capture.sub),
-        HirKind::Concat(parts) => Hir::concat(parts.iter().map(with_bare_marks).collect()),
         HirKind::Alternation(parts) => {
-            Hir::alternation(parts.iter().map(with_bare_marks).collect())
+            Hir::alternation(parts.iter().map(|p| with_bare_marks(p, marks)).collect())
         }
         HirKind::Repetition(repetition) => {
             let mut repetition = repetition.clone();
-            repetition.sub = Box::new(with_bare_marks(&repetition.sub));
+            repetition.sub = Box::new(with_bare_marks(&repetition.sub, marks));
             Hir::repetition(repetition)
         }
         _ => hir.clone(),

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use regex_automata::PatternID;
 use regex_automata::nfa::thompson::{Compiler, Config, NFA, State, WhichCaptures};
 use regex_automata::util::look::Look;
 use regex_automata::util::primitives::StateID;
@@ -46,25 +45,19 @@ impl Machine {
                 false => WhichCaptures::Implicit,
             })
             .nfa_size_limit(Some(limit));
+        // The whole match is the first group.
+        let mut marks = vec![None];
         let bare;
         let hir = match marked {
             true => {
-                bare = extension::with_bare_marks(hir);
+                bare = extension::with_bare_marks(hir, &mut marks);
                 &bare
             }
             false => hir,
         };
         let nfa = Compiler::new().configure(config).build_from_hir(hir).ok()?;
-        let groups = match marked {
-            true => nfa.group_info().group_len(PatternID::ZERO),
-            false => 0,
-        };
-        let mark = |group| {
-            let name = nfa.group_info().to_name(PatternID::ZERO, group);
-            u32::try_from(extension::marked(name)?).ok()
-        };
         Some(Machine {
-            marks: (0..groups).map(mark).collect(),
+            marks: marks.into(),
             nfa,
         })
     }
