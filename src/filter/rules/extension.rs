@@ -243,6 +243,21 @@ impl Writer {
         Ok((machine, hir, written))
     }
 
+    /// A character of the pattern. In a pattern of ASCII what lies beyond was written as the escape of a byte.
+    fn character(&self, c: char, escaped: bool, out: &mut String) {
+        match u8::try_from(u32::from(c)) {
+            Ok(byte) if self.ascii && !c.is_ascii() => {
+                let _ = write!(out, "\\x{byte:02X}");
+            }
+            _ => {
+                if escaped {
+                    out.push('\\');
+                }
+                out.push(c);
+            }
+        }
+    }
+
     fn write(&mut self, expr: &Expr, out: &mut String, depth: usize) -> Result<(), String> {
         if depth > NESTING {
             return Err(format!(
@@ -259,12 +274,7 @@ impl Writer {
             Expr::Literal { val, casei } => {
                 out.push_str(if *casei { "(?i:" } else { "(?:" });
                 for c in val.chars() {
-                    match (c.is_ascii(), u8::try_from(u32::from(c))) {
-                        (false, Ok(byte)) if self.ascii => {
-                            let _ = write!(out, "\\x{byte:02X}");
-                        }
-                        _ => out.push_str(&regex_syntax::escape(c.encode_utf8(&mut [0; 4]))),
-                    }
+                    self.character(c, regex_syntax::is_meta_character(c), out);
                 }
                 out.push(')');
             }
@@ -274,7 +284,11 @@ impl Writer {
                 }
             }
             Expr::Delegate { inner, casei } => {
-                let _ = write!(out, "(?{}:{inner})", if *casei { "i" } else { "" });
+                out.push_str(if *casei { "(?i:" } else { "(?:" });
+                for c in inner.chars() {
+                    self.character(c, false, out);
+                }
+                out.push(')');
             }
             Expr::Concat(parts) => {
                 for part in parts {

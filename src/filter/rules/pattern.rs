@@ -422,6 +422,10 @@ mod tests {
         assert_eq!(at(r"(?<!un)subscribe", b"unsubscribe"), None);
         assert_eq!(at(r"(?>a+)ab", b"aaab"), None);
         assert_eq!(at(r"\xE9(?!x)", b"\xe9x\xe9"), Some(2..3));
+        assert_eq!(
+            at(r"(?i)(?!x)[\xD0\xE0-\xE4][\xB5]", b"\xf0\xb5\xe2\xb5"),
+            Some(2..4)
+        );
         assert_eq!(at(r"(?!credit)(?:c|k)redit", b"credit kredit"), Some(7..13));
         assert_eq!(
             at("(?<!für )Käse", "für Käse, Käse".as_bytes()),
