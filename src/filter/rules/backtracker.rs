@@ -8,65 +8,35 @@
 //!
 //! Where an automaton has a mark, the automaton of the extension is walked from that place, with a memory of its
 //! own: whether a look-ahead fails at a place depends on nothing but the place, so this stays linear too. What
-//! groups hold is a part of the place where there are references back; those alone make the work grow faster
+//! captures hold is a part of the place where there are references back; those alone make the work grow faster
 //! than the text, and the bound on steps ends it.
-
-use std::collections::HashMap;
 
 use regex_automata::nfa::thompson::State;
 use regex_automata::util::primitives::StateID;
 
+use super::captures::{CaptureSets, Captures, NO_CAPTURES};
 use super::extension::Extension;
 use super::machine::{Machine, Program};
+use super::visited::{PLACE_BITS, Visited};
 
-/// Pairs of state and place that are remembered at the start, and at most: where another matcher can take over,
-/// and where none can.
-const FEWEST: usize = 1 << 10;
-const MOST: usize = 1 << 15;
-const MOST_PATIENT: usize = 1 << 21;
-/// Bits of a place, and of a state, in a key.
-const PLACE_BITS: u32 = 24;
-const STATE_BITS: u32 = 20;
-const GENERATIONS: u64 = 1 << (64 - PLACE_BITS - STATE_BITS);
-/// Most memories that one text may take, each of its own generation.
-const OF_TEXT: u64 = GENERATIONS / 4;
-/// Most sets of groups that one text may take.
-const GROUPINGS: usize = 1 << 12;
 /// Most steps of one look-behind, which remembers nothing.
 const BEHIND_STEPS: u64 = 20_000;
-
-/// What the groups of a pattern hold at some moment, by number.
-type Groups = u32;
-const NO_GROUPS: Groups = 0;
-/// Begin of an open group, begin and end of a closed one.
-const UNSET: [u32; 3] = [u32::MAX; 3];
 
 /// The memory of attempts; for one text and one automaton at a time.
 #[derive(Debug)]
 pub(super) struct Backtracker {
-    /// Pairs that failed, open addressing; keys of a generation before `oldest` are free.
-    visited: Vec<u64>,
-    held: usize,
-    /// The first generation of this text, which is that of the automaton itself.
-    oldest: u64,
-    newest: u64,
+    visited: Visited,
+    captures: CaptureSets,
     stack: Vec<Later>,
     steps: u64,
     most_steps: u64,
-    most_held: usize,
-    /// Generations of the automata of extensions, and of other groups than none.
-    generations: HashMap<(u32, Groups), u64>,
-    /// The one that was asked for last.
-    latest: Option<((u32, Groups), u64)>,
-    /// What groups hold, each set once.
-    groups: Vec<Box<[[u32; 3]]>>,
 }
 
 /// Where to go on when what is preferred fails: from a state, at each place from one to another, in this order.
 #[derive(Clone, Copy, Debug)]
 struct Later {
     state: StateID,
-    groups: Groups,
+    captures: Captures,
     at: u32,
     until: u32,
 }
@@ -79,8 +49,8 @@ pub(super) struct Exceeded;
 enum Ahead {
     Nowhere,
     At(usize),
-    /// There, and the groups hold something else.
-    Grouped(usize, Groups),
+    /// There, and the captures hold something else.
+    Captured(usize, Captures),
     /// At each place from one to the other, in this order.
     Among(usize, usize),
 }
@@ -100,17 +70,11 @@ struct Walk<'a> {
 impl Default for Backtracker {
     fn default() -> Self {
         Backtracker {
-            visited: vec![0; FEWEST],
-            held: 0,
-            oldest: 1,
-            newest: 1,
+            visited: Visited::default(),
+            captures: CaptureSets::default(),
             stack: Vec::new(),
             steps: 0,
             most_steps: u64::MAX,
-            most_held: MOST,
-            generations: HashMap::new(),
-            latest: None,
-            groups: Vec::new(),
         }
     }
 }
@@ -119,21 +83,9 @@ impl Backtracker {
     /// Forgets what is known, for another text or automaton. The attempts that follow may take so many steps; with
     /// patience they may hold more, because nobody else could go on.
     pub(super) fn forget(&mut self, steps: u64, patient: bool) {
-        self.held = 0;
-        self.oldest = self.newest + 1;
-        if self.oldest + OF_TEXT > GENERATIONS {
-            self.visited.fill(0);
-            self.oldest = 1;
-        }
-        self.newest = self.oldest;
-        if self.visited.len() > MOST {
-            self.visited = vec![0; FEWEST];
-        }
-        self.generations.clear();
-        self.latest = None;
-        self.groups.clear();
+        self.visited.forget(patient);
+        self.captures.forget();
         self.most_steps = self.steps.saturating_add(steps);
-        self.most_held = if patient { MOST_PATIENT } else { MOST };
     }
 
     /// States that were walked through so far.
@@ -156,25 +108,25 @@ impl Backtracker {
             ends: None,
         };
         self.stack.clear();
-        Ok(self.run(walk, start, NO_GROUPS)?.map(|(end, _)| end))
+        Ok(self.run(walk, start, NO_CAPTURES)?.map(|(end, _)| end))
     }
 
-    /// The end of the preferred match from there, and what the groups hold then.
+    /// The end of the preferred match from there, and what the captures hold then.
     fn run(
         &mut self,
         walk: Walk<'_>,
         start: usize,
-        groups: Groups,
-    ) -> Result<Option<(usize, Groups)>, Exceeded> {
+        captures: Captures,
+    ) -> Result<Option<(usize, Captures)>, Exceeded> {
         if walk.text.len() >> PLACE_BITS != 0 {
             return Err(Exceeded);
         }
         let below = self.stack.len();
-        self.later(walk.machine.nfa().start_anchored(), start, groups);
+        self.later(walk.machine.nfa().start_anchored(), start, captures);
         while self.stack.len() > below {
             let Some(Later {
                 state,
-                groups,
+                captures,
                 at,
                 until,
             }) = self.stack.pop()
@@ -184,7 +136,7 @@ impl Backtracker {
             if at != until {
                 self.stack.push(Later {
                     state,
-                    groups,
+                    captures,
                     at: if at < until { at + 1 } else { at - 1 },
                     until,
                 });
@@ -198,7 +150,7 @@ impl Backtracker {
                     continue;
                 }
             }
-            let found = self.walk(walk, state, at as usize, groups);
+            let found = self.walk(walk, state, at as usize, captures);
             if !matches!(found, Ok(None)) {
                 self.stack.truncate(below);
                 return found;
@@ -207,11 +159,11 @@ impl Backtracker {
         Ok(None)
     }
 
-    fn later(&mut self, state: StateID, at: usize, groups: Groups) {
+    fn later(&mut self, state: StateID, at: usize, captures: Captures) {
         let at = at as u32;
         self.stack.push(Later {
             state,
-            groups,
+            captures,
             at,
             until: at,
         });
@@ -222,8 +174,8 @@ impl Backtracker {
         walk: Walk<'_>,
         mut state: StateID,
         mut at: usize,
-        mut groups: Groups,
-    ) -> Result<Option<(usize, Groups)>, Exceeded> {
+        mut captures: Captures,
+    ) -> Result<Option<(usize, Captures)>, Exceeded> {
         let Walk { text, .. } = walk;
         let nfa = walk.machine.nfa();
         loop {
@@ -261,36 +213,36 @@ impl Backtracker {
                     let Some((first, others)) = alternates.split_first() else {
                         return Ok(None);
                     };
-                    if !self.visit(walk, state, at, groups)? {
+                    if !self.visit(walk, state, at, captures)? {
                         return Ok(None);
                     }
                     for next in others.iter().rev() {
-                        self.later(*next, at, groups);
+                        self.later(*next, at, captures);
                     }
                     state = *first;
                 }
                 State::BinaryUnion { alt1, alt2 } => {
-                    if !self.visit(walk, state, at, groups)? {
+                    if !self.visit(walk, state, at, captures)? {
                         return Ok(None);
                     }
-                    self.later(*alt2, at, groups);
+                    self.later(*alt2, at, captures);
                     state = *alt1;
                 }
                 State::Capture { next, slot, .. } => {
                     let here = state;
                     state = *next;
                     if let Some(mark) = walk.machine.mark(slot.as_usize()) {
-                        if !self.visit(walk, here, at, groups)? {
+                        if !self.visit(walk, here, at, captures)? {
                             return Ok(None);
                         }
                         state = walk.machine.behind(state);
-                        match self.extension(walk, mark, at, groups)? {
+                        match self.extension(walk, mark, at, captures)? {
                             Ahead::At(after) => at = after,
-                            Ahead::Grouped(after, with) => (at, groups) = (after, with),
+                            Ahead::Captured(after, with) => (at, captures) = (after, with),
                             Ahead::Among(at, until) => {
                                 self.stack.push(Later {
                                     state,
-                                    groups,
+                                    captures,
                                     at: at as u32,
                                     until: until as u32,
                                 });
@@ -303,7 +255,7 @@ impl Backtracker {
                 State::Fail => return Ok(None),
                 State::Match { .. } => {
                     let there = walk.ends.is_none_or(|(end, _)| end == at);
-                    return Ok(there.then_some((at, groups)));
+                    return Ok(there.then_some((at, captures)));
                 }
             }
         }
@@ -315,7 +267,7 @@ impl Backtracker {
         walk: Walk<'_>,
         mark: u32,
         at: usize,
-        groups: Groups,
+        captures: Captures,
     ) -> Result<Ahead, Exceeded> {
         let Some(extension) = walk.program.extensions.get(mark as usize) else {
             return Ok(Ahead::Nowhere);
@@ -349,13 +301,13 @@ impl Backtracker {
                 wanted,
             } => {
                 let found = match behind {
-                    None => self.inner(inner(machine), at, groups)?,
+                    None => self.inner(inner(machine), at, captures)?,
                     Some((least, most)) => {
                         let mut inner = inner(machine);
                         inner.ends = Some((at, self.steps + BEHIND_STEPS));
                         let mut found = None;
                         for length in *least..=(*most).min(at) {
-                            found = self.run(inner, at - length, groups)?;
+                            found = self.run(inner, at - length, captures)?;
                             if found.is_some() {
                                 break;
                             }
@@ -364,27 +316,25 @@ impl Backtracker {
                     }
                 };
                 match (found, wanted) {
-                    (Some((_, groups)), true) => Ahead::Grouped(at, groups),
+                    (Some((_, captures)), true) => Ahead::Captured(at, captures),
                     (None, false) => Ahead::At(at),
                     _ => Ahead::Nowhere,
                 }
             }
-            Extension::Atomic(machine) => match self.inner(inner(machine), at, groups)? {
-                Some((end, groups)) => Ahead::Grouped(end, groups),
+            Extension::Atomic(machine) => match self.inner(inner(machine), at, captures)? {
+                Some((end, captures)) => Ahead::Captured(end, captures),
                 None => Ahead::Nowhere,
             },
             Extension::Open(group) => {
-                let open = |held: &mut [u32; 3]| held[0] = at as u32;
-                Ahead::Grouped(at, self.regrouped(groups, *group, open)?)
+                self.steps += self.captures.len() as u64 / 8;
+                Ahead::Captured(at, self.captures.opened(captures, *group, at)?)
             }
             Extension::Close(group) => {
-                let close = |held: &mut [u32; 3]| *held = [held[0], held[0], at as u32];
-                Ahead::Grouped(at, self.regrouped(groups, *group, close)?)
+                self.steps += self.captures.len() as u64 / 8;
+                Ahead::Captured(at, self.captures.closed(captures, *group, at)?)
             }
             Extension::Same { group, ignore_case } => {
-                let [_, begin, end] = self.group(groups, *group);
-                let held = walk.text.get(begin as usize..end as usize);
-                let Some(held) = held.filter(|_| end != u32::MAX) else {
+                let Some(held) = self.captures.held(captures, *group, walk.text) else {
                     return Ok(Ahead::Nowhere);
                 };
                 let there = walk.text.get(at..at + held.len());
@@ -407,55 +357,13 @@ impl Backtracker {
         &mut self,
         walk: Walk<'_>,
         at: usize,
-        groups: Groups,
-    ) -> Result<Option<(usize, Groups)>, Exceeded> {
-        let found = self.run(walk, at, groups)?;
+        captures: Captures,
+    ) -> Result<Option<(usize, Captures)>, Exceeded> {
+        let found = self.run(walk, at, captures)?;
         if found.is_some() {
-            self.steps += self.generations.len() as u64 / 8;
-            self.latest = None;
-            self.generations
-                .retain(|(number, _), _| *number != walk.number);
+            self.steps += self.visited.forget_walks(walk.number) as u64 / 8;
         }
         Ok(found)
-    }
-
-    fn group(&self, groups: Groups, group: usize) -> [u32; 3] {
-        let held = groups
-            .checked_sub(1)
-            .and_then(|g| self.groups.get(g as usize));
-        held.and_then(|held| held.get(group))
-            .copied()
-            .unwrap_or(UNSET)
-    }
-
-    /// The groups with one of them changed.
-    fn regrouped(
-        &mut self,
-        groups: Groups,
-        group: usize,
-        change: impl FnOnce(&mut [u32; 3]),
-    ) -> Result<Groups, Exceeded> {
-        let held = groups
-            .checked_sub(1)
-            .and_then(|g| self.groups.get(g as usize));
-        let mut held = held.map_or_else(Vec::new, |held| held.to_vec());
-        if held.len() <= group {
-            held.resize(group + 1, UNSET);
-        }
-        if let Some(one) = held.get_mut(group) {
-            change(one);
-        }
-        self.steps += self.groups.len() as u64 / 8;
-        let known = self.groups.iter().rposition(|other| **other == *held);
-        let number = match known {
-            Some(number) => number,
-            None if self.groups.len() < GROUPINGS => {
-                self.groups.push(held.into());
-                self.groups.len() - 1
-            }
-            None => return Err(Exceeded),
-        };
-        Ok(number as Groups + 1)
     }
 
     /// Whether the pair is new.
@@ -464,7 +372,7 @@ impl Backtracker {
         walk: Walk<'_>,
         state: StateID,
         at: usize,
-        groups: Groups,
+        captures: Captures,
     ) -> Result<bool, Exceeded> {
         if self.steps > self.most_steps {
             return Err(Exceeded);
@@ -475,82 +383,14 @@ impl Backtracker {
                 false => Ok(true),
             };
         }
-        let generation = match (walk.number, groups) {
-            (0, NO_GROUPS) => self.oldest,
-            key => self.generation(key)?,
-        };
-        let (state, at) = (state.as_u64(), at as u64);
-        if state >> STATE_BITS != 0 || at >> PLACE_BITS != 0 {
-            return Err(Exceeded);
-        }
-        if self.held * 2 >= self.visited.len() {
-            self.grow()?;
-        }
-        let key = (generation << STATE_BITS | state) << PLACE_BITS | at;
-        let new = insert(&mut self.visited, self.oldest, key);
-        self.held += usize::from(new);
-        Ok(new)
+        self.visited.visit((walk.number, captures), state, at)
     }
-
-    fn generation(&mut self, key: (u32, Groups)) -> Result<u64, Exceeded> {
-        if let Some((latest, known)) = self.latest
-            && latest == key
-        {
-            return Ok(known);
-        }
-        if let Some(known) = self.generations.get(&key).copied() {
-            self.latest = Some((key, known));
-            return Ok(known);
-        }
-        if self.newest - self.oldest >= OF_TEXT - 1 {
-            return Err(Exceeded);
-        }
-        self.newest += 1;
-        self.generations.insert(key, self.newest);
-        self.latest = Some((key, self.newest));
-        Ok(self.newest)
-    }
-
-    fn grow(&mut self) -> Result<(), Exceeded> {
-        let size = self.visited.len() * 2;
-        if size > self.most_held {
-            return Err(Exceeded);
-        }
-        let old = std::mem::replace(&mut self.visited, vec![0; size]);
-        for key in old {
-            if generation(key) >= self.oldest {
-                insert(&mut self.visited, self.oldest, key);
-            }
-        }
-        Ok(())
-    }
-}
-
-fn generation(key: u64) -> u64 {
-    key >> (PLACE_BITS + STATE_BITS)
-}
-
-/// Whether the key was not there yet. The table is never full, and its length a power of two.
-fn insert(table: &mut [u64], oldest: u64, key: u64) -> bool {
-    let mask = table.len() - 1;
-    let hash = key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
-    let mut slot = usize::try_from(hash).unwrap_or(0) & mask;
-    while let Some(held) = table.get_mut(slot) {
-        if *held == key {
-            return false;
-        }
-        if generation(*held) < oldest {
-            *held = key;
-            return true;
-        }
-        slot = (slot + 1) & mask;
-    }
-    false
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::filter::rules::visited::{GENERATIONS, MOST};
     use proptest::prelude::*;
     use regex_automata::nfa::thompson::NFA;
     use regex_automata::nfa::thompson::pikevm::PikeVM;
@@ -589,7 +429,7 @@ mod tests {
         let text = "a".repeat(MOST);
         let end = backtracker.attempt(&program, text.as_bytes(), 0);
         assert_eq!(end, Err(Exceeded));
-        assert!(backtracker.visited.len() <= MOST);
+        assert!(backtracker.visited.size() <= MOST);
         backtracker.forget(u64::MAX, false);
         assert_eq!(backtracker.attempt(&program, b"aaab", 0), Ok(Some(4)));
         backtracker.forget(u64::MAX, true);

@@ -12,6 +12,7 @@
 mod asks;
 mod backtracker;
 mod branch;
+mod captures;
 mod catalogue;
 mod chain;
 mod check;
@@ -30,6 +31,7 @@ mod fold;
 mod formula;
 mod gate;
 mod group;
+
 mod identity;
 mod inspect;
 mod lint;
@@ -62,6 +64,7 @@ mod starts;
 mod string_set;
 mod texts;
 mod value;
+mod visited;
 mod words;
 mod written;
 
