@@ -27,6 +27,7 @@ pub use summary::{Authenticated, Disposition};
 
 use crate::config::Problems;
 use crate::dns::{Dns, Share};
+use crate::filter::idle::Idle;
 use crate::filter::{Build, Check, FailurePolicy, Filter};
 use crate::metrics::Metrics;
 use check::AuthCheck;
@@ -41,18 +42,28 @@ pub const NAME: &str = "auth";
 /// Every problem in `options`, with its place; that there is no resolver.
 pub fn build(options: &Options, dns: &Dns, build: &Build<'_>) -> Result<Arc<dyn Filter>, Problems> {
     let settings = Settings::check(options, build.source)?;
-    dns.usable()?;
     start_at_zero(build.metrics);
-    Ok(Arc::new(Auth(Arc::new(Shared {
-        settings,
-        dns: dns.clone(),
-        // Half of all questions: a domain whose servers are silent must not hold up the lists.
-        share: Arc::new(dns.share(2)),
-        metrics: Arc::clone(build.metrics),
-    }))))
+    let idle = dns
+        .usable()
+        .is_err()
+        .then(|| Idle::filter(NAME, "no resolver configured", settings.on_failure));
+    Ok(Arc::new(Auth {
+        idle,
+        shared: Arc::new(Shared {
+            settings,
+            dns: dns.clone(),
+            // Half of all questions: a domain whose servers are silent must not hold up the lists.
+            share: Arc::new(dns.share(2)),
+            metrics: Arc::clone(build.metrics),
+        }),
+    }))
 }
 
-struct Auth(Arc<Shared>);
+struct Auth {
+    shared: Arc<Shared>,
+    /// Where there is nobody to ask, only forged results are removed.
+    idle: Option<Arc<dyn Filter>>,
+}
 
 /// What all checks share.
 #[derive(Debug)]
@@ -69,19 +80,22 @@ impl Filter for Auth {
     }
 
     fn failure_policy(&self) -> &FailurePolicy {
-        &self.0.settings.on_failure
+        &self.shared.settings.on_failure
     }
 
     fn begins_early(&self) -> bool {
-        true
+        self.idle.is_none()
     }
 
     fn authserv(&self) -> Option<&Arc<Authserv>> {
-        Some(&self.0.settings.authserv)
+        Some(&self.shared.settings.authserv)
     }
 
     fn check(&self) -> Box<dyn Check> {
-        Box::new(AuthCheck::new(Arc::clone(&self.0)))
+        match &self.idle {
+            Some(idle) => idle.check(),
+            None => Box::new(AuthCheck::new(Arc::clone(&self.shared))),
+        }
     }
 }
 
