@@ -6,12 +6,11 @@
 //! finds. A branch without literals searches every text, on a lazy automaton that is kept.
 
 use std::ops::Range;
-
 use std::sync::Arc;
 
 use regex_automata::hybrid::dfa::DFA;
+use regex_automata::nfa::thompson::WhichCaptures;
 use regex_automata::nfa::thompson::pikevm::PikeVM;
-use regex_automata::nfa::thompson::{Compiler, Config, WhichCaptures};
 use regex_automata::{Input, meta};
 use regex_syntax::hir::{Hir, Look};
 
@@ -19,7 +18,7 @@ use super::backtracker::{Backtracker, Exceeded};
 use super::extension::{self, Extension};
 use super::gate::{Sighting, Sought};
 use super::literal::Required;
-use super::machine::{Lead, Machine, Program};
+use super::machine::{self, Lead, Machine, Program};
 
 /// Cache of a lazy automaton, bytes.
 const CACHE_BYTES: usize = 1 << 20;
@@ -159,11 +158,13 @@ impl Branch {
             }
         };
         let unseen = sought.is_none() && !beginning;
-        let weaker = extension::loosened(hir);
-        let places = Places {
+        let weaker = unseen
+            .then(|| extension::loosened(hir))
             // Where it matches the empty text it shows nothing.
-            weaker: (unseen && weaker.properties().minimum_len() > Some(0))
-                .then(|| everywhere(&weaker, limit, WEAKER_CACHE_BYTES))
+            .filter(|weaker| weaker.properties().minimum_len() > Some(0));
+        let places = Places {
+            weaker: weaker
+                .map(|weaker| everywhere(&weaker, limit, WEAKER_CACHE_BYTES))
                 .transpose()?,
             seldom: by_lead >= SELDOM,
             lead,
@@ -321,14 +322,7 @@ impl Places {
     fn find_long(&self, text: &[u8], from: usize, scratch: &mut Scratch) -> Option<Range<usize>> {
         let mut input = Input::new(text).range(from.min(text.len())..);
         let nfa = match &self.regular {
-            Some(hir) => Compiler::new()
-                .configure(
-                    Config::new()
-                        .utf8(false)
-                        .which_captures(WhichCaptures::Implicit),
-                )
-                .build_from_hir(hir)
-                .ok()?,
+            Some(hir) => machine::regular(hir, None)?,
             None => self.program.machine.nfa().clone(),
         };
         let config = DFA::config()

@@ -16,7 +16,7 @@ use fancy_regex::{Assertion, Expr, LookAround};
 use regex_syntax::hir::{Capture, Hir, HirKind};
 
 use super::machine::{Bytes, Machine};
-use super::pattern::parse;
+use super::pattern::{REFER_BACK, Refused, parse};
 
 /// Most bytes that a look-behind may look at.
 const BEHIND: usize = 255;
@@ -127,9 +127,9 @@ pub(super) fn loosened(hir: &Hir) -> Hir {
 
 /// Reads a pattern; `limit` bounds the compiled size of each extension, bytes. References back are refused
 /// unless `back` allows them: alone of all they cannot be matched in linear time.
-pub(super) fn extended(pattern: &str, limit: usize, back: bool) -> Result<Extended, String> {
-    let tree =
-        Expr::parse_tree(pattern).map_err(|e| format!("this is not a regular expression: {e}"))?;
+pub(super) fn extended(pattern: &str, limit: usize, back: bool) -> Result<Extended, Refused> {
+    let tree = Expr::parse_tree(pattern)
+        .map_err(|e| Refused::whole(format!("this is not a regular expression: {e}")))?;
     let mut writer = Writer {
         ascii: pattern.is_ascii(),
         limit,
@@ -217,17 +217,18 @@ struct Writer {
 }
 
 impl Writer {
-    fn hir(&self, pattern: &str) -> Result<Hir, String> {
-        parse(pattern, self.ascii).map_err(|refused| refused.message)
+    /// Places in what was written are not those of the pattern, so only the message of an error is kept.
+    fn hir(&self, pattern: &str) -> Result<Hir, Refused> {
+        parse(pattern, self.ascii).map_err(|refused| Refused::whole(refused.message))
     }
 
     /// Notes an extension and writes its mark around `inner`.
-    fn mark(&mut self, extension: Extension, inner: &str, out: &mut String) -> Result<(), String> {
+    fn mark(&mut self, extension: Extension, inner: &str, out: &mut String) -> Result<(), Refused> {
         let number = self.extensions.len();
         if number >= MOST {
-            return Err(format!(
+            return Err(Refused::whole(format!(
                 "the pattern holds more than {MOST} assertions and references"
-            ));
+            )));
         }
         self.extensions.push(extension);
         let _ = write!(out, "(?P<{}>{inner})", mark(number));
@@ -235,11 +236,12 @@ impl Writer {
     }
 
     /// The automaton of a part, its expression, and what was written of it.
-    fn machine(&mut self, part: &Expr, depth: usize) -> Result<(Machine, Hir, String), String> {
+    fn machine(&mut self, part: &Expr, depth: usize) -> Result<(Machine, Hir, String), Refused> {
         let mut written = String::new();
         self.write(part, &mut written, depth)?;
         let hir = with_runs(self.hir(&written)?, &mut self.extensions);
-        let machine = Machine::new(&hir, self.limit).ok_or("a part of the pattern is too large")?;
+        let machine = Machine::new(&hir, self.limit)
+            .ok_or_else(|| Refused::whole("a part of the pattern is too large"))?;
         Ok((machine, hir, written))
     }
 
@@ -258,11 +260,11 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, expr: &Expr, out: &mut String, depth: usize) -> Result<(), String> {
+    fn write(&mut self, expr: &Expr, out: &mut String, depth: usize) -> Result<(), Refused> {
         if depth > NESTING {
-            return Err(format!(
+            return Err(Refused::whole(format!(
                 "the pattern is nested deeper than {NESTING} levels"
-            ));
+            )));
         }
         match expr {
             Expr::Empty => out.push_str("(?:)"),
@@ -338,9 +340,9 @@ impl Writer {
                         let properties = hir.properties();
                         let longest = properties.maximum_len().filter(|most| *most <= BEHIND);
                         let longest = longest.ok_or_else(|| {
-                            format!(
+                            Refused::whole(format!(
                                 "a look-behind must have a longest match, of at most {BEHIND} bytes"
-                            )
+                            ))
                         })?;
                         Some((properties.minimum_len().unwrap_or(0), longest))
                     }
@@ -365,12 +367,14 @@ impl Writer {
                 self.mark(same, "(?s-u:.)*", out)?;
             }
             Expr::Backref { .. } => {
-                return Err("a reference back cannot be matched in linear time".to_owned());
+                let message = "a reference back cannot be matched in linear time";
+                return Err(Refused::whole(message).help(REFER_BACK));
             }
-            _ => return Err(
-                "the pattern holds what is not supported: conditions, calls, `\\K`, `\\G` or verbs"
-                    .to_owned(),
-            ),
+            _ => {
+                return Err(Refused::whole(
+                    "the pattern holds what is not supported: conditions, calls, `\\K`, `\\G` or verbs",
+                ));
+            }
         }
         Ok(())
     }

@@ -27,6 +27,19 @@ pub(super) struct Machine {
     marks: Box<[Option<u32>]>,
 }
 
+/// The automaton of a regular expression, whatever it has of marks; `None` when it takes more than `limit` bytes.
+pub(super) fn regular(hir: &Hir, limit: Option<usize>) -> Option<NFA> {
+    compiled(hir, WhichCaptures::Implicit, limit)
+}
+
+fn compiled(hir: &Hir, captures: WhichCaptures, limit: Option<usize>) -> Option<NFA> {
+    let config = Config::new()
+        .utf8(false)
+        .which_captures(captures)
+        .nfa_size_limit(limit);
+    Compiler::new().configure(config).build_from_hir(hir).ok()
+}
+
 /// The automaton of a branch with the extensions that its marks, and those of its parts, refer to.
 #[derive(Clone, Debug)]
 pub(super) struct Program {
@@ -37,25 +50,15 @@ pub(super) struct Program {
 impl Machine {
     /// Compiles an expression; `None` when that takes more than `limit` bytes.
     pub(super) fn new(hir: &Hir, limit: usize) -> Option<Machine> {
-        let marked = hir.properties().explicit_captures_len() > 0;
-        let config = Config::new()
-            .utf8(false)
-            .which_captures(match marked {
-                true => WhichCaptures::All,
-                false => WhichCaptures::Implicit,
-            })
-            .nfa_size_limit(Some(limit));
         // The whole match is the first group.
         let mut marks = vec![None];
-        let bare;
-        let hir = match marked {
-            true => {
-                bare = extension::with_bare_marks(hir, &mut marks);
-                &bare
+        let nfa = match hir.properties().explicit_captures_len() {
+            0 => regular(hir, Some(limit))?,
+            _ => {
+                let bare = extension::with_bare_marks(hir, &mut marks);
+                compiled(&bare, WhichCaptures::All, Some(limit))?
             }
-            false => hir,
         };
-        let nfa = Compiler::new().configure(config).build_from_hir(hir).ok()?;
         Some(Machine {
             marks: marks.into(),
             nfa,

@@ -57,29 +57,35 @@ pub(super) struct Refused {
 
 impl Refused {
     /// The whole pattern is at fault.
-    fn whole(message: String) -> Refused {
-        let back = message.contains("reference back");
+    pub(super) fn whole(message: impl Into<String>) -> Refused {
         Refused {
-            message,
+            message: message.into(),
             span: None,
-            help: back.then_some(
-                "write `engine: backtracking` beside `matches` to have it within bounds",
-            ),
+            help: None,
             extended: false,
         }
     }
+
+    /// The same with what to do.
+    pub(super) fn help(mut self, help: &'static str) -> Refused {
+        self.help = Some(help);
+        self
+    }
 }
 
+/// What to do about a reference back.
+pub(super) const REFER_BACK: &str =
+    "write `engine: backtracking` beside `matches` to have references back, within bounds";
+
 fn long(pattern: &str, most: usize) -> Result<(), Refused> {
-    if pattern.len() <= most {
+    let length = pattern.len();
+    if length <= most {
         return Ok(());
     }
-    let mut refused = Refused::whole(format!(
-        "the pattern has {} bytes, more than {most}",
-        pattern.len()
-    ));
-    refused.help = Some("split it with `any`, or list literals with `contains`");
-    Err(refused)
+    Err(
+        Refused::whole(format!("the pattern has {length} bytes, more than {most}"))
+            .help("split it with `any`, or list literals with `contains`"),
+    )
 }
 
 impl Pattern {
@@ -92,9 +98,7 @@ impl Pattern {
                 extensions: Vec::new(),
             },
             Err(refused) if !refused.extended => return Err(refused),
-            Err(_) => {
-                extension::extended(pattern, COMPILED_BYTES, false).map_err(Refused::whole)?
-            }
+            Err(_) => extension::extended(pattern, COMPILED_BYTES, false)?,
         };
         Pattern::compiled(written, COMPILED_BYTES)
     }
@@ -103,11 +107,8 @@ impl Pattern {
     /// than the text; a text on which it takes too much counts as no match.
     pub(super) fn backtracking(pattern: &str) -> Result<Pattern, Refused> {
         long(pattern, BACKTRACKING_BYTES)?;
-        let written = extension::extended(pattern, BACKTRACKING_COMPILED_BYTES, true);
-        Pattern::compiled(
-            written.map_err(Refused::whole)?,
-            BACKTRACKING_COMPILED_BYTES,
-        )
+        let written = extension::extended(pattern, BACKTRACKING_COMPILED_BYTES, true)?;
+        Pattern::compiled(written, BACKTRACKING_COMPILED_BYTES)
     }
 
     fn compiled(written: Extended, limit: usize) -> Result<Pattern, Refused> {
@@ -116,10 +117,10 @@ impl Pattern {
             mut extensions,
         } = written;
         if extensions.is_empty() && always_matches(&hir) {
-            let mut refused =
-                Refused::whole("the pattern matches every text, also an empty one".to_owned());
-            refused.help = Some("use `exists: true` to ask only whether the place is there");
-            return Err(refused);
+            return Err(
+                Refused::whole("the pattern matches every text, also an empty one")
+                    .help("use `exists: true` to ask only whether the place is there"),
+            );
         }
         let hir = extension::with_runs(hir, &mut extensions);
         let extensions: Arc<[Extension]> = extensions.into();
@@ -135,14 +136,12 @@ impl Pattern {
         for alternative in &alternatives {
             let required = literal::required(alternative);
             let branch = Branch::new(alternative, required, &extensions, limit);
-            let (branch, sought) = branch.map_err(|_| Refused {
-                message: format!(
-                    "the pattern needs more than {} KiB when compiled",
-                    limit >> 10
-                ),
-                span: None,
-                help: Some("shorten counted repeats; characters beyond ASCII make them larger"),
-                extended: false,
+            let (branch, sought) = branch.map_err(|_| {
+                let most = limit >> 10;
+                Refused::whole(format!(
+                    "the pattern needs more than {most} KiB when compiled"
+                ))
+                .help("shorten counted repeats; characters beyond ASCII make them larger")
             })?;
             made.branches.push(branch);
             made.sought.push(sought);
@@ -178,13 +177,7 @@ impl Pattern {
         scratch: &mut Scratch,
     ) -> Option<Range<usize>> {
         let mut leftmost: Option<Range<usize>> = None;
-        let mut rest = seen;
-        for (number, branch) in (0..).zip(&self.branches) {
-            let own = rest.map(|seen| {
-                let (own, others) = seen.split_at(seen.partition_point(|s| s.branch <= number));
-                rest = Some(others);
-                own
-            });
+        for (branch, own) in self.branches(seen) {
             if let Some(found) = branch.find(text, from, own, scratch)
                 && leftmost.as_ref().is_none_or(|l| found.start < l.start)
             {
@@ -193,9 +186,22 @@ impl Pattern {
         }
         leftmost
     }
-}
 
-impl Pattern {
+    /// The branches, each with what of `seen` is its own.
+    fn branches<'a>(
+        &'a self,
+        mut seen: Option<&'a [Sighting]>,
+    ) -> impl Iterator<Item = (&'a Branch, Option<&'a [Sighting]>)> {
+        (0..).zip(&self.branches).map(move |(number, branch)| {
+            let own = seen.map(|all| {
+                let (own, others) = all.split_at(all.partition_point(|s| s.branch <= number));
+                seen = Some(others);
+                own
+            });
+            (branch, own)
+        })
+    }
+
     /// How often the pattern matches, from left to right, no match inside of another, at most `most` times;
     /// `seen` as for [`Pattern::find`]. Linear: a branch is searched on only when its match has been passed.
     pub(super) fn occurrences(
@@ -205,21 +211,13 @@ impl Pattern {
         seen: Option<&[Sighting]>,
         scratch: &mut Scratch,
     ) -> usize {
-        let mut rest = seen;
-        let mut own = Vec::with_capacity(self.branches.len());
-        for number in (0..).take(self.branches.len()) {
-            own.push(rest.map(|seen| {
-                let (own, others) = seen.split_at(seen.partition_point(|s| s.branch <= number));
-                rest = Some(others);
-                own
-            }));
-        }
+        let branches: Vec<_> = self.branches(seen).collect();
         let (mut found, mut from) = (0, 0);
         let mut next: Vec<Option<Range<usize>>> = vec![Some(0..0); self.branches.len()];
         let mut fresh = true;
         while found < most && from <= text.len() {
             let mut leftmost: Option<Range<usize>> = None;
-            for ((branch, next), own) in self.branches.iter().zip(&mut next).zip(&own) {
+            for ((branch, own), next) in branches.iter().zip(&mut next) {
                 if next.as_ref().is_some_and(|n| fresh || n.start < from) {
                     // A match begins at or before its literal: what was seen before `from` has had its turn.
                     let ahead = own.map(|seen| {
@@ -310,18 +308,12 @@ fn refused(error: &regex_syntax::Error) -> Refused {
             e.kind().to_string(),
             Some(e.span()),
             match e.kind() {
-                ErrorKind::UnsupportedLookAround => {
+                // `(?>`, which begins an atomic group, is read as a flag.
+                ErrorKind::UnsupportedLookAround | ErrorKind::FlagUnrecognized => {
                     extended = true;
                     None
                 }
-                // `(?>` begins an atomic group.
-                ErrorKind::FlagUnrecognized => {
-                    extended = true;
-                    None
-                }
-                ErrorKind::UnsupportedBackreference => Some(
-                    "write `engine: backtracking` beside `matches` to have references back, within bounds",
-                ),
+                ErrorKind::UnsupportedBackreference => Some(REFER_BACK),
                 ErrorKind::RepetitionMissing => {
                     Some("write `\\?`, `\\*` or `\\+` for the character itself")
                 }
@@ -340,7 +332,7 @@ fn refused(error: &regex_syntax::Error) -> Refused {
 }
 
 /// Whether the pattern matches the empty string at any place of any text.
-fn always_matches(hir: &Hir) -> bool {
+pub(super) fn always_matches(hir: &Hir) -> bool {
     hir.properties().minimum_len() == Some(0) && hir.properties().look_set().is_empty()
 }
 

@@ -4,7 +4,7 @@ use regex_syntax::ParserBuilder;
 
 use super::branch::Scratch;
 use super::formula;
-use super::pattern::{Pattern, Refused};
+use super::pattern::{Pattern, Refused, always_matches};
 use super::spamassassin::FieldView;
 
 /// What a pattern will do.
@@ -20,23 +20,22 @@ pub(crate) enum Fate {
 
 /// Tries a pattern on the engine it is for.
 pub(crate) fn probe(pattern: &str, backtracking: bool) -> Fate {
-    let parsed = ParserBuilder::new()
-        .unicode(false)
-        .utf8(false)
-        .build()
-        .parse(pattern);
-    if let Ok(hir) = parsed
-        && !backtracking
-    {
-        let properties = hir.properties();
-        if properties.minimum_len() == Some(0) && properties.look_set().is_empty() {
-            return Fate::Always;
-        }
+    if !backtracking && is_always(pattern) {
+        return Fate::Always;
     }
     match compiled(pattern, backtracking) {
         Ok(_) => Fate::Sometimes,
         Err(refused) => Fate::Refused(refused.message),
     }
+}
+
+fn is_always(pattern: &str) -> bool {
+    let parsed = ParserBuilder::new()
+        .unicode(false)
+        .utf8(false)
+        .build()
+        .parse(pattern);
+    parsed.is_ok_and(|hir| always_matches(&hir))
 }
 
 fn compiled(pattern: &str, backtracking: bool) -> Result<Pattern, Refused> {
@@ -48,13 +47,13 @@ fn compiled(pattern: &str, backtracking: bool) -> Result<Pattern, Refused> {
 
 /// Whether a pattern that [`probe`] takes matches a text.
 pub(crate) fn matches(pattern: &str, backtracking: bool, text: &str) -> bool {
-    match probe(pattern, backtracking) {
-        Fate::Always => true,
-        _ => compiled(pattern, backtracking).is_ok_and(|p| {
-            p.find(text.as_bytes(), 0, None, &mut Scratch::default())
-                .is_some()
-        }),
-    }
+    let found = |pattern: Pattern| {
+        let mut scratch = Scratch::default();
+        pattern
+            .find(text.as_bytes(), 0, None, &mut scratch)
+            .is_some()
+    };
+    !backtracking && is_always(pattern) || compiled(pattern, backtracking).is_ok_and(found)
 }
 
 /// Whether a formula without names holds.
