@@ -14,6 +14,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener};
@@ -68,6 +69,8 @@ pub struct Count {
     pub streams: usize,
     /// PING commands.
     pub pings: usize,
+    /// VERSION commands.
+    pub versions: usize,
     /// Bytes of messages.
     pub bytes: usize,
     /// Streams open now.
@@ -82,6 +85,13 @@ struct Script {
     first_reads: Mutex<Vec<usize>>,
     count: watch::Sender<Count>,
     answers_ping: AtomicBool,
+    version: Mutex<String>,
+}
+
+/// The reply to VERSION of a clamd whose signatures have that number and age.
+pub fn version(number: u32, age: Duration) -> String {
+    let built = jiff::Zoned::now() - age;
+    format!("ClamAV 1.4.3/{number}/{}", built.strftime("%a %b %e %H:%M:%S %Y"))
 }
 
 /// A running server; it ends when dropped.
@@ -164,6 +174,13 @@ impl FakeClamd {
     }
 }
 
+impl FakeClamd {
+    /// What is said to VERSION from now on. At first it is one that does not tell of signatures.
+    pub fn says_version(&self, text: &str) {
+        *self.script.version.lock().unwrap() = text.to_owned();
+    }
+}
+
 impl Script {
     fn new(act: impl Fn(usize) -> Act + Send + Sync + 'static) -> Arc<Script> {
         Arc::new(Script {
@@ -172,6 +189,7 @@ impl Script {
             first_reads: Mutex::default(),
             count: watch::Sender::new(Count::default()),
             answers_ping: AtomicBool::new(true),
+            version: Mutex::new("ClamAV 1.4.3/27800/fake\u{7}".to_owned()),
         })
     }
 
@@ -197,7 +215,9 @@ impl Script {
                 }
             }
             b"zVERSION" => {
-                let _ = socket.write_all(b"ClamAV 1.4.3/27800/fake\x07\0").await;
+                self.count.send_modify(|c| c.versions += 1);
+                let reply = format!("{}\0", self.version.lock().unwrap());
+                let _ = socket.write_all(reply.as_bytes()).await;
             }
             b"zINSTREAM" => {
                 let mut number = 0;

@@ -1,16 +1,23 @@
-//! The clamd servers: which one takes the next message, and how many it takes at one time.
+//! One clamd: how many messages it takes at one time, whether it is in use, and what is known of it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use super::address::Address;
+use super::database::{Ages, Freshness, Version, shown};
 use super::failure::Failure;
+use super::inquiry;
 use super::settings::Settings;
-use super::transport::{Address, ping};
 use crate::filter::breaker::Breaker;
-use crate::metrics::{Counters, Gauge, Metrics};
+use crate::metrics::{Gauge, Metrics};
+
+/// How long the size that was too large for a server is kept in mind: clamd may come back with another
+/// `StreamMaxLength` without our noticing.
+const CEILING_KEPT: Duration = Duration::from_secs(600);
 
 /// One clamd.
 #[derive(Debug)]
@@ -23,9 +30,19 @@ pub(super) struct Server {
     /// The streams that messages may hold while they are still on their way. A part is kept for those
     /// that are complete, so that slow senders cannot keep everyone waiting.
     early: Arc<Semaphore>,
-    running: Gauge,
-    scans: Counters,
-    pub(super) seconds: prometheus::Histogram,
+    ages: Ages,
+    known: Mutex<Known>,
+    metrics: Arc<Metrics>,
+}
+
+/// What is known of a server.
+#[derive(Debug)]
+struct Known {
+    version: Option<Version>,
+    /// What the log said of its age last.
+    told: Freshness,
+    /// Messages of so many bytes and more are too large for it, as it said itself; and until when that counts.
+    ceiling: Option<(usize, Instant)>,
 }
 
 /// The right to one stream; counted as running until it is dropped.
@@ -42,9 +59,14 @@ impl Drop for Stream {
 }
 
 impl Server {
-    fn new(name: &str, address: &Address, settings: &Settings, metrics: &Metrics) -> Server {
-        let label = &[name];
-        let up = metrics.clamav_up.with_label_values(label);
+    pub(super) fn new(
+        name: &str,
+        address: &Address,
+        settings: &Settings,
+        metrics: &Arc<Metrics>,
+    ) -> Server {
+        metrics.clamav_server_starts_at_zero(name);
+        let up = metrics.clamav_up.with_label_values(&[name]);
         let breaker = Breaker::new(settings.patience, up);
         Server {
             name: name.to_owned(),
@@ -54,22 +76,38 @@ impl Server {
             early: Arc::new(Semaphore::new(
                 settings.streams - settings.streams.div_ceil(4),
             )),
-            running: metrics.clamav_running.with_label_values(label),
-            scans: metrics.clamav_scans.clone(),
-            seconds: metrics.clamav_seconds.with_label_values(label),
+            ages: settings.ages,
+            known: Mutex::new(Known {
+                version: None,
+                told: Freshness::Fresh,
+                ceiling: None,
+            }),
+            metrics: Arc::clone(metrics),
         }
     }
 
     /// Counts the end of one scan.
     pub(super) fn count(&self, result: &str) {
-        self.scans
-            .with_label_values(&[self.name.as_str(), result])
-            .inc();
+        let labels = [self.name.as_str(), result];
+        self.metrics.clamav_scans.with_label_values(&labels).inc();
     }
 
-    /// Counts a failure, and tells the breaker of it if the server is to blame.
+    /// The time of one scan.
+    pub(super) fn took(&self, time: Duration) {
+        let seconds = &self.metrics.clamav_seconds;
+        let seconds = seconds.with_label_values(&[self.name.as_str()]);
+        seconds.observe(time.as_secs_f64());
+    }
+
+    /// A scan has failed: counts it, and tells the breaker of it if the server is to blame.
     pub(super) fn failed(&self, failure: &Failure) {
         self.count(failure.label());
+        tracing::debug!(server = self.name, %failure, "clamd failed");
+        self.blame(failure);
+    }
+
+    /// Tells the breaker of a failure if the server is to blame.
+    fn blame(&self, failure: &Failure) {
         if failure.blames_server() && self.breaker.failed(Instant::now()) {
             tracing::warn!(server = self.name, %failure, "clamd is left alone after failures in a row");
         }
@@ -81,89 +119,135 @@ impl Server {
         Some(self.running([Some(permit), None]))
     }
 
+    /// A stream, if there is one now.
+    pub(super) fn stream_now(&self) -> Option<Stream> {
+        let permit = Arc::clone(&self.streams).try_acquire_owned().ok()?;
+        Some(self.running([Some(permit), None]))
+    }
+
     /// A stream for a message that is still on its way, if there is one to spare.
-    fn early_stream(&self) -> Option<Stream> {
+    pub(super) fn early_stream(&self) -> Option<Stream> {
         let early = Arc::clone(&self.early).try_acquire_owned().ok()?;
         let permit = Arc::clone(&self.streams).try_acquire_owned().ok()?;
         Some(self.running([Some(permit), Some(early)]))
     }
 
+    /// Streams that nobody has.
+    pub(super) fn idle_streams(&self) -> usize {
+        self.streams.available_permits()
+    }
+
     fn running(&self, permits: [Option<OwnedSemaphorePermit>; 2]) -> Stream {
-        self.running.inc();
+        let running = self.metrics.clamav_running.with_label_values(&[&self.name]);
+        running.inc();
         Stream {
-            running: self.running.clone(),
+            running,
             _permits: permits,
         }
     }
-}
 
-/// All servers, in the order of the configuration.
-#[derive(Debug)]
-pub(super) struct Pool {
-    servers: Vec<Arc<Server>>,
-    probe_limit: Duration,
-}
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 
-impl Pool {
-    pub(super) fn new(settings: &Settings, metrics: &Metrics) -> Pool {
-        let servers = settings.servers.iter();
-        Pool {
-            servers: servers
-                .map(|(name, address)| Arc::new(Server::new(name, address, settings, metrics)))
-                .collect(),
-            probe_limit: settings.limits.connect,
+    /// Asks for its health. That it answers says nothing about its scans, so it does not make up for failures of
+    /// those; that it does not counts like one.
+    pub(super) async fn examine(&self, limit: Duration) {
+        match inquiry::health(&self.address, limit).await {
+            Ok(version) => self.learn(version),
+            Err(failure) => {
+                tracing::debug!(server = self.name, %failure, "clamd is not well");
+                self.blame(&failure);
+            }
         }
     }
 
-    /// The least busy server in use that `tried` does not name; the first of several.
-    pub(super) fn choose(&self, tried: &[&str]) -> Option<Arc<Server>> {
-        self.in_use(tried)
-            .max_by_key(|(place, s)| (s.streams.available_permits(), std::cmp::Reverse(*place)))
-            .map(|(_, server)| Arc::clone(server))
-    }
-
-    /// The same for a message that is still on its way: only with a stream to spare.
-    pub(super) fn choose_early(&self, tried: &[&str]) -> Option<(Arc<Server>, Stream)> {
-        let server = self.choose(tried)?;
-        let stream = server.early_stream()?;
-        Some((server, stream))
-    }
-
-    fn in_use(&self, tried: &[&str]) -> impl Iterator<Item = (usize, &Arc<Server>)> {
-        let left = self.servers.iter().enumerate();
-        left.filter(|(_, s)| s.breaker.is_closed() && !tried.contains(&s.name.as_str()))
-    }
-
-    /// Begins to probe each server that has been left alone for long enough; no message waits for it
-    /// while another server is in use.
-    pub(super) fn probe(&self) {
-        for server in &self.servers {
-            let Some(probe) = server.breaker.begin_probe(Instant::now()) else {
-                continue;
-            };
-            let (server, limit) = (Arc::clone(server), self.probe_limit);
-            tokio::spawn(async move {
-                // Connection and reply each have the limit; together they have it once.
-                match tokio::time::timeout(limit, ping(&server.address, limit)).await {
-                    Ok(Ok(())) => {
-                        tracing::info!(server = server.name, "clamd is back in use");
-                        probe.succeeded();
-                    }
-                    Ok(Err(failure)) => {
-                        tracing::debug!(server = server.name, %failure, "clamd is not back");
-                        probe.failed(Instant::now());
-                    }
-                    Err(_) => probe.failed(Instant::now()),
-                }
-            });
+    /// Asks for its version, as it is now.
+    pub(super) async fn ask_version(&self, limit: Duration) -> Option<Version> {
+        let asked = inquiry::version(&self.address, limit);
+        match tokio::time::timeout(limit, asked).await {
+            Ok(Ok(version)) => {
+                self.learn(version.clone());
+                Some(version)
+            }
+            Ok(Err(_)) | Err(_) => None,
         }
     }
 
-    /// A server that is being probed and that `tried` does not name.
-    pub(super) fn probing(&self, tried: &[&str]) -> Option<Arc<Server>> {
-        let mut servers = self.servers.iter();
-        servers
-            .find(|s| s.breaker.is_probing() && !tried.contains(&s.name.as_str()))
-            .cloned()
+    /// Takes note of its version, and says what is new.
+    pub(super) fn learn(&self, version: Version) {
+        let database = version.database;
+        let number = database.map_or(0, |d| i64::from(d.number));
+        let built = database.map_or(0, |d| d.built.as_second());
+        let label = [self.name.as_str()];
+        let metrics = &self.metrics;
+        metrics.clamav_signatures.with_label_values(&label).set(number);
+        let gauge = &metrics.clamav_signatures_built;
+        gauge.with_label_values(&label).set(built);
+
+        let age = database.map(|d| d.age(Timestamp::now()));
+        let freshness = age.map_or(Freshness::Fresh, |age| self.ages.freshness(age));
+        let (server, now) = (self.name.as_str(), version.text.clone());
+        let (before, told) = {
+            let mut known = self.known();
+            let told = std::mem::replace(&mut known.told, freshness);
+            (known.version.replace(version), told)
+        };
+        match before {
+            Some(before) if before.text == now => {}
+            Some(before) => tracing::info!(server, version = now, before = before.text, "clamd has changed"),
+            None => tracing::info!(server, version = now, "clamd answers"),
+        }
+        let age = age.map(shown).unwrap_or_default();
+        match freshness {
+            same if same == told => {}
+            Freshness::Fresh => tracing::info!(server, version = now, "clamd has fresh signatures again"),
+            Freshness::Old => tracing::warn!(server, version = now, age, "clamd has old signatures: does freshclam run?"),
+            Freshness::Outdated => tracing::error!(
+                server,
+                version = now,
+                age,
+                "clamd has signatures too old to rely on: what it calls clean counts as unscanned"
+            ),
+        }
+    }
+
+    /// What it works with, where it says so exactly enough to compare.
+    pub(super) fn version(&self) -> Option<String> {
+        let known = self.known();
+        let version = known.version.as_ref()?;
+        version.database.map(|_| version.text.clone())
+    }
+
+    /// How old its signatures are, if they are too old to rely on.
+    pub(super) fn outdated(&self) -> Option<Duration> {
+        let built = self.known().version.as_ref()?.database?;
+        let age = built.age(Timestamp::now());
+        (self.ages.freshness(age) == Freshness::Outdated).then_some(age)
+    }
+
+    /// It said that `bytes` were too many.
+    pub(super) fn is_full_at(&self, bytes: usize) {
+        let until = Instant::now() + CEILING_KEPT;
+        let mut known = self.known();
+        let lowest = match known.ceiling {
+            Some((before, kept)) if kept > Instant::now() && before <= bytes => before,
+            _ => {
+                tracing::info!(server = self.name, bytes, "clamd takes no message as long as this (StreamMaxLength)");
+                bytes
+            }
+        };
+        known.ceiling = Some((lowest, until));
+    }
+
+    /// The least size that is known to be too large for it, bytes.
+    pub(super) fn ceiling(&self) -> Option<usize> {
+        let (bytes, until) = self.known().ceiling?;
+        (until > Instant::now()).then_some(bytes)
+    }
+
+    /// It was away, and may be another one now.
+    pub(super) fn is_back(&self) {
+        self.known().ceiling = None;
     }
 }
