@@ -8,10 +8,17 @@
 
 #[path = "../fake_clamd/mod.rs"]
 mod fake_clamd;
+#[path = "../real_clamd/mod.rs"]
+mod real_clamd;
 
 mod configuration;
+mod health;
+mod hedge;
+mod memory;
 mod real;
 mod servers;
+mod signatures;
+mod sizes;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -94,6 +101,21 @@ impl Fixture {
             .get()
     }
 
+    /// Puts it in force and waits until every server has told its version.
+    async fn in_force(&self, servers: &[&FakeClamd]) {
+        self.filter.in_force(&self.metrics);
+        for clamd in servers {
+            clamd.until(|c| c.versions > 0).await;
+            let known = || self.known_version(&clamd.server) > 0;
+            until(known, "the version to be known").await;
+        }
+    }
+
+    fn known_version(&self, server: &str) -> i64 {
+        let versions = &self.metrics.clamav_signatures;
+        versions.with_label_values(&[server]).get()
+    }
+
     fn up(&self, server: &str) -> i64 {
         self.metrics.clamav_up.with_label_values(&[server]).get()
     }
@@ -131,6 +153,15 @@ fn unscanned(outcome: &Outcome, reason: Reason, words: &str) {
 
 fn clean() -> Outcome {
     Outcome::Checked(vec![])
+}
+
+/// Waits for something that shows no sign when it has happened.
+async fn until(happened: impl Fn() -> bool, what: &str) {
+    let start = Instant::now();
+    while !happened() {
+        assert!(start.elapsed() < Duration::from_secs(60), "waited for {what}");
+        tokio::task::yield_now().await;
+    }
 }
 
 /// The address of a server that is not there.

@@ -21,8 +21,6 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-pub mod real;
-
 /// What is done with one stream.
 #[derive(Clone, Debug)]
 pub enum Act {
@@ -36,6 +34,9 @@ pub enum Act {
     TakeNothing,
     /// Take the message and never reply.
     Silence,
+    /// Take messages of so many bytes and call them clean; to a longer one, reply that it is too large and close
+    /// at once, as clamd does at `StreamMaxLength`.
+    TakesAtMost(usize),
     /// Close after that many bytes of the message, without a reply; the rest stays unread.
     CloseAfter(usize),
     /// Reply after that many bytes of the message and close; the rest stays unread.
@@ -55,6 +56,10 @@ impl Gate {
 
     pub fn open(&self) {
         self.0.send_replace(true);
+    }
+
+    pub fn close(&self) {
+        self.0.send_replace(false);
     }
 
     pub async fn pass(&self) {
@@ -238,6 +243,17 @@ impl Script {
         let mut gone = [0; 1];
         match act {
             Act::TakeNothing => std::future::pending().await,
+            Act::TakesAtMost(most) => match input.message(most + 1, &self.count).await {
+                Some(message) if message.len() <= most => {
+                    self.messages.lock().unwrap().push(message);
+                    let _ = input.socket.write_all(b"stream: OK\0").await;
+                }
+                Some(_) => {
+                    let limit = b"INSTREAM size limit exceeded. ERROR\0";
+                    let _ = input.socket.write_all(limit).await;
+                }
+                None => {}
+            },
             Act::CloseAfter(most) => {
                 input.message(most, &self.count).await;
             }

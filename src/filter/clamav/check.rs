@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::conclusion::Trouble;
 use super::failover::{Early, Holder, Shared};
 use crate::filter::{Check, Outcome, Scan};
 use crate::mail::{Envelope, Spool};
@@ -58,8 +59,10 @@ impl Check for ClamavCheck {
                         Err(_) => Vec::new(),
                     },
                 };
-                // A server that failed while the sender was still sending has had time to come back.
-                let troubles = troubles.into_iter().filter(|t| t.at >= complete).collect();
+                // A server that failed while the sender was still sending has had time to come back; what is too
+                // large for it has not become smaller.
+                let lasting = |t: &Trouble| t.at >= complete || t.failure.is_of_the_message();
+                let troubles = troubles.into_iter().filter(lasting).collect();
                 let deadline = this.deadline.subscribe();
                 let shared = &this.shared;
                 shared

@@ -173,15 +173,13 @@ impl Shared {
             max_bytes: self.settings.max_bytes,
             fair: self.settings.limits.io.min(self.settings.timeout / 2),
         };
-        let version = server.version();
         let ended = attempt(server, bounds, message, deadline).await;
         match &ended {
-            Ok(Ended::Clean(digest)) => {
+            Ok(Ended::Clean(looked_at)) => {
                 server.breaker.succeeded();
                 server.count("clean");
-                if let (Some(memory), Some(digest), Some(version)) = (&self.memory, digest, version)
-                {
-                    memory.keep(*digest, server, version).await;
+                if let (Some(memory), Some(looked_at)) = (&self.memory, looked_at) {
+                    memory.keep(looked_at.clone(), server).await;
                 }
             }
             Ok(Ended::Answered(reply)) => {

@@ -50,6 +50,11 @@ impl Failure {
         }
     }
 
+    /// Whether the same server would fail on the same message again.
+    pub(super) fn is_of_the_message(&self) -> bool {
+        matches!(self, Failure::TooLarge(_))
+    }
+
     /// Whether it speaks against the server. An error in a reply may come from the message alone:
     /// three such messages must not take a server out of use. Being overtaken does: a server that hangs would never
     /// be found out otherwise, and the one that was quicker is in use.

@@ -29,11 +29,11 @@ pub(super) enum Message {
 
 /// Sizes that stop a message.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sizes {
+struct Sizes {
     /// Largest message, bytes: our own bound.
-    pub(super) most: Option<usize>,
+    most: Option<usize>,
     /// The least size that the server does not take, bytes.
-    pub(super) ceiling: Option<usize>,
+    ceiling: Option<usize>,
 }
 
 /// Why a feed stopped before the end of the message was sent.
@@ -55,14 +55,22 @@ pub(super) struct Fed {
     /// Bytes of the message given to the transport, at least what the server was sent.
     pub(super) bytes: AtomicUsize,
     pub(super) stop: OnceLock<Stop>,
-    /// The digest of all of it, once its end is sent.
-    pub(super) digest: OnceLock<Hash>,
+    /// What the server is to look at, once the end of it is sent, where that is to be remembered.
+    pub(super) looked_at: OnceLock<LookedAt>,
 }
 
-/// The message in chunks.
+/// A message with the version of the server before it was scanned.
+#[derive(Clone, Debug)]
+pub(super) struct LookedAt {
+    pub(super) digest: Hash,
+    pub(super) version: String,
+}
+
+/// The message in chunks; larger than `most` bytes it is not sent to its end.
 pub(super) fn feed(
     message: Message,
-    sizes: Sizes,
+    server: Arc<Server>,
+    most: Option<usize>,
     course: Arc<Course>,
     fed: Arc<Fed>,
 ) -> impl Stream<Item = io::Result<Bytes>> + Send {
@@ -70,8 +78,11 @@ pub(super) fn feed(
         Message::Arriving(_, Some(_)) => Some(Box::new(Hasher::new())),
         Message::Arriving(_, None) | Message::Whole(..) => None,
     };
+    let ceiling = server.ceiling();
+    let sizes = Sizes { most, ceiling };
     unfold((0, hasher), move |(offset, mut hasher)| {
         let (message, course, fed) = (message.clone(), Arc::clone(&course), Arc::clone(&fed));
+        let server = Arc::clone(&server);
         async move {
             if course.over.load(Ordering::Relaxed) {
                 return None;
@@ -95,7 +106,7 @@ pub(super) fn feed(
                     }
                     Some(stop) => stop,
                 },
-                Ok(None) => Stop::Clean(known(&message, hasher.as_deref(), &fed).await?),
+                Ok(None) => Stop::Clean(known(&message, hasher.as_deref(), &server, &fed).await?),
                 Err(_) => Stop::Aborted,
             };
             let _ = fed.stop.set(stop);
@@ -118,21 +129,24 @@ impl Sizes {
     }
 }
 
-/// At the end of a message: who found it clean before. Otherwise its digest is noted.
-async fn known(message: &Message, hasher: Option<&Hasher>, fed: &Fed) -> Option<Arc<Server>> {
-    match message {
+/// At the end of a message: who found it clean before. Otherwise it is noted what `server` will look at.
+async fn known(
+    message: &Message,
+    hasher: Option<&Hasher>,
+    server: &Server,
+    fed: &Fed,
+) -> Option<Arc<Server>> {
+    let digest = match message {
         Message::Arriving(_, memory) => {
             let digest = hasher?.finalize();
             if let Some(server) = memory.as_ref()?.recall(&digest).await {
                 return Some(server);
             }
-            let _ = fed.digest.set(digest);
+            digest
         }
-        Message::Whole(_, digest) => {
-            if let Some(digest) = digest {
-                let _ = fed.digest.set(*digest);
-            }
-        }
-    }
+        Message::Whole(_, digest) => (*digest)?,
+    };
+    let version = server.version()?;
+    let _ = fed.looked_at.set(LookedAt { digest, version });
     None
 }

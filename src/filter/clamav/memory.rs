@@ -13,6 +13,7 @@ use std::time::Duration;
 use blake3::Hash;
 use moka::future::Cache;
 
+use super::feed::LookedAt;
 use super::server::Server;
 use super::settings::Settings;
 use crate::metrics::Metrics;
@@ -71,8 +72,9 @@ impl Memory {
         Some(server)
     }
 
-    /// `server` has found a message clean; `version` is what it told before it was sent the message.
-    pub(super) async fn keep(&self, digest: Hash, server: &Arc<Server>, version: String) {
+    /// `server` has found a message clean.
+    pub(super) async fn keep(&self, looked_at: LookedAt, server: &Arc<Server>) {
+        let LookedAt { digest, version } = looked_at;
         let found = Found {
             server: Arc::clone(server),
             version: version.into(),

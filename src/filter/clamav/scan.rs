@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use blake3::Hash;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::failure::Failure;
-use super::feed::{CHUNK, Fed, Message, Sizes, Stop, feed};
+use super::feed::{CHUNK, Fed, LookedAt, Message, Stop, feed};
 use super::reply::{NoReply, Reply, parse};
 use super::server::Server;
 use super::transport::{Course, Limits, Route};
@@ -18,8 +17,8 @@ use super::transport::{Course, Limits, Route};
 /// How an attempt ended.
 #[derive(Clone, Debug)]
 pub(super) enum Ended {
-    /// The server, which was sent all of it, found nothing; with the digest, where it is to be remembered.
-    Clean(Option<Hash>),
+    /// The server, which was sent all of it, found nothing; with what is to be remembered of it.
+    Clean(Option<LookedAt>),
     /// With a reply about this message; never that it is clean or too large, nor [`Reply::Idle`] or
     /// [`Reply::Error`].
     Answered(Reply),
@@ -62,7 +61,7 @@ pub(super) struct Bounds {
 
 /// Sends `message` to `server` and reads the reply.
 pub(super) async fn attempt(
-    server: &Server,
+    server: &Arc<Server>,
     bounds: Bounds,
     message: Message,
     deadline: Deadline,
@@ -75,11 +74,13 @@ pub(super) async fn attempt(
         limits: bounds.limits,
         course: Arc::clone(&course),
     };
-    let sizes = Sizes {
-        most: bounds.max_bytes,
-        ceiling: server.ceiling(),
-    };
-    let feed = feed(message, sizes, Arc::clone(&course), Arc::clone(&fed));
+    let feed = feed(
+        message,
+        Arc::clone(server),
+        bounds.max_bytes,
+        Arc::clone(&course),
+        Arc::clone(&fed),
+    );
     let began = Instant::now();
     let bytes = tokio::select! {
         biased;
@@ -114,7 +115,7 @@ pub(super) async fn attempt(
                 "clean before the end of the message".to_owned(),
             ));
         }
-        Ok(Reply::Clean) => Ended::Clean(fed.digest.get().copied()),
+        Ok(Reply::Clean) => Ended::Clean(fed.looked_at.get().cloned()),
         Ok(Reply::TooLarge) => {
             server.is_full_at(fed.bytes.load(Ordering::Relaxed));
             return Err(full());

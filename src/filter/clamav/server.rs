@@ -18,6 +18,9 @@ use crate::metrics::{Gauge, Metrics};
 /// How long the size that was too large for a server is kept in mind: clamd may come back with another
 /// `StreamMaxLength` without our noticing.
 const CEILING_KEPT: Duration = Duration::from_secs(600);
+/// Smaller sizes are not kept in mind: no clamd for mail is set up so, and one that is out of its mind must not turn
+/// small messages away for minutes.
+const LEAST_CEILING: usize = 1 << 20;
 
 /// One clamd.
 #[derive(Debug)]
@@ -228,6 +231,9 @@ impl Server {
 
     /// It said that `bytes` were too many.
     pub(super) fn is_full_at(&self, bytes: usize) {
+        if bytes < LEAST_CEILING {
+            return;
+        }
         let until = Instant::now() + CEILING_KEPT;
         let mut known = self.known();
         let lowest = match known.ceiling {
