@@ -92,7 +92,10 @@ mod tests {
             assert!(glob.fits(good), "{pattern} {good}");
             assert!(!glob.fits(bad) || glob.fits_all(), "{pattern} {bad}");
         }
-        assert_eq!(Glob::read("Heuristics.Enc*").unwrap().beginning(), "heuristics.enc");
+        assert_eq!(
+            Glob::read("Heuristics.Enc*").unwrap().beginning(),
+            "heuristics.enc"
+        );
     }
 
     #[test]

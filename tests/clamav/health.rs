@@ -19,9 +19,34 @@ async fn number_and_time_of_the_signatures_are_known() {
     clamd.says_version(&version(27_801, DAY));
     until(|| f.known_version(&clamd.server) == 27_801, "the news").await;
     // One that does not tell any more is not known any more.
-    clamd.says_version("ClamAV 1.4.6");
-    until(|| f.known_version(&clamd.server) == 0, "silence").await;
-    assert_eq!(built.with_label_values(&[&clamd.server]).get(), 0);
+    for silent in ["ClamAV 1.4.6", "COMMAND UNAVAILABLE"] {
+        clamd.says_version(&version(27_801, DAY));
+        until(|| f.known_version(&clamd.server) == 27_801, "the news").await;
+        clamd.says_version(silent);
+        until(|| f.known_version(&clamd.server) == 0, "silence").await;
+        assert_eq!(built.with_label_values(&[&clamd.server]).get(), 0);
+        assert_eq!(f.up(&clamd.server), 1, "it is well all the same");
+    }
+    // A filter that is replaced takes what it knows along, so that it does not grow old in the metrics.
+    clamd.says_version(&version(27_801, DAY));
+    until(|| f.known_version(&clamd.server) == 27_801, "the news").await;
+    let Fixture { filter, metrics } = f;
+    let shown = || String::from_utf8(metrics.encode().unwrap()).unwrap();
+    assert!(shown().contains("mailweir_clamav_signatures_version{"));
+    drop(filter);
+    assert!(!shown().contains("mailweir_clamav_signatures_version{"));
+}
+
+#[tokio::test]
+async fn signatures_are_asked_about_also_where_nobody_watches() {
+    let clamd = FakeClamd::start(|_| Act::Reply(OK)).await;
+    clamd.says_version(&version(27_000, 20 * DAY));
+    // As with `mailweir scan`.
+    let f = fixture(&[&clamd.server], "");
+    for _ in 0..2 {
+        unscanned(&f.scan(b"x").await, Reason::Outdated, "20 days old");
+    }
+    assert_eq!(clamd.count().versions, 1);
 }
 
 #[tokio::test]

@@ -5,7 +5,10 @@ use fake_clamd::version;
 
 impl Fixture {
     fn cached(&self, server: &str) -> u64 {
-        self.metrics.clamav_cached.with_label_values(&[server]).get()
+        self.metrics
+            .clamav_cached
+            .with_label_values(&[server])
+            .get()
     }
 }
 
@@ -23,7 +26,10 @@ async fn the_same_message_is_not_scanned_again_by_the_same_signatures() {
         assert_eq!(f.scan(&large).await, clean());
         assert_eq!(clamd.messages().len(), messages + 1, "{rest}");
         assert_eq!(clamd.count().streams, before + streams, "{rest}");
-        assert_eq!((f.cached(&clamd.server), f.counted(&clamd.server, "clean")), (1, 1));
+        assert_eq!(
+            (f.cached(&clamd.server), f.counted(&clamd.server, "clean")),
+            (1, 1)
+        );
         // Its stream was closed.
         clamd.until(|c| c.open == 0).await;
         assert_eq!(f.running(&clamd.server), 0);
@@ -99,7 +105,10 @@ async fn a_server_that_found_it_clean_and_is_gone_vouches_for_nothing() {
     let told = version(27_800, DAY);
     first.says_version(&told);
     second.says_version(&told);
-    let f = fixture(&[&first.server, &second.server], "breaker: {failures: 1, retry_after: 1h}");
+    let f = fixture(
+        &[&first.server, &second.server],
+        "breaker: {failures: 1, retry_after: 1h}",
+    );
     f.in_force(&[&first, &second]).await;
     assert_eq!(f.scan(b"x").await, clean());
     let name = first.server.clone();

@@ -41,7 +41,10 @@ async fn the_real_clamd_is_understood() {
     let f = fixture(&[&clamd.server], "");
     let yaml = format!("servers: [\"{}\"]", clamd.server);
     let version = health(&options(&yaml).unwrap().1).await.remove(0).answer;
-    assert!(version.as_ref().is_ok_and(|v| v.starts_with("ClamAV ")), "{version:?}");
+    assert!(
+        version.as_ref().is_ok_and(|v| v.starts_with("ClamAV ")),
+        "{version:?}"
+    );
     assert_eq!(
         f.message(&with_attachment(b"nothing bad at all")).await,
         clean()

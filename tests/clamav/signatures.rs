@@ -39,10 +39,19 @@ signatures:
         ("Win.Joke.A", "CLAMAV_SIGNATURE", 2.0, None),
         ("Email.Spam.A", "VIRUS", 0.0, Some(hold)),
         ("Email.Phishing.A", "CLAMAV_SPAM", 8.0, None),
-        ("Heuristics.Broken.Executable", "CLAMAV_HEURISTIC", 4.0, None),
+        (
+            "Heuristics.Broken.Executable",
+            "CLAMAV_HEURISTIC",
+            4.0,
+            None,
+        ),
         ("Eicar-Test-Signature", "VIRUS", 0.0, Some(hold)),
     ] {
-        assert_eq!(hit(name, rest).await, (rule.to_owned(), score, action), "{name}");
+        assert_eq!(
+            hit(name, rest).await,
+            (rule.to_owned(), score, action),
+            "{name}"
+        );
     }
     // A pattern for everything takes the place of all that is shipped.
     let strict = "signatures: [{ match: '*', action: reject }]";
@@ -50,7 +59,9 @@ signatures:
         assert_eq!(hit(name, strict).await.2, Some(reject), "{name}");
     }
     // But what stands for a limit is no find, whatever the pattern.
-    let clamd = FakeClamd::start(|_| Act::Reply(b"stream: Heuristics.Limits.Exceeded.MaxFiles FOUND\0")).await;
+    let clamd =
+        FakeClamd::start(|_| Act::Reply(b"stream: Heuristics.Limits.Exceeded.MaxFiles FOUND\0"))
+            .await;
     let f = fixture(&[&clamd.server], strict);
     unscanned(&f.scan(b"x").await, Reason::Limit, "MaxFiles");
 }
@@ -63,10 +74,15 @@ fn every_shipped_pattern_is_documented_with_what_it_does() {
     for (pattern, treatment) in SIGNATURES {
         let row = match treatment {
             Treatment::Virus => format!("| `{pattern}` | `virus_action` |"),
-            Treatment::Points(rule, points) => format!("| `{pattern}` | `{rule}`, {points:.1} points |"),
+            Treatment::Points(rule, points) => {
+                format!("| `{pattern}` | `{rule}`, {points:.1} points |")
+            }
         };
         let at = page.find(&row);
-        assert!(at.is_some_and(|at| at > last), "docs/clamav.md lacks, or has out of order: {row}");
+        assert!(
+            at.is_some_and(|at| at > last),
+            "docs/clamav.md lacks, or has out of order: {row}"
+        );
         last = at.unwrap();
     }
 }

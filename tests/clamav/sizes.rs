@@ -6,7 +6,7 @@ use super::*;
 async fn a_size_that_was_too_large_is_not_sent_again() {
     let clamd = FakeClamd::start(|_| Act::TakesAtMost(2 << 20)).await;
     let f = fixture(&[&clamd.server], "");
-    let large = body(24 << 20);
+    let large = body(8 << 20);
     unscanned(&f.scan(&large).await, Reason::TooLarge, "StreamMaxLength");
     let told = clamd.count();
     assert_eq!(f.counted(&clamd.server, "too_large"), 1);
@@ -49,7 +49,11 @@ async fn too_large_for_one_and_the_other_down_is_too_large() {
     let small = FakeClamd::start(|_| Act::TakesAtMost(2 << 20)).await;
     let f = fixture(&[&absent, &small.server], "");
     for _ in 0..2 {
-        unscanned(&f.scan(&body(8 << 20)).await, Reason::TooLarge, "StreamMaxLength");
+        unscanned(
+            &f.scan(&body(8 << 20)).await,
+            Reason::TooLarge,
+            "StreamMaxLength",
+        );
     }
 }
 

@@ -96,7 +96,10 @@ struct Script {
 /// The reply to VERSION of a clamd whose signatures have that number and age.
 pub fn version(number: u32, age: Duration) -> String {
     let built = jiff::Zoned::now() - age;
-    format!("ClamAV 1.4.3/{number}/{}", built.strftime("%a %b %e %H:%M:%S %Y"))
+    format!(
+        "ClamAV 1.4.3/{number}/{}",
+        built.strftime("%a %b %e %H:%M:%S %Y")
+    )
 }
 
 /// A running server; it ends when dropped.

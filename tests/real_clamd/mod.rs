@@ -154,8 +154,7 @@ fn write_database(folder: &Path, number: u32, age: Duration) {
         info += &format!("{name}:{}:{digest}\n", text.len());
     }
     files.insert(0, ("daily.info", info));
-    let mut archive =
-        flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    let mut archive = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     for (name, text) in &files {
         archive.write_all(&tar_header(name, text.len())).unwrap();
         archive.write_all(text.as_bytes()).unwrap();
@@ -174,7 +173,8 @@ fn write_database(folder: &Path, number: u32, age: Duration) {
 /// The header of a plain file in a tar archive (POSIX ustar).
 pub fn tar_header(name: &str, size: usize) -> [u8; 512] {
     let mut header = [0; 512];
-    let mut put = |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
+    let mut put =
+        |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
     put(0, name);
     put(100, "0000644\0");
     put(108, "0000000\0");
@@ -183,7 +183,8 @@ pub fn tar_header(name: &str, size: usize) -> [u8; 512] {
     put(136, "00000000000\0");
     put(148, "        ");
     put(156, "0");
-    put(257, "ustar\000");
+    put(257, "ustar");
+    put(263, "00");
     let sum: u32 = header.iter().map(|b| u32::from(*b)).sum();
     let sum = format!("{sum:06o}\0 ");
     header[148..156].copy_from_slice(sum.as_bytes());

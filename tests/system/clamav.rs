@@ -93,22 +93,34 @@ fn what_clamd_could_not_look_into_is_told_and_put_off() {
         return;
     };
     let deliver = "  on_failure: { too_large: deliver, limit: deliver, encrypted: deliver }\n";
-    let (strict, mild) = (daemon(&[&clamd.server], ""), daemon(&[&clamd.server], deliver));
+    let (strict, mild) = (
+        daemon(&[&clamd.server], ""),
+        daemon(&[&clamd.server], deliver),
+    );
     let deep = (0..12).fold(b"nothing bad".to_vec(), |inner, _| {
         packed(Packed::Stored, "inner.zip", &inner)
     });
     for (name, content, reason) in [
-        ("encrypted", packed(Packed::Encrypted, "a.txt", b"secret"), "encrypted"),
+        (
+            "encrypted",
+            packed(Packed::Encrypted, "a.txt", b"secret"),
+            "encrypted",
+        ),
         ("deep", deep, "limit"),
         ("larger than clamd looks into", vec![b'a'; 2 << 20], "limit"),
         ("large", vec![b'a'; 3 << 20], "too_large"),
         ("large, a second time", vec![b'b'; 3 << 20], "too_large"),
     ] {
         let message = mail(&base64(&content));
-        assert_eq!(status(&mild, &message), format!("Unscanned ({reason})"), "{name}");
+        assert_eq!(
+            status(&mild, &message),
+            format!("Unscanned ({reason})"),
+            "{name}"
+        );
         let put_off = status(&strict, &message);
         assert!(put_off.contains("451"), "{name}: {put_off}");
-        let unscanned = format!("mailweir_unscanned_total{{filter=\"clamav\",reason=\"{reason}\"}}");
+        let unscanned =
+            format!("mailweir_unscanned_total{{filter=\"clamav\",reason=\"{reason}\"}}");
         assert!(strict.metric(&unscanned) >= 1.0, "{name}");
     }
     assert_eq!(status(&strict, &mail(&base64(b"nothing bad"))), "Clean");
@@ -121,7 +133,10 @@ fn new_signatures_are_noticed_and_old_ones_not_relied_on() {
     };
     let daemon = daemon(&[&clamd.server], "  health: { interval: 50ms }\n");
     let of_server = |name: &str| format!("mailweir_clamav_{name}{{server=\"{}\"}}", clamd.server);
-    let (version, built) = (of_server("signatures_version"), of_server("signatures_timestamp_seconds"));
+    let (version, built) = (
+        of_server("signatures_version"),
+        of_server("signatures_timestamp_seconds"),
+    );
     let (cached, scans) = (of_server("cached_total"), {
         let server = &clamd.server;
         format!("mailweir_clamav_scans_total{{result=\"clean\",server=\"{server}\"}}")
@@ -166,7 +181,16 @@ fn new_signatures_are_noticed_and_old_ones_not_relied_on() {
 fn servers_that_flap_hang_or_answer_by_halves_cost_no_message() {
     let good = FalseClamd::start(Manner::Says(b"stream: OK\0"));
     for (name, manner) in [
-        ("flaps", Manner::Moody(|n| if n % 2 == 0 { Manner::Closes(1) } else { Manner::Says(b"stream: OK\0") })),
+        (
+            "flaps",
+            Manner::Moody(|n| {
+                if n % 2 == 0 {
+                    Manner::Closes(1)
+                } else {
+                    Manner::Says(b"stream: OK\0")
+                }
+            }),
+        ),
         ("resets", Manner::Closes(1)),
         ("half a line, then silence", Manner::Begins(b"stream: O")),
         ("half a line", Manner::Says(b"stream: OK")),
@@ -207,6 +231,9 @@ fn a_second_server_is_asked_when_the_first_takes_long() {
     };
     assert_eq!((hedges("sent"), hedges("won")), (2.0, 2.0));
     // It was found out.
-    assert_eq!(daemon.metric(&format!("mailweir_clamav_up{{server=\"{}\"}}", servers[0])), 0.0);
+    assert_eq!(
+        daemon.metric(&format!("mailweir_clamav_up{{server=\"{}\"}}", servers[0])),
+        0.0
+    );
     assert_eq!(quick.streams(), 4);
 }

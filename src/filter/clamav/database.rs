@@ -159,7 +159,10 @@ mod tests {
             fail: None,
         };
         assert_eq!(never.freshness(1000 * DAY), Freshness::Fresh);
-        assert_eq!((shown(DAY), shown(2 * DAY)), ("24 hours".into(), "2 days".into()));
+        assert_eq!(
+            (shown(DAY), shown(2 * DAY)),
+            ("24 hours".into(), "2 days".into())
+        );
     }
 
     #[test]

@@ -81,7 +81,9 @@ impl Shared {
             return too_large(most);
         }
         for server in &self.pool.servers {
-            if server.ceiling().is_some_and(|c| message.len() >= c) && !names(&troubles).contains(&&*server.name) {
+            if server.ceiling().is_some_and(|c| message.len() >= c)
+                && !names(&troubles).contains(&&*server.name)
+            {
                 troubles.push(Trouble::new(Arc::clone(server), full()));
             }
         }
@@ -147,14 +149,22 @@ impl Shared {
             let labels = [second.name.as_str(), result];
             self.hedges.with_label_values(&labels).inc();
         };
-        if self.settings.max_bytes.is_some_and(|most| message.len() > most) {
+        if self
+            .settings
+            .max_bytes
+            .is_some_and(|most| message.len() > most)
+        {
             return None;
         }
         count("sent");
         let whole = Message::Whole(message, None);
         let ended = self.attempt(&second, whole, deadline).await.ok()?;
         count("won");
-        tracing::debug!(first = first.name, second = second.name, "the second clamd answered first");
+        tracing::debug!(
+            first = first.name,
+            second = second.name,
+            "the second clamd answered first"
+        );
         let slow = holder.borrow().clone();
         if slow.is_some_and(|slow| Arc::ptr_eq(&slow, &first)) {
             first.failed(&Failure::Overtaken);
@@ -178,6 +188,7 @@ impl Shared {
             Ok(Ended::Clean(looked_at)) => {
                 server.breaker.succeeded();
                 server.count("clean");
+                server.introduce(self.settings.limits.connect).await;
                 if let (Some(memory), Some(looked_at)) = (&self.memory, looked_at) {
                     memory.keep(looked_at.clone(), server).await;
                 }

@@ -70,7 +70,9 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Down(why) => write!(f, "no connection: {why}"),
-            Failure::Timeout(what) | Failure::Late(what) | Failure::TooLarge(what) => f.write_str(what),
+            Failure::Timeout(what) | Failure::Late(what) | Failure::TooLarge(what) => {
+                f.write_str(what)
+            }
             Failure::Overtaken => f.write_str("a server that was asked later answered first"),
             Failure::Closed => f.write_str("closed the connection without a reply"),
             Failure::Garbled(text) => write!(f, "sent what is no reply: {text}"),

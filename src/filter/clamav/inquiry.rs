@@ -8,11 +8,16 @@ use super::failure::Failure;
 use super::reply::printable;
 use super::transport::{Limits, Route};
 
-/// Asks for PING and for VERSION, all within `limit`.
-pub(super) async fn health(address: &Address, limit: Duration) -> Result<Version, Failure> {
+/// Asks for PING and for VERSION, all within `limit`. A server that is there and does not tell its version is well:
+/// clamd can be told not to (`EnableVersionCommand`).
+pub(super) async fn health(address: &Address, limit: Duration) -> Result<Option<Version>, Failure> {
     let asked = async {
         ping(address, limit).await?;
-        version(address, limit).await
+        match version(address, limit).await {
+            Ok(version) => Ok(Some(version)),
+            Err(Failure::Garbled(_) | Failure::Closed) => Ok(None),
+            Err(failure) => Err(failure),
+        }
     };
     // Each connection and each reply has the limit; together they have it once.
     match tokio::time::timeout(limit, asked).await {

@@ -40,9 +40,6 @@ impl Memory {
     /// One that is empty; `None` where nothing is to be remembered.
     pub(super) fn new(settings: &Settings, metrics: &Arc<Metrics>) -> Option<Arc<Memory>> {
         let (entries, max_age) = settings.remembered;
-        let limit = i64::try_from(entries).unwrap_or(i64::MAX);
-        metrics.clamav_cache_limit.set(limit);
-        metrics.clamav_cache_entries.set(0);
         (entries > 0).then(|| {
             Arc::new(Memory {
                 clean: Cache::builder()

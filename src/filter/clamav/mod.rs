@@ -97,7 +97,9 @@ async fn probe(server: &str, options: &Options) -> Result<String, String> {
         Address::read(server).map_err(|why| format!("not the address of a server: {why}"))?;
     let limit = options.connect_timeout.value.0;
     let version = inquiry::health(&address, limit).await;
-    let version = version.map_err(|failure| failure.to_string())?;
+    let Some(version) = version.map_err(|failure| failure.to_string())? else {
+        return Ok("answers, and does not tell its version".to_owned());
+    };
     let Some(database) = version.database else {
         return Ok(version.text);
     };
@@ -115,6 +117,17 @@ struct Clamav {
     watch: OnceLock<AbortOnDropHandle<()>>,
 }
 
+impl Drop for Clamav {
+    /// What was shown of servers that are no longer in use would grow old in the metrics, and be warned of.
+    fn drop(&mut self) {
+        if self.watch.take().is_some() {
+            for server in &self.shared.pool.servers {
+                server.forget();
+            }
+        }
+    }
+}
+
 impl Filter for Clamav {
     fn name(&self) -> &'static str {
         "clamav"
@@ -124,7 +137,10 @@ impl Filter for Clamav {
         &self.shared.settings.on_failure
     }
 
-    fn in_force(&self, _metrics: &Metrics) {
+    fn in_force(&self, metrics: &Metrics) {
+        let (entries, _) = self.shared.settings.remembered;
+        let limit = i64::try_from(entries).unwrap_or(i64::MAX);
+        metrics.clamav_cache_limit.set(limit);
         self.watch.get_or_init(|| {
             let shared = Arc::clone(&self.shared);
             AbortOnDropHandle::new(tokio::spawn(watch::keep(shared)))

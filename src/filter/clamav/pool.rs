@@ -65,8 +65,7 @@ impl Pool {
                 match inquiry::health(&server.address, limit).await {
                     Ok(version) => {
                         tracing::info!(server = server.name, "clamd is back in use");
-                        server.learn(version);
-                        server.is_back();
+                        server.is_back(version);
                         probe.succeeded();
                     }
                     Err(failure) => {

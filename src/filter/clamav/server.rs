@@ -42,6 +42,8 @@ pub(super) struct Server {
 #[derive(Debug)]
 struct Known {
     version: Option<Version>,
+    /// Whether it has been asked for its version.
+    asked: bool,
     /// What the log said of its age last.
     told: Freshness,
     /// Messages of so many bytes and more are too large for it, as it said itself; and until when that counts.
@@ -82,6 +84,7 @@ impl Server {
             ages: settings.ages,
             known: Mutex::new(Known {
                 version: None,
+                asked: false,
                 told: Freshness::Fresh,
                 ceiling: None,
             }),
@@ -157,7 +160,8 @@ impl Server {
     /// those; that it does not counts like one.
     pub(super) async fn examine(&self, limit: Duration) {
         match inquiry::health(&self.address, limit).await {
-            Ok(version) => self.learn(version),
+            Ok(Some(version)) => self.learn(version),
+            Ok(None) => self.forget(),
             Err(failure) => {
                 tracing::debug!(server = self.name, %failure, "clamd is not well");
                 self.blame(&failure);
@@ -167,13 +171,18 @@ impl Server {
 
     /// Asks for its version, as it is now.
     pub(super) async fn ask_version(&self, limit: Duration) -> Option<Version> {
+        self.known().asked = true;
         let asked = inquiry::version(&self.address, limit);
-        match tokio::time::timeout(limit, asked).await {
-            Ok(Ok(version)) => {
-                self.learn(version.clone());
-                Some(version)
-            }
-            Ok(Err(_)) | Err(_) => None,
+        let version = tokio::time::timeout(limit, asked).await.ok()?.ok()?;
+        self.learn(version.clone());
+        Some(version)
+    }
+
+    /// Asks for its version if nobody has: before the filter is in force, and where it never is.
+    pub(super) async fn introduce(&self, limit: Duration) {
+        let asked = self.known().asked;
+        if !asked {
+            self.ask_version(limit).await;
         }
     }
 
@@ -184,7 +193,10 @@ impl Server {
         let built = database.map_or(0, |d| d.built.as_second());
         let label = [self.name.as_str()];
         let metrics = &self.metrics;
-        metrics.clamav_signatures.with_label_values(&label).set(number);
+        metrics
+            .clamav_signatures
+            .with_label_values(&label)
+            .set(number);
         let gauge = &metrics.clamav_signatures_built;
         gauge.with_label_values(&label).set(built);
 
@@ -194,18 +206,31 @@ impl Server {
         let (before, told) = {
             let mut known = self.known();
             let told = std::mem::replace(&mut known.told, freshness);
+            known.asked = true;
             (known.version.replace(version), told)
         };
         match before {
             Some(before) if before.text == now => {}
-            Some(before) => tracing::info!(server, version = now, before = before.text, "clamd has changed"),
+            Some(before) => tracing::info!(
+                server,
+                version = now,
+                before = before.text,
+                "clamd has changed"
+            ),
             None => tracing::info!(server, version = now, "clamd answers"),
         }
         let age = age.map(shown).unwrap_or_default();
         match freshness {
             same if same == told => {}
-            Freshness::Fresh => tracing::info!(server, version = now, "clamd has fresh signatures again"),
-            Freshness::Old => tracing::warn!(server, version = now, age, "clamd has old signatures: does freshclam run?"),
+            Freshness::Fresh => {
+                tracing::info!(server, version = now, "clamd has fresh signatures again")
+            }
+            Freshness::Old => tracing::warn!(
+                server,
+                version = now,
+                age,
+                "clamd has old signatures: does freshclam run?"
+            ),
             Freshness::Outdated => tracing::error!(
                 server,
                 version = now,
@@ -239,7 +264,11 @@ impl Server {
         let lowest = match known.ceiling {
             Some((before, kept)) if kept > Instant::now() && before <= bytes => before,
             _ => {
-                tracing::info!(server = self.name, bytes, "clamd takes no message as long as this (StreamMaxLength)");
+                tracing::info!(
+                    server = self.name,
+                    bytes,
+                    "clamd takes no message as long as this (StreamMaxLength)"
+                );
                 bytes
             }
         };
@@ -253,7 +282,24 @@ impl Server {
     }
 
     /// It was away, and may be another one now.
-    pub(super) fn is_back(&self) {
+    pub(super) fn is_back(&self, version: Option<Version>) {
         self.known().ceiling = None;
+        match version {
+            Some(version) => self.learn(version),
+            None => self.forget(),
+        }
+    }
+
+    /// Nothing is known any more of what it works with.
+    pub(super) fn forget(&self) {
+        self.known().version = None;
+        let label = [self.name.as_str()];
+        for gauges in [
+            &self.metrics.clamav_signatures,
+            &self.metrics.clamav_signatures_built,
+        ] {
+            // That it was not there is no failure.
+            let _ = gauges.remove_label_values(&label);
+        }
     }
 }

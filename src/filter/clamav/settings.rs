@@ -114,7 +114,10 @@ fn servers(options: &Options, findings: &mut Findings<'_>) -> Vec<(String, Addre
 }
 
 fn ages(options: &HealthOptions, findings: &mut Findings<'_>) -> Ages {
-    for written in [&options.warn_after, &options.fail_after].into_iter().flatten() {
+    for written in [&options.warn_after, &options.fail_after]
+        .into_iter()
+        .flatten()
+    {
         time(written, findings);
     }
     let ages = options.ages();

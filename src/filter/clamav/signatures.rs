@@ -99,14 +99,20 @@ impl Signatures {
                     continue;
                 }
             };
-            if let Some((_, reason)) = UNSCANNED.iter().find(|(b, _)| glob.beginning().starts_with(b)) {
+            if let Some((_, reason)) = UNSCANNED
+                .iter()
+                .find(|(b, _)| glob.beginning().starts_with(b))
+            {
                 findings.wrong_with_help(
                     &written.pattern,
                     "such a name says that the message was not scanned",
                     format!("on_failure.{reason} decides what becomes of it"),
                 );
             } else if all_fit {
-                findings.wrong(&written.pattern, "a pattern before this one fits every name");
+                findings.wrong(
+                    &written.pattern,
+                    "a pattern before this one fits every name",
+                );
             } else if !seen.insert(glob.clone()) {
                 findings.wrong(&written.pattern, "this pattern stands twice");
             }
@@ -223,7 +229,10 @@ mod tests {
             ("Win.Trojan.SpamBot-12", "VIRUS"),
             ("Win.Test.EICAR_HDB-1", "VIRUS"),
             ("PUA.Win.Packer.Upx-4", "CLAMAV_PUA"),
-            ("Heuristics.Phishing.Email.SpoofedDomain", "CLAMAV_HEURISTIC"),
+            (
+                "Heuristics.Phishing.Email.SpoofedDomain",
+                "CLAMAV_HEURISTIC",
+            ),
             ("Heuristics.OLE2.ContainsMacros.VBA", "CLAMAV_HEURISTIC"),
             ("Heuristics.Exploit.CVE-2015-2545-4", "VIRUS"),
             ("Sanesecurity.Phishing.Bank.123.UNOFFICIAL", "CLAMAV_SPAM"),

@@ -67,7 +67,15 @@ fn uuencode(bytes: &[u8]) -> Vec<u8> {
         for three in line.chunks(3) {
             let byte = |n: usize| three.get(n).copied().unwrap_or(0);
             let (a, b, c) = (byte(0), byte(1), byte(2));
-            out.extend([a >> 2, (a & 3) << 4 | b >> 4, (b & 15) << 2 | c >> 6, c & 63].map(one));
+            out.extend(
+                [
+                    a >> 2,
+                    (a & 3) << 4 | b >> 4,
+                    (b & 15) << 2 | c >> 6,
+                    c & 63,
+                ]
+                .map(one),
+            );
         }
         out.extend(b"\r\n");
     }
@@ -152,7 +160,9 @@ fn forwarded(mut message: Vec<u8>, times: usize) -> Vec<u8> {
         let inner = String::from_utf8(message).unwrap();
         let (head, tail) = outer.split_once(&inner).unwrap();
         let rename = |text: &str| text.replace("outer", &own);
-        message = [rename(head), inner.clone(), rename(tail)].concat().into_bytes();
+        message = [rename(head), inner.clone(), rename(tail)]
+            .concat()
+            .into_bytes();
     }
     message
 }
@@ -171,33 +181,94 @@ pub(super) fn messages(bad: &[u8], found: &'static str) -> Vec<(String, Vec<u8>,
     };
     let zip = packed(Packed::Deflated, "a.com", bad);
     let zips = |levels: usize| {
-        (0..levels).fold(bad.to_vec(), |inner, _| packed(Packed::Deflated, "a.zip", &inner))
+        (0..levels).fold(bad.to_vec(), |inner, _| {
+            packed(Packed::Deflated, "a.zip", &inner)
+        })
     };
     let whole = |content: &[u8]| mail(&base64(content));
     let cases: Vec<(&str, Vec<u8>, &str)> = vec![
         ("nothing bad", whole(b"nothing bad"), "Clean"),
-        ("nothing bad in a zip", whole(&packed(Packed::Deflated, "a.txt", b"nothing bad")), "Clean"),
+        (
+            "nothing bad in a zip",
+            whole(&packed(Packed::Deflated, "a.txt", b"nothing bad")),
+            "Clean",
+        ),
         ("plain body", plain(bad), found),
-        ("plain body between lines", plain(&[b"hello\r\n", bad, b"\r\nbye\r\n"].concat()), found),
-        ("uuencode in a plain body", plain(&[b"hello\r\n", &uuencode(bad)[..]].concat()), found),
+        (
+            "plain body between lines",
+            plain(&[b"hello\r\n", bad, b"\r\nbye\r\n"].concat()),
+            found,
+        ),
+        (
+            "uuencode in a plain body",
+            plain(&[b"hello\r\n", &uuencode(bad)[..]].concat()),
+            found,
+        ),
         ("attachment, 7bit", mixed(&[attached("7bit", bad)]), found),
         ("attachment, 8bit", mixed(&[attached("8bit", bad)]), found),
-        ("attachment, binary", mixed(&[attached("binary", bad)]), found),
+        (
+            "attachment, binary",
+            mixed(&[attached("binary", bad)]),
+            found,
+        ),
         ("attachment, base64", mail(&encoded), found),
         ("attachment, base64 in one line", mail(&one_line), found),
-        ("attachment, base64 with other characters", mail(&spaced), found),
+        (
+            "attachment, base64 with other characters",
+            mail(&spaced),
+            found,
+        ),
         ("attachment, base64 without padding", mail(&unpadded), found),
-        ("attachment, BASE64 in capitals", mixed(&[attached("BASE64", &encoded)]), found),
-        ("attachment, quoted-printable", mixed(&[attached("quoted-printable", &quoted_printable(bad))]), found),
-        ("attachment, x-uuencode", mixed(&[attached("x-uuencode", &uuencode(bad))]), found),
-        ("second attachment", mixed(&[attached("base64", &base64(b"good")), attached("base64", &encoded)]), found),
-        ("message in the message", forwarded(mail(&encoded), 1), found),
-        ("message in the message, five times", forwarded(mail(&encoded), 5), found),
-        ("message in the message, base64", mixed(&[message_part("base64", &base64(&plain(bad)))]), found),
+        (
+            "attachment, BASE64 in capitals",
+            mixed(&[attached("BASE64", &encoded)]),
+            found,
+        ),
+        (
+            "attachment, quoted-printable",
+            mixed(&[attached("quoted-printable", &quoted_printable(bad))]),
+            found,
+        ),
+        (
+            "attachment, x-uuencode",
+            mixed(&[attached("x-uuencode", &uuencode(bad))]),
+            found,
+        ),
+        (
+            "second attachment",
+            mixed(&[
+                attached("base64", &base64(b"good")),
+                attached("base64", &encoded),
+            ]),
+            found,
+        ),
+        (
+            "message in the message",
+            forwarded(mail(&encoded), 1),
+            found,
+        ),
+        (
+            "message in the message, five times",
+            forwarded(mail(&encoded), 5),
+            found,
+        ),
+        (
+            "message in the message, base64",
+            mixed(&[message_part("base64", &base64(&plain(bad)))]),
+            found,
+        ),
         ("message attached as a file", whole(&mail(&encoded)), found),
-        ("zip, stored", whole(&packed(Packed::Stored, "a.com", bad)), found),
+        (
+            "zip, stored",
+            whole(&packed(Packed::Stored, "a.com", bad)),
+            found,
+        ),
         ("zip", whole(&zip), found),
-        ("zip in quoted-printable", mixed(&[attached("quoted-printable", &quoted_printable(&zip))]), found),
+        (
+            "zip in quoted-printable",
+            mixed(&[attached("quoted-printable", &quoted_printable(&zip))]),
+            found,
+        ),
         ("zip in uuencode", plain(&uuencode(&zip)), found),
         ("zip in a zip", whole(&zips(2)), found),
         ("zip in a zip, five times", whole(&zips(6)), found),
@@ -205,10 +276,26 @@ pub(super) fn messages(bad: &[u8], found: &'static str) -> Vec<(String, Vec<u8>,
         ("tar", whole(&tar("a.com", bad)), found),
         ("tar.gz", whole(&gzip(&tar("a.com", bad))), found),
         ("zip in a tar.gz", whole(&gzip(&tar("a.zip", &zip))), found),
-        ("zip in a message in a zip", whole(&packed(Packed::Deflated, "a.eml", &whole(&zip))), found),
-        ("zip, encrypted", whole(&packed(Packed::Encrypted, "a.com", b"secret bytes")), "Unscanned (encrypted)"),
-        ("message in the message, forty times", forwarded(mail(&encoded), 40), found),
-        ("zip in a zip, thirty times", whole(&zips(31)), "Unscanned (limit)"),
+        (
+            "zip in a message in a zip",
+            whole(&packed(Packed::Deflated, "a.eml", &whole(&zip))),
+            found,
+        ),
+        (
+            "zip, encrypted",
+            whole(&packed(Packed::Encrypted, "a.com", b"secret bytes")),
+            "Unscanned (encrypted)",
+        ),
+        (
+            "message in the message, forty times",
+            forwarded(mail(&encoded), 40),
+            found,
+        ),
+        (
+            "zip in a zip, thirty times",
+            whole(&zips(31)),
+            "Unscanned (limit)",
+        ),
     ];
     cases
         .into_iter()
