@@ -20,6 +20,11 @@ use sha2::{Digest, Sha256};
 /// ClamAV's test file packed in everything that it can open (Debian: clamav-testfiles).
 pub const TEST_FILES: &str = "/usr/share/clamav-testfiles";
 
+/// What its signature `Sanesecurity.Spam.Test` finds, which clamd takes for certain as any other name.
+pub const SPAM: &[u8] = b"a-text-that-the-tests-call-spam";
+/// What its signature `Heuristics.Test` finds, of which clamd is less sure.
+pub const HEURISTIC: &[u8] = b"a-text-that-the-tests-call-odd";
+
 const DAY: Duration = Duration::from_secs(86_400);
 /// Longest wait for clamd.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -129,10 +134,15 @@ impl RealClamd {
 /// compressed archive, the first of its files with the header and the digests of the others.
 fn write_database(folder: &Path, number: u32, age: Duration) {
     let hex = |bytes: &[u8]| data_encoding::HEXLOWER.encode(bytes);
-    let mut files = vec![(
-        "daily.ndb",
-        format!("Eicar-Test-Bytes:0:*:{}\n", hex(&eicar())),
-    )];
+    let mut signatures = String::new();
+    for (name, content) in [
+        ("Eicar-Test-Bytes", &eicar()[..]),
+        ("Sanesecurity.Spam.Test", SPAM),
+        ("Heuristics.Test", HEURISTIC),
+    ] {
+        signatures += &format!("{name}:0:*:{}\n", hex(content));
+    }
+    let mut files = vec![("daily.ndb", signatures)];
     if let Ok(file) = std::fs::read(Path::new(TEST_FILES).join("clam.exe")) {
         let digest = hex(&Sha256::digest(&file));
         files.push((

@@ -11,9 +11,9 @@ use mailweir::milter::MtaReply;
 use super::daemon::{Config, Daemon};
 use super::milter::{Milter, inserted};
 use super::place::wait_for;
-use super::real_clamd::{RealClamd, TEST_FILES, eicar};
+use super::real_clamd::{HEURISTIC, RealClamd, SPAM, TEST_FILES, eicar};
 use super::scanner::{FalseClamd, Manner};
-use attachment::{Packed, base64, mail, messages, packed};
+use attachment::{Packed, attachments, base64, mail, messages, packed};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -83,6 +83,27 @@ fn test_file(path: &Path) -> (String, Vec<u8>, &'static str) {
     };
     let content = std::fs::read(path).unwrap();
     (name.to_owned(), mail(&base64(&content)), expected)
+}
+
+/// docs/clamav.md, "What a pattern cannot do".
+#[test]
+fn clamd_stops_at_a_name_that_it_is_sure_of_and_goes_on_at_others() {
+    let Some(clamd) = RealClamd::start("") else {
+        return;
+    };
+    let daemon = daemon(
+        &[&clamd.server],
+        "  signatures: [{ match: 'Sanesecurity.*', score: 1 }, { match: 'Heuristics.*', score: 1 }]\n",
+    );
+    let said = |parts: &[&[u8]]| status(&daemon, &attachments(parts));
+    let odd = "Suspicious (Heuristics.Test.UNOFFICIAL)";
+    let spam = "Suspicious (Sanesecurity.Spam.Test.UNOFFICIAL)";
+    assert_eq!(said(&[HEURISTIC]), odd);
+    assert_eq!(said(&[SPAM]), spam);
+    assert!(said(&[HEURISTIC, &eicar()]).contains("a virus was found"));
+    assert!(said(&[&eicar(), SPAM]).contains("a virus was found"));
+    // This is why names of spam have the points of quarantine.
+    assert_eq!(said(&[SPAM, &eicar()]), spam);
 }
 
 #[test]

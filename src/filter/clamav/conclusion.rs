@@ -42,7 +42,7 @@ pub(super) fn names(troubles: &[Trouble]) -> Vec<&str> {
 pub(super) fn outcome(settings: &Settings, server: &Server, ended: Ended) -> Outcome {
     let at = &server.name;
     match ended {
-        Ended::Clean(_) => match server.outdated() {
+        Ended::Clean(_) => match server.known.outdated() {
             None => Outcome::Checked(Vec::new()),
             Some(age) => {
                 let detail = format!("{at}: nothing found, by signatures {} old", shown(age));

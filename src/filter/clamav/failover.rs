@@ -81,7 +81,7 @@ impl Shared {
             return too_large(most);
         }
         for server in &self.pool.servers {
-            if server.ceiling().is_some_and(|c| message.len() >= c)
+            if server.known.ceiling().is_some_and(|c| message.len() >= c)
                 && !names(&troubles).contains(&&*server.name)
             {
                 troubles.push(Trouble::new(Arc::clone(server), full()));

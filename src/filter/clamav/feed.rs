@@ -78,7 +78,7 @@ pub(super) fn feed(
         Message::Arriving(_, Some(_)) => Some(Box::new(Hasher::new())),
         Message::Arriving(_, None) | Message::Whole(..) => None,
     };
-    let ceiling = server.ceiling();
+    let ceiling = server.known.ceiling();
     let sizes = Sizes { most, ceiling };
     unfold((0, hasher), move |(offset, mut hasher)| {
         let (message, course, fed) = (message.clone(), Arc::clone(&course), Arc::clone(&fed));
@@ -146,7 +146,7 @@ async fn known(
         }
         Message::Whole(_, digest) => (*digest)?,
     };
-    let version = server.version()?;
+    let version = server.known.version()?;
     let _ = fed.looked_at.set(LookedAt { digest, version });
     None
 }

@@ -56,7 +56,7 @@ impl Memory {
     pub(super) async fn recall(&self, digest: &Hash) -> Option<Arc<Server>> {
         let found = self.clean.get(digest).await?;
         let server = found.server;
-        if !server.breaker.is_closed() || server.outdated().is_some() {
+        if !server.breaker.is_closed() || server.known.outdated().is_some() {
             return None;
         }
         let version = server.ask_version(self.limit).await?;

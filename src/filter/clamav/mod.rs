@@ -18,6 +18,7 @@ mod failover;
 mod failure;
 mod feed;
 mod inquiry;
+mod known;
 mod memory;
 mod options;
 mod pool;
@@ -122,7 +123,7 @@ impl Drop for Clamav {
     fn drop(&mut self) {
         if self.watch.take().is_some() {
             for server in &self.shared.pool.servers {
-                server.forget();
+                server.known.forget();
             }
         }
     }

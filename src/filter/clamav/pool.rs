@@ -35,7 +35,13 @@ impl Pool {
         let in_use = self.servers.iter().enumerate();
         in_use
             .filter(|(_, s)| s.breaker.is_closed() && !tried.contains(&s.name.as_str()))
-            .max_by_key(|(place, s)| (s.outdated().is_none(), s.idle_streams(), Reverse(*place)))
+            .max_by_key(|(place, s)| {
+                (
+                    s.known.outdated().is_none(),
+                    s.idle_streams(),
+                    Reverse(*place),
+                )
+            })
             .map(|(_, server)| Arc::clone(server))
     }
 
@@ -65,7 +71,7 @@ impl Pool {
                 match inquiry::health(&server.address, limit).await {
                     Ok(version) => {
                         tracing::info!(server = server.name, "clamd is back in use");
-                        server.is_back(version);
+                        server.known.is_back(version);
                         probe.succeeded();
                     }
                     Err(failure) => {

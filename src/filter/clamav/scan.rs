@@ -117,7 +117,7 @@ pub(super) async fn attempt(
         }
         Ok(Reply::Clean) => Ended::Clean(fed.looked_at.get().cloned()),
         Ok(Reply::TooLarge) => {
-            server.is_full_at(fed.bytes.load(Ordering::Relaxed));
+            server.known.is_full_at(fed.bytes.load(Ordering::Relaxed));
             return Err(full());
         }
         Ok(reply) => Ended::Answered(reply),

@@ -33,6 +33,15 @@ pub(super) fn mail(base64: &[u8]) -> Vec<u8> {
     mixed(&[attached("base64", base64)])
 }
 
+/// A message with these attachments in base64.
+pub(super) fn attachments(contents: &[&[u8]]) -> Vec<u8> {
+    let parts: Vec<_> = contents
+        .iter()
+        .map(|c| attached("base64", &base64(c)))
+        .collect();
+    mixed(&parts)
+}
+
 fn attached(encoding: &str, body: &[u8]) -> Vec<u8> {
     let fields = format!(
         "Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: {encoding}\r\n\
