@@ -9,6 +9,8 @@
 mod code;
 mod examination;
 mod html;
+mod little_endian;
+mod ole;
 mod pdf;
 mod signature;
 mod traits;
@@ -77,6 +79,7 @@ pub fn examine(kind: &str, name: &str, bytes: &[u8], bounds: &Bounds) -> Finding
     let ending = ending(name);
     match kind {
         "pdf" => pdf::examine(bytes, &mut examination),
+        "ole" | "doc" | "xls" | "ppt" | "msi" | "msg" => ole::examine(bytes, &mut examination),
         "html" | "svg" => html::examine(bytes, &mut examination),
         _ => match ending.as_str() {
             "htm" | "html" | "xhtml" | "shtml" | "svg" => html::examine(bytes, &mut examination),
