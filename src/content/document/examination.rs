@@ -145,7 +145,7 @@ impl Examination {
             return;
         }
         if self.findings.urls.len() >= self.bounds.urls {
-            self.limit();
+            self.findings.urls_cut = true;
             return;
         }
         self.seen.insert(text.to_owned());
@@ -236,11 +236,11 @@ mod tests {
         examination.url(&"\u{e4}".repeat(URL_BYTES));
         examination.url("\0\u{7}");
         let findings = {
-            assert!(!examination.findings.limit);
+            assert!(!examination.findings.urls_cut);
             examination.url("http://c.example");
             examination.finish()
         };
-        assert!(findings.limit);
+        assert!(findings.urls_cut && !findings.limit);
         assert_eq!(findings.urls.len(), 2);
         assert_eq!(findings.urls[0], "http://a.example/b");
         assert_eq!(findings.urls[1].len(), URL_BYTES);

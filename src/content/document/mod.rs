@@ -8,16 +8,24 @@
 
 mod code;
 mod examination;
+mod field;
 mod html;
 mod little_endian;
 mod ole;
+mod open_document;
+mod open_xml;
+mod package;
 mod pdf;
+mod reference;
 mod signature;
 mod traits;
+mod word_text;
+mod xml;
 
 use std::collections::BTreeSet;
 
 use examination::Examination;
+use package::Package;
 pub use traits::Trait;
 
 /// What one examination may cost.
@@ -66,7 +74,9 @@ pub struct Findings {
     pub files: Vec<Embedded>,
     /// References to elsewhere, each once: mostly URLs, also paths of servers and `mailto:`. Without control characters.
     pub urls: Vec<String>,
-    /// Whether one of the [`Bounds`] cut something off, so that not everything was seen.
+    /// Whether there were more references than [`Bounds::urls`].
+    pub urls_cut: bool,
+    /// Whether another of the [`Bounds`] cut something off, so that not everything was seen.
     pub limit: bool,
 }
 
@@ -77,16 +87,57 @@ pub struct Findings {
 pub fn examine(kind: &str, name: &str, bytes: &[u8], bounds: &Bounds) -> Findings {
     let mut examination = Examination::new(bounds);
     let ending = ending(name);
+    let ending = ending.as_str();
     match kind {
         "pdf" => pdf::examine(bytes, &mut examination),
         "ole" | "doc" | "xls" | "ppt" | "msi" | "msg" => ole::examine(bytes, &mut examination),
         "html" | "svg" => html::examine(bytes, &mut examination),
-        _ => match ending.as_str() {
+        _ if bytes.starts_with(ZIP) => zip(bytes, &mut examination),
+        _ => match ending {
             "htm" | "html" | "xhtml" | "shtml" | "svg" => html::examine(bytes, &mut examination),
             _ => {}
         },
     }
+    let macros = [Trait::Macro, Trait::Excel4];
+    if macros.into_iter().any(|m| examination.has(m)) && !holds_macros(ending, bytes) {
+        examination.note(Trait::MacroUnexpected);
+    }
     examination.finish()
+}
+
+/// What a zip file begins with.
+const ZIP: &[u8] = b"PK\x03\x04";
+
+/// A zip file that is a document or a program; archives are not opened here.
+fn zip(bytes: &[u8], examination: &mut Examination) {
+    let package = Package::open(bytes, examination);
+    if package.find("appxmanifest.xml").is_some()
+        || package
+            .find("appxmetadata/appxbundlemanifest.xml")
+            .is_some()
+    {
+        examination.note(Trait::Installer);
+    } else if open_xml::is_document(&package) {
+        open_xml::examine(&package, examination);
+    } else if open_document::is_document(&package) {
+        open_document::examine(&package, examination);
+    } else if package.find("meta-inf/manifest.mf").is_some() {
+        examination.note(Trait::Program);
+    }
+}
+
+/// Whether files of that ending may hold macros by what they are.
+fn holds_macros(ending: &str, bytes: &[u8]) -> bool {
+    let old = [
+        "doc", "dot", "wbk", "xls", "xlt", "xla", "xlm", "xlc", "xlw", "ppt", "pot", "pps", "ppa",
+        "vsd", "vss", "vst", "pub", "mpp", "mpt",
+    ];
+    let new = [
+        "", "docm", "dotm", "xlsm", "xltm", "xlam", "xlsb", "pptm", "potm", "ppsm", "ppam", "sldm",
+        "vsdm", "vssm", "vstm", "odt", "ott", "ods", "ots", "odp", "otp", "odg", "odb", "odf",
+        "bin", "mht", "xml",
+    ];
+    new.contains(&ending) || (old.contains(&ending) && !bytes.starts_with(ZIP))
 }
 
 /// The ending of a file name, in lower case, as Windows takes it: without the blanks and dots after it.

@@ -9,11 +9,12 @@ pub(super) mod native;
 mod outlook;
 mod presentation;
 pub(super) mod vba;
-pub(super) mod word;
+mod word;
 mod workbook;
 
 use super::examination::Examination;
-use super::little_endian::{size_at, utf16};
+use super::little_endian::{latin, size_at, utf16};
+use super::reference::{is_remote, note_handler};
 use super::traits::Trait;
 use compound::{Compound, Kind};
 
@@ -111,40 +112,18 @@ pub(super) fn link(stream: &[u8], examination: &mut Examination) {
         let rest = stream.get(at + URL_MONIKER.len() + 4..).unwrap_or_default();
         let url = utf16(rest.get(..4096).unwrap_or(rest));
         examination.note(Trait::ExternalObject);
-        note_protocol(&url, examination);
+        note_handler(&url, examination);
         examination.url(&url);
     }
     if let Some(at) = memchr::memmem::find(stream, &FILE_MONIKER) {
         let rest = stream.get(at + FILE_MONIKER.len()..).unwrap_or_default();
         let length = size_at(rest, 2).unwrap_or(0);
         let path = rest.get(6..).map(|r| r.get(..length).unwrap_or(r));
-        let path = super::little_endian::latin(path.unwrap_or_default());
-        if word::is_remote(&path) {
+        let path = latin(path.unwrap_or_default());
+        if is_remote(&path) {
             examination.note(Trait::ExternalObject);
             examination.url(&path);
         }
-    }
-}
-
-/// Records a reference that a handler of the operating system is given.
-pub(super) fn note_protocol(reference: &str, examination: &mut Examination) {
-    const HANDLERS: &[&str] = &[
-        "mhtml:",
-        "ms-",
-        "script:",
-        "search-ms:",
-        "search:",
-        "javascript:",
-        "vbscript:",
-        "its:",
-        "mk:",
-    ];
-    let reference = reference.trim().to_ascii_lowercase();
-    let inner = ["!x-usc:", "!script", ".html!", ".htm!"];
-    if HANDLERS.iter().any(|h| reference.starts_with(h))
-        || inner.iter().any(|i| reference.contains(i))
-    {
-        examination.note(Trait::ProtocolHandler);
     }
 }
 

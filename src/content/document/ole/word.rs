@@ -4,7 +4,9 @@
 //! the text is searched for them as it lies, in one or two bytes a character.
 
 use super::super::examination::Examination;
+use super::super::field;
 use super::super::little_endian::{size_at, u16_at, utf16};
+use super::super::reference::is_remote;
 use super::super::traits::Trait;
 
 /// Where the beginning of the document says whether it is encrypted, and which table belongs to it.
@@ -15,6 +17,11 @@ const NAMES_AT: usize = 0x9A + 32 * 8;
 const FIELD: u8 = 0x13;
 /// Longest instruction that is looked at, bytes.
 const INSTRUCTION_BYTES: usize = 1024;
+
+/// The marks before, between and behind instruction and result of a field.
+fn is_mark(byte: &u8) -> bool {
+    matches!(byte, 0x13..=0x15)
+}
 
 /// Which table a document uses, by the name of its stream.
 pub(super) fn table_name(document: &[u8]) -> &'static str {
@@ -44,57 +51,8 @@ pub(super) fn examine(document: &[u8], table: &[u8], examination: &mut Examinati
             [0, rest @ ..] => rest.iter().step_by(2).copied().collect(),
             _ => rest.to_vec(),
         };
-        field(&instruction, examination);
+        field::examine(&String::from_utf8_lossy(&instruction), examination);
     }
-}
-
-/// The marks before, between and behind instruction and result of a field.
-fn is_mark(byte: &u8) -> bool {
-    matches!(byte, 0x13..=0x15)
-}
-
-/// Looks at the instruction of a field.
-pub(in super::super) fn field(instruction: &[u8], examination: &mut Examination) {
-    let text = String::from_utf8_lossy(instruction);
-    let mut words = text.split_whitespace();
-    let Some(word) = words.next() else { return };
-    let target = || {
-        let quoted = text.split('"').nth(1);
-        quoted
-            .or_else(|| text.split_whitespace().nth(1))
-            .unwrap_or_default()
-            .replace("\\\\", "\\")
-    };
-    match word.to_ascii_uppercase().as_str() {
-        "DDE" | "DDEAUTO" => examination.note(Trait::Dde),
-        "HYPERLINK" if is_remote(&target()) => examination.url(&target()),
-        "INCLUDEPICTURE" if is_remote(&target()) => {
-            examination.note(Trait::ExternalPicture);
-            examination.url(&target());
-        }
-        "INCLUDETEXT" | "INCLUDE" | "IMPORT" if is_remote(&target()) => {
-            examination.note(Trait::ExternalObject);
-            examination.url(&target());
-        }
-        "LINK" => {
-            let found = text.split('"').find(|piece| is_remote(piece));
-            if let Some(found) = found.or_else(|| words.find(|w| is_remote(w))) {
-                examination.note(Trait::ExternalObject);
-                examination.url(found);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// Whether a reference leads to a server.
-pub(in super::super) fn is_remote(reference: &str) -> bool {
-    let reference = reference.trim().to_ascii_lowercase();
-    [
-        "http://", "https://", "ftp://", "file://", "mhtml:", "\\\\", "//",
-    ]
-    .iter()
-    .any(|start| reference.starts_with(start))
 }
 
 /// The path of the template, the second of the names in a table of strings.
