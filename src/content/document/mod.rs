@@ -6,24 +6,31 @@
 //! structure that may point in circles is walked at most as far as it is long, and time grows linearly with the
 //! bytes. What cannot be read is passed over; nothing here fails.
 
+mod active_mime;
+mod calendar;
 mod code;
 mod examination;
 mod field;
 mod html;
 mod little_endian;
 mod ole;
+mod one_note;
 mod open_document;
 mod open_xml;
 mod package;
 mod pdf;
 mod reference;
+mod rtf;
+mod shell_link;
 mod signature;
 mod traits;
+mod windows_file;
 mod word_text;
 mod xml;
 
 use std::collections::BTreeSet;
 
+use code::Language;
 use examination::Examination;
 use package::Package;
 pub use traits::Trait;
@@ -88,21 +95,70 @@ pub fn examine(kind: &str, name: &str, bytes: &[u8], bounds: &Bounds) -> Finding
     let mut examination = Examination::new(bounds);
     let ending = ending(name);
     let ending = ending.as_str();
-    match kind {
-        "pdf" => pdf::examine(bytes, &mut examination),
-        "ole" | "doc" | "xls" | "ppt" | "msi" | "msg" => ole::examine(bytes, &mut examination),
-        "html" | "svg" => html::examine(bytes, &mut examination),
-        _ if bytes.starts_with(ZIP) => zip(bytes, &mut examination),
-        _ => match ending {
-            "htm" | "html" | "xhtml" | "shtml" | "svg" => html::examine(bytes, &mut examination),
-            _ => {}
-        },
+    by_content(kind, ending, bytes, &mut examination);
+    if let Some(kind) = windows_file::kind_of(ending).filter(|_| is_text(bytes)) {
+        windows_file::examine(kind, ending, bytes, &mut examination);
     }
     let macros = [Trait::Macro, Trait::Excel4];
     if macros.into_iter().any(|m| examination.has(m)) && !holds_macros(ending, bytes) {
         examination.note(Trait::MacroUnexpected);
     }
     examination.finish()
+}
+
+/// Examines what the content says that it is; the ending of the name decides where text may be anything.
+fn by_content(kind: &str, ending: &str, bytes: &[u8], examination: &mut Examination) {
+    match kind {
+        "pdf" => pdf::examine(bytes, examination),
+        "ole" | "doc" | "xls" | "ppt" | "msi" | "msg" => ole::examine(bytes, examination),
+        "html" | "svg" => html::examine(bytes, examination),
+        "rtf" => rtf::examine(bytes, examination),
+        "one" => one_note::examine(bytes, examination),
+        "lnk" => shell_link::examine(bytes, examination),
+        "ics" | "vcf" => calendar::examine(bytes, examination),
+        "script" | "wsf" => {
+            examination.note(Trait::Script);
+            code::examine(bytes, Language::Other, examination);
+        }
+        "url" => windows_file::examine(Trait::Shortcut, "url", bytes, examination),
+        "chm" => examination.note(Trait::Help),
+        "iso" | "img" | "vhd" | "vhdx" | "vmdk" | "dmg" | "qcow2" => {
+            examination.note(Trait::DiskImage)
+        }
+        "exe" | "dll" | "elf" | "mach" | "class" | "dex" | "dey" | "wasm" | "jar" => {
+            examination.note(Trait::Program)
+        }
+        _ if bytes.starts_with(ZIP) => zip(bytes, examination),
+        _ if active_mime::is_packed(bytes) => active_mime::examine(bytes, examination),
+        // Viewers and Word look past what stands in front.
+        _ if ending == "pdf" => pdf::examine(bytes, examination),
+        _ if rtf::is_document(bytes) => rtf::examine(bytes, examination),
+        _ => text(ending, bytes, examination),
+    }
+}
+
+/// Text that is a document by its name.
+fn text(ending: &str, bytes: &[u8], examination: &mut Examination) {
+    match ending {
+        "htm" | "html" | "xhtml" | "xht" | "shtml" | "svg" | "hta" => {
+            html::examine(bytes, examination)
+        }
+        "ics" | "vcs" | "vcf" | "ifb" => calendar::examine(bytes, examination),
+        "doc" | "dot" | "docx" | "docm" | "rtf" | "xls" | "mht" | "mhtml" | "xml" => {
+            active_mime::examine_archive(bytes, examination);
+            if bytes.trim_ascii_start().starts_with(b"<?xml") {
+                active_mime::examine_xml(bytes, examination);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether a file may be text: programs and documents of any name are known by their content.
+fn is_text(bytes: &[u8]) -> bool {
+    let sample = bytes.get(..512).unwrap_or(bytes);
+    let wide = sample.starts_with(b"\xff\xfe") || sample.starts_with(b"\xfe\xff");
+    wide || !sample.contains(&0) || sample.iter().skip(1).step_by(2).all(|b| *b == 0)
 }
 
 /// What a zip file begins with.
@@ -135,7 +191,7 @@ fn holds_macros(ending: &str, bytes: &[u8]) -> bool {
     let new = [
         "", "docm", "dotm", "xlsm", "xltm", "xlam", "xlsb", "pptm", "potm", "ppsm", "ppam", "sldm",
         "vsdm", "vssm", "vstm", "odt", "ott", "ods", "ots", "odp", "otp", "odg", "odb", "odf",
-        "bin", "mht", "xml",
+        "bin", "mht", "xml", "slk",
     ];
     new.contains(&ending) || (old.contains(&ending) && !bytes.starts_with(ZIP))
 }
