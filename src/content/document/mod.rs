@@ -92,7 +92,19 @@ pub struct Findings {
 /// `kind` is the word for the type of the content, as [`Part::real_type`](crate::mail::Part::real_type) tells it, or
 /// empty; `name` the file name, whose ending decides where the content tells nothing (scripts are plain text).
 pub fn examine(kind: &str, name: &str, bytes: &[u8], bounds: &Bounds) -> Findings {
-    let mut examination = Examination::new(bounds);
+    examine_with_passwords(kind, name, bytes, &[], bounds)
+}
+
+/// Examines a document, and tries `passwords` where it is encrypted in a way that can be undone here (PDF): words that
+/// stand in the message, the likely ones first. At most 64 are tried, each in some microseconds.
+pub fn examine_with_passwords(
+    kind: &str,
+    name: &str,
+    bytes: &[u8],
+    passwords: &[String],
+    bounds: &Bounds,
+) -> Findings {
+    let mut examination = Examination::with_passwords(bounds, passwords);
     let ending = ending(name);
     let ending = ending.as_str();
     by_content(kind, ending, bytes, &mut examination);
@@ -202,3 +214,6 @@ fn ending(name: &str) -> String {
     let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
     ending.to_ascii_lowercase()
 }
+
+#[cfg(test)]
+mod tests;
