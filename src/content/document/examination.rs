@@ -42,12 +42,13 @@ pub(super) struct Examination {
 }
 
 impl Examination {
-    /// Nothing found yet.
+    /// Nothing found yet, for tests.
+    #[cfg(test)]
     pub(super) fn new(bounds: &Bounds) -> Examination {
         Examination::with_passwords(bounds, &[])
     }
 
-    /// Nothing found yet; words that may open what is encrypted.
+    /// Nothing found yet; `passwords` are words that may open what is encrypted.
     pub(super) fn with_passwords(bounds: &Bounds, passwords: &[String]) -> Examination {
         Examination {
             bounds: *bounds,

@@ -301,16 +301,16 @@ impl Reader<'_, '_> {
 
 /// An object of OLE 1 ([MS-OLEDS], section 2.2).
 fn object(data: &[u8], examination: &mut Examination) {
-    if let Some((kind, name, topic, native)) = parts(data) {
-        class(name, examination);
-        if kind == LINKED {
-            let path = latin(topic);
+    if let Some(object) = parts(data) {
+        class(object.class, examination);
+        if object.kind == LINKED {
+            let path = latin(object.topic);
             if is_remote(&path) {
                 examination.note(Trait::ExternalObject);
                 examination.url(&path);
             }
-        } else if name.eq_ignore_ascii_case(b"package\0")
-            && ole::native::package(native, examination)
+        } else if object.class.eq_ignore_ascii_case(b"package\0")
+            && ole::native::package(object.native, examination)
         {
             return;
         }
@@ -321,14 +321,27 @@ fn object(data: &[u8], examination: &mut Examination) {
     }
 }
 
-/// Kind, class, topic and native data of an object.
-fn parts(data: &[u8]) -> Option<(u32, &[u8], &[u8], &[u8])> {
+/// An object of OLE 1 in its parts.
+struct Parts<'a> {
+    kind: u32,
+    class: &'a [u8],
+    /// The path of what is linked.
+    topic: &'a [u8],
+    native: &'a [u8],
+}
+
+fn parts(data: &[u8]) -> Option<Parts<'_>> {
     let kind = u32_at(data, 4)?;
     let (class, rest) = sized(data.get(8..)?)?;
     let (topic, rest) = sized(rest)?;
     let (_, rest) = sized(rest)?;
     let native = rest.get(4..).unwrap_or_default();
-    Some((kind, class, topic, native))
+    Some(Parts {
+        kind,
+        class,
+        topic,
+        native,
+    })
 }
 
 /// A text behind its length, and what follows it.

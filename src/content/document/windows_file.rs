@@ -62,16 +62,12 @@ pub(super) fn examine(kind: Trait, ending: &str, bytes: &[u8], examination: &mut
             };
             code::examine(text.as_bytes(), language, examination);
         }
-        Trait::Sylk => {
-            if !text.starts_with("ID;") {
-                return;
-            }
-            sylk(&text, examination);
-        }
-        Trait::Shortcut if ending == "settingcontent-ms" => {
-            if !element(&text, "deeplink").trim().is_empty() {
-                examination.note(Trait::ShortcutCommand);
-            }
+        Trait::Sylk if !text.starts_with("ID;") => return,
+        Trait::Sylk => sylk(&text, examination),
+        Trait::Shortcut
+            if ending == "settingcontent-ms" && !element(&text, "deeplink").trim().is_empty() =>
+        {
+            examination.note(Trait::ShortcutCommand);
         }
         _ => {}
     }
