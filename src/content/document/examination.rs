@@ -98,6 +98,7 @@ impl Examination {
     pub(super) fn spend(&mut self, wanted: usize) -> usize {
         let granted = wanted.min(self.bounds.bytes);
         self.bounds.bytes -= granted;
+        self.findings.used += granted;
         if granted < wanted {
             self.limit();
         }

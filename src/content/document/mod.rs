@@ -18,6 +18,7 @@ mod one_note;
 mod open_document;
 mod open_xml;
 mod package;
+mod password;
 mod pdf;
 mod reference;
 mod rtf;
@@ -33,6 +34,7 @@ use std::collections::BTreeSet;
 use code::Language;
 use examination::Examination;
 use package::Package;
+pub use password::likely_passwords;
 pub use traits::Trait;
 
 /// What one examination may cost.
@@ -85,6 +87,8 @@ pub struct Findings {
     pub urls_cut: bool,
     /// Whether another of the [`Bounds`] cut something off, so that not everything was seen.
     pub limit: bool,
+    /// Bytes that were unpacked, decoded or copied out.
+    pub used: usize,
 }
 
 /// Examines a document.
@@ -96,7 +100,7 @@ pub fn examine(kind: &str, name: &str, bytes: &[u8], bounds: &Bounds) -> Finding
 }
 
 /// Examines a document, and tries `passwords` where it is encrypted in a way that can be undone here (PDF): words that
-/// stand in the message, the likely ones first. At most 64 are tried, each in some microseconds.
+/// stand in the message, as [`likely_passwords`] finds them. At most 64 are tried, each in some microseconds.
 pub fn examine_with_passwords(
     kind: &str,
     name: &str,
@@ -137,16 +141,46 @@ fn by_content(kind: &str, ending: &str, bytes: &[u8], examination: &mut Examinat
         "iso" | "img" | "vhd" | "vhdx" | "vmdk" | "dmg" | "qcow2" => {
             examination.note(Trait::DiskImage)
         }
+        "deb" | "rpm" => examination.note(Trait::Installer),
         "exe" | "dll" | "elf" | "mach" | "class" | "dex" | "dey" | "wasm" | "jar" => {
             examination.note(Trait::Program)
         }
-        _ if bytes.starts_with(ZIP) => zip(bytes, examination),
+        _ if bytes.starts_with(ZIP) || is_moved_package(ending, bytes) => zip(bytes, examination),
         _ if active_mime::is_packed(bytes) => active_mime::examine(bytes, examination),
         // Viewers and Word look past what stands in front.
         _ if ending == "pdf" => pdf::examine(bytes, examination),
         _ if rtf::is_document(bytes) => rtf::examine(bytes, examination),
+        "xml" => {
+            xml_file(bytes, examination);
+            active_mime::examine_archive(bytes, examination);
+        }
         _ => text(ending, bytes, examination),
     }
+}
+
+/// XML of any name: a document of Word, or a page, which a browser shows as one when its elements say that they are.
+fn xml_file(bytes: &[u8], examination: &mut Examination) {
+    const PAGES: [&[u8]; 2] = [
+        b"http://www.w3.org/1999/xhtml",
+        b"http://www.w3.org/2000/svg",
+    ];
+    if PAGES
+        .iter()
+        .any(|page| memchr::memmem::find(bytes, page).is_some())
+    {
+        html::examine(bytes, examination);
+    } else {
+        active_mime::examine_xml(bytes, examination);
+    }
+}
+
+/// Whether something stands in front of a package of Office, which opens all the same.
+fn is_moved_package(ending: &str, bytes: &[u8]) -> bool {
+    let package = [
+        "docx", "docm", "dotx", "dotm", "xlsx", "xlsm", "xlsb", "xltm", "pptx", "pptm", "ppsx",
+        "ppsm",
+    ];
+    package.contains(&ending) && memchr::memmem::find(bytes, ZIP).is_some()
 }
 
 /// Text that is a document by its name.
@@ -159,7 +193,7 @@ fn text(ending: &str, bytes: &[u8], examination: &mut Examination) {
         "doc" | "dot" | "docx" | "docm" | "rtf" | "xls" | "mht" | "mhtml" | "xml" => {
             active_mime::examine_archive(bytes, examination);
             if bytes.trim_ascii_start().starts_with(b"<?xml") {
-                active_mime::examine_xml(bytes, examination);
+                xml_file(bytes, examination);
             }
         }
         _ => {}
@@ -179,11 +213,12 @@ const ZIP: &[u8] = b"PK\x03\x04";
 /// A zip file that is a document or a program; archives are not opened here.
 fn zip(bytes: &[u8], examination: &mut Examination) {
     let package = Package::open(bytes, examination);
-    if package.find("appxmanifest.xml").is_some()
-        || package
-            .find("appxmetadata/appxbundlemanifest.xml")
-            .is_some()
-    {
+    const INSTALLERS: [&str; 3] = [
+        "appxmanifest.xml",
+        "appxmetadata/appxbundlemanifest.xml",
+        "androidmanifest.xml",
+    ];
+    if INSTALLERS.iter().any(|name| package.find(name).is_some()) {
         examination.note(Trait::Installer);
     } else if open_xml::is_document(&package) {
         open_xml::examine(&package, examination);
