@@ -130,7 +130,8 @@ fn explain(
     let mut out = std::io::stdout().lock();
     let asked = |id| {
         let scan = &examined.scan;
-        set.and_then(|set| set.explain(&scan.envelope, &scan.mail, id))
+        let content = scan.content.get();
+        set.and_then(|set| set.explain(&scan.envelope, &scan.mail, content.as_deref(), id))
             .unwrap_or_default()
     };
     if args.json {

@@ -149,6 +149,7 @@ impl Walk<'_> {
             charset,
             attachment: declared.disposition.as_deref() == Some("attachment"),
             name: declared.name,
+            other_name: declared.other_name,
             disposition: declared.disposition,
             content_id: declared.content_id,
             depth,
@@ -156,6 +157,8 @@ impl Walk<'_> {
             header: source.raw.then_some(from..body),
             body: source.raw.then_some(body..body),
             kind: PartKind::default(),
+            encoding: declared.encoding,
+            other_encoding: declared.other_encoding,
         });
         let part = self.parts.len() - 1;
         source.at = body;
