@@ -67,6 +67,13 @@ impl<'w, 'm> Container<'w, 'm> {
         }
     }
 
+    /// The same where `found`.
+    pub(super) fn flag_if(&mut self, found: bool, flag: FileFlag) {
+        if found {
+            self.flag(flag);
+        }
+    }
+
     /// Its own file.
     pub(super) fn own(&mut self) -> Option<&mut File> {
         self.walk.content.files.get_mut(self.file)

@@ -85,8 +85,8 @@ impl<'b> Volume<'b> {
     fn content(&self, start: usize, most: usize) -> (Vec<u8>, bool) {
         let mut out = Vec::new();
         let mut cluster = (2..self.clusters + 2).contains(&start).then_some(start);
-        // A chain that runs in a circle ends here too.
-        for _ in 0..=most.div_ceil(self.cluster) {
+        // A chain that runs in a circle ends here too: no file is larger than its volume.
+        for _ in 0..self.clusters.min(self.bytes.len() / self.cluster) {
             let Some(at) = cluster.filter(|_| out.len() < most) else {
                 break;
             };

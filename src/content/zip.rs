@@ -129,7 +129,7 @@ pub(super) fn ends_as_one(bytes: &[u8]) -> bool {
 
 /// One file, as list or header describe it.
 #[derive(Debug, Default)]
-struct Member {
+struct Description {
     method: u16,
     bits: u16,
     packed: u64,
@@ -142,17 +142,19 @@ struct Member {
     link: bool,
     /// Where its header stands, as written.
     header: u64,
+    /// Length of the header.
+    length: usize,
 }
 
-impl Member {
+impl Description {
     /// An entry of the list, and where the next begins.
-    fn listed(bytes: &[u8], at: usize) -> Option<(Member, usize)> {
+    fn listed(bytes: &[u8], at: usize) -> Option<(Description, usize)> {
         if slice(bytes, at, 4)? != ENTRY {
             return None;
         }
         let (name, extra) = (len16(bytes, at + 28)?, len16(bytes, at + 30)?);
         let comment = len16(bytes, at + 32)?;
-        let mut member = Member {
+        let mut member = Description {
             method: u16_at(bytes, at + 10)?,
             bits: u16_at(bytes, at + 8)?,
             packed: u64::from(u32_at(bytes, at + 20)?),
@@ -160,26 +162,27 @@ impl Member {
             name: slice(bytes, at + 46, name)?.to_vec(),
             link: (u32_at(bytes, at + 38)? >> 16) & 0o170_000 == 0o120_000,
             header: u64::from(u32_at(bytes, at + 42)?),
-            ..Member::default()
+            ..Description::default()
         };
         member.read_extra(up_to(bytes, at + 46 + name, extra));
         Some((member, at + 46 + name + extra + comment))
     }
 
     /// A header in front of a file, and where its bytes begin.
-    fn headed(bytes: &[u8], at: usize) -> Option<(Member, usize)> {
+    fn headed(bytes: &[u8], at: usize) -> Option<(Description, usize)> {
         if slice(bytes, at, 4)? != HEADER {
             return None;
         }
         let (name, extra) = (len16(bytes, at + 26)?, len16(bytes, at + 28)?);
-        let mut member = Member {
+        let mut member = Description {
             method: u16_at(bytes, at + 8)?,
             bits: u16_at(bytes, at + 6)?,
             packed: u64::from(u32_at(bytes, at + 18)?),
             size: u64::from(u32_at(bytes, at + 22)?),
             name: slice(bytes, at + 30, name)?.to_vec(),
             header: at as u64,
-            ..Member::default()
+            length: 30 + name + extra,
+            ..Description::default()
         };
         member.read_extra(up_to(bytes, at + 30 + name, extra));
         Some((member, at + 30 + name + extra))
@@ -273,28 +276,23 @@ fn lzma(packed: &[u8], size: u64, marker: bool) -> Box<dyn Read + '_> {
 
 /// Opens an archive.
 pub(super) fn open(bytes: &[u8], into: &mut Container<'_, '_>) {
-    let mut seen = Seen::default();
+    let mut spans = Spans::default();
     if let Some(directory) = Directory::find(bytes) {
-        if directory.before > 0 {
-            into.flag(FileFlag::PrefixedData);
-        }
-        if directory.end < bytes.len() {
-            into.flag(FileFlag::TrailingData);
-        }
-        if directory.volume {
-            into.flag(FileFlag::Volume);
-        }
+        into.flag_if(directory.before > 0, FileFlag::PrefixedData);
+        into.flag_if(directory.end < bytes.len(), FileFlag::TrailingData);
+        into.flag_if(directory.volume, FileFlag::Volume);
         let members = listed(bytes, &directory, into);
-        let package = Package::of(members.iter().map(|m| m.name.as_slice()));
+        let package = Package::of(members.iter().map(|m| m.listed.name.as_slice()));
         if let (Some(package), Some(own)) = (package, into.own()) {
             own.real_type = package.refine(own.real_type);
         }
+        spans = Spans::of(&members, &directory);
+        into.flag_if(spans.overlap(), FileFlag::Overlap);
         for member in &members {
-            if from_list(bytes, &directory, member, package, &mut seen, into).is_break() {
+            if member.give(package, into).is_break() {
                 return;
             }
         }
-        seen.end(directory.start, directory.end);
         if package.is_some() {
             // Those are signed or checked by what opens them; what they leave out cannot be opened.
             return;
@@ -302,22 +300,43 @@ pub(super) fn open(bytes: &[u8], into: &mut Container<'_, '_>) {
     } else {
         into.flag(FileFlag::Truncated);
     }
-    if seen.overlap() {
-        into.flag(FileFlag::Overlap);
-    }
-    unlisted(bytes, &mut seen, into);
+    unlisted(bytes, &spans, into);
 }
 
-fn listed(bytes: &[u8], directory: &Directory, into: &mut Container<'_, '_>) -> Vec<Member> {
+/// A file of the list with its own header.
+struct Member<'b> {
+    listed: Description,
+    /// Its header and where that stands.
+    headed: Option<(usize, Description)>,
+    /// Its packed bytes, as many as there are.
+    packed: Option<&'b [u8]>,
+}
+
+fn listed<'b>(
+    bytes: &'b [u8],
+    directory: &Directory,
+    into: &mut Container<'_, '_>,
+) -> Vec<Member<'b>> {
     let mut members = Vec::new();
     let mut at = directory.start;
     let end = directory.start.saturating_add(directory.size);
     while at < end && members.len() < ENTRIES {
-        let Some((member, next)) = Member::listed(bytes, at) else {
+        let Some((listed, next)) = Description::listed(bytes, at) else {
             into.flag(FileFlag::Damaged);
             break;
         };
-        members.push(member);
+        let header = usize::try_from(listed.header)
+            .ok()
+            .and_then(|h| h.checked_add(directory.before));
+        let headed = header.and_then(|h| Some((h, Description::headed(bytes, h)?)));
+        let length = usize::try_from(listed.packed).unwrap_or(usize::MAX);
+        members.push(Member {
+            packed: headed
+                .as_ref()
+                .map(|(_, (_, start))| up_to(bytes, *start, length)),
+            headed: headed.map(|(header, (description, _))| (header, description)),
+            listed,
+        });
         at = next;
     }
     if members.len() == ENTRIES && at < end {
@@ -326,76 +345,58 @@ fn listed(bytes: &[u8], directory: &Directory, into: &mut Container<'_, '_>) -> 
     members
 }
 
-/// Takes a file that the list names.
-fn from_list(
-    bytes: &[u8],
-    directory: &Directory,
-    member: &Member,
-    package: Option<Package>,
-    seen: &mut Seen,
-    into: &mut Container<'_, '_>,
-) -> ControlFlow<()> {
-    let header = usize::try_from(member.header)
-        .ok()
-        .and_then(|h| h.checked_add(directory.before));
-    let headed = header.and_then(|h| Some((h, Member::headed(bytes, h)?)));
-    let mut flags = FileFlags::default();
-    let name = member.text(&mut flags);
-    let packed = headed.as_ref().map(|(_, (_, start))| {
-        let length = usize::try_from(member.packed).unwrap_or(usize::MAX);
-        (up_to(bytes, *start, length), length)
-    });
-    if let (Some((header, (_, start))), Some((packed, _))) = (&headed, &packed) {
-        seen.add(*header, start + packed.len());
-    }
-    if member.is_folder() || package.is_some_and(|p| p.is_ordinary(&name)) {
-        return into.goes_on();
-    }
-    flags.add_if(member.link, FileFlag::Link);
-    let mut other_name = None;
-    match &headed {
-        Some((_, (header, _))) => {
-            let local = header.text(&mut FileFlags::default());
-            if header.name != member.name && local != name {
-                flags.add(FileFlag::NameConflict);
-                other_name = Some(local);
+impl Member<'_> {
+    /// Gives the file out.
+    fn give(&self, package: Option<Package>, into: &mut Container<'_, '_>) -> ControlFlow<()> {
+        let listed = &self.listed;
+        let mut flags = FileFlags::default();
+        let name = listed.text(&mut flags);
+        if listed.is_folder() || package.is_some_and(|p| p.is_ordinary(&name)) {
+            return into.goes_on();
+        }
+        flags.add_if(listed.link, FileFlag::Link);
+        let mut other_name = None;
+        match &self.headed {
+            Some((_, header)) => {
+                let local = header.text(&mut FileFlags::default());
+                if header.name != listed.name && local != name {
+                    flags.add(FileFlag::NameConflict);
+                    other_name = Some(local);
+                }
+                // Without a place for sizes in the header they follow the file (bit 3).
+                let sized = header.bits & 8 == 0;
+                let differ = header.size != listed.size || header.packed != listed.packed;
+                flags.add_if(sized && differ, FileFlag::SizeConflict);
             }
-            // Without a place for sizes in the header they follow the file (flag 3).
-            let sized = header.bits & 8 == 0;
-            let differ = header.size != member.size || header.packed != member.packed;
-            flags.add_if(sized && differ, FileFlag::SizeConflict);
-            flags.add_if(
-                header.is_encrypted() && !member.is_encrypted(),
-                FileFlag::Encrypted,
-            );
+            None => flags.add(FileFlag::Damaged),
         }
-        None => flags.add(FileFlag::Damaged),
-    }
-    let body = match packed {
-        _ if member.is_encrypted() || flags.has(FileFlag::Encrypted) => {
-            flags.add(FileFlag::Encrypted);
-            Body::Unseen
-        }
-        Some((packed, length)) => {
-            flags.add_if(packed.len() < length, FileFlag::Truncated);
-            member.body(packed).unwrap_or_else(|| {
-                flags.add(FileFlag::Unopened);
+        let encrypted = |d: &Description| d.is_encrypted();
+        let body = match self.packed {
+            _ if encrypted(listed) || self.headed.as_ref().is_some_and(|(_, h)| encrypted(h)) => {
+                flags.add(FileFlag::Encrypted);
                 Body::Unseen
-            })
-        }
-        None => Body::Unseen,
-    };
-    let entry = Entry {
-        name,
-        other_name,
-        size: Some(member.size),
-        flags,
-    };
-    into.add(entry, body)
+            }
+            Some(packed) => {
+                flags.add_if((packed.len() as u64) < listed.packed, FileFlag::Truncated);
+                listed.body(packed).unwrap_or_else(|| {
+                    flags.add(FileFlag::Unopened);
+                    Body::Unseen
+                })
+            }
+            None => Body::Unseen,
+        };
+        let entry = Entry {
+            name,
+            other_name,
+            size: Some(listed.size),
+            flags,
+        };
+        into.add(entry, body)
+    }
 }
 
 /// Takes files whose headers the list does not name.
-fn unlisted(bytes: &[u8], seen: &mut Seen, into: &mut Container<'_, '_>) {
+fn unlisted(bytes: &[u8], spans: &Spans, into: &mut Container<'_, '_>) {
     let mut at = 0;
     for _ in 0..HEADERS {
         let rest = bytes.get(at..).unwrap_or_default();
@@ -404,11 +405,11 @@ fn unlisted(bytes: &[u8], seen: &mut Seen, into: &mut Container<'_, '_>) {
         };
         let header = at + found;
         at = header + HEADER.len();
-        if let Some(end) = seen.around(header) {
+        if let Some(end) = spans.around(header) {
             at = at.max(end);
             continue;
         }
-        let Some((member, start)) = Member::headed(bytes, header) else {
+        let Some((member, start)) = Description::headed(bytes, header) else {
             continue;
         };
         if member.name.is_empty() || member.name.len() > 1024 || member.is_folder() {
@@ -449,27 +450,25 @@ fn unlisted(bytes: &[u8], seen: &mut Seen, into: &mut Container<'_, '_>) {
     into.limit(Limit::Files);
 }
 
-/// The bytes that the list accounts for.
+/// The bytes that the list accounts for, in order.
 #[derive(Debug, Default)]
-struct Seen(Vec<(usize, usize)>);
+struct Spans(Vec<(usize, usize)>);
 
-impl Seen {
-    fn add(&mut self, start: usize, end: usize) {
-        self.0.push((start, end));
-    }
-
-    /// The list itself; what follows is looked at in order from here on.
-    fn end(&mut self, start: usize, end: usize) {
-        self.0.push((start, end));
-        self.0.sort_unstable();
+impl Spans {
+    fn of(members: &[Member<'_>], directory: &Directory) -> Spans {
+        let mut spans = vec![(directory.start, directory.end)];
+        spans.extend(members.iter().filter_map(|member| {
+            let (header, description) = member.headed.as_ref()?;
+            Some((*header, header + description.length + member.packed?.len()))
+        }));
+        spans.sort_unstable();
+        Spans(spans)
     }
 
     /// Whether files share bytes.
     fn overlap(&self) -> bool {
-        self.0
-            .iter()
-            .zip(self.0.iter().skip(1))
-            .any(|(one, next)| next.0 < one.1)
+        let next = self.0.iter().skip(1);
+        self.0.iter().zip(next).any(|(one, next)| next.0 < one.1)
     }
 
     /// Where what holds that place ends.
