@@ -52,6 +52,7 @@ fn every_key_of_the_configuration_is_documented() {
         &["dnsbl", "on_failure"],
         &["auth"],
         &["auth", "dmarc"],
+        &["attachments"],
         &["rules"],
         &["bayes"],
         &["clamav"],

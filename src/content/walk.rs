@@ -77,27 +77,27 @@ pub(super) struct Walk<'m> {
 impl<'m> Walk<'m> {
     /// Takes the attachments of a message.
     fn attachments(&mut self, mail: &'m Mail) {
-        // Attached messages around a part, with their names.
-        let mut around: Vec<(usize, String)> = Vec::new();
+        // Attached messages around a part: how deep they lie, and their numbers among the files.
+        let mut around: Vec<(usize, usize)> = Vec::new();
         let first = self.waiting.len();
         for part in mail.parts() {
             around.retain(|(depth, _)| *depth < part.depth);
-            if part.kind == PartKind::Message {
-                let name = part.name.as_deref().unwrap_or("message");
-                around.push((part.depth, name::read(name).0));
-                continue;
-            }
             if self.content.files.len() >= self.budget.limits.files {
                 self.content.limits.insert(Limit::Files);
                 break;
             }
+            let parent = around.last().map(|(_, number)| *number);
             if part.is_file() {
-                self.attachment(mail, part, &around);
+                let number = self.content.files.len();
+                self.attachment(mail, part, parent);
+                if part.kind == PartKind::Message {
+                    around.push((part.depth, number));
+                }
             } else if let PartKind::Text(text) = &part.kind
                 && may_hold_uuencoded(text)
             {
                 for found in uuencoded(text.as_bytes()) {
-                    let mut file = named(&found.name, &around);
+                    let mut file = self.named(&found.name, parent);
                     file.flags.add_if(!found.whole, FileFlag::Damaged);
                     self.take(file, found.bytes.into(), found.whole);
                 }
@@ -109,9 +109,32 @@ impl<'m> Walk<'m> {
         }
     }
 
-    fn attachment(&mut self, mail: &'m Mail, part: &'m Part, around: &[(usize, String)]) {
+    /// A file of the message itself, or of a message attached to it.
+    fn named(&self, written: &str, parent: Option<usize>) -> File {
+        let (name, folders, flags) = name::read(written);
+        let parent_file = parent.and_then(|number| self.content.files.get(number));
+        let above = parent_file.map(|file| match file.path.is_empty() {
+            true => "message",
+            false => file.path.as_str(),
+        });
+        let pieces: Vec<&str> = above
+            .into_iter()
+            .chain([folders.as_str(), name.as_str()])
+            .filter(|p| !p.is_empty())
+            .collect();
+        File {
+            path: pieces.join("/"),
+            name,
+            flags,
+            depth: parent_file.map_or(0, |file| file.depth + 1),
+            parent,
+            ..File::default()
+        }
+    }
+
+    fn attachment(&mut self, mail: &'m Mail, part: &'m Part, parent: Option<usize>) {
         let raw: &'m [u8] = mail.raw();
-        let mut file = named(part.name.as_deref().unwrap_or_default(), around);
+        let mut file = self.named(part.name.as_deref().unwrap_or_default(), parent);
         file.declared_type = Some(part.content_type.clone());
         if let Some(other) = &part.other_name {
             let (other, _, flags) = name::read(other);
@@ -124,21 +147,33 @@ impl<'m> Walk<'m> {
             let other_file = file.clone();
             self.take(other_file, other, true);
         }
-        self.take(file, part.file(raw), true);
+        if part.kind == PartKind::Message {
+            // What it holds are parts of this message and come as such.
+            file.opened = Some(Kind::Message);
+        }
+        self.take(
+            file,
+            part.file(raw),
+            part.kind != PartKind::Message || part.body.is_some(),
+        );
     }
 
     /// Takes a file with its bytes, of which `whole` says whether they are all; what can be opened waits for it.
     pub(super) fn take(&mut self, mut file: File, bytes: Cow<'m, [u8]>, whole: bool) {
         let number = self.content.files.len();
-        if file.depth == 0 {
+        if file.declared_type.is_some() || file.parent.is_none() {
             file.size = bytes.len() as u64;
         }
-        file.real_type = real_type(&bytes);
+        file.real_type = match file.opened {
+            Some(Kind::Message) => Some("eml"),
+            _ => real_type(&bytes),
+        };
         if whole {
             file.sha256 = Some(Sha256::digest(&bytes).into());
         }
         judge(&mut file);
         let found = match Kind::of(file.real_type, &file.name) {
+            _ if file.opened.is_some() => None,
             Some(kind) => Some((kind, 0)),
             None => hidden_archive(&bytes, &mut file),
         };
@@ -184,22 +219,6 @@ impl<'m> Walk<'m> {
         if opened.is_err() {
             into.flag(FileFlag::Damaged);
         }
-    }
-}
-
-/// A file at the top of the message.
-fn named(written: &str, around: &[(usize, String)]) -> File {
-    let (name, folders, flags) = name::read(written);
-    let above = around.iter().map(|(_, name)| name.as_str());
-    let pieces: Vec<&str> = above
-        .chain([folders.as_str(), name.as_str()])
-        .filter(|p| !p.is_empty())
-        .collect();
-    File {
-        path: pieces.join("/"),
-        name,
-        flags,
-        ..File::default()
     }
 }
 

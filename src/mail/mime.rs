@@ -65,12 +65,12 @@ pub struct Part {
 }
 
 impl Part {
-    /// Whether it is a file rather than text that is shown: named, of disposition `attachment`, or of a type that is
-    /// not shown as text. Containers are none.
+    /// Whether it is a file rather than text that is shown: named, of disposition `attachment`, a message, or of a
+    /// type that is not shown as text.
     pub fn is_file(&self) -> bool {
         match self.kind {
-            PartKind::Multipart | PartKind::Message => false,
-            PartKind::Binary(_) => true,
+            PartKind::Multipart => false,
+            PartKind::Binary(_) | PartKind::Message => true,
             PartKind::Text(_) | PartKind::Html(_) => self.attachment || self.name.is_some(),
         }
     }
@@ -82,6 +82,9 @@ impl Part {
             (PartKind::Binary(bytes), _) => Cow::Borrowed(bytes),
             (PartKind::Text(_) | PartKind::Html(_), Some(place)) => {
                 decoded(raw.get(place.clone()).unwrap_or_default(), self.encoding)
+            }
+            (PartKind::Message, Some(place)) => {
+                Cow::Borrowed(raw.get(place.clone()).unwrap_or_default())
             }
             _ => Cow::Borrowed(self.content()),
         }

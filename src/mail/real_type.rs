@@ -62,6 +62,8 @@ pub fn real_type(content: &[u8]) -> Option<&'static str> {
     signed
         .or_else(|| infer::get(content).map(|kind| kind.extension()))
         .filter(|name| !matches!(*name, "html" | "xml"))
+        // Two letters begin many a text.
+        .filter(|name| *name != "exe" || content.iter().take(64).any(|b| *b == 0))
         .or_else(|| of_text(content))
         .or_else(|| of_image(content))
         .or_else(|| is_tar(content).then_some("tar"))

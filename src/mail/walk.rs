@@ -122,7 +122,11 @@ impl Walk<'_> {
         }
         source.started = true;
         let bytes = source.bytes.clone();
-        let from = source.at;
+        let mut from = source.at;
+        if source.frames.last().is_none_or(|f| f.boundaries.is_empty()) && from > 0 {
+            // An attached message may bring the separator of the mailbox that it was taken from.
+            from += header::mbox_line(bytes.get(from..).unwrap_or_default());
+        }
         let mut fields = Fields::default();
         let (body, end) = header::split(
             &bytes,
@@ -195,9 +199,9 @@ impl Walk<'_> {
                 let turned = self.turn(source, stop, found);
                 match inner {
                     Some(inner) => Step::Inner(Source {
+                        at: header::mbox_line(&inner),
                         bytes: inner,
                         raw: false,
-                        at: 0,
                         frames: Vec::new(),
                         depth: depth + 1,
                         started: false,

@@ -266,5 +266,11 @@ fn attached_messages_give_their_names_to_the_path() {
          --o\r\nContent-Type: message/rfc822; name=\"fwd.eml\"\r\n\r\n{inner}\r\n--o--\r\n"
     );
     let content = of_message(raw.as_bytes(), &Default::default());
-    assert_eq!(paths(&content), ["fwd.eml/a.exe"]);
+    assert_eq!(paths(&content), ["fwd.eml", "fwd.eml/a.exe"]);
+    let inner = file(&content, "fwd.eml/a.exe");
+    assert_eq!(
+        (inner.depth, content.container(inner)),
+        (1, Some(Kind::Message))
+    );
+    assert_eq!(file(&content, "fwd.eml").real_type, Some("eml"));
 }

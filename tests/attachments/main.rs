@@ -15,6 +15,7 @@ mod formats;
 mod mime;
 mod names;
 mod properties;
+mod readings;
 mod rules;
 mod testfiles;
 mod torture;

@@ -7,7 +7,7 @@ use mailweir::content::Limits;
 
 use crate::of_message;
 
-fn messages(folder: &Path, found: &mut Vec<PathBuf>) {
+pub(crate) fn messages(folder: &Path, found: &mut Vec<PathBuf>) {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return;
     };
@@ -47,5 +47,5 @@ fn the_files_of_tortured_messages_are_found_in_bounded_time() {
             path.display()
         );
     }
-    assert!(files > 1000, "{files}");
+    assert!(files > 400, "{files}");
 }
