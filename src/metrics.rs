@@ -161,7 +161,8 @@ metrics! {
     /// Containers opened, by kind: zip, gzip, bzip2, xz, lzma, lzip, zstd, tar, 7z, rar, iso, fat, cab, tnef, message,
     /// document.
     attachments_opened: counters = "mailweir_attachments_opened_total"["kind"];
-    /// Messages of which a limit kept something closed, by limit: depth, files, file_bytes, bytes, ratio, time.
+    /// Messages of which a limit kept something closed, by limit: depth, files, file_bytes, bytes, ratio,
+    /// document, time.
     attachments_limits: counters = "mailweir_attachments_limits_total"["limit"];
     /// Files that are encrypted.
     attachments_encrypted: counter = "mailweir_attachments_encrypted_total";

@@ -32,6 +32,8 @@ pub(super) enum Body<'b> {
     Stored(&'b [u8]),
     /// They were put together already.
     Owned(Vec<u8>),
+    /// The same, and they count against the limits already.
+    Counted(Vec<u8>),
     /// They are unpacked by reading.
     Packed(Box<dyn Read + 'b>),
     /// They cannot be had; the flags of the entry say why.
@@ -166,6 +168,18 @@ impl<'w, 'm> Container<'w, 'm> {
                 let whole = bytes.len() <= most;
                 bytes.truncate(most);
                 self.counted(bytes, whole, flags)
+            }
+            Body::Counted(mut bytes) => {
+                let whole = bytes.len() <= most;
+                bytes.truncate(most);
+                if !whole {
+                    self.too_large(flags);
+                }
+                let seen = Seen {
+                    whole,
+                    counted: bytes.len() as u64,
+                };
+                (Some(bytes), seen, None)
             }
             Body::Packed(mut reader) => self.unpack(reader.as_mut(), flags),
         }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::document::Trait;
 use super::flag::{FileFlag, FileFlags};
 use super::{Kind, Limit};
 
@@ -27,8 +28,8 @@ pub struct File {
     pub sha256: Option<[u8; 32]>,
     /// What is odd about it.
     pub flags: FileFlags,
-    /// What documents hold: `macro`, `javascript`, ...; names of traits, sorted.
-    pub traits: Vec<&'static str>,
+    /// What documents, scripts and the like are able to do, in order.
+    pub traits: Vec<Trait>,
     /// Addresses that documents lead to.
     pub urls: Vec<String>,
     /// How many containers it lies in; 0 for attachments.
@@ -42,7 +43,7 @@ pub struct File {
 impl File {
     /// Whether it is encrypted, or a document whose traits say so.
     pub fn is_encrypted(&self) -> bool {
-        self.flags.has(FileFlag::Encrypted) || self.traits.contains(&"encrypted")
+        self.flags.has(FileFlag::Encrypted) || self.traits.contains(&Trait::Encrypted)
     }
 
     /// The extension of its name in lower case, as Windows sees it.

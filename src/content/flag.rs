@@ -54,6 +54,8 @@ flags! {
     LimitBytes = "limit_bytes",
     /// The container gives out more than the limit `ratio` times its own size; the rest was left out.
     LimitRatio = "limit_ratio",
+    /// A document holds more than is looked at in one; the rest was left out.
+    LimitDocument = "limit_document",
     /// The time of the message ran out; the rest was left out.
     LimitTime = "limit_time",
     /// A name with the extension of a document and behind it that of a program.

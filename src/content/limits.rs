@@ -60,18 +60,21 @@ pub enum Limit {
     Bytes,
     /// [`Limits::ratio`]
     Ratio,
+    /// Within a document: objects and files of one, or documents in documents.
+    Document,
     /// [`Limits::time`], or that nobody waits for the result any more.
     Time,
 }
 
 impl Limit {
     /// Every limit.
-    pub const ALL: [Limit; 6] = [
+    pub const ALL: [Limit; 7] = [
         Limit::Depth,
         Limit::Files,
         Limit::FileBytes,
         Limit::Bytes,
         Limit::Ratio,
+        Limit::Document,
         Limit::Time,
     ];
 
@@ -83,6 +86,7 @@ impl Limit {
             Limit::FileBytes => "file_bytes",
             Limit::Bytes => "bytes",
             Limit::Ratio => "ratio",
+            Limit::Document => "document",
             Limit::Time => "time",
         }
     }
@@ -95,6 +99,7 @@ impl Limit {
             Limit::FileBytes => FileFlag::LimitFileBytes,
             Limit::Bytes => FileFlag::LimitBytes,
             Limit::Ratio => FileFlag::LimitRatio,
+            Limit::Document => FileFlag::LimitDocument,
             Limit::Time => FileFlag::LimitTime,
         }
     }
@@ -121,6 +126,11 @@ impl<'a> Budget<'a> {
             cancelled,
             unpacked: 0,
         }
+    }
+
+    /// Bytes that may still be unpacked.
+    pub(super) fn left(&self) -> usize {
+        self.limits.bytes.saturating_sub(self.unpacked)
     }
 
     /// Whether the time is over.

@@ -16,6 +16,7 @@ mod archive;
 mod bytes;
 mod cab;
 pub(crate) mod claim;
+pub mod document;
 mod fat;
 mod file;
 mod flag;

@@ -6,7 +6,8 @@ use std::sync::atomic::AtomicBool;
 
 use sha2::{Digest, Sha256};
 
-use super::archive::Container;
+use super::archive::{Body, Container, Entry};
+use super::document::{self, Bounds, Embedded};
 use super::flag::{FileFlag, FileFlags};
 use super::limits::Budget;
 use super::{
@@ -29,7 +30,7 @@ pub fn read(mail: &Mail, limits: &Limits, cancelled: &AtomicBool) -> Content {
     };
     walk.attachments(mail);
     while let Some(waiting) = walk.waiting.pop() {
-        walk.open(waiting);
+        walk.next(waiting);
     }
     walk.content
 }
@@ -54,14 +55,23 @@ pub fn list(mail: &Mail) -> Content {
     content
 }
 
-/// A file that is still to be opened.
+/// What is still to be done.
 #[derive(Debug)]
-struct Waiting<'m> {
-    file: usize,
-    kind: Kind,
-    /// Where the archive starts in it.
-    start: usize,
-    bytes: Cow<'m, [u8]>,
+enum Waiting<'m> {
+    /// A file that is to be opened.
+    Container {
+        file: usize,
+        kind: Kind,
+        /// Where the archive starts in it.
+        start: usize,
+        bytes: Cow<'m, [u8]>,
+    },
+    /// Files that the document of that number, of so many bytes, holds.
+    Embedded {
+        file: usize,
+        packed: usize,
+        files: Vec<Embedded>,
+    },
 }
 
 /// The files found so far.
@@ -172,14 +182,17 @@ impl<'m> Walk<'m> {
             file.sha256 = Some(Sha256::digest(&bytes).into());
         }
         judge(&mut file);
+        if file.opened.is_none() {
+            self.examine(number, &mut file, &bytes);
+        }
         let found = match Kind::of(file.real_type, &file.name) {
-            _ if file.opened.is_some() => None,
+            _ if file.opened == Some(Kind::Message) => None,
             Some(kind) => Some((kind, 0)),
             None => hidden_archive(&bytes, &mut file),
         };
         if let Some((kind, start)) = found {
             if file.depth < self.budget.limits.depth {
-                self.waiting.push(Waiting {
+                self.waiting.push(Waiting::Container {
                     file: number,
                     kind,
                     start,
@@ -193,18 +206,88 @@ impl<'m> Walk<'m> {
         self.content.files.push(file);
     }
 
-    fn open(&mut self, waiting: Waiting<'m>) {
-        if let Some(file) = self.content.files.get_mut(waiting.file) {
-            file.opened = Some(waiting.kind);
+    /// Looks into a document: what it is able to do, where it leads, what it holds.
+    fn examine(&mut self, number: usize, file: &mut File, bytes: &[u8]) {
+        if self.budget.limits.depth == 0 || self.budget.check_time().is_err() {
+            return;
         }
-        *self.content.opened.entry(waiting.kind).or_default() += 1;
-        let bytes = waiting.bytes.get(waiting.start..).unwrap_or_default();
-        let mut into = Container::new(self, waiting.file, waiting.bytes.len());
+        let bounds = Bounds {
+            bytes: self.budget.left().min(Bounds::default().bytes),
+            ..Bounds::default()
+        };
+        let kind = file.real_type.unwrap_or_default();
+        let examined = catch_unwind(AssertUnwindSafe(|| {
+            document::examine(kind, &file.name, bytes, &bounds)
+        }));
+        let Ok(found) = examined else {
+            file.flags.add(FileFlag::Damaged);
+            return;
+        };
+        let counted = self.budget.unpack(found.used, bytes.len(), 0);
+        let limit = counted.err().or(found.limit.then_some(Limit::Document));
+        if let Some(limit) = limit {
+            file.flags.add(limit.flag());
+            self.content.limits.insert(limit);
+        }
+        file.traits = found.traits.into_iter().collect();
+        file.urls = found.urls;
+        if found.files.is_empty() {
+            return;
+        }
+        if file.depth >= self.budget.limits.depth {
+            file.flags.add(FileFlag::LimitDepth);
+            self.content.limits.insert(Limit::Depth);
+            return;
+        }
+        file.opened = Some(Kind::Document);
+        *self.content.opened.entry(Kind::Document).or_default() += 1;
+        self.waiting.push(Waiting::Embedded {
+            file: number,
+            packed: bytes.len(),
+            files: found.files,
+        });
+    }
+
+    fn next(&mut self, waiting: Waiting<'m>) {
+        match waiting {
+            Waiting::Container {
+                file,
+                kind,
+                start,
+                bytes,
+            } => self.open(file, kind, start, &bytes),
+            Waiting::Embedded {
+                file,
+                packed,
+                files,
+            } => {
+                let mut into = Container::new(self, file, packed);
+                for embedded in files {
+                    let entry = Entry {
+                        name: embedded.name,
+                        ..Entry::default()
+                    };
+                    if into.add(entry, Body::Counted(embedded.bytes)).is_break() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn open(&mut self, file: usize, kind: Kind, start: usize, bytes: &[u8]) {
+        if let Some(file) = self.content.files.get_mut(file) {
+            file.opened = Some(kind);
+        }
+        *self.content.opened.entry(kind).or_default() += 1;
+        let packed = bytes.len();
+        let bytes = bytes.get(start..).unwrap_or_default();
+        let mut into = Container::new(self, file, packed);
         // Readers of lists are other people's in part: a panic in one costs the container and not the message.
-        let opened = catch_unwind(AssertUnwindSafe(|| match waiting.kind {
+        let opened = catch_unwind(AssertUnwindSafe(|| match kind {
             Kind::Zip => zip::open(bytes, &mut into),
             Kind::Gzip | Kind::Bzip2 | Kind::Xz | Kind::Lzma | Kind::Lzip | Kind::Zstd => {
-                single::open(waiting.kind, bytes, &mut into)
+                single::open(kind, bytes, &mut into)
             }
             Kind::Tar => tar::open(bytes, &mut into),
             Kind::SevenZip => sevenzip::open(bytes, &mut into),

@@ -20,7 +20,7 @@ use super::flag::{FileFlag, FileFlags};
 use super::package::Package;
 use super::single::{Broken, Frames};
 use super::walk::flagged;
-use super::{Limit, name};
+use super::{Kind, Limit, name};
 
 /// The smallest archive: an end without files.
 pub(super) const SMALLEST: usize = END;
@@ -285,6 +285,9 @@ pub(super) fn open(bytes: &[u8], into: &mut Container<'_, '_>) {
         let package = Package::of(members.iter().map(|m| m.listed.name.as_slice()));
         if let (Some(package), Some(own)) = (package, into.own()) {
             own.real_type = package.refine(own.real_type);
+            if package == Package::Document {
+                own.opened = Some(Kind::Document);
+            }
         }
         spans = Spans::of(&members, &directory);
         into.flag_if(spans.overlap(), FileFlag::Overlap);

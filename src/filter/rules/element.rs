@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use super::digests;
 use super::fold::fold;
+use crate::content::document::Trait;
 use crate::content::{Content, File, FileFlag, Kind};
 use crate::mail::{Hop, Part, PartKind, Url, extension};
 
@@ -167,6 +168,7 @@ impl Aspect {
     pub(super) fn words(self) -> Option<Vec<&'static str>> {
         match self {
             Aspect::FileFlag => Some(FileFlag::ALL.iter().map(|f| f.name()).collect()),
+            Aspect::Trait => Some(Trait::ALL.iter().map(|t| t.name()).collect()),
             Aspect::Container => Some(Kind::ALL.iter().map(|k| k.name()).collect()),
             _ => None,
         }
@@ -317,7 +319,7 @@ fn of_file<'a>(
         Aspect::FileName => names().nth(which)?,
         Aspect::Extension => return names().filter_map(extension).nth(which).map(owned),
         Aspect::FileFlag => file.flags.iter().nth(which)?.name(),
-        Aspect::Trait => file.traits.get(which)?,
+        Aspect::Trait => file.traits.get(which)?.name(),
         Aspect::FileUrl => file.urls.get(which)?,
         _ if which > 0 => return None,
         Aspect::FilePath => &file.path,

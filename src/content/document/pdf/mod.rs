@@ -1,0 +1,530 @@
+//! PDF (ISO 32000): actions, scripts, links, embedded files.
+//!
+//! In: the bytes of a file. The reader goes through all objects from the first byte to the last and looks neither at
+//! the cross-reference table nor at which objects are in use: viewers repair both in their own ways. Object streams
+//! are opened, other streams only where they are embedded files or scripts. A length is used only where
+//! `endstream` stands behind it.
+
+mod dictionary;
+mod filter;
+mod lexer;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use memchr::memmem;
+
+use super::examination::Examination;
+use super::traits::Trait;
+use dictionary::{Action, Dictionary, Kind, Value, decode_text};
+use lexer::{Lexer, Token};
+
+/// Where a viewer still looks for the header, bytes.
+const HEADER_BYTES: usize = 1024;
+/// Dictionaries in dictionaries.
+const NESTING: usize = 64;
+/// Streams that are remembered until it is known what they are for, and objects that are places on pages.
+const REMEMBERED: usize = 65_536;
+
+/// Examines a PDF file.
+pub(super) fn examine(bytes: &[u8], examination: &mut Examination) {
+    let beginning = bytes.get(..HEADER_BYTES).unwrap_or(bytes);
+    let Some(header) = memmem::find(beginning, b"%PDF-") else {
+        return;
+    };
+    let before = beginning.get(..header).unwrap_or_default();
+    let before = before.strip_prefix(b"\xef\xbb\xbf").unwrap_or(before);
+    if !before.trim_ascii().is_empty() {
+        examination.note(Trait::PdfHeaderMoved);
+    }
+    let mut file = File::new(bytes, examination);
+    file.read(bytes, None);
+    file.conclude();
+}
+
+/// A stream that may turn out to be an embedded file or a script.
+struct Stream {
+    start: usize,
+    end: usize,
+    dictionary: Dictionary,
+}
+
+/// A dictionary that is not closed yet.
+#[derive(Default)]
+struct Frame {
+    key: Option<Vec<u8>>,
+    lists: usize,
+    dictionary: Dictionary,
+}
+
+/// A file while it is read.
+struct File<'a, 'e> {
+    bytes: &'a [u8],
+    examination: &'e mut Examination,
+    streams: BTreeMap<u32, Stream>,
+    /// Whether there were more streams than are remembered.
+    forgotten: bool,
+    /// Objects that are places on pages, where opening is harmless.
+    places: BTreeSet<u32>,
+    /// Which objects are run when the file is opened.
+    opened: Vec<u32>,
+    names: BTreeMap<u32, String>,
+    scripts: BTreeSet<u32>,
+    pages: usize,
+    objects: usize,
+}
+
+impl<'a, 'e> File<'a, 'e> {
+    fn new(bytes: &'a [u8], examination: &'e mut Examination) -> File<'a, 'e> {
+        File {
+            bytes,
+            examination,
+            streams: BTreeMap::new(),
+            forgotten: false,
+            places: BTreeSet::new(),
+            opened: Vec::new(),
+            names: BTreeMap::new(),
+            scripts: BTreeSet::new(),
+            pages: 0,
+            objects: 0,
+        }
+    }
+
+    /// Reads the objects of the file itself, or of an object stream with its table.
+    fn read(&mut self, data: &[u8], table: Option<&Table>) {
+        let mut walk = Walk::default();
+        let mut lexer = Lexer::new(data);
+        let mut streams_end = true;
+        while let Some(token) = lexer.next() {
+            if let Some(table) = table.filter(|_| walk.frames.is_empty()) {
+                walk.object = table.object_at(lexer.at());
+            }
+            match token {
+                Token::Number(number) => walk.number(self, number),
+                Token::Word(b"R") => walk.reference(self),
+                Token::Word(word) if word.starts_with(b"obj") => {
+                    self.objects += 1;
+                    walk.begin(self);
+                }
+                Token::Word(b"stream") if table.is_none() => {
+                    walk.flush(self);
+                    if let Some(dictionary) = walk.last.take().filter(|_| streams_end) {
+                        match extent(data, lexer.at(), dictionary.length) {
+                            Some((start, end)) => {
+                                lexer.skip_to(end);
+                                self.stream(walk.object, start, end, dictionary);
+                            }
+                            // None to be found from here on, so none is looked for again.
+                            None => streams_end = false,
+                        }
+                    }
+                }
+                other => walk.token(self, other),
+            }
+        }
+        walk.begin(self);
+        if lexer.gave_up() {
+            self.examination.limit();
+        }
+    }
+
+    fn stream(&mut self, object: Option<u32>, start: usize, end: usize, dictionary: Dictionary) {
+        match dictionary.kind {
+            Some(Kind::Objects) => {
+                let raw = self.bytes.get(start..end).unwrap_or_default();
+                let filters = &dictionary.filters;
+                let content = filter::decode(raw, filters, dictionary.predictor, self.examination);
+                if let Some(content) = content {
+                    let table = Table::read(&content, dictionary.first.unwrap_or(0));
+                    self.read(&content, Some(&table));
+                }
+            }
+            None | Some(Kind::EmbeddedFile) => {
+                let Some(object) = object else { return };
+                if self.streams.len() >= REMEMBERED {
+                    self.forgotten = true;
+                    return;
+                }
+                let stream = Stream {
+                    start,
+                    end,
+                    dictionary,
+                };
+                self.streams.insert(object, stream);
+            }
+            Some(Kind::Page | Kind::Other) => {}
+        }
+    }
+
+    /// Takes notice of one entry of a dictionary.
+    fn entry(&mut self, key: &[u8], value: &Value) {
+        match (key, value) {
+            (b"JS" | b"JavaScript", _) => {
+                self.examination.note(Trait::PdfJavaScript);
+                match value {
+                    Value::Text(text) => self.examination.urls_in(&decode_text(text)),
+                    Value::Reference(object) if key == b"JS" && self.examination.entry() => {
+                        self.scripts.insert(*object);
+                    }
+                    _ => {}
+                }
+            }
+            (b"AA", Value::Nested | Value::Reference(_)) => {
+                self.examination.note(Trait::PdfAdditionalActions);
+            }
+            (b"OpenAction", Value::Reference(object)) if self.examination.entry() => {
+                self.opened.push(*object);
+            }
+            (b"URI", Value::Text(text)) => {
+                self.examination.note(Trait::PdfUri);
+                let text = decode_text(text);
+                // An encrypted file holds encrypted texts.
+                if text.chars().all(|c| !c.is_control() || c.is_whitespace()) {
+                    self.examination.url(&text);
+                }
+            }
+            (b"XFA", _) => self.examination.note(Trait::PdfXfa),
+            (b"Encrypt", Value::Nested | Value::Reference(_)) => {
+                self.examination.note(Trait::Encrypted);
+            }
+            (b"Filter", Value::Name(name)) if name == b"JBIG2Decode" => {
+                self.examination.note(Trait::PdfJbig2);
+            }
+            (b"Subtype", Value::Name(name))
+                if matches!(&name[..], b"RichMedia" | b"3D" | b"Movie" | b"Flash") =>
+            {
+                self.examination.note(Trait::PdfRichMedia);
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes notice of a dictionary that is complete; `key` is under which another holds it.
+    fn closed(&mut self, dictionary: &Dictionary, key: Option<&[u8]>) {
+        let found = match dictionary.action {
+            Some(Action::Launch) => Some(Trait::PdfLaunch),
+            Some(Action::GoToRemote) => Some(Trait::PdfGoToRemote),
+            Some(Action::GoToEmbedded) => Some(Trait::PdfGoToEmbedded),
+            Some(Action::JavaScript) => Some(Trait::PdfJavaScript),
+            Some(Action::SubmitForm) => Some(Trait::PdfSubmitForm),
+            Some(Action::ImportData) => Some(Trait::PdfImportData),
+            Some(Action::GoTo | Action::Other) | None => None,
+        };
+        if let Some(found) = found {
+            self.examination.note(found);
+            if let Some(target) = &dictionary.file {
+                self.examination.url(target);
+            }
+        }
+        if key == Some(b"OpenAction") && dictionary.action.is_some_and(|a| a != Action::GoTo) {
+            self.examination.note(Trait::PdfOpenAction);
+        }
+        if dictionary.kind == Some(Kind::Page) {
+            self.pages += 1;
+        }
+        if let Some(object) = dictionary.embedded.filter(|_| key != Some(b"EF")) {
+            self.examination.note(Trait::PdfEmbeddedFile);
+            if self.examination.entry() {
+                let name = dictionary.file.clone().unwrap_or_default();
+                self.names.insert(object, name);
+            }
+        }
+    }
+
+    /// An object is a place on a page.
+    fn place(&mut self, object: Option<u32>) {
+        if let Some(object) = object.filter(|_| self.places.len() < REMEMBERED) {
+            self.places.insert(object);
+        }
+    }
+
+    /// Joins what refers to each other, when all is read.
+    fn conclude(mut self) {
+        for object in &self.opened {
+            // What is not found may be anything.
+            if !self.places.contains(object) {
+                self.examination.note(Trait::PdfOpenAction);
+            }
+        }
+        let streams = std::mem::take(&mut self.streams);
+        if self.forgotten
+            && self
+                .names
+                .keys()
+                .any(|object| !streams.contains_key(object))
+        {
+            self.examination.limit();
+        }
+        for (object, stream) in &streams {
+            let is_file = stream.dictionary.kind == Some(Kind::EmbeddedFile);
+            let name = self.names.get(object);
+            let is_script = self.scripts.contains(object);
+            if !is_file && name.is_none() && !is_script {
+                continue;
+            }
+            let raw = self.bytes.get(stream.start..stream.end).unwrap_or_default();
+            let filters = &stream.dictionary.filters;
+            let predictor = stream.dictionary.predictor;
+            let content = filter::decode(raw, filters, predictor, self.examination);
+            if is_script {
+                let text = decode_text(content.as_deref().unwrap_or_default());
+                self.examination.urls_in(&text);
+                continue;
+            }
+            self.examination.note(Trait::PdfEmbeddedFile);
+            let name = name.map_or("", String::as_str);
+            self.examination.file(name, content.unwrap_or_default());
+        }
+        if self.pages == 1 {
+            self.examination.note(Trait::PdfSinglePage);
+        }
+        if self.objects == 0 {
+            self.examination.note(Trait::Damaged);
+        }
+    }
+}
+
+/// Which objects stand where in an object stream (ISO 32000-1, section 7.5.7).
+struct Table {
+    first: usize,
+    objects: BTreeMap<usize, u32>,
+}
+
+impl Table {
+    fn read(content: &[u8], first: usize) -> Table {
+        let mut objects = BTreeMap::new();
+        let head = content.get(..first).unwrap_or_default();
+        let mut object = None;
+        for token in Lexer::new(head).take(2 * REMEMBERED) {
+            let Token::Number(number) = token else { break };
+            match (object.take(), usize::try_from(number)) {
+                (None, _) => object = Some(u32::try_from(number).unwrap_or(0)),
+                (Some(object), Ok(offset)) => _ = objects.insert(offset, object),
+                _ => {}
+            }
+        }
+        Table { first, objects }
+    }
+
+    /// The object that a word which ends at `at` belongs to.
+    fn object_at(&self, at: usize) -> Option<u32> {
+        let offset = at.checked_sub(self.first)?.saturating_sub(1);
+        let (_, object) = self.objects.range(..=offset).next_back()?;
+        Some(*object)
+    }
+}
+
+/// Where in a stretch of bytes the reader stands.
+#[derive(Default)]
+struct Walk {
+    object: Option<u32>,
+    frames: Vec<Frame>,
+    /// Openings beyond [`NESTING`].
+    deeper: usize,
+    /// Up to two numbers that may become a reference.
+    numbers: Vec<i64>,
+    /// The key outside of any dictionary: objects that are cut apart still tell their names.
+    loose: Option<Vec<u8>>,
+    /// The dictionary that was closed last and lay in no other.
+    last: Option<Dictionary>,
+}
+
+impl Walk {
+    fn number(&mut self, file: &mut File<'_, '_>, number: i64) {
+        if self.numbers.len() == 2 {
+            let first = self.numbers.remove(0);
+            self.value(file, &Value::Number(first));
+        }
+        self.numbers.push(number);
+    }
+
+    fn reference(&mut self, file: &mut File<'_, '_>) {
+        let object = match self.numbers.as_slice() {
+            [object, _] => u32::try_from(*object).ok(),
+            _ => None,
+        };
+        self.numbers.clear();
+        match object {
+            Some(object) => self.value(file, &Value::Reference(object)),
+            None => self.word(),
+        }
+    }
+
+    /// The numbers that wait turn out to be no reference.
+    fn flush(&mut self, file: &mut File<'_, '_>) {
+        for number in std::mem::take(&mut self.numbers) {
+            self.value(file, &Value::Number(number));
+        }
+    }
+
+    /// An object begins, or the bytes end: what is still open ends with it.
+    fn begin(&mut self, file: &mut File<'_, '_>) {
+        self.object = match self.numbers.as_slice() {
+            [object, _] => u32::try_from(*object).ok(),
+            _ => None,
+        };
+        self.numbers.clear();
+        while !self.frames.is_empty() {
+            self.close(file);
+        }
+        self.deeper = 0;
+        self.loose = None;
+        self.last = None;
+    }
+
+    fn token(&mut self, file: &mut File<'_, '_>, token: Token<'_>) {
+        self.flush(file);
+        match token {
+            Token::Open => self.open(file),
+            Token::Close => self.close(file),
+            Token::ListOpen => match self.frames.last_mut() {
+                Some(frame) => frame.lists += 1,
+                None => file.place(self.object),
+            },
+            Token::ListClose => {
+                if let Some(frame) = self.frames.last_mut() {
+                    frame.lists = frame.lists.saturating_sub(1);
+                    if frame.lists == 0 {
+                        frame.key = None;
+                    }
+                }
+            }
+            Token::Name(name, hidden) => {
+                if hidden && TELLING.contains(&name.as_ref()) {
+                    file.examination.note(Trait::PdfObfuscated);
+                }
+                self.name(file, &name);
+            }
+            Token::Text(text) => self.value(file, &Value::Text(text)),
+            Token::Number(_) | Token::Word(_) => self.word(),
+        }
+    }
+
+    /// `true`, `null` and the like: a value that does not matter.
+    fn word(&mut self) {
+        match self.frames.last_mut() {
+            Some(frame) if frame.lists == 0 => frame.key = None,
+            _ => {}
+        }
+    }
+
+    fn open(&mut self, file: &mut File<'_, '_>) {
+        if self.frames.len() >= NESTING {
+            self.deeper += 1;
+            file.examination.limit();
+            return;
+        }
+        if let Some(frame) = self.frames.last()
+            && let Some(key) = &frame.key
+        {
+            file.entry(key, &Value::Nested);
+        }
+        self.frames.push(Frame::default());
+    }
+
+    fn close(&mut self, file: &mut File<'_, '_>) {
+        if let Some(deeper) = self.deeper.checked_sub(1) {
+            self.deeper = deeper;
+            return;
+        }
+        let Some(Frame { dictionary, .. }) = self.frames.pop() else {
+            return;
+        };
+        let Some(outer) = self.frames.last_mut() else {
+            file.closed(&dictionary, None);
+            if dictionary.action == Some(Action::GoTo) {
+                file.place(self.object);
+            }
+            self.last = Some(dictionary);
+            return;
+        };
+        file.closed(&dictionary, outer.key.as_deref());
+        if let Some(key) = &outer.key {
+            outer.dictionary.absorb(key, &dictionary);
+        }
+        if outer.lists == 0 {
+            outer.key = None;
+        }
+    }
+
+    fn name(&mut self, file: &mut File<'_, '_>, name: &[u8]) {
+        match self.frames.last_mut() {
+            Some(frame) if frame.key.is_none() && frame.lists == 0 => {
+                frame.key = Some(name.to_vec());
+            }
+            Some(_) => self.value(file, &Value::Name(name.to_vec())),
+            None => {
+                self.value(file, &Value::Name(name.to_vec()));
+                self.loose = Some(name.to_vec());
+            }
+        }
+    }
+
+    fn value(&mut self, file: &mut File<'_, '_>, value: &Value) {
+        let Some(frame) = self.frames.last_mut() else {
+            if let Some(key) = self.loose.take() {
+                file.entry(&key, value);
+                let mut alone = Dictionary::default();
+                alone.set(&key, value);
+                file.closed(&alone, None);
+            }
+            return;
+        };
+        // A list to open is a place on a page.
+        let is_place = |key: &[u8]| frame.lists > 0 && key == b"OpenAction";
+        if let Some(key) = frame.key.as_deref().filter(|key| !is_place(key)) {
+            file.entry(key, value);
+            frame.dictionary.set(key, value);
+        }
+        if frame.lists == 0 {
+            frame.key = None;
+        }
+    }
+}
+
+/// Names that nobody writes with escapes but to hide them.
+const TELLING: &[&[u8]] = &[
+    b"JavaScript",
+    b"JS",
+    b"OpenAction",
+    b"AA",
+    b"Launch",
+    b"URI",
+    b"Action",
+    b"EmbeddedFile",
+    b"EmbeddedFiles",
+    b"Filespec",
+    b"SubmitForm",
+    b"GoToR",
+    b"GoToE",
+    b"ObjStm",
+    b"FlateDecode",
+    b"ASCIIHexDecode",
+    b"XFA",
+    b"RichMedia",
+    b"Encrypt",
+];
+
+/// From where to where the data of a stream goes whose keyword ends at `at`.
+fn extent(data: &[u8], at: usize, declared: Option<usize>) -> Option<(usize, usize)> {
+    const END: &[u8] = b"endstream";
+    let rest = data.get(at..)?;
+    let line_end = match rest {
+        [b'\r', b'\n', ..] => 2,
+        [b'\r' | b'\n', ..] => 1,
+        _ => 0,
+    };
+    let start = at + line_end;
+    let declared = declared.and_then(|length| start.checked_add(length));
+    let trusted = declared.filter(|end| {
+        data.get(*end..)
+            .is_some_and(|rest| rest.trim_ascii_start().starts_with(END))
+    });
+    let end = match trusted {
+        Some(end) => end,
+        None => start + memmem::find(data.get(start..)?, END)?,
+    };
+    Some((start, end))
+}
+
+#[cfg(test)]
+mod tests;
