@@ -81,6 +81,44 @@ fn every_hit_of_sender_authentication_is_documented_with_its_points() {
 }
 
 #[test]
+fn every_flag_trait_limit_and_kind_of_files_is_documented() {
+    use mailweir::content::{FileFlag, Kind, Limit, Limits, document::Trait};
+    let page = read("docs/attachments.md");
+    let flags = FileFlag::ALL.iter().map(|f| (f.name(), f.meaning()));
+    let traits = Trait::ALL.iter().map(|t| (t.name(), t.meaning()));
+    for (name, meaning) in flags.chain(traits) {
+        let row = format!("| `{name}` | {meaning} |");
+        assert!(page.contains(&row), "docs/attachments.md lacks: {row}");
+    }
+    for kind in Kind::ALL {
+        assert!(
+            page.contains(&format!("`{}`", kind.name())),
+            "{}",
+            kind.name()
+        );
+    }
+    let limits = Limits::default();
+    for (key, value) in [
+        ("depth", limits.depth.to_string()),
+        ("files", limits.files.to_string()),
+        ("file_bytes", format!("{}MiB", limits.file_bytes >> 20)),
+        ("bytes", format!("{}MiB", limits.bytes >> 20)),
+        ("ratio", limits.ratio.to_string()),
+        ("time", format!("{}s", limits.time.as_secs())),
+    ] {
+        assert!(
+            page.contains(&format!("  {key}: {value} ")),
+            "{key}: {value}"
+        );
+    }
+    let metrics = read("docs/metrics.md");
+    let names = Limit::ALL.map(Limit::name).join(", ");
+    assert!(metrics.contains(&format!("`limit`: {names} |")), "{names}");
+    let names = Kind::ALL.map(Kind::name).join(", ");
+    assert!(metrics.contains(&format!("`kind`: {names} |")), "{names}");
+}
+
+#[test]
 fn every_command_is_in_the_readme() {
     let out = Command::new(BIN).arg("--help").output().unwrap();
     let help = String::from_utf8(out.stdout).unwrap();

@@ -1,5 +1,7 @@
 //! `winmail.dat`: what Outlook makes of attachments for those whom it believes to read it (MS-OXTNEF).
 
+use std::ops::ControlFlow;
+
 use super::archive::{Body, Container, Entry};
 use super::bytes::{len32, slice, u16_at, u32_at, until_nul, utf16};
 use super::flag::{FileFlag, FileFlags};
@@ -19,7 +21,7 @@ struct Attachment<'b> {
 }
 
 impl Attachment<'_> {
-    fn give(self, into: &mut Container<'_, '_>) -> std::ops::ControlFlow<()> {
+    fn give(self, into: &mut Container<'_, '_>) -> ControlFlow<()> {
         let Some(data) = self.data else {
             return into.goes_on();
         };
@@ -55,11 +57,10 @@ pub(super) fn open(bytes: &[u8], into: &mut Container<'_, '_>) {
         // The lower half names the attribute, the upper one its type.
         match id & 0xffff {
             // attAttachRenddata begins an attachment.
-            0x9002 => {
-                if std::mem::take(&mut current).give(into).is_break() {
-                    return;
-                }
-            }
+            0x9002 => match std::mem::take(&mut current).give(into) {
+                ControlFlow::Break(()) => return,
+                ControlFlow::Continue(()) => {}
+            },
             // attAttachTitle
             0x8010 => current.name = Some(name::unlabelled(until_nul(data))),
             // attAttachData

@@ -74,6 +74,15 @@ enum Waiting<'m> {
     },
 }
 
+impl Waiting<'_> {
+    /// The file that it is about.
+    fn file(&self) -> usize {
+        match self {
+            Waiting::Container { file, .. } | Waiting::Embedded { file, .. } => *file,
+        }
+    }
+}
+
 /// The files found so far.
 #[derive(Debug)]
 pub(super) struct Walk<'m> {
@@ -115,7 +124,7 @@ impl<'m> Walk<'m> {
         }
         // The last found is opened first; attachments are to come in their order.
         if let Some(found) = self.waiting.get_mut(first..) {
-            found.reverse();
+            found.sort_by_key(|w| std::cmp::Reverse(w.file()));
         }
     }
 
@@ -224,7 +233,11 @@ impl<'m> Walk<'m> {
             return;
         };
         let counted = self.budget.unpack(found.used, bytes.len(), 0);
-        let limit = counted.err().or(found.limit.then_some(Limit::Document));
+        // An archive that is no document is opened as an archive.
+        let document = kind != "zip" || !found.traits.is_empty();
+        let limit = counted
+            .err()
+            .or((found.limit && document).then_some(Limit::Document));
         if let Some(limit) = limit {
             file.flags.add(limit.flag());
             self.content.limits.insert(limit);
@@ -261,8 +274,17 @@ impl<'m> Walk<'m> {
                 packed,
                 files,
             } => {
+                // What the package holds as it is was listed from there.
+                let children = self.content.files.iter().filter(|f| f.parent == Some(file));
+                let known: Vec<_> = children.filter_map(|f| f.sha256).collect();
+                let is_known = |bytes: &[u8]| {
+                    !known.is_empty() && known.contains(&Sha256::digest(bytes).into())
+                };
                 let mut into = Container::new(self, file, packed);
                 for embedded in files {
+                    if is_known(&embedded.bytes) {
+                        continue;
+                    }
                     let entry = Entry {
                         name: embedded.name,
                         ..Entry::default()

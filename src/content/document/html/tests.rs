@@ -11,7 +11,7 @@ fn traits(html: &str) -> Vec<Trait> {
 
 fn archive() -> Vec<u8> {
     let mut zip = b"PK\x03\x04\x14\x00\x00\x00\x08\x00".to_vec();
-    zip.extend((0..900_u32).map(|i| (i * i >> 3) as u8));
+    zip.extend((0..900_u32).map(|i| ((i * i) >> 3) as u8));
     zip
 }
 
