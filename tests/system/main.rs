@@ -11,6 +11,8 @@
     clippy::panic
 )]
 
+#[path = "../archives/mod.rs"]
+mod archives;
 #[path = "../dns_server/mod.rs"]
 mod dns_server;
 
@@ -29,6 +31,7 @@ mod tap;
 mod zone;
 
 mod authentication;
+mod bombs;
 mod crashes;
 mod delivery;
 mod faults;
