@@ -5,6 +5,7 @@
 //! - [`milter`]: the wire protocol and its session machine, bytes to types and back, without I/O.
 //! - [`server`]: listeners, permits, the session driver, timeouts, drain and reload.
 //! - [`mail`]: envelope, message, MIME parts, text, URLs; damage becomes flags, never errors.
+//! - [`content`]: the files of a message: attachments, and what archives and documents hold.
 //! - [`dns`]: the resolver that filters share, with its cache and its bounds.
 //! - [`auth`]: SPF, DKIM, DMARC, ARC and reverse DNS, without scores and sockets.
 //! - [`filter`]: the chain and its members: DNS lists, sender authentication, rules, Bayes, ClamAV.
@@ -21,6 +22,7 @@
 pub mod auth;
 pub mod cli;
 pub mod config;
+pub mod content;
 pub mod dns;
 pub mod filter;
 pub mod import;

@@ -156,6 +156,18 @@ metrics! {
     /// Fields Authentication-Results that claimed to be ours and came from outside; they were removed where the message
     /// was delivered.
     auth_forged: counter = "mailweir_auth_forged_results_total";
+    /// Files found: attachments, and what containers among them hold.
+    attachments_files: counter = "mailweir_attachments_files_total";
+    /// Containers opened, by kind: zip, gzip, bzip2, xz, lzma, lzip, zstd, tar, 7z, rar, iso, fat, cab, tnef, message,
+    /// document.
+    attachments_opened: counters = "mailweir_attachments_opened_total"["kind"];
+    /// Messages of which a limit kept something closed, by limit: depth, files, file_bytes, bytes, ratio,
+    /// document, time.
+    attachments_limits: counters = "mailweir_attachments_limits_total"["limit"];
+    /// Files that are encrypted.
+    attachments_encrypted: counter = "mailweir_attachments_encrypted_total";
+    /// Time spent on the files of a message that has any, without waiting for a processor.
+    attachments_seconds: histogram = "mailweir_attachments_seconds" {WAITS};
     /// Ends of scans by ClamAV server: clean, found, too_large, limit, encrypted, error, timeout, down, closed, garbled,
     /// idle (it was tired of a slow sender), overtaken (a second server was quicker).
     clamav_scans: counters = "mailweir_clamav_scans_total"["server", "result"];

@@ -52,6 +52,7 @@ fn every_key_of_the_configuration_is_documented() {
         &["dnsbl", "on_failure"],
         &["auth"],
         &["auth", "dmarc"],
+        &["attachments"],
         &["rules"],
         &["bayes"],
         &["clamav"],
@@ -79,6 +80,48 @@ fn every_hit_of_sender_authentication_is_documented_with_its_points() {
         let row = format!("| `{name}` | {points:.1} | {meaning} |");
         assert!(page.contains(&row), "docs/authentication.md lacks: {row}");
     }
+}
+
+#[test]
+fn every_flag_trait_limit_and_kind_of_files_is_documented() {
+    use mailweir::content::{FileFlag, Kind, Limit, Limits, document::Trait};
+    let page = read("docs/attachments.md");
+    let flags = FileFlag::ALL.iter().map(|f| (f.name(), f.meaning()));
+    for (name, meaning) in flags {
+        let row = format!("| `{name}` | {meaning} |");
+        assert!(page.contains(&row), "docs/attachments.md lacks: {row}");
+    }
+    let documents = read("docs/documents.md");
+    for found in Trait::ALL {
+        let row = format!("| `{}` | {} |", found.name(), found.meaning());
+        assert!(documents.contains(&row), "docs/documents.md lacks: {row}");
+    }
+    for kind in Kind::ALL {
+        assert!(
+            page.contains(&format!("`{}`", kind.name())),
+            "{}",
+            kind.name()
+        );
+    }
+    let limits = Limits::default();
+    for (key, value) in [
+        ("depth", limits.depth.to_string()),
+        ("files", limits.files.to_string()),
+        ("file_bytes", format!("{}MiB", limits.file_bytes >> 20)),
+        ("bytes", format!("{}MiB", limits.bytes >> 20)),
+        ("ratio", limits.ratio.to_string()),
+        ("time", format!("{}s", limits.time.as_secs())),
+    ] {
+        assert!(
+            page.contains(&format!("  {key}: {value} ")),
+            "{key}: {value}"
+        );
+    }
+    let metrics = read("docs/metrics.md");
+    let names = Limit::ALL.map(Limit::name).join(", ");
+    assert!(metrics.contains(&format!("`limit`: {names} |")), "{names}");
+    let names = Kind::ALL.map(Kind::name).join(", ");
+    assert!(metrics.contains(&format!("`kind`: {names} |")), "{names}");
 }
 
 #[test]

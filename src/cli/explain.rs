@@ -1,5 +1,7 @@
 //! `mailweir explain`: why a message got its verdict, down to the line of the rule file.
 
+mod files;
+
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,9 +15,9 @@ use super::examination::{EnvelopeArgs, Examined, JsonResult};
 use super::printable::{printable, visible};
 use super::{ConfigArgs, logging, tokens, told};
 use crate::config::{Config, FilterName};
-use crate::filter::bayes;
 use crate::filter::rules::{RuleSet, Step};
 use crate::filter::{Hit, Outcome};
+use crate::filter::{attachments, bayes};
 use crate::mail::corpus::Corpus;
 use crate::metrics::Metrics;
 use crate::server::Engine;
@@ -98,6 +100,9 @@ struct JsonExplained<'a> {
     result: JsonResult<'a>,
     /// For each hit of a rule: where it stands, what it means, what matched.
     rules: Vec<JsonRule<'a>>,
+    /// The files of the message, the first 200.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    files: Vec<files::JsonFile<'a>>,
     /// What spoke most to the classifier for either side.
     #[serde(skip_serializing_if = "Option::is_none")]
     tokens: Option<Tokens>,
@@ -128,9 +133,10 @@ fn explain(
     tokens: Option<Tokens>,
 ) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
+    let content = examined.scan.content.get();
     let asked = |id| {
         let scan = &examined.scan;
-        set.and_then(|set| set.explain(&scan.envelope, &scan.mail, id))
+        set.and_then(|set| set.explain(&scan.envelope, &scan.mail, content.as_deref(), id))
             .unwrap_or_default()
     };
     if args.json {
@@ -149,6 +155,7 @@ fn explain(
         let json = JsonExplained {
             result: examined.json(),
             rules: rules.collect(),
+            files: content.as_deref().map(files::json).unwrap_or_default(),
             tokens,
             asked: args
                 .rule
@@ -208,6 +215,11 @@ fn explain(
                 }
                 None => {}
             }
+        }
+        if report.filter == attachments::NAME
+            && let Some(content) = &content
+        {
+            files::lines(&mut out, content)?;
         }
         let checked = matches!(report.outcome, Outcome::Checked(_));
         if let Some(tokens) = tokens

@@ -7,7 +7,7 @@ use serde_saphyr::{Location, Spanned};
 
 use super::{ByteSize, Seconds};
 use crate::dns;
-use crate::filter::{auth, bayes, clamav, dnsbl, rules};
+use crate::filter::{attachments, auth, bayes, clamav, dnsbl, rules};
 use crate::quarantine;
 use crate::router::Hold;
 use crate::server::Address;
@@ -43,6 +43,8 @@ pub struct File {
     pub dnsbl: dnsbl::Options,
     /// Options of the filter `auth`.
     pub auth: auth::Options,
+    /// Options of the filter `attachments`.
+    pub attachments: attachments::Options,
     /// Options of the filter `rules`.
     pub rules: rules::Options,
     /// Options of the filter `bayes`.
@@ -70,6 +72,7 @@ impl Default for File {
             chain: [
                 FilterName::Dnsbl,
                 FilterName::Auth,
+                FilterName::Attachments,
                 FilterName::Rules,
                 FilterName::Bayes,
                 FilterName::Clamav,
@@ -79,6 +82,7 @@ impl Default for File {
             dns: dns::Options::default(),
             dnsbl: dnsbl::Options::default(),
             auth: auth::Options::default(),
+            attachments: attachments::Options::default(),
             rules: rules::Options::default(),
             bayes: bayes::Options::default(),
             clamav: clamav::Options::default(),
@@ -97,6 +101,8 @@ pub enum FilterName {
     Dnsbl,
     /// Sender authentication.
     Auth,
+    /// What is attached, and what archives hold.
+    Attachments,
     /// Regex rules.
     Rules,
     /// The Bayesian classifier.

@@ -123,15 +123,15 @@ impl Checks {
     pub async fn finish(self, scan: Arc<Scan>, deadline: Instant) -> Vec<Report> {
         let started = Instant::now();
         let names: Vec<_> = self.members.iter().map(|m| m.0).collect();
-        if names.contains(&super::auth::NAME) {
-            scan.authentication.expect();
+        for name in &names {
+            scan.expect(name);
         }
         let mut joined: FuturesOrdered<_> = self
             .members
             .into_iter()
             .map(|(filter, check)| {
                 let outcome = check.finish(scan.clone());
-                let authentication = scan.authentication.clone();
+                let scan = scan.clone();
                 async move {
                     let outcome = tokio::time::timeout_at(deadline, outcome)
                         .await
@@ -141,9 +141,7 @@ impl Checks {
                                 "the deadline of the message passed",
                             )
                         });
-                    if filter == super::auth::NAME {
-                        authentication.settle();
-                    }
+                    scan.settle(filter);
                     Report {
                         filter,
                         outcome,

@@ -7,14 +7,15 @@
 //! is still in flight when a check is dropped is cancelled with it. Every failure is an
 //! `Outcome::Unscanned` with its reason: a check never calls a message clean that it has not seen.
 
+pub mod attachments;
 pub mod auth;
-mod authentication;
 pub mod bayes;
 mod breaker;
 mod chain;
 pub mod clamav;
 pub mod dnsbl;
 mod failure;
+mod handed;
 mod idle;
 mod outcome;
 mod probe;
@@ -26,13 +27,14 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-pub use authentication::Authentication;
 pub use chain::{Chain, Checks, ENDED, Report};
 pub use failure::{FailureAction, FailurePolicy, OnFailure};
+pub use handed::Handed;
 pub use outcome::{Action, EVIDENCE_BYTES, Hit, Outcome, Reason};
 pub use probe::{Probe, ProbeError};
 
 use crate::config::Source;
+use crate::content::Content;
 use crate::mail::{Envelope, Mail, Spool};
 use crate::metrics::Metrics;
 
@@ -128,7 +130,29 @@ pub struct Scan {
     /// The message.
     pub mail: Mail,
     /// Who it comes from, once the filter `auth` knows.
-    pub authentication: Authentication,
+    pub authentication: Handed<auth::Authenticated>,
+    /// Its files, once the filter `attachments` has opened them.
+    pub content: Handed<Content>,
+}
+
+impl Scan {
+    /// A filter is in the chain.
+    fn expect(&self, filter: &str) {
+        match filter {
+            auth::NAME => self.authentication.expect(),
+            attachments::NAME => self.content.expect(),
+            _ => {}
+        }
+    }
+
+    /// A filter has come to its end.
+    fn settle(&self, filter: &str) {
+        match filter {
+            auth::NAME => self.authentication.settle(),
+            attachments::NAME => self.content.settle(),
+            _ => {}
+        }
+    }
 }
 
 /// Messages up to this size are worked on where they are.

@@ -83,9 +83,13 @@ pub(super) struct Declared {
     pub(super) charset: Option<String>,
     pub(super) boundaries: Vec<Vec<u8>>,
     pub(super) name: Option<String>,
+    /// Another name that some client may show.
+    pub(super) other_name: Option<String>,
     pub(super) disposition: Option<String>,
     pub(super) content_id: Option<String>,
     pub(super) encoding: Encoding,
+    /// Another encoding that some client may undo.
+    pub(super) other_encoding: Option<Encoding>,
 }
 
 impl Declared {
@@ -117,10 +121,9 @@ impl Declared {
             flags.set(Flag::SeveralBoundaries);
         }
         declared.take_name(names, flags);
-        declared.encoding = fields
-            .encodings
-            .first()
-            .map_or(Encoding::Identity, |v| encoding(v, flags));
+        let mut encodings = fields.encodings.iter().map(|v| encoding(v, flags));
+        declared.encoding = encodings.next().unwrap_or_default();
+        declared.other_encoding = encodings.find(|other| *other != declared.encoding);
         declared.content_id = fields.id.map(|id| {
             let text = encoded_word::text(id.get(..BOUNDARY_BYTES).unwrap_or(id)).into_owned();
             text.trim().trim_matches(['<', '>']).to_owned()
@@ -188,14 +191,15 @@ impl Declared {
         }
         let mut names = names.into_iter().filter(|n| !n.is_empty());
         self.name = names.next();
-        if names.any(|other| Some(&other) != self.name.as_ref()) {
+        self.other_name = names.find(|other| Some(other) != self.name.as_ref());
+        if self.other_name.is_some() {
             flags.set(Flag::NameConflict);
         }
     }
 }
 
 /// Whether `c` is one of Unicode's explicit marks of direction (UAX 9).
-fn changes_direction(c: char) -> bool {
+pub(crate) fn changes_direction(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}')
 }
 

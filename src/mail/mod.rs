@@ -35,12 +35,15 @@ mod url_part;
 mod walk;
 
 pub use address::{Address, Mailbox};
+pub(crate) use content::changes_direction;
 pub use envelope::{Client, Envelope};
 pub use flag::Flag;
 pub use header::{Header, HeaderField};
 pub use line_end::push_with_crlf;
 pub use message::{Limits, Mail};
-pub use mime::{Part, PartKind};
+pub use mime::{Part, PartKind, extension};
+pub use real_type::real_type;
 pub use received::Hop;
 pub use spool::{Aborted, Spool};
+pub use transfer::{Uuencoded, uuencoded};
 pub use url::{Url, registered_domain};

@@ -101,6 +101,67 @@ fn tail_after_escape(rest: &[u8], at: usize) -> &[u8] {
     rest.get(at + 1..).unwrap_or_default()
 }
 
+/// A file that stands uuencoded in a text, as mail programs before MIME sent them and some still show them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uuencoded {
+    /// The name in the `begin` line; empty where it has none.
+    pub name: String,
+    /// The content.
+    pub bytes: Vec<u8>,
+    /// Whether it could be decoded to its end.
+    pub whole: bool,
+}
+
+/// Files that are taken out of one text.
+const UUENCODED: usize = 64;
+
+/// The files that stand uuencoded in a text, in order, at most 64. A `begin` line without an encoded line behind it is
+/// text.
+pub fn uuencoded(text: &[u8]) -> Vec<Uuencoded> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while found.len() < UUENCODED {
+        let rest = text.get(at..).unwrap_or_default();
+        let Some(start) = memchr::memmem::find(rest, b"begin ") else {
+            break;
+        };
+        let begin = at + start;
+        let begins = begin == 0 || text.get(begin - 1) == Some(&b'\n');
+        let block = rest.get(start..).unwrap_or_default();
+        let line_end = memchr::memchr(b'\n', block).map_or(block.len(), |i| i + 1);
+        at = begin + line_end;
+        if !begins || !is_encoded_line(block.get(line_end..).unwrap_or_default()) {
+            continue;
+        }
+        let end = memchr::memmem::find(block, b"\nend").map_or(block.len(), |i| i + 4);
+        let (bytes, name, whole) = uuencode(block.get(..end).unwrap_or(block));
+        let Some(name) = name else {
+            continue;
+        };
+        at = begin + end.max(line_end);
+        let name = super::encoded_word::text(&name).trim().to_owned();
+        found.push(Uuencoded { name, bytes, whole });
+    }
+    found
+}
+
+/// Whether a uuencoded line of data begins here: as many digits as its first says.
+fn is_encoded_line(text: &[u8]) -> bool {
+    let end = memchr::memchr(b'\n', text).unwrap_or(text.len());
+    let line = text.get(..end).unwrap_or(text);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let Some((first, digits)) = line.split_first() else {
+        return false;
+    };
+    let bytes = usize::from(first.wrapping_sub(32) & 63);
+    let wanted = bytes.div_ceil(3) * 4;
+    (32..=96).contains(first)
+        && bytes > 0
+        && digits.len() + 2 >= wanted
+        && digits.len() <= wanted + 2
+        && digits.iter().all(|b| (32..=96).contains(b))
+}
+
 /// Uuencode as in `x-uuencode` parts: everything between `begin` and `end`, with the file name of
 /// the `begin` line. False when either is missing or a line is too short.
 pub(super) fn uuencode(data: &[u8]) -> (Vec<u8>, Option<Vec<u8>>, bool) {

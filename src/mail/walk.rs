@@ -122,7 +122,11 @@ impl Walk<'_> {
         }
         source.started = true;
         let bytes = source.bytes.clone();
-        let from = source.at;
+        let mut from = source.at;
+        if source.frames.last().is_none_or(|f| f.boundaries.is_empty()) && from > 0 {
+            // An attached message may bring the separator of the mailbox that it was taken from.
+            from += header::mbox_line(bytes.get(from..).unwrap_or_default());
+        }
         let mut fields = Fields::default();
         let (body, end) = header::split(
             &bytes,
@@ -149,6 +153,7 @@ impl Walk<'_> {
             charset,
             attachment: declared.disposition.as_deref() == Some("attachment"),
             name: declared.name,
+            other_name: declared.other_name,
             disposition: declared.disposition,
             content_id: declared.content_id,
             depth,
@@ -156,6 +161,8 @@ impl Walk<'_> {
             header: source.raw.then_some(from..body),
             body: source.raw.then_some(body..body),
             kind: PartKind::default(),
+            encoding: declared.encoding,
+            other_encoding: declared.other_encoding,
         });
         let part = self.parts.len() - 1;
         source.at = body;
@@ -192,9 +199,9 @@ impl Walk<'_> {
                 let turned = self.turn(source, stop, found);
                 match inner {
                     Some(inner) => Step::Inner(Source {
+                        at: header::mbox_line(&inner),
                         bytes: inner,
                         raw: false,
-                        at: 0,
                         frames: Vec::new(),
                         depth: depth + 1,
                         started: false,

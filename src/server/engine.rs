@@ -95,6 +95,9 @@ impl Engine {
                     Some(member) => Ok(member),
                     None => filter::auth::build(&config.file.auth, &dns, &build),
                 },
+                FilterName::Attachments => {
+                    filter::attachments::build(&config.file.attachments, &build)
+                }
                 FilterName::Rules => {
                     filter::rules::filter(&config.file.rules, &build).map(|member| {
                         rules = Some(member.set().clone());
@@ -152,7 +155,10 @@ impl Engine {
                 FilterName::Bayes => {
                     files.push(file.bayes.model_path(&config.base, &config.data_dir))
                 }
-                FilterName::Dnsbl | FilterName::Auth | FilterName::Clamav => {}
+                FilterName::Dnsbl
+                | FilterName::Auth
+                | FilterName::Attachments
+                | FilterName::Clamav => {}
             }
         }
         files

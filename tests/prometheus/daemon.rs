@@ -101,7 +101,7 @@ fn configuration(dns: &FakeDns, clamd: &FakeClamd) -> String {
     format!(
         "milter: {{ listen: [\"127.0.0.1:0\"] }}
 http: {{ listen: \"127.0.0.1:0\" }}
-chain: [dnsbl, auth, rules, bayes, clamav]
+chain: [dnsbl, auth, attachments, rules, bayes, clamav]
 thresholds: {{ tag: 5, quarantine: 8, reject: 15 }}
 dns: {{ resolvers: [\"{}\"] }}
 dnsbl:

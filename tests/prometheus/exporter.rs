@@ -49,6 +49,8 @@ fn something_happens(m: &Metrics) {
         &m.panics,
         &m.journal_errors,
         &m.rules_given_up,
+        &m.attachments_files,
+        &m.attachments_encrypted,
         &m.dns_cached,
         &m.dnsbl_over_limit,
         &m.dnsbl_unresolved,
@@ -73,6 +75,8 @@ fn something_happens(m: &Metrics) {
         (&m.auth_results, &["spf", "pass"]),
         (&m.auth_results, &["dkim", "none"]),
         (&m.auth_dispositions, &["reject"]),
+        (&m.attachments_opened, &["zip"]),
+        (&m.attachments_limits, &["ratio"]),
         (&m.clamav_scans, &["127.0.0.1:3310", "clean"]),
         (&m.clamav_hedges, &["127.0.0.1:3310", "won"]),
         (&m.clamav_cached, &["127.0.0.1:3310"]),
@@ -92,7 +96,7 @@ fn something_happens(m: &Metrics) {
     ] {
         m.messages.with_label_values(&[action.name()]).inc();
     }
-    for filter in ["dnsbl", "auth", "rules", "bayes", "clamav"] {
+    for filter in ["dnsbl", "auth", "attachments", "rules", "bayes", "clamav"] {
         m.filter_starts_at_zero(filter);
         m.outcomes.with_label_values(&[filter, "checked"]).inc();
         let seconds = m.filter_seconds.with_label_values(&[filter]);
@@ -106,6 +110,7 @@ fn something_happens(m: &Metrics) {
     m.end_of_message_seconds.observe(0.2);
     m.message_bytes.observe(3000.0);
     m.dns_seconds.observe(0.02);
+    m.attachments_seconds.observe(0.004);
     let zone = m.dnsbl_seconds.with_label_values(&["bl.example.org"]);
     zone.observe(0.02);
     let server = m.clamav_seconds.with_label_values(&["127.0.0.1:3310"]);

@@ -11,6 +11,8 @@
     clippy::panic
 )]
 
+#[path = "../archives/mod.rs"]
+mod archives;
 #[path = "../dns_server/mod.rs"]
 mod dns_server;
 
@@ -32,6 +34,7 @@ mod tap;
 mod zone;
 
 mod authentication;
+mod bombs;
 mod clamav;
 mod crashes;
 mod delivery;

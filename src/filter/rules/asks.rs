@@ -139,6 +139,7 @@ impl Compiled {
                     domains: aspect.holds_domains(),
                     addresses: aspect.holds_addresses(),
                     digests: *aspect == Aspect::Sha256,
+                    words: aspect.words(),
                 };
                 self.value(source, nature, keys)?
             }

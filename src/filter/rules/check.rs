@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 use prometheus::IntCounter;
 
 use super::ruleset::{Evaluated, RuleSet};
+use crate::content::{self, Content};
 use crate::filter::{Check, FailurePolicy, Filter, Outcome, Reason, Scan, compute};
 use crate::mail::Flag;
 use crate::metrics::Metrics;
@@ -17,12 +18,14 @@ pub struct RulesFilter {
     set: Arc<RuleSet>,
     policy: FailurePolicy,
     given_up: Option<IntCounter>,
+    asks_for_files: bool,
 }
 
 impl RulesFilter {
     /// A filter over a set of rules.
     pub fn new(set: Arc<RuleSet>, policy: FailurePolicy) -> RulesFilter {
         RulesFilter {
+            asks_for_files: set.asks_for_files(),
             set,
             policy,
             given_up: None,
@@ -37,7 +40,7 @@ impl RulesFilter {
 
     /// What the rules say of a message.
     pub fn outcome(&self, scan: &Scan) -> Outcome {
-        outcome(&self.set, scan).0
+        outcome(&self.set, scan, scan.content.get().as_deref()).0
     }
 
     /// The rules in force.
@@ -68,6 +71,7 @@ impl Filter for RulesFilter {
         Box::new(RulesCheck {
             set: self.set.clone(),
             given_up: self.given_up.clone(),
+            asks_for_files: self.asks_for_files,
         })
     }
 }
@@ -75,28 +79,42 @@ impl Filter for RulesFilter {
 struct RulesCheck {
     set: Arc<RuleSet>,
     given_up: Option<IntCounter>,
+    asks_for_files: bool,
 }
 
 impl Check for RulesCheck {
     fn finish(self: Box<Self>, scan: Arc<Scan>) -> BoxFuture<'static, Outcome> {
-        compute(scan, move |scan| {
-            let (outcome, given_up) = outcome(&self.set, scan);
-            if let Some(counter) = &self.given_up {
-                counter.inc_by(given_up);
-            }
-            outcome
-        })
-        .boxed()
+        finish(*self, scan).boxed()
     }
 }
 
+async fn finish(check: RulesCheck, scan: Arc<Scan>) -> Outcome {
+    let content = match check.asks_for_files {
+        true => scan.content.known().await,
+        false => None,
+    };
+    compute(scan, move |scan| {
+        // Without the filter that opens them the attachments are files too.
+        let content = content.unwrap_or_else(|| match check.asks_for_files {
+            true => Arc::new(content::list(&scan.mail)),
+            false => Arc::default(),
+        });
+        let (outcome, given_up) = outcome(&check.set, scan, Some(&content));
+        if let Some(counter) = &check.given_up {
+            counter.inc_by(given_up);
+        }
+        outcome
+    })
+    .await
+}
+
 /// What the rules say, and how many texts patterns gave up.
-fn outcome(set: &RuleSet, scan: &Scan) -> (Outcome, u64) {
+fn outcome(set: &RuleSet, scan: &Scan, content: Option<&Content>) -> (Outcome, u64) {
     let Evaluated {
         hits,
         exhausted,
         given_up,
-    } = set.evaluate_on(set.today(), &scan.envelope, &scan.mail);
+    } = set.evaluate_on(set.today(), &scan.envelope, &scan.mail, content);
     let left_out = if exhausted {
         Some("the message asks for more work than one may")
     } else if set.sees_only_beginning(&scan.mail) {

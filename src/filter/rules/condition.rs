@@ -265,7 +265,11 @@ impl ElementLeaf {
         };
         let (mut count, mut first) = (0, None);
         for number in chosen {
-            let mut shown = Vec::new();
+            let title = elements.title(number);
+            let mut shown: Vec<String> = title
+                .map(|title| format!("\"{}\"", super::finding::piece(title.as_bytes())))
+                .into_iter()
+                .collect();
             if all(&self.asks, elements, number, &mut shown, scratch) {
                 count += 1;
                 first.get_or_insert_with(|| (number, shown.join(", ")));
@@ -297,20 +301,21 @@ fn all(
             value,
             length,
             exists,
-        } => match elements.text(number, *aspect) {
-            Some(text) => {
-                let fits = *exists && length.is_none_or(|l| l.contain(text.len()));
-                match value.find(&text, None, scratch).filter(|_| fits) {
-                    Some(range) => {
-                        let matched = text.get(range).unwrap_or_default();
-                        shown.push(format!("{key} \"{}\"", super::finding::piece(matched)));
-                        true
-                    }
-                    None => false,
-                }
+        } => {
+            let mut texts = elements.texts(number, *aspect).peekable();
+            if texts.peek().is_none() {
+                return !exists;
             }
-            None => !exists,
-        },
+            *exists
+                && texts.any(|text| {
+                    let fits = length.is_none_or(|l| l.contain(text.len()));
+                    let found = value.find(&text, None, scratch).filter(|_| fits);
+                    let matched = found.map(|range| text.get(range).unwrap_or_default());
+                    shown
+                        .extend(matched.map(|m| format!("{key} \"{}\"", super::finding::piece(m))));
+                    matched.is_some()
+                })
+        }
         Ask::Size(bounds) => match elements.size(number) {
             Some(size) => {
                 shown.push(format!("size {size}"));

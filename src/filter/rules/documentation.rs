@@ -10,7 +10,11 @@ use crate::config::Source;
 use crate::mail::Flag;
 
 fn page() -> String {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/rules.md");
+    read("rules.md")
+}
+
+fn read(name: &str) -> String {
+    let path = format!("{}/docs/{name}", env!("CARGO_MANIFEST_DIR"));
     std::fs::read_to_string(path).unwrap()
 }
 
@@ -61,7 +65,9 @@ fn every_example_loads_with_its_tests_and_fits_the_schema() {
         .collect();
     let mut seen = 0;
     let mut tests = 0;
-    for block in blocks(&page, "yaml") {
+    let attachments = read("attachments.md");
+    let all = blocks(&page, "yaml").into_iter();
+    for block in all.chain(blocks(&attachments, "yaml")) {
         for file in files(&block) {
             seen += 1;
             tests += file.matches("hit:").count();

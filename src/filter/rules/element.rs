@@ -1,14 +1,16 @@
 //! Things that a message has several of, of which a condition asks several things at once: links, MIME
-//! parts, attachments, Received fields.
+//! parts, attachments, files, Received fields.
 //!
-//! Each aspect of an element is a text or absent. Places such as `url_host` are one aspect of all elements;
+//! Each aspect of an element is a text, several, or absent. Places such as `url_host` are one aspect of all elements;
 //! a condition such as `link: { host: ..., path: ... }` holds when one element satisfies all of it.
 
 use std::borrow::Cow;
 
 use super::digests;
 use super::fold::fold;
-use crate::mail::{Hop, Part, PartKind, Url};
+use crate::content::document::Trait;
+use crate::content::{Content, File, FileFlag, Kind};
+use crate::mail::{Hop, Part, PartKind, Url, extension};
 
 /// How much of a part `start` shows, bytes.
 const START_BYTES: usize = 1 << 10;
@@ -19,6 +21,8 @@ pub(super) enum Element {
     Link,
     Part,
     Attachment,
+    /// Attachments, and what containers among them hold.
+    File,
     Received,
 }
 
@@ -42,6 +46,13 @@ pub(super) enum Aspect {
     Start,
     Sha256,
     RealType,
+    FilePath,
+    Extensions,
+    Container,
+    FileDepth,
+    FileFlag,
+    Trait,
+    FileUrl,
     Helo,
     ClientName,
     Address,
@@ -72,6 +83,20 @@ const PART: &[(&str, Aspect)] = &[
     ("sha256", Aspect::Sha256),
     ("real_type", Aspect::RealType),
 ];
+const FILE: &[(&str, Aspect)] = &[
+    ("name", Aspect::FileName),
+    ("path", Aspect::FilePath),
+    ("extension", Aspect::Extension),
+    ("extensions", Aspect::Extensions),
+    ("type", Aspect::Type),
+    ("real_type", Aspect::RealType),
+    ("container", Aspect::Container),
+    ("depth", Aspect::FileDepth),
+    ("sha256", Aspect::Sha256),
+    ("flag", Aspect::FileFlag),
+    ("trait", Aspect::Trait),
+    ("url", Aspect::FileUrl),
+];
 const RECEIVED: &[(&str, Aspect)] = &[
     ("helo", Aspect::Helo),
     ("name", Aspect::ClientName),
@@ -84,10 +109,11 @@ const RECEIVED: &[(&str, Aspect)] = &[
 
 impl Element {
     /// Every kind.
-    pub(super) const ALL: [Element; 4] = [
+    pub(super) const ALL: [Element; 5] = [
         Element::Link,
         Element::Part,
         Element::Attachment,
+        Element::File,
         Element::Received,
     ];
 
@@ -97,6 +123,7 @@ impl Element {
             Element::Link => "link",
             Element::Part => "part",
             Element::Attachment => "attachment",
+            Element::File => "file",
             Element::Received => "received",
         }
     }
@@ -111,13 +138,14 @@ impl Element {
         match self {
             Element::Link => LINK,
             Element::Part | Element::Attachment => PART,
+            Element::File => FILE,
             Element::Received => RECEIVED,
         }
     }
 
     /// Whether its elements have a size.
     pub(super) fn has_size(self) -> bool {
-        matches!(self, Element::Part | Element::Attachment)
+        matches!(self, Element::Part | Element::Attachment | Element::File)
     }
 }
 
@@ -134,6 +162,16 @@ impl Aspect {
                 | Aspect::LinkText
                 | Aspect::FileName
         )
+    }
+
+    /// The only words that it can be, if there are such.
+    pub(super) fn words(self) -> Option<Vec<&'static str>> {
+        match self {
+            Aspect::FileFlag => Some(FileFlag::ALL.iter().map(|f| f.name()).collect()),
+            Aspect::Trait => Some(Trait::ALL.iter().map(|t| t.name()).collect()),
+            Aspect::Container => Some(Kind::ALL.iter().map(|k| k.name()).collect()),
+            _ => None,
+        }
     }
 
     /// Whether it is a domain.
@@ -163,6 +201,7 @@ pub(super) enum Elements<'a> {
     Links(&'a [Url]),
     Parts(Vec<&'a Part>),
     Hops(&'a [Hop]),
+    Files(&'a Content),
     /// A fragment of a test: one element of which every aspect of content is that text.
     Fragment(&'a str),
 }
@@ -174,6 +213,7 @@ impl<'a> Elements<'a> {
             Elements::Links(links) => links.len(),
             Elements::Parts(parts) => parts.len(),
             Elements::Hops(hops) => hops.len(),
+            Elements::Files(content) => content.files.len(),
             Elements::Fragment(_) => 1,
         }
     }
@@ -182,13 +222,41 @@ impl<'a> Elements<'a> {
     pub(super) fn size(&self, number: usize) -> Option<usize> {
         match self {
             Elements::Parts(parts) => parts.get(number).map(|p| p.size),
+            Elements::Files(content) => {
+                let size = content.files.get(number)?.size;
+                Some(usize::try_from(size).unwrap_or(usize::MAX))
+            }
             _ => None,
         }
     }
 
-    /// An aspect of one element; `None` when it has none.
-    pub(super) fn text(&self, number: usize, aspect: Aspect) -> Option<Cow<'a, [u8]>> {
+    /// What an element is called, for evidence that shows only one of its aspects.
+    pub(super) fn title(&self, number: usize) -> Option<&'a str> {
         match self {
+            Elements::Files(content) => content.files.get(number).map(|f| f.path.as_str()),
+            _ => None,
+        }
+    }
+
+    /// The texts of an aspect of one element; none when it has none.
+    pub(super) fn texts(
+        &self,
+        number: usize,
+        aspect: Aspect,
+    ) -> impl Iterator<Item = Cow<'a, [u8]>> + '_ {
+        (0..).map_while(move |which| self.text(number, aspect, which))
+    }
+
+    fn text(&self, number: usize, aspect: Aspect, which: usize) -> Option<Cow<'a, [u8]>> {
+        if let Elements::Files(content) = self {
+            return of_file(content, content.files.get(number)?, aspect, which);
+        }
+        // Other elements have one text of each.
+        if which > 0 {
+            return None;
+        }
+        match self {
+            Elements::Files(_) => None,
             Elements::Links(links) => of_link(links.get(number)?, aspect),
             Elements::Parts(parts) => of_part(parts.get(number)?, aspect),
             Elements::Hops(hops) => of_hop(hops.get(number)?, aspect).map(owned),
@@ -232,6 +300,35 @@ fn of_part(part: &Part, aspect: Aspect) -> Option<Cow<'_, [u8]>> {
             return leaf.then(|| owned(digests::written(&part.sha256())));
         }
         Aspect::RealType => part.real_type()?,
+        _ => return None,
+    };
+    Some(Cow::Borrowed(text.as_bytes()))
+}
+
+fn of_file<'a>(
+    content: &'a Content,
+    file: &'a File,
+    aspect: Aspect,
+    which: usize,
+) -> Option<Cow<'a, [u8]>> {
+    let names = || {
+        let own = Some(file.name.as_str()).filter(|n| !n.is_empty());
+        own.into_iter().chain(file.other_name.as_deref())
+    };
+    let text = match aspect {
+        Aspect::FileName => names().nth(which)?,
+        Aspect::Extension => return names().filter_map(extension).nth(which).map(owned),
+        Aspect::FileFlag => file.flags.iter().nth(which)?.name(),
+        Aspect::Trait => file.traits.get(which)?.name(),
+        Aspect::FileUrl => file.urls.get(which)?,
+        _ if which > 0 => return None,
+        Aspect::FilePath => &file.path,
+        Aspect::Extensions => return file.extensions().map(owned),
+        Aspect::Type => file.declared_type.as_deref()?,
+        Aspect::RealType => file.real_type?,
+        Aspect::Container => content.container(file)?.name(),
+        Aspect::FileDepth => return Some(owned(file.depth.to_string())),
+        Aspect::Sha256 => return file.sha256.as_ref().map(|d| owned(digests::written(d))),
         _ => return None,
     };
     Some(Cow::Borrowed(text.as_bytes()))

@@ -18,6 +18,7 @@ use super::group;
 use super::rule::Rule;
 use super::ruleset::RuleSet;
 use super::texts::{Subject, Texts};
+use crate::content::Content;
 use crate::filter::{EVIDENCE_BYTES, Hit};
 
 /// Most rules that the evidence of a formula names.
@@ -42,7 +43,17 @@ impl<'a> Evaluation<'a> {
         subject: &'a Subject<'a>,
         today: Option<Date>,
     ) -> Evaluation<'a> {
-        let texts = Texts::new(subject, &set.places);
+        Evaluation::on(set, subject, None, today)
+    }
+
+    /// The same on files that are known already.
+    pub(super) fn on(
+        set: &'a RuleSet,
+        subject: &'a Subject<'a>,
+        content: Option<&'a Content>,
+        today: Option<Date>,
+    ) -> Evaluation<'a> {
+        let texts = Texts::new(subject, &set.places, content);
         let look = |(place, gate): (Index, &Option<Gate>)| match gate {
             Some(gate) => gate.look(texts.of(place)),
             None => Vec::new(),

@@ -16,7 +16,7 @@ use super::pattern::{Pattern, Refused};
 use super::place::{Place, Side};
 use super::spamassassin::{FieldView, View};
 use super::span::within;
-use super::written::{Engine, Keys, Matcher};
+use super::written::{self, Engine, Keys, Matcher, OneOrMany};
 use crate::config::{Problem, Source, span_of};
 
 /// Most literals of one condition that go into a gate: it is one automaton for all.
@@ -26,12 +26,14 @@ const GATED_LITERALS: usize = 10_000;
 type Asked = (Value, Vec<(usize, Sought)>);
 
 /// What a text is taken from, for checks of what can be asked of it.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Nature<'a> {
     pub(super) label: &'a str,
     pub(super) domains: bool,
     pub(super) addresses: bool,
     pub(super) digests: bool,
+    /// The only words that it can be.
+    pub(super) words: Option<Vec<&'static str>>,
 }
 
 impl Compiled {
@@ -55,6 +57,7 @@ impl Compiled {
                     domains: place.holds_domains(),
                     addresses: place.holds_addresses(),
                     digests: place.holds_digests(),
+                    words: place.words(),
                 };
                 self.value(source, nature, keys)?
             }
@@ -326,6 +329,16 @@ impl Compiled {
         }))
     }
 
+    /// A word that the place can never hold is a mistake.
+    fn only_words(&mut self, source: &Source, label: &str, written: &OneOrMany, known: &[&str]) {
+        for (text, span) in written::listed(written) {
+            if !known.contains(&text.to_ascii_lowercase().as_str()) {
+                let what = format!("word of `{label}`");
+                self.problem(unknown(source, span, &what, text, known));
+            }
+        }
+    }
+
     pub(super) fn value(
         &mut self,
         source: &Source,
@@ -364,6 +377,9 @@ impl Compiled {
                 )
                 .help("a pattern ignores case when it begins with (?i)"),
             );
+        }
+        if let (Some(known), Some(written)) = (&nature.words, &keys.equals) {
+            self.only_words(source, nature.label, written, known);
         }
         let ignore_case = keys.ignore_case.as_ref().is_none_or(|c| c.value);
         if let Some(engine) = &keys.engine
@@ -445,7 +461,7 @@ impl Compiled {
             )),
             Kind::Digests if !nature.digests => Some((
                 "digests",
-                "`sha256` goes with part_sha256 and attachment_sha256",
+                "`sha256` goes with file_sha256, part_sha256 and attachment_sha256",
             )),
             _ => None,
         };

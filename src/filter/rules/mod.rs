@@ -16,7 +16,6 @@ mod captures;
 mod catalogue;
 mod chain;
 mod check;
-mod claim;
 mod compile;
 mod condition;
 mod digests;

@@ -208,6 +208,27 @@ const NAMED: &[(&str, Place)] = &[
         "attachment_real_type",
         Place::Of(Element::Attachment, Aspect::RealType),
     ),
+    ("file_name", Place::Of(Element::File, Aspect::FileName)),
+    ("file_path", Place::Of(Element::File, Aspect::FilePath)),
+    (
+        "file_extension",
+        Place::Of(Element::File, Aspect::Extension),
+    ),
+    (
+        "file_extensions",
+        Place::Of(Element::File, Aspect::Extensions),
+    ),
+    ("file_type", Place::Of(Element::File, Aspect::Type)),
+    ("file_real_type", Place::Of(Element::File, Aspect::RealType)),
+    (
+        "file_container",
+        Place::Of(Element::File, Aspect::Container),
+    ),
+    ("file_depth", Place::Of(Element::File, Aspect::FileDepth)),
+    ("file_sha256", Place::Of(Element::File, Aspect::Sha256)),
+    ("file_flag", Place::Of(Element::File, Aspect::FileFlag)),
+    ("file_trait", Place::Of(Element::File, Aspect::Trait)),
+    ("file_url", Place::Of(Element::File, Aspect::FileUrl)),
     ("received_helo", Place::Of(Element::Received, Aspect::Helo)),
     (
         "received_name",
@@ -313,6 +334,14 @@ impl Place {
             Place::Of(_, aspect) => aspect.holds_addresses(),
             Place::Header { side, .. } => side.is_none(),
             _ => false,
+        }
+    }
+
+    /// The only words that its texts can be, if there are such.
+    pub(super) fn words(&self) -> Option<Vec<&'static str>> {
+        match self {
+            Place::Of(_, aspect) => aspect.words(),
+            _ => None,
         }
     }
 

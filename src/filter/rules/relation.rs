@@ -5,7 +5,8 @@
 
 use std::net::IpAddr;
 
-use super::{claim, identity, lookalike};
+use super::{identity, lookalike};
+use crate::content::claim;
 use crate::mail::{Envelope, Mail, Mailbox};
 
 /// A relation, by its name in rule files.

@@ -9,6 +9,7 @@ use jiff::civil::Date;
 
 use super::compile::{Compiled, compile};
 use super::condition::{Index, Leaf};
+use super::element::Element;
 use super::evaluation::Evaluation;
 use super::example;
 use super::file;
@@ -24,6 +25,7 @@ use super::plan::Plan;
 use super::rule::Rule;
 use super::texts::{RAW_BYTES, Subject};
 use crate::config::{Problem, Problems, Source};
+use crate::content::Content;
 use crate::filter::Hit;
 use crate::mail::{Envelope, Mail};
 
@@ -212,13 +214,20 @@ impl RuleSet {
     /// The hits of a message, in the order of the rules. The same message on the same day gives the same
     /// hits; the day matters only to rules that expire.
     pub fn evaluate(&self, envelope: &Envelope, mail: &Mail) -> Vec<Hit> {
-        self.evaluate_on(self.today(), envelope, mail).hits
+        self.evaluate_on(self.today(), envelope, mail, None).hits
     }
 
-    /// The hits on a certain day; without one no rule has expired.
-    pub fn evaluate_on(&self, day: Option<Date>, envelope: &Envelope, mail: &Mail) -> Evaluated {
+    /// The hits on a certain day; without one no rule has expired. The files of the message are opened here, within
+    /// the default limits, unless `content` has them already.
+    pub fn evaluate_on(
+        &self,
+        day: Option<Date>,
+        envelope: &Envelope,
+        mail: &Mail,
+        content: Option<&Content>,
+    ) -> Evaluated {
         let subject = Subject::Transaction(envelope, mail);
-        let mut evaluation = Evaluation::new(self, &subject, day);
+        let mut evaluation = Evaluation::on(self, &subject, content, day);
         Evaluated {
             hits: evaluation.hits(),
             exhausted: evaluation.is_exhausted(),
@@ -277,6 +286,18 @@ impl RuleSet {
             (&*rule.id, value)
         });
         values.filter(|(_, value)| *value != 0.0).collect()
+    }
+
+    /// Whether a rule asks for the files of a message.
+    pub fn asks_for_files(&self) -> bool {
+        let places = self.places.iter();
+        let leaves = self.leaves.iter();
+        places
+            .into_iter()
+            .any(|p| matches!(p, Place::Of(Element::File, _)))
+            || leaves
+                .into_iter()
+                .any(|l| matches!(l, Leaf::Element(leaf) if leaf.element == Element::File))
     }
 
     /// Whether the message is so long that a rule on `raw` or `raw_body` sees only its beginning.

@@ -78,6 +78,7 @@ pub fn rules_schema() -> Value {
             "link": element(Element::Link),
             "part": element(Element::Part),
             "attachment": element(Element::Attachment),
+            "file": element(Element::File),
             "received": element(Element::Received),
         },
     })

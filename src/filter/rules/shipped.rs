@@ -3,6 +3,10 @@
 /// Name and text of each file, in the order of the names.
 pub(super) const FILES: &[(&str, &str)] = &[
     (
+        "archives.yaml",
+        include_str!("../../../rules/archives.yaml"),
+    ),
+    (
         "attachments.yaml",
         include_str!("../../../rules/attachments.yaml"),
     ),
@@ -95,6 +99,26 @@ pub(super) const LISTS: &[(&str, &str)] = &[
         include_str!("../../../rules/lists/domains_telecom.txt"),
     ),
     (
+        "extensions_image.txt",
+        include_str!("../../../rules/lists/extensions_image.txt"),
+    ),
+    (
+        "extensions_macro.txt",
+        include_str!("../../../rules/lists/extensions_macro.txt"),
+    ),
+    (
+        "extensions_program.txt",
+        include_str!("../../../rules/lists/extensions_program.txt"),
+    ),
+    (
+        "extensions_rare_archive.txt",
+        include_str!("../../../rules/lists/extensions_rare_archive.txt"),
+    ),
+    (
+        "extensions_script.txt",
+        include_str!("../../../rules/lists/extensions_script.txt"),
+    ),
+    (
         "freemail.txt",
         include_str!("../../../rules/lists/freemail.txt"),
     ),
@@ -153,6 +177,10 @@ pub(super) const LISTS: &[(&str, &str)] = &[
     (
         "names_telecom.txt",
         include_str!("../../../rules/lists/names_telecom.txt"),
+    ),
+    (
+        "sha256_bad.txt",
+        include_str!("../../../rules/lists/sha256_bad.txt"),
     ),
     (
         "signing_domains.txt",

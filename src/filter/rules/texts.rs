@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::sync::atomic::AtomicBool;
 
 use super::element::{Element, Elements};
 use super::fold::fold;
@@ -9,6 +10,7 @@ use super::number::Number;
 use super::place::{Place, Side};
 use super::relation::organisation;
 use super::spamassassin;
+use crate::content::{self, Content};
 use crate::mail::{Address, Envelope, Hop, Mail, Mailbox, PartKind};
 
 /// `raw` and `raw_body` end here; a filter that uses them says so for a longer message.
@@ -35,18 +37,25 @@ pub(super) struct Texts<'a> {
     values: Vec<OnceCell<Values<'a>>>,
     spamassassin: OnceCell<spamassassin::Message<'a>>,
     hops: OnceCell<Vec<Hop>>,
+    content: OnceCell<Cow<'a, Content>>,
     numbers: [OnceCell<Option<f64>>; Number::ALL.len()],
 }
 
 impl<'a> Texts<'a> {
     /// Nothing is taken out yet.
-    pub(super) fn new(subject: &'a Subject<'a>, places: &'a [Place]) -> Texts<'a> {
+    /// Where the files are not given, they are opened when a rule first asks for them.
+    pub(super) fn new(
+        subject: &'a Subject<'a>,
+        places: &'a [Place],
+        content: Option<&'a Content>,
+    ) -> Texts<'a> {
         Texts {
             subject,
             places,
             values: places.iter().map(|_| OnceCell::new()).collect(),
             spamassassin: OnceCell::new(),
             hops: OnceCell::new(),
+            content: content.map_or_else(OnceCell::new, |c| OnceCell::from(Cow::Borrowed(c))),
             numbers: Default::default(),
         }
     }
@@ -65,17 +74,21 @@ impl<'a> Texts<'a> {
                         .get_or_init(|| spamassassin::Message::parse(mail.raw()));
                     view.texts(message, envelope)
                 }
-                (Subject::Transaction(..), Place::Of(Element::Received, aspect)) => {
-                    let hops = self.elements(Element::Received);
-                    // The fields are read into this; their texts have to outlive it.
-                    (0..hops.len())
-                        .filter_map(|i| Some(Cow::Owned(hops.text(i, *aspect)?.into_owned())))
+                (
+                    Subject::Transaction(..),
+                    Place::Of(element @ (Element::Received | Element::File), aspect),
+                ) => {
+                    let elements = self.elements(*element);
+                    // They are read into this; their texts have to outlive it.
+                    (0..elements.len())
+                        .flat_map(|i| elements.texts(i, *aspect))
+                        .map(|text| Cow::Owned(text.into_owned()))
                         .collect()
                 }
                 (Subject::Transaction(_, mail), Place::Of(element, aspect)) => {
                     let elements = of_mail(*element, mail);
                     (0..elements.len())
-                        .filter_map(|i| elements.text(i, *aspect))
+                        .flat_map(|i| elements.texts(i, *aspect))
                         .collect()
                 }
                 (Subject::Transaction(envelope, mail), place) => values(place, envelope, mail),
@@ -94,6 +107,12 @@ impl<'a> Texts<'a> {
                     fields.map(|field| Hop::parse(field.raw)).collect()
                 }))
             }
+            (Subject::Transaction(_, mail), Element::File) => {
+                Elements::Files(self.content.get_or_init(|| {
+                    let limits = content::Limits::default();
+                    Cow::Owned(content::read(mail, &limits, &AtomicBool::new(false)))
+                }))
+            }
             (Subject::Transaction(_, mail), element) => of_mail(element, mail),
         }
     }
@@ -110,7 +129,8 @@ fn of_mail(element: Element, mail: &Mail) -> Elements<'_> {
         Element::Link => Elements::Links(mail.urls()),
         Element::Part => Elements::Parts(mail.parts().iter().collect()),
         Element::Attachment => Elements::Parts(mail.attachments().collect()),
-        Element::Received => Elements::Hops(&[]),
+        // Taken in `Texts::elements`.
+        Element::Received | Element::File => Elements::Hops(&[]),
     }
 }
 

@@ -152,7 +152,11 @@ fn a_rule_is_on_until_its_last_day_and_warned_of() {
     let set = loaded(
         "rules:\n  - { id: A, description: x, score: 1, expires: 2026-09-30, when: { subject: WIN }, tests: { hit: ['WIN'] } }\n  - { id: B, description: x, score: 1, when: { rule: A } }\n",
     );
-    let on = |day| set.evaluate_on(Some(day), &envelope(), &mail()).hits.len();
+    let on = |day| {
+        set.evaluate_on(Some(day), &envelope(), &mail(), None)
+            .hits
+            .len()
+    };
     assert_eq!(on(date(2026, 9, 30)), 2);
     assert_eq!(on(date(2026, 10, 1)), 0);
     let of_rule = |day| {

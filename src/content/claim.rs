@@ -5,11 +5,11 @@
 
 /// What content a name or type promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Claim(&'static [&'static str]);
+pub(crate) struct Claim(&'static [&'static str]);
 
 impl Claim {
     /// Whether content of that real type breaks the promise.
-    pub(super) fn excludes(self, real: &str) -> bool {
+    pub(crate) fn excludes(self, real: &str) -> bool {
         !self.0.contains(&real)
     }
 }
@@ -30,7 +30,7 @@ const CLAIMS: &[(&[&str], &str, Claim)] = &[
     (&["tif", "tiff"], "image/tiff", Claim(&["tif"])),
     (&["bmp"], "image/bmp", Claim(&["bmp"])),
     (&["webp"], "image/webp", Claim(&["webp"])),
-    (&["txt", "log", "csv"], "text/plain", Claim(&["xml"])),
+    (&["txt", "log", "csv"], "text/plain", Claim(&["xml", "eml"])),
     (&["doc", "dot"], "application/msword", Claim(OFFICE)),
     (&["xls"], "application/vnd.ms-excel", Claim(OFFICE)),
     (&["ppt"], "application/vnd.ms-powerpoint", Claim(OFFICE)),
@@ -56,7 +56,7 @@ const CLAIMS: &[(&[&str], &str, Claim)] = &[
 ];
 
 /// What an extension in lower case promises; `None` when nothing is known of it.
-pub(super) fn of_extension(extension: &str) -> Option<Claim> {
+pub(crate) fn of_extension(extension: &str) -> Option<Claim> {
     CLAIMS
         .iter()
         .find(|(extensions, ..)| extensions.contains(&extension))
@@ -64,7 +64,7 @@ pub(super) fn of_extension(extension: &str) -> Option<Claim> {
 }
 
 /// What a declared type promises.
-pub(super) fn of_type(content_type: &str) -> Option<Claim> {
+pub(crate) fn of_type(content_type: &str) -> Option<Claim> {
     CLAIMS
         .iter()
         .find(|(_, declared, _)| *declared == content_type)

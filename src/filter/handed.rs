@@ -1,29 +1,38 @@
-//! Where the results of the filter `auth` are found by the filters behind it, and by whoever concludes the
-//! message. A filter that needs them waits for [`Authentication::known`]; it costs nothing where there is no such
-//! filter in the chain, and never longer than that filter itself.
+//! What one filter hands to those behind it, and to whoever concludes the message: the results of `auth`, the files that
+//! `attachments` found. A filter that needs it waits for [`Handed::known`]; that costs nothing where there is no such
+//! filter in the chain, and never takes longer than that filter itself.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::auth::Authenticated;
+/// What is handed on, once it is known. Clones are the same one.
+#[derive(Debug)]
+pub struct Handed<T>(watch::Sender<State<T>>);
 
-/// The results, once they are known. Clones are the same one.
-#[derive(Clone, Debug, Default)]
-pub struct Authentication(watch::Sender<State>);
-
-#[derive(Clone, Debug, Default)]
-enum State {
+#[derive(Debug)]
+enum State<T> {
     /// Nobody works on it.
-    #[default]
     Absent,
     /// The filter is at work.
     Expected,
-    /// The results.
-    Known(Arc<Authenticated>),
+    /// Here it is.
+    Known(Arc<T>),
 }
 
-impl Authentication {
+impl<T> Default for Handed<T> {
+    fn default() -> Self {
+        Handed(watch::Sender::new(State::Absent))
+    }
+}
+
+impl<T> Clone for Handed<T> {
+    fn clone(&self) -> Self {
+        Handed(self.0.clone())
+    }
+}
+
+impl<T> Handed<T> {
     /// The filter is in the chain.
     pub(super) fn expect(&self) {
         self.0.send_replace(State::Expected);
@@ -41,12 +50,12 @@ impl Authentication {
     }
 
     /// The results are known.
-    pub(super) fn give(&self, results: Arc<Authenticated>) {
+    pub(super) fn give(&self, results: Arc<T>) {
         self.0.send_replace(State::Known(results));
     }
 
     /// The results, if they are known by now.
-    pub fn get(&self) -> Option<Arc<Authenticated>> {
+    pub fn get(&self) -> Option<Arc<T>> {
         match &*self.0.borrow() {
             State::Known(results) => Some(Arc::clone(results)),
             _ => None,
@@ -55,9 +64,9 @@ impl Authentication {
 
     /// The results; waits for the filter. `None` where it is not in the chain, has skipped the message, or was cut off by
     /// the deadline.
-    pub async fn known(&self) -> Option<Arc<Authenticated>> {
+    pub async fn known(&self) -> Option<Arc<T>> {
         let mut state = self.0.subscribe();
-        let settled = |state: &State| !matches!(state, State::Expected);
+        let settled = |state: &State<T>| !matches!(state, State::Expected);
         match &*state.wait_for(settled).await.ok()? {
             State::Known(results) => Some(Arc::clone(results)),
             _ => None,
