@@ -8,9 +8,10 @@ use serde_saphyr::{Location, Spanned};
 use super::{ByteSize, Seconds};
 use crate::dns;
 use crate::filter::{auth, bayes, clamav, dnsbl, rules};
+use crate::policy;
 use crate::quarantine;
 use crate::router::Hold;
-use crate::server::Address;
+use crate::server::{Address, Listen};
 
 /// A value that nobody wrote, so that it has no place in a file.
 pub(crate) fn unwritten<T>(value: T) -> Spanned<T> {
@@ -49,6 +50,8 @@ pub struct File {
     pub bayes: bayes::Options,
     /// Options of the filter `clamav`.
     pub clamav: clamav::Options,
+    /// Which mail is outbound.
+    pub outbound: policy::OutboundOptions,
     /// What becomes of messages that are held back: store or mta.
     pub hold: Hold,
     /// The quarantine store.
@@ -82,6 +85,7 @@ impl Default for File {
             rules: rules::Options::default(),
             bayes: bayes::Options::default(),
             clamav: clamav::Options::default(),
+            outbound: policy::OutboundOptions::default(),
             hold: Hold::default(),
             quarantine: quarantine::Options::default(),
             log: LogSection::default(),
@@ -110,7 +114,7 @@ pub enum FilterName {
 #[serde(deny_unknown_fields, default)]
 pub struct MilterSection {
     /// Where MTAs connect.
-    pub listen: Vec<Address>,
+    pub listen: Vec<Listen>,
     /// Permissions of unix sockets, octal.
     pub socket_mode: Spanned<String>,
     /// Group of unix sockets.
@@ -132,7 +136,7 @@ pub struct MilterSection {
 impl Default for MilterSection {
     fn default() -> Self {
         MilterSection {
-            listen: vec![Address::Tcp(([127, 0, 0, 1], 8895).into())],
+            listen: vec![Address::Tcp(([127, 0, 0, 1], 8895).into()).into()],
             socket_mode: unwritten("0660".to_owned()),
             socket_group: None,
             connections: unwritten(512),

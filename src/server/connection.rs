@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::services::Services;
 use super::transaction::Transaction;
 use crate::filter::Action;
-use crate::mail::{Address, Envelope};
+use crate::mail::{Address, Direction, Envelope};
 use crate::milter::{
     Actions, Answers, ConnectInfo, Event, ProtocolError, Reply, Session, Stage, Steps,
 };
@@ -83,6 +83,8 @@ impl End {
 /// A connection and everything known on it.
 pub(super) struct Connection<S> {
     socket: S,
+    /// Which way the mail of this listener goes.
+    profile: Direction,
     services: Arc<Services>,
     drain: CancellationToken,
     session: Session,
@@ -99,7 +101,12 @@ pub(super) struct Connection<S> {
 }
 
 impl<S: Socket> Connection<S> {
-    pub(super) fn new(socket: S, services: Arc<Services>, drain: CancellationToken) -> Self {
+    pub(super) fn new(
+        socket: S,
+        profile: Direction,
+        services: Arc<Services>,
+        drain: CancellationToken,
+    ) -> Self {
         let chain = &services.engine.load().chain;
         let answers = Answers {
             connect: chain.begins_early(),
@@ -107,6 +114,7 @@ impl<S: Socket> Connection<S> {
         };
         Connection {
             socket,
+            profile,
             services,
             drain,
             session: Session::answering(answers),
@@ -272,7 +280,10 @@ impl<S: Socket> Connection<S> {
     fn connect(&mut self, info: &ConnectInfo) {
         let name = text(&info.hostname);
         let known = !name.is_empty() && !name.starts_with('[') && name != "unknown";
-        self.envelope = Envelope::default();
+        self.envelope = Envelope {
+            direction: self.profile,
+            ..Envelope::default()
+        };
         self.envelope.client.addr = info.addr;
         self.envelope.client.port = info.port;
         self.envelope.client.name = known.then_some(name);

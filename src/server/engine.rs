@@ -17,6 +17,7 @@ use crate::filter::{
 };
 use crate::mail::{Envelope, Limits, Mail, Spool};
 use crate::metrics::Metrics;
+use crate::policy::Outbound;
 use crate::router::Hold;
 use crate::verdict::{Thresholds, Verdict, decide};
 
@@ -36,6 +37,8 @@ pub struct Engine {
     pub deadline: Duration,
     /// Bounds of parsing.
     pub mail_limits: Limits,
+    /// Which mail is outbound.
+    pub outbound: Outbound,
     failures: HashMap<&'static str, FailurePolicy>,
     scanner: Option<&'static str>,
     /// The text of the configuration file that it was built from.
@@ -135,6 +138,7 @@ impl Engine {
         }
         let digest = digest.finalize().to_hex();
         engine.version = digest.chars().take(VERSION_DIGITS).collect();
+        engine.outbound = config.outbound.clone();
         engine.written = Some(text.into());
         engine.rules = rules;
         engine.dns = Some(dns);
@@ -231,6 +235,7 @@ impl Engine {
             hold,
             deadline,
             mail_limits,
+            outbound: Outbound::default(),
             failures,
             scanner,
             written: None,

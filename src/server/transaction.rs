@@ -65,16 +65,18 @@ impl Transaction {
     /// Begins the checks with what is known of the session.
     pub(super) fn begin(services: &Arc<Services>, session: &Envelope) -> Self {
         let engine = services.engine.load_full();
+        let mut envelope = session.clone();
+        envelope.direction = engine.outbound.direction(session);
         let mut checks = engine.chain.begin();
-        checks.connect(session);
-        if session.helo.is_some() {
-            checks.helo(session);
+        checks.connect(&envelope);
+        if envelope.helo.is_some() {
+            checks.helo(&envelope);
         }
         Transaction {
             id: ulid::Ulid::new().to_string(),
             received: Timestamp::now(),
             engine,
-            envelope: session.clone(),
+            envelope,
             field_names: Vec::new(),
             results_fields: 0,
             forged_results: Vec::new(),
@@ -90,13 +92,18 @@ impl Transaction {
     }
 
     pub(super) fn helo(&mut self, session: &Envelope) {
-        self.envelope = session.clone();
+        self.take(session.clone());
         self.checks.helo(&self.envelope);
     }
 
     pub(super) fn mail(&mut self, envelope: Envelope) {
-        self.envelope = envelope;
+        self.take(envelope);
         self.checks.mail(&self.envelope);
+    }
+
+    fn take(&mut self, envelope: Envelope) {
+        self.envelope = envelope;
+        self.envelope.direction = self.engine.outbound.direction(&self.envelope);
     }
 
     pub(super) fn rcpt(&mut self, recipient: Address) {
