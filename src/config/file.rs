@@ -50,7 +50,17 @@ pub struct File {
     pub bayes: bayes::Options,
     /// Options of the filter `clamav`.
     pub clamav: clamav::Options,
-    /// Which mail is outbound.
+    /// What holds for which recipients, in order.
+    pub policies: Vec<policy::PolicyOptions>,
+    /// Senders whose score is set aside, for all inbound mail.
+    pub allow: Vec<Spanned<policy::AllowOptions>>,
+    /// Senders who are not wanted, for all inbound mail.
+    pub deny: Vec<Spanned<policy::DenyOptions>>,
+    /// What is done when recipients of one message want different things.
+    pub conflict: policy::Conflict,
+    /// What is done instead of splitting where the MTA does not let us.
+    pub conflict_fallback: Option<Spanned<policy::ConflictFallback>>,
+    /// Which mail is outbound, and what it passes.
     pub outbound: policy::OutboundOptions,
     /// What becomes of messages that are held back: store or mta.
     pub hold: Hold,
@@ -85,6 +95,11 @@ impl Default for File {
             rules: rules::Options::default(),
             bayes: bayes::Options::default(),
             clamav: clamav::Options::default(),
+            policies: Vec::new(),
+            allow: Vec::new(),
+            deny: Vec::new(),
+            conflict: policy::Conflict::default(),
+            conflict_fallback: None,
             outbound: policy::OutboundOptions::default(),
             hold: Hold::default(),
             quarantine: quarantine::Options::default(),
@@ -107,6 +122,19 @@ pub enum FilterName {
     Bayes,
     /// ClamAV.
     Clamav,
+}
+
+impl FilterName {
+    /// The word used in configuration, metrics, logs and headers.
+    pub fn name(self) -> &'static str {
+        match self {
+            FilterName::Dnsbl => "dnsbl",
+            FilterName::Auth => "auth",
+            FilterName::Rules => "rules",
+            FilterName::Bayes => "bayes",
+            FilterName::Clamav => "clamav",
+        }
+    }
 }
 
 /// `milter:`

@@ -10,7 +10,7 @@ use serde_saphyr::Spanned;
 use super::file::{File, FilterName};
 use super::{Findings, LogSection, Problem, Problems, Seconds, Source, parse_yaml};
 use crate::mail::Limits;
-use crate::policy::Outbound;
+use crate::policy::Policies;
 use crate::server::{Address, Listen, Settings, SocketAccess};
 use crate::verdict::Thresholds;
 
@@ -55,8 +55,6 @@ pub struct Config {
     pub deadline: Duration,
     /// Scores from which on something happens.
     pub thresholds: Thresholds,
-    /// Which mail is outbound.
-    pub outbound: Outbound,
     /// The filters, in order, each once.
     pub chain: Vec<FilterName>,
 }
@@ -178,13 +176,21 @@ impl Config {
             mail_limits,
             deadline,
             thresholds: problems.thresholds(&file),
-            outbound: Outbound::check(&file.outbound, &mut problems.0),
             chain: problems.chain(&file.chain),
             base,
             file: file.clone(),
             source: source.clone(),
         };
         Ok((config, problems.0.finish(()).err().unwrap_or_default()))
+    }
+
+    /// The policies, with the lists that they name.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn policies(&self) -> Result<Policies, Problems> {
+        let (file, source) = (&self.file, &self.source);
+        Policies::build(file, source, &self.base, &self.thresholds, &self.chain)
     }
 
     /// `log:`
@@ -237,25 +243,13 @@ impl Checker<'_> {
 
     fn thresholds(&mut self, file: &File) -> Thresholds {
         let written = file.thresholds.value;
-        let all = [written.tag, written.quarantine, written.reject];
-        let ordered: Vec<f64> = all.into_iter().flatten().collect();
-        if ordered.iter().any(|t| !t.is_finite()) {
-            self.0.wrong(
-                &file.thresholds,
-                "thresholds must be finite numbers, or null for never",
-            );
-        }
-        if !ordered.is_sorted() {
-            self.0.wrong(
-                &file.thresholds,
-                "thresholds must rise: tag, quarantine, reject",
-            );
-        }
-        Thresholds {
+        let thresholds = Thresholds {
             tag: written.tag,
             quarantine: written.quarantine,
             reject: written.reject,
-        }
+        };
+        self.0.thresholds(&file.thresholds, &thresholds);
+        thresholds
     }
 
     fn chain(&mut self, names: &[Spanned<FilterName>]) -> Vec<FilterName> {
@@ -350,7 +344,8 @@ mod tests {
             assert!(problems.contains(part), "{part} in:\n{problems}");
             assert!(problems.contains("mailweir.yaml:3:"), "{problems}");
         }
-        let problems = check("outbound: { networks: [192.0.2.1/24] }").unwrap_err();
+        let outbound = check("outbound: { networks: [192.0.2.1/24] }");
+        let problems = outbound.and_then(|config| config.policies()).unwrap_err();
         assert!(problems.to_string().contains("192.0.2.0/24"), "{problems}");
     }
 

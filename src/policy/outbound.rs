@@ -4,7 +4,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use crate::config::Findings;
+use crate::config::{FilterName, Findings};
 use crate::filter::trusted;
 use crate::mail::{Direction, Envelope};
 
@@ -16,6 +16,8 @@ pub struct OutboundOptions {
     pub authenticated: bool,
     /// Clients in these networks send outbound mail. Default: none.
     pub networks: Vec<Spanned<String>>,
+    /// Filters that outbound mail does not pass. Default: all that judge strangers and content for spam.
+    pub skip: Vec<FilterName>,
 }
 
 impl Default for OutboundOptions {
@@ -23,6 +25,12 @@ impl Default for OutboundOptions {
         OutboundOptions {
             authenticated: true,
             networks: Vec::new(),
+            skip: vec![
+                FilterName::Dnsbl,
+                FilterName::Auth,
+                FilterName::Rules,
+                FilterName::Bayes,
+            ],
         }
     }
 }

@@ -223,6 +223,7 @@ mod tests {
             action: Action::Quarantine,
             score: 8.0,
             decided_by: DecidedBy::Score(8.0),
+            policy: None,
             reports: vec![Report {
                 filter: "rules",
                 outcome: Outcome::Checked(vec![hit]),
