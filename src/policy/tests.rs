@@ -159,7 +159,7 @@ fn what_is_wrong_is_said_with_its_place() {
         ),
         (
             "policies: [{ name: A b }]",
-            &["`A b` cannot be the name", "mailweir.yaml:1:19"],
+            &["`A b` cannot be the name", "mailweir.yaml:1:20"],
         ),
         ("policies: [{ name: default }]", &["falls back to"]),
         ("policies: [{ name: outbound }]", &["falls back to"]),
