@@ -388,6 +388,55 @@ mod tests {
     }
 
     #[test]
+    fn dropped_recipients_are_stored_for_and_leave_the_envelope_once_each() {
+        let dropped = [b"<b@x>", b"<A@x>", b"<b@x>"].map(|path| Address::new(path));
+        let split = Context {
+            dropped: &dropped,
+            hold: Hold::Mta,
+            ..context(&[])
+        };
+        for action in [Action::Deliver, Action::Tag] {
+            let plan = route(&verdict(action, vec![]), &split);
+            assert!(plan.store);
+            assert_eq!(plan.reply, Reply::Continue);
+            let paths: Vec<_> = plan
+                .modifications
+                .iter()
+                .filter_map(|m| match m {
+                    Modification::DeleteRecipient { path } => Some(path.as_slice()),
+                    _ => None,
+                })
+                .collect();
+            assert_eq!(paths, [b"<A@x>", b"<b@x>"]);
+        }
+        assert!(!route(&verdict(Action::Deliver, vec![]), &context(&[])).store);
+    }
+
+    #[test]
+    fn the_policy_and_the_list_line_that_decided_are_named() {
+        let mut named = verdict(Action::Deliver, vec![]);
+        named.policy = Some(crate::verdict::Decision {
+            policy: "sales".into(),
+            listed: None,
+        });
+        let field = "X-Mailweir-Policy";
+        assert_eq!(value(&route(&named, &context(&[])), field), "sales");
+        let listed = crate::verdict::Listed {
+            list: "allow",
+            place: "lists/a\r\nEvil: b.txt:12".to_owned(),
+            entry: "example.org".to_owned(),
+        };
+        named.policy.as_mut().unwrap().listed = Some(listed);
+        let shown = value(&route(&named, &context(&[])), field);
+        assert!(shown.starts_with("sales; allow lists/a"), "{shown}");
+        assert!(shown.contains("(example.org)"), "{shown}");
+        assert!(
+            !shown.contains("\nEvil") && !shown.contains('\r'),
+            "{shown:?}"
+        );
+    }
+
+    #[test]
     fn unscanned_is_never_clean() {
         let virus = |outcome| {
             let plan = route(

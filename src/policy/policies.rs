@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::actions::Actions;
+use super::address_list::Keys;
 use super::language::Language;
 use super::options::{Conflict, ConflictFallback};
 use super::outbound::Outbound;
@@ -75,11 +76,14 @@ pub struct Policies {
     written: Vec<Arc<Policy>>,
     /// What mail falls back to: inbound, outbound.
     fallbacks: [Arc<Policy>; 2],
+    /// Filters that none of them wants: inbound, outbound.
+    never: [Vec<&'static str>; 2],
     outbound: Outbound,
     pub(super) everywhere: Senders,
     pub(super) conflict: Conflict,
     pub(super) fallback: ConflictFallback,
     configured: bool,
+    may_decide_early: bool,
     version: String,
 }
 
@@ -93,7 +97,11 @@ impl Policies {
         fallback: ConflictFallback,
         version: String,
     ) -> Policies {
+        let all = || written.iter().chain(&fallbacks);
+        let never = |direction| common(all().filter(|p| p.scope.direction == direction));
         Policies {
+            never: [never(Direction::Inbound), never(Direction::Outbound)],
+            may_decide_early: everywhere.may_refuse() || all().any(|p| p.senders.may_refuse()),
             configured: !written.is_empty() || !everywhere.is_empty(),
             written,
             fallbacks,
@@ -147,10 +155,14 @@ impl Policies {
 
     /// The policy for a recipient of a message, or for a message without any: the first that takes him.
     pub fn select(&self, envelope: &Envelope, recipient: Option<&Address>) -> Arc<Policy> {
+        let keys = match self.written.is_empty() {
+            true => None,
+            false => recipient.map(|r| Keys::of(r.text())),
+        };
         let first = self
             .written
             .iter()
-            .find(|p| p.scope.takes(envelope, recipient));
+            .find(|p| p.scope.takes(envelope, keys.as_ref()));
         let [inbound, outbound] = &self.fallbacks;
         Arc::clone(first.unwrap_or(match envelope.direction {
             Direction::Inbound => inbound,
@@ -159,8 +171,12 @@ impl Policies {
     }
 
     /// Filters that no policy of a direction wants, so that they need not begin.
-    pub fn never(&self, direction: Direction) -> Vec<&'static str> {
-        common(self.all().filter(|p| p.scope.direction == direction))
+    pub fn never(&self, direction: Direction) -> &[&'static str] {
+        let [inbound, outbound] = &self.never;
+        match direction {
+            Direction::Inbound => inbound,
+            Direction::Outbound => outbound,
+        }
     }
 
     /// Filters that none of these policies wants. What proves the sender is wanted by all.
@@ -180,7 +196,7 @@ impl Policies {
 
     /// Whether a recipient may be refused for the sender of the envelope before the message comes.
     pub fn may_decide_early(&self) -> bool {
-        self.everywhere.may_refuse() || self.all().any(|p| p.senders.may_refuse())
+        self.may_decide_early
     }
 
     /// The verdict of a policy before the message is there, where it is certain: a denied sender, or a decisive hit
@@ -205,7 +221,7 @@ impl Policies {
 
     /// The deny entry for the sender of the envelope that nothing learned later can set aside.
     fn denied(&self, policy: &Policy, envelope: &Envelope) -> Option<(Hit, Listed)> {
-        if !self.may_decide_early() {
+        if !self.may_decide_early {
             return None;
         }
         let sender = Identity::envelope(envelope)?;

@@ -8,7 +8,7 @@ use super::address_list::{AddressList, Keys, Shelf, covering};
 use super::options::ScopeOptions;
 use crate::config::{Findings, Source};
 use crate::filter::trusted;
-use crate::mail::{Address, Direction, Envelope};
+use crate::mail::{Direction, Envelope};
 
 /// Longest login, bytes.
 const USER_BYTES: usize = 320;
@@ -71,9 +71,8 @@ impl Scope {
         }
     }
 
-    /// Whether it takes a message for one recipient; for a message without any recipient, whether it takes it for
-    /// whoever may come.
-    pub(super) fn takes(&self, envelope: &Envelope, recipient: Option<&Address>) -> bool {
+    /// Whether it takes a message for the recipient that has these keys, or for whoever may come.
+    pub(super) fn takes(&self, envelope: &Envelope, recipient: Option<&Keys>) -> bool {
         let client = || envelope.client.addr.map(|a| a.to_canonical());
         let login = || envelope.authenticated.as_ref().map(|u| u.to_lowercase());
         self.direction == envelope.direction
@@ -84,9 +83,10 @@ impl Scope {
                 .users
                 .as_ref()
                 .is_none_or(|users| login().is_some_and(|u| users.contains(&u)))
-            && self.recipients.as_ref().is_none_or(|recipients| {
-                recipient.is_some_and(|r| recipients.hold(&Keys::of(r.text())))
-            })
+            && self
+                .recipients
+                .as_ref()
+                .is_none_or(|recipients| recipient.is_some_and(|keys| recipients.hold(keys)))
     }
 
     /// Which of the written `recipients` never come to `later`, by their number there, because this scope takes them

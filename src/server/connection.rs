@@ -112,7 +112,7 @@ impl<S: Socket> Connection<S> {
         let engine = services.engine.load();
         let answers = Answers {
             connect: engine.chain.begins_early(),
-            early: engine.chain.may_decide_early() || engine.policies.may_decide_early(),
+            early: engine.may_decide_early(),
         };
         drop(engine);
         Connection {

@@ -203,6 +203,11 @@ impl Engine {
         checks
     }
 
+    /// Whether a message, or one of its recipients, may be refused before its end.
+    pub fn may_decide_early(&self) -> bool {
+        self.chain.may_decide_early() || self.policies.may_decide_early()
+    }
+
     /// Leaves the filters that mail of this direction does not pass.
     pub fn pass_by(&self, envelope: &Envelope, checks: &mut Checks) {
         let never = self.policies.never(envelope.direction);
@@ -210,7 +215,7 @@ impl Engine {
             Direction::Inbound => "not for inbound mail",
             Direction::Outbound => "not for outbound mail",
         };
-        checks.leave(&never, why);
+        checks.leave(never, why);
     }
 
     /// All recipients are known, with their policies: leaves the filters that none of them wants.

@@ -232,8 +232,15 @@ impl Transaction {
     /// Looks whether all recipients would refuse the message whatever comes, so that an answer can be given now.
     pub(super) fn early(&mut self) -> Option<&Sealed> {
         if self.sealed.is_none() {
-            let mut policies = self.selected.clone();
-            policies.dedup_by(|a, b| Arc::ptr_eq(a, b));
+            if !self.engine.may_decide_early() {
+                return None;
+            }
+            let mut policies: Vec<Arc<Policy>> = Vec::new();
+            for policy in &self.selected {
+                if !policies.iter().any(|known| Arc::ptr_eq(known, policy)) {
+                    policies.push(policy.clone());
+                }
+            }
             let mut answers = Vec::new();
             for policy in &policies {
                 answers.push(self.early_for(policy)?);

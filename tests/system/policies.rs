@@ -8,6 +8,7 @@ use super::message::message;
 use super::milter::{Milter, inserted};
 use super::names::Names;
 use super::place::free_port;
+use super::zone::Zone;
 
 /// A session past MAIL.
 fn session(daemon: &Daemon, sender: &str) -> Milter {
@@ -232,7 +233,7 @@ dnsbl: {{ zones: [{{ zone: bl.test, subjects: [client, sender], score: 3, test: 
 
     // Content is looked at where that is wanted.
     drop(daemon);
-    let daemon = Daemon::start(&config("outbound: { skip: [dnsbl] }\n"));
+    let _daemon = Daemon::start(&config("outbound: { skip: [dnsbl] }\n"));
     let mut listener = Milter::open(port);
     listener.connect("192.0.2.99");
     listener.mail("ann@example.org", None);
@@ -275,6 +276,74 @@ fn a_list_that_changes_comes_into_force_by_itself_and_a_broken_one_does_not() {
         "{}",
         daemon.log()
     );
+}
+
+/// The envelope sender and From can be written by anybody; what counts is who sends.
+#[test]
+fn an_allowed_sender_is_allowed_when_spf_or_dkim_proves_it() {
+    let zone = Zone::default()
+        .txt("partner.example", "v=spf1 ip4:192.0.2.1 -all")
+        .txt("_dmarc.partner.example", "v=DMARC1; p=none")
+        .txt("elsewhere.example", "v=spf1 +all")
+        .ptr("1.2.0.192.in-addr.arpa", "mail.partner.example")
+        .a("mail.partner.example", "192.0.2.1");
+    let names = Names::start(move |question| zone.answer(question));
+    let daemon = Daemon::start(&Config {
+        chain: "[auth, rules]",
+        sections: format!(
+            "dns: {{ resolvers: [\"{}\"] }}\nallow: [{{ list: partners.txt }}]\n",
+            names.address()
+        ),
+        files: vec![("partners.txt", "partner.example\n")],
+        ..Config::default()
+    });
+    for (client, sender, from, allowed) in [
+        (
+            "192.0.2.1",
+            "ann@partner.example",
+            "ann@partner.example",
+            true,
+        ),
+        // Forged: the client may not send for the domain.
+        (
+            "198.51.100.1",
+            "ann@partner.example",
+            "ann@partner.example",
+            false,
+        ),
+        // SPF passes, for another domain than that of From.
+        (
+            "198.51.100.1",
+            "x@elsewhere.example",
+            "ann@partner.example",
+            false,
+        ),
+    ] {
+        let mut milter = Milter::open(daemon.milter);
+        milter.connect(client);
+        milter.mail(sender, None);
+        milter.rcpt("x@example.org");
+        let sent = format!("From: <{from}>\r\nSubject: x\r\n\r\n{REFUSED}\r\n");
+        let replies = milter.message(sent.as_bytes());
+        let case = format!("{client} {sender} {from} {replies:?}");
+        match allowed {
+            true => {
+                assert_eq!(replies.last(), Some(&MtaReply::Continue), "{case}");
+                let shown = inserted(&replies, "X-Mailweir-Policy");
+                let line = "default; allow partners.txt:1 (partner.example)";
+                assert_eq!(shown.as_deref(), Some(line), "{case}");
+                let flag = inserted(&replies, "X-Spam-Flag");
+                assert_eq!(flag.as_deref(), Some("NO"), "{case}");
+            }
+            false => assert!(
+                refusal(replies.last().unwrap()).starts_with("550 "),
+                "{case}"
+            ),
+        }
+    }
+    let counted =
+        |list: &str| daemon.metric(&format!("mailweir_policy_senders_total{{list=\"{list}\"}}"));
+    assert_eq!((counted("allow"), counted("unproven")), (1.0, 2.0));
 }
 
 #[test]
