@@ -237,9 +237,9 @@ impl Seen<'_> {
 /// The outcomes as a policy sees them: its own hits first, without the filters that it skips, and nothing behind a
 /// hit that ends the evaluation.
 fn viewed(policy: &Policy, own: Vec<Hit>, reports: Vec<Report>) -> Vec<Report> {
-    let own = (!own.is_empty()).then(|| Report {
+    let own = (!own.is_empty()).then_some(own).map(|hits| Report {
         filter: NAME,
-        outcome: Outcome::Checked(own),
+        outcome: Outcome::Checked(hits),
         elapsed: std::time::Duration::ZERO,
     });
     let mut ended = false;
