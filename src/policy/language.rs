@@ -12,7 +12,7 @@ use crate::filter::Hit;
 use crate::mail::Mail;
 
 /// Characters of a text that are looked at.
-const CHARS: usize = 4_000;
+const CHARS: usize = 1_000;
 /// Bound on the points of a hit.
 const POINTS: f64 = 100.0;
 /// Id of the hit.
@@ -113,7 +113,7 @@ impl Language {
         findings: &mut Findings<'_>,
     ) -> Language {
         let options = &written.value;
-        findings.within(&options.min_letters, 20, 10_000, "letters");
+        findings.within(&options.min_letters, 20, CHARS / 2, "letters");
         findings.within(&options.confidence, 0.0, 1.0, "");
         if !options.score.value.is_finite() || options.score.value.abs() > POINTS {
             findings.wrong(

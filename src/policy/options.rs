@@ -122,7 +122,7 @@ pub struct LanguageOptions {
     /// Points of mail in another language. Default 2.
     #[serde(default = "points")]
     pub score: Spanned<f64>,
-    /// Letters that a text must have before anything is said of it, 20 to 10000. Default 100.
+    /// Letters that a text must have before anything is said of it, 20 to 500. Default 100.
     #[serde(default = "letters")]
     pub min_letters: Spanned<usize>,
     /// How sure it must be, 0 to 1. Default 0.8.

@@ -131,11 +131,13 @@ impl Transaction {
         let plan = router::route(&ruling.verdict, &context);
         let subject = scan.mail.subject();
         let (mut reply, mut modifications) = (plan.reply, plan.modifications);
-        let mut answered = ruling.verdict.clone();
-        let mut stored = true;
+        let mut not_kept = None;
         if plan.store {
             let entry = match &ruling.held {
-                None => Entry::new(&id, received, &scan.envelope, &subject, &answered, bytes),
+                None => {
+                    let verdict = &ruling.verdict;
+                    Entry::new(&id, received, &scan.envelope, &subject, verdict, bytes)
+                }
                 Some(held) => {
                     let mut envelope = scan.envelope.clone();
                     envelope.recipients.clone_from(&held.recipients);
@@ -147,19 +149,19 @@ impl Transaction {
                 tracing::error!(%id, why, "quarantine failed; the message is answered tempfail");
                 reply = router::store_failed(&id);
                 modifications.clear();
-                answered = answered.not_kept();
-                stored = false;
+                not_kept = Some(ruling.verdict.clone().not_kept());
             }
         }
-        count_verdict(&services.metrics, &ruling, &answered);
-        count_ruling(&services.metrics, &ruling, stored);
+        let answered = not_kept.as_ref().unwrap_or(&ruling.verdict);
+        count_verdict(&services.metrics, &ruling, answered);
+        count_ruling(&services.metrics, &ruling, not_kept.is_none());
         log(&Line {
             id: &id,
             version: engine.version(),
             envelope: &scan.envelope,
             subject: &subject,
             bytes,
-            verdict: &answered,
+            verdict: answered,
             ruling: Some(&ruling),
             started,
         });
@@ -343,6 +345,7 @@ fn log(line: &Line<'_>) {
         .collect();
     let several = shares.len() > 1;
     let held = ruling.and_then(|r| r.held.as_ref());
+    let held = held.filter(|_| verdict.decided_by != DecidedBy::NotKept);
     let sender = envelope.sender.as_ref().map_or("", |a| a.text());
     let first = envelope.recipients.first().map_or("", |a| a.text());
     tracing::info!(
