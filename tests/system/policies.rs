@@ -174,6 +174,38 @@ policies:
     );
 }
 
+/// A hit that decides for one does not keep the other filters from looking for those to whom it says nothing.
+#[test]
+fn a_decisive_hit_ends_the_evaluation_for_those_only_who_use_the_filter() {
+    let names = Names::start(|question| match question.name.as_str() {
+        "1.2.0.192.bl.test" | "2.0.0.127.bl.test" => Reply::A(vec![[127, 0, 0, 2]], 60),
+        _ => Reply::NxDomain(Some(60)),
+    });
+    let daemon = Daemon::start(&Config {
+        chain: "[dnsbl, rules]",
+        sections: format!(
+            "dns: {{ resolvers: [\"{}\"] }}
+dnsbl:
+  zones:
+    - {{ zone: bl.test, score: 0, decisive: quarantine, test: {{ listed: null, unlisted: null }} }}
+policies:
+  - {{ name: open, for: {{ recipients: [postmaster@example.org] }}, skip: [dnsbl] }}
+",
+            names.address()
+        ),
+        ..Config::default()
+    });
+    let mut milter = session(&daemon, "sender@example.net");
+    milter.rcpt("ann@example.org");
+    milter.rcpt("postmaster@example.org");
+    let replies = milter.message(&message("complaint", TAGGED));
+    let dropped = MtaReply::DeleteRecipient("<ann@example.org>".to_owned());
+    assert!(replies.contains(&dropped), "{replies:?}");
+    let status = inserted(&replies, "X-Spam-Status").unwrap();
+    assert!(status.contains("tests=TEST_SIX"), "{status}");
+    assert_eq!(daemon.quarantined().len(), 1);
+}
+
 #[test]
 fn outbound_mail_is_not_held_against_lists_and_rules() {
     let names = Names::start(|_| Reply::NxDomain(Some(60)));
