@@ -14,6 +14,9 @@
 #[path = "../dns_server/mod.rs"]
 mod dns_server;
 
+#[path = "../real_clamd/mod.rs"]
+mod real_clamd;
+
 mod daemon;
 mod disk;
 mod message;
@@ -29,6 +32,7 @@ mod tap;
 mod zone;
 
 mod authentication;
+mod clamav;
 mod crashes;
 mod delivery;
 mod faults;
