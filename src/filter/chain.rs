@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesOrdered;
 use serde::Serialize;
 use tokio::time::Instant;
@@ -69,6 +70,8 @@ impl Chain {
     pub fn begin(&self) -> Checks {
         Checks {
             members: self.members.iter().map(|f| (f.name(), f.check())).collect(),
+            left: Vec::new(),
+            optional: Vec::new(),
         }
     }
 }
@@ -76,6 +79,19 @@ impl Chain {
 /// The checks at work on one transaction. Dropping them cancels what is in flight.
 pub struct Checks {
     members: Vec<(&'static str, Box<dyn Check>)>,
+    /// Filters that the message does not pass.
+    left: Vec<&'static str>,
+    /// Filters that may say nothing to some of the recipients.
+    optional: Vec<&'static str>,
+}
+
+/// The check of a filter that a message does not pass.
+struct Left(&'static str);
+
+impl Check for Left {
+    fn finish(self: Box<Self>, _scan: Arc<Scan>) -> BoxFuture<'static, Outcome> {
+        Box::pin(std::future::ready(Outcome::Skipped(self.0)))
+    }
 }
 
 impl std::fmt::Debug for Checks {
@@ -112,10 +128,28 @@ impl Checks {
         self.each(|c| c.headers(envelope, spool));
     }
 
-    /// The first decisive hit, in the order of the chain, that is known by now. Never waits.
-    pub fn decisive(&mut self) -> Option<(&'static str, Hit)> {
+    /// The message does not pass these filters, because of `why`: what they have in flight is cancelled.
+    pub fn leave(&mut self, filters: &[&'static str], why: &'static str) {
+        for (name, check) in &mut self.members {
+            if filters.contains(name) && !self.left.contains(name) {
+                self.left.push(name);
+                *check = Box::new(Left(why));
+            }
+        }
+    }
+
+    /// These filters say nothing to some of the recipients, so that a decisive hit of theirs does not end the
+    /// evaluation for all.
+    pub fn optional(&mut self, filters: Vec<&'static str>) {
+        self.optional = filters;
+    }
+
+    /// The first decisive hit, in the order of the chain, that is known by now, of the filters for which `counts`
+    /// holds. Never waits.
+    pub fn decisive(&mut self, counts: impl Fn(&str) -> bool) -> Option<(&'static str, Hit)> {
         self.members
             .iter_mut()
+            .filter(|(name, _)| counts(name))
             .find_map(|(name, check)| Some((*name, check.decisive()?)))
     }
 
@@ -153,7 +187,8 @@ impl Checks {
         let mut reports = Vec::with_capacity(names.len());
         while let Some(report) = joined.next().await {
             // A hit that only sets the score aside must not keep a virus from being found.
-            let decisive = report.outcome.hits().iter().any(Hit::ends);
+            let decisive = report.outcome.hits().iter().any(Hit::ends)
+                && !self.optional.contains(&report.filter);
             reports.push(report);
             if decisive {
                 break;

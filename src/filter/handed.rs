@@ -50,7 +50,7 @@ impl<T> Handed<T> {
     }
 
     /// The results are known.
-    pub(super) fn give(&self, results: Arc<T>) {
+    pub(crate) fn give(&self, results: Arc<T>) {
         self.0.send_replace(State::Known(results));
     }
 

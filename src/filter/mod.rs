@@ -20,7 +20,7 @@ mod idle;
 mod outcome;
 mod probe;
 pub mod rules;
-mod trusted;
+pub(crate) mod trusted;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -24,9 +24,14 @@ pub(super) fn networks(
     written: Option<&[Spanned<String>]>,
     findings: &mut Findings<'_>,
 ) -> Vec<IpNet> {
-    let Some(written) = written else {
-        return LOCAL.iter().filter_map(|n| n.parse().ok()).collect();
-    };
+    match written {
+        Some(written) => read(written, findings),
+        None => LOCAL.iter().filter_map(|n| n.parse().ok()).collect(),
+    }
+}
+
+/// The networks that are written as addresses and blocks.
+pub(crate) fn read(written: &[Spanned<String>], findings: &mut Findings<'_>) -> Vec<IpNet> {
     let mut networks = Vec::new();
     for entry in written {
         let text = entry.value.trim();

@@ -36,7 +36,7 @@ mod walk;
 
 pub use address::{Address, Mailbox};
 pub(crate) use content::changes_direction;
-pub use envelope::{Client, Envelope};
+pub use envelope::{Client, Direction, Envelope};
 pub use flag::Flag;
 pub use header::{Header, HeaderField};
 pub use line_end::push_with_crlf;

@@ -54,6 +54,8 @@ fn something_happens(m: &Metrics) {
         &m.dns_cached,
         &m.dnsbl_over_limit,
         &m.dnsbl_unresolved,
+        &m.policy_dropped,
+        &m.policy_not_granted,
     ] {
         counter.inc();
     }
@@ -65,6 +67,9 @@ fn something_happens(m: &Metrics) {
         (&m.hits, &["SUBJ_ALL_CAPS", "live"]),
         (&m.hits, &["VIRUS", "live"]),
         (&m.labels, &["newsletter"]),
+        (&m.policy_recipients, &["default", "deliver"]),
+        (&m.policy_conflicts, &["split"]),
+        (&m.policy_senders, &["unproven"]),
         (&m.dns_queries, &["answered"]),
         (&m.dns_queries, &["timeout"]),
         (&m.dnsbl_lookups, &["bl.example.org", "listed"]),
