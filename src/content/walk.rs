@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use sha2::{Digest, Sha256};
 
 use super::archive::{Body, Container, Entry};
-use super::document::{self, Bounds, Embedded};
+use super::document::{self, Bounds, Embedded, Trait};
 use super::flag::{FileFlag, FileFlags};
 use super::limits::Budget;
 use super::{
@@ -23,6 +23,8 @@ const PROGRAM_BYTES: usize = 2 << 20;
 /// is unpacked.
 pub fn read(mail: &Mail, limits: &Limits, cancelled: &AtomicBool) -> Content {
     let mut walk = Walk {
+        mail,
+        passwords: None,
         content: Content::default(),
         budget: Budget::new(limits, cancelled),
         waiting: Vec::new(),
@@ -86,6 +88,9 @@ impl Waiting<'_> {
 /// The files found so far.
 #[derive(Debug)]
 pub(super) struct Walk<'m> {
+    mail: &'m Mail,
+    /// Words of the message that may open what is encrypted, once that is asked.
+    passwords: Option<Vec<String>>,
     pub(super) content: Content,
     pub(super) budget: Budget<'m>,
     waiting: Vec<Waiting<'m>>,
@@ -225,9 +230,23 @@ impl<'m> Walk<'m> {
             ..Bounds::default()
         };
         let kind = file.real_type.unwrap_or_default();
-        let examined = catch_unwind(AssertUnwindSafe(|| {
-            document::examine(kind, &file.name, bytes, &bounds)
-        }));
+        let examine = |passwords: &[String]| {
+            catch_unwind(AssertUnwindSafe(|| {
+                document::examine_with_passwords(kind, &file.name, bytes, passwords, &bounds)
+            }))
+        };
+        let mut examined = examine(&[]);
+        if let Ok(found) = &examined
+            && found.traits.contains(&Trait::Encrypted)
+        {
+            let passwords = self.passwords.get_or_insert_with(|| {
+                let text = format!("{}\n{}", self.mail.subject(), self.mail.text());
+                document::likely_passwords(&text)
+            });
+            if !passwords.is_empty() {
+                examined = examine(passwords);
+            }
+        }
         let Ok(found) = examined else {
             file.flags.add(FileFlag::Damaged);
             return;

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Read;
+use std::sync::Arc;
 
 use flate2::read::{DeflateDecoder, ZlibDecoder};
 
@@ -15,6 +16,8 @@ use super::{Bounds, Embedded, Findings};
 const URL_BYTES: usize = 2048;
 /// Longest name of an embedded file, characters; longer ones are cut.
 const NAME_CHARS: usize = 255;
+/// Passwords that are tried.
+const PASSWORDS: usize = 64;
 /// Schemes of URLs that are looked for in texts; the longer of two with the same end stands first.
 const SCHEMES: &[&str] = &["https", "http", "ftp"];
 /// Read from a decoder at one time.
@@ -32,20 +35,33 @@ pub(super) enum Wrapper {
 /// The state of one examination.
 pub(super) struct Examination {
     bounds: Bounds,
+    passwords: Arc<[String]>,
     depth: usize,
     seen: BTreeSet<String>,
     findings: Findings,
 }
 
 impl Examination {
-    /// Nothing found yet.
+    /// Nothing found yet, for tests.
+    #[cfg(test)]
     pub(super) fn new(bounds: &Bounds) -> Examination {
+        Examination::with_passwords(bounds, &[])
+    }
+
+    /// Nothing found yet; `passwords` are words that may open what is encrypted.
+    pub(super) fn with_passwords(bounds: &Bounds, passwords: &[String]) -> Examination {
         Examination {
             bounds: *bounds,
+            passwords: passwords.iter().take(PASSWORDS).cloned().collect(),
             depth: 0,
             seen: BTreeSet::new(),
             findings: Findings::default(),
         }
+    }
+
+    /// Words that may open what is encrypted.
+    pub(super) fn passwords(&self) -> Arc<[String]> {
+        Arc::clone(&self.passwords)
     }
 
     /// What was found.

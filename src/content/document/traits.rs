@@ -37,6 +37,8 @@ macro_rules! traits {
 traits! {
     /// Cannot be read without a password, or only with one that programs try by themselves.
     Encrypted = "file.encrypted",
+    /// Encrypted, with a password that stands in the message.
+    PasswordGiven = "file.password_given",
     /// The structure that the format requires is broken; programs may repair it and open the file all the same.
     Damaged = "file.damaged",
     /// A program: executable, library, Excel add-in, Java archive.
@@ -151,6 +153,8 @@ traits! {
     PdfObfuscated = "pdf.obfuscated",
     /// The header does not stand at the beginning of the file.
     PdfHeaderMoved = "pdf.header_moved",
+    /// Encrypted with an empty password: opens like any other file, but filters see no texts and links in it.
+    PdfEmptyPassword = "pdf.empty_password",
     /// Exactly one page.
     PdfSinglePage = "pdf.single_page",
     /// A script in an HTML or SVG file, in whatever place.

@@ -1,5 +1,6 @@
 //! The entries of a PDF dictionary that matter here, kept while it is read.
 
+use super::encryption::{Method, Protection};
 use super::filter::{Filter, Predictor};
 
 /// Filters that are kept of one stream.
@@ -39,6 +40,7 @@ pub(super) enum Value {
     Number(i64),
     /// The number of another object.
     Reference(u32),
+    False,
     /// A dictionary or a list began.
     Nested,
 }
@@ -59,6 +61,10 @@ pub(super) struct Dictionary {
     pub(super) embedded: Option<u32>,
     /// The object with the script of an action (`JS`).
     pub(super) script: Option<u32>,
+    /// What an encryption dictionary says, as far as this looks like one.
+    pub(super) protection: Option<Box<Protection>>,
+    /// The identifier of the file, in a trailer.
+    pub(super) identifier: Option<Vec<u8>>,
     unicode: bool,
 }
 
@@ -110,12 +116,43 @@ impl Dictionary {
             (b"BitsPerComponent", Value::Number(n)) => {
                 self.predictor.bits = usize::try_from(*n).ok();
             }
+            (b"ID", Value::Text(text)) => {
+                self.identifier.get_or_insert_with(|| text.clone());
+            }
+            _ => self.protect(key, value),
+        }
+    }
+
+    /// Takes notice of an entry that an encryption dictionary has.
+    fn protect(&mut self, key: &[u8], value: &Value) {
+        let mut known =
+            |set: &dyn Fn(&mut Protection)| set(self.protection.get_or_insert_default());
+        match (key, value) {
+            (b"O", Value::Text(text)) => known(&|p| p.owner.clone_from(text)),
+            (b"U", Value::Text(text)) => known(&|p| p.user.clone_from(text)),
+            (b"UE", Value::Text(text)) => known(&|p| p.user_key.clone_from(text)),
+            (b"V", Value::Number(n)) => known(&|p| p.version = *n),
+            (b"R", Value::Number(n)) => known(&|p| p.revision = *n),
+            (b"P", Value::Number(n)) => known(&|p| p.permissions = *n),
+            (b"EncryptMetadata", Value::False) => known(&|p| p.plain_metadata = true),
+            (b"CFM", Value::Name(name)) => {
+                let method = match name.as_slice() {
+                    b"AESV2" => Method::Aes128,
+                    b"AESV3" => Method::Aes256,
+                    _ => Method::Rc4,
+                };
+                known(&|p| p.method = Some(method));
+            }
             _ => {}
         }
     }
 
     /// Takes what a dictionary within this one says about it.
     pub(super) fn absorb(&mut self, key: &[u8], inner: &Dictionary) {
+        let method = inner.protection.as_ref().and_then(|p| p.method);
+        if method.is_some() {
+            self.protection.get_or_insert_default().method = method;
+        }
         match key {
             b"DecodeParms" | b"DP" if inner.predictor.kind > 1 => self.predictor = inner.predictor,
             b"EF" => self.embedded = inner.embedded,
@@ -123,6 +160,18 @@ impl Dictionary {
             b"F" | b"Win" if self.file.is_none() => self.file.clone_from(&inner.file),
             _ => {}
         }
+    }
+}
+
+impl Dictionary {
+    /// The encryption of a file, if this dictionary is about that.
+    pub(super) fn encryption(&self) -> Option<Protection> {
+        let protection = self.protection.as_deref()?;
+        let is_one = protection.owner.len() >= 32 && protection.user.len() >= 32;
+        is_one.then(|| Protection {
+            bits: self.length,
+            ..protection.clone()
+        })
     }
 }
 

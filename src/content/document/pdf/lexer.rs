@@ -132,6 +132,11 @@ impl<'a> Lexer<'a> {
                     }
                 }
                 b'\\' => (put, at) = escape(self.data, at),
+                // A line end of any kind is one.
+                b'\r' => {
+                    put = Some(b'\n');
+                    at += usize::from(self.data.get(at) == Some(&b'\n'));
+                }
                 b'o' if begins_object(self.data, at - 1) => break,
                 _ => {}
             }

@@ -6,6 +6,7 @@
 //! `endstream` stands behind it.
 
 mod dictionary;
+mod encryption;
 mod filter;
 mod lexer;
 
@@ -16,6 +17,7 @@ use memchr::memmem;
 use super::examination::Examination;
 use super::traits::Trait;
 use dictionary::{Action, Dictionary, Kind, Value, decode_text};
+use encryption::{Key, Protection};
 use lexer::{Lexer, Token};
 
 /// Where a viewer still looks for the header, bytes.
@@ -38,11 +40,40 @@ pub(super) fn examine(bytes: &[u8], examination: &mut Examination) {
     }
     let mut file = File::new(bytes, examination);
     file.read(bytes, None);
-    file.conclude();
+    if !file.encrypted {
+        file.conclude();
+        return;
+    }
+    let protection = file.protection.take();
+    let identifier = std::mem::take(&mut file.identifier);
+    let open = |password: &str| protection.as_ref()?.open(&identifier, password);
+    let empty = open("");
+    let (known, passwords) = (empty.is_some(), file.examination.passwords());
+    match empty.or_else(|| passwords.iter().find_map(|word| open(word))) {
+        Some(key) => {
+            if known {
+                examination.note(Trait::PdfEmptyPassword);
+            } else {
+                examination.note(Trait::Encrypted);
+                examination.note(Trait::PasswordGiven);
+            }
+            let mut file = File::new(bytes, examination);
+            file.key = Some(key);
+            file.read(bytes, None);
+            file.conclude();
+        }
+        None => {
+            file.examination.note(Trait::Encrypted);
+            // What reads like links is not what they are.
+            file.links.clear();
+            file.conclude();
+        }
+    }
 }
 
 /// A stream that may turn out to be an embedded file or a script.
 struct Stream {
+    generation: u16,
     start: usize,
     end: usize,
     dictionary: Dictionary,
@@ -69,8 +100,14 @@ struct File<'a, 'e> {
     opened: Vec<u32>,
     names: BTreeMap<u32, String>,
     scripts: BTreeSet<u32>,
+    links: Vec<String>,
     pages: usize,
     objects: usize,
+    encrypted: bool,
+    protection: Option<Protection>,
+    identifier: Vec<u8>,
+    /// What decrypts texts and streams.
+    key: Option<Key>,
 }
 
 impl<'a, 'e> File<'a, 'e> {
@@ -84,14 +121,22 @@ impl<'a, 'e> File<'a, 'e> {
             opened: Vec::new(),
             names: BTreeMap::new(),
             scripts: BTreeSet::new(),
+            links: Vec::new(),
             pages: 0,
             objects: 0,
+            encrypted: false,
+            protection: None,
+            identifier: Vec::new(),
+            key: None,
         }
     }
 
     /// Reads the objects of the file itself, or of an object stream with its table.
     fn read(&mut self, data: &[u8], table: Option<&Table>) {
-        let mut walk = Walk::default();
+        let mut walk = Walk {
+            inner: table.is_some(),
+            ..Walk::default()
+        };
         let mut lexer = Lexer::new(data);
         let mut streams_end = true;
         while let Some(token) = lexer.next() {
@@ -111,7 +156,13 @@ impl<'a, 'e> File<'a, 'e> {
                         match extent(data, lexer.at(), dictionary.length) {
                             Some((start, end)) => {
                                 lexer.skip_to(end);
-                                self.stream(walk.object, start, end, dictionary);
+                                let stream = Stream {
+                                    generation: walk.generation,
+                                    start,
+                                    end,
+                                    dictionary,
+                                };
+                                self.stream(walk.object, stream);
                             }
                             // None to be found from here on, so none is looked for again.
                             None => streams_end = false,
@@ -127,14 +178,11 @@ impl<'a, 'e> File<'a, 'e> {
         }
     }
 
-    fn stream(&mut self, object: Option<u32>, start: usize, end: usize, dictionary: Dictionary) {
-        match dictionary.kind {
+    fn stream(&mut self, object: Option<u32>, stream: Stream) {
+        match stream.dictionary.kind {
             Some(Kind::Objects) => {
-                let raw = self.bytes.get(start..end).unwrap_or_default();
-                let filters = &dictionary.filters;
-                let content = filter::decode(raw, filters, dictionary.predictor, self.examination);
-                if let Some(content) = content {
-                    let table = Table::read(&content, dictionary.first.unwrap_or(0));
+                if let Some(content) = self.content(object, &stream) {
+                    let table = Table::read(&content, stream.dictionary.first.unwrap_or(0));
                     self.read(&content, Some(&table));
                 }
             }
@@ -144,14 +192,26 @@ impl<'a, 'e> File<'a, 'e> {
                     self.forgotten = true;
                     return;
                 }
-                let stream = Stream {
-                    start,
-                    end,
-                    dictionary,
-                };
                 self.streams.insert(object, stream);
             }
             Some(Kind::Page | Kind::Other) => {}
+        }
+    }
+
+    /// The content of a stream, decrypted and unpacked.
+    fn content(&mut self, object: Option<u32>, stream: &Stream) -> Option<Vec<u8>> {
+        let raw = self.bytes.get(stream.start..stream.end).unwrap_or_default();
+        let Dictionary {
+            filters, predictor, ..
+        } = &stream.dictionary;
+        match (&self.key, object) {
+            (Some(key), Some(object)) => {
+                let granted = self.examination.spend(raw.len());
+                let raw = raw.get(..granted).unwrap_or_default();
+                let plain = key.decrypt(object, stream.generation, raw);
+                filter::decode(&plain, filters, *predictor, self.examination)
+            }
+            _ => filter::decode(raw, filters, *predictor, self.examination),
         }
     }
 
@@ -176,16 +236,12 @@ impl<'a, 'e> File<'a, 'e> {
             }
             (b"URI", Value::Text(text)) => {
                 self.examination.note(Trait::PdfUri);
-                let text = decode_text(text);
-                // An encrypted file holds encrypted texts.
-                if text.chars().all(|c| !c.is_control() || c.is_whitespace()) {
-                    self.examination.url(&text);
+                if self.links.len() < REMEMBERED {
+                    self.links.push(decode_text(text));
                 }
             }
             (b"XFA", _) => self.examination.note(Trait::PdfXfa),
-            (b"Encrypt", Value::Nested | Value::Reference(_)) => {
-                self.examination.note(Trait::Encrypted);
-            }
+            (b"Encrypt", Value::Nested | Value::Reference(_)) => self.encrypted = true,
             (b"Filter", Value::Name(name)) if name == b"JBIG2Decode" => {
                 self.examination.note(Trait::PdfJbig2);
             }
@@ -212,8 +268,14 @@ impl<'a, 'e> File<'a, 'e> {
         if let Some(found) = found {
             self.examination.note(found);
             if let Some(target) = &dictionary.file {
-                self.examination.url(target);
+                self.links.push(target.clone());
             }
+        }
+        if let Some(protection) = dictionary.encryption() {
+            self.protection = Some(protection);
+        }
+        if let Some(identifier) = &dictionary.identifier {
+            self.identifier.clone_from(identifier);
         }
         if key == Some(b"OpenAction") && dictionary.action.is_some_and(|a| a != Action::GoTo) {
             self.examination.note(Trait::PdfOpenAction);
@@ -239,6 +301,9 @@ impl<'a, 'e> File<'a, 'e> {
 
     /// Joins what refers to each other, when all is read.
     fn conclude(mut self) {
+        for link in std::mem::take(&mut self.links) {
+            self.examination.url(&link);
+        }
         for object in &self.opened {
             // What is not found may be anything.
             if !self.places.contains(object) {
@@ -256,22 +321,19 @@ impl<'a, 'e> File<'a, 'e> {
         }
         for (object, stream) in &streams {
             let is_file = stream.dictionary.kind == Some(Kind::EmbeddedFile);
-            let name = self.names.get(object);
+            let named = self.names.contains_key(object);
             let is_script = self.scripts.contains(object);
-            if !is_file && name.is_none() && !is_script {
+            if !is_file && !named && !is_script {
                 continue;
             }
-            let raw = self.bytes.get(stream.start..stream.end).unwrap_or_default();
-            let filters = &stream.dictionary.filters;
-            let predictor = stream.dictionary.predictor;
-            let content = filter::decode(raw, filters, predictor, self.examination);
+            let content = self.content(Some(*object), stream);
             if is_script {
                 let text = decode_text(content.as_deref().unwrap_or_default());
                 self.examination.urls_in(&text);
                 continue;
             }
             self.examination.note(Trait::PdfEmbeddedFile);
-            let name = name.map_or("", String::as_str);
+            let name = self.names.get(object).map_or("", String::as_str);
             self.examination.file(name, content.unwrap_or_default());
         }
         if self.pages == 1 {
@@ -316,7 +378,10 @@ impl Table {
 /// Where in a stretch of bytes the reader stands.
 #[derive(Default)]
 struct Walk {
+    /// Whether these are the objects of an object stream, which are not encrypted each.
+    inner: bool,
     object: Option<u32>,
+    generation: u16,
     frames: Vec<Frame>,
     /// Openings beyond [`NESTING`].
     deeper: usize,
@@ -358,15 +423,18 @@ impl Walk {
 
     /// An object begins, or the bytes end: what is still open ends with it.
     fn begin(&mut self, file: &mut File<'_, '_>) {
-        self.object = match self.numbers.as_slice() {
-            [object, _] => u32::try_from(*object).ok(),
-            _ => None,
-        };
-        self.numbers.clear();
+        self.deeper = 0;
         while !self.frames.is_empty() {
             self.close(file);
         }
-        self.deeper = 0;
+        (self.object, self.generation) = match self.numbers.as_slice() {
+            [object, generation] => (
+                u32::try_from(*object).ok(),
+                u16::try_from(*generation).unwrap_or(0),
+            ),
+            _ => (None, 0),
+        };
+        self.numbers.clear();
         self.loose = None;
         self.last = None;
     }
@@ -394,7 +462,16 @@ impl Walk {
                 }
                 self.name(file, &name);
             }
-            Token::Text(text) => self.value(file, &Value::Text(text)),
+            Token::Text(text) => {
+                let text = match (&file.key, self.object) {
+                    (Some(key), Some(object)) if !self.inner => {
+                        key.decrypt(object, self.generation, &text)
+                    }
+                    _ => text,
+                };
+                self.value(file, &Value::Text(text));
+            }
+            Token::Word(b"false") => self.value(file, &Value::False),
             Token::Number(_) | Token::Word(_) => self.word(),
         }
     }
@@ -521,7 +598,13 @@ fn extent(data: &[u8], at: usize, declared: Option<usize>) -> Option<(usize, usi
     });
     let end = match trusted {
         Some(end) => end,
-        None => start + memmem::find(data.get(start..)?, END)?,
+        None => {
+            let length = memmem::find(data.get(start..)?, END)?;
+            let content = data.get(start..start + length)?;
+            // The line end in front of the keyword belongs to it.
+            let content = content.strip_suffix(b"\n").unwrap_or(content);
+            start + content.strip_suffix(b"\r").unwrap_or(content).len()
+        }
     };
     Some((start, end))
 }

@@ -106,11 +106,11 @@ fn uris_are_collected_however_they_are_written() {
     assert_eq!(
         findings.urls,
         [
+            "http://e.example/x",
             "http://a.example/(x)",
             "http://b.example",
             "http://c",
-            "http://d.example",
-            "http://e.example/x"
+            "http://d.example"
         ]
     );
     assert!(findings.traits.contains(&Trait::PdfObfuscated));
@@ -217,6 +217,56 @@ fn junk_and_false_ends_hide_nothing() {
         "5 0 obj <</Length 5>> stream\nabc 6 0 obj <</S/Launch>> endobj",
     ] {
         assert!(traits(body).contains(&Trait::PdfLaunch), "{body}");
+    }
+}
+
+#[test]
+fn encrypted_files_are_read_where_the_password_is_known() {
+    let link = b"http://a.example/secret";
+    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+    for (head, encrypt) in super::encryption::samples("123", b"identifier") {
+        let body = [
+            format!(
+                "7 3 obj <</S/URI/URI<{}>>> endobj 8 0 obj {head} endobj ",
+                hex(&encrypt(7, 3, link))
+            )
+            .into_bytes(),
+            b"9 0 obj <</Type/EmbeddedFile>> stream\n".to_vec(),
+            encrypt(9, 0, b"MZ content"),
+            format!(
+                "\nendstream trailer <</Encrypt 8 0 R/ID[<{}><00>]>>",
+                hex(b"identifier")
+            )
+            .into_bytes(),
+        ]
+        .concat();
+        let file = [&b"%PDF-1.7\n"[..], &body].concat();
+        let closed = examine("pdf", "", &file, &Bounds::default());
+        assert!(
+            closed.traits.contains(&Trait::Encrypted) && closed.urls.is_empty(),
+            "{head}"
+        );
+        let words = ["no".to_owned(), "123".to_owned()];
+        let opened =
+            super::super::examine_with_passwords("pdf", "", &file, &words, &Bounds::default());
+        assert!(opened.traits.contains(&Trait::PasswordGiven), "{head}");
+        assert_eq!(opened.urls, ["http://a.example/secret"]);
+        assert_eq!(opened.files[0].bytes, b"MZ content");
+    }
+    for (head, encrypt) in super::encryption::samples("", b"") {
+        let body = format!(
+            "1 0 obj <</URI<{}>>> endobj trailer <</Encrypt {head}>>",
+            hex(&encrypt(1, 0, link))
+        );
+        let findings = found(body);
+        assert!(
+            findings
+                .traits
+                .iter()
+                .eq(&[Trait::PdfUri, Trait::PdfEmptyPassword]),
+            "{head}"
+        );
+        assert_eq!(findings.urls, ["http://a.example/secret"]);
     }
 }
 

@@ -1,0 +1,507 @@
+//! RTF (Rich Text Format 1.9.1): objects, the template, fields.
+//!
+//! In: the bytes of a file. Objects are hexadecimal digits, between which Word lets pass much that is none; what is dropped
+//! here is what Word drops: control words, groups of unknown destinations, anything that is no digit. Files written
+//! by programs have none of that, so it is a trait of its own.
+
+use super::examination::Examination;
+use super::field;
+use super::little_endian::{latin, size_at, u32_at};
+use super::ole;
+use super::reference::is_remote;
+use super::traits::Trait;
+
+/// Groups in groups whose destinations are told apart.
+const NESTING: usize = 256;
+/// Longest text of a field or a template, bytes.
+const TEXT_BYTES: usize = 8192;
+/// Longest control word, characters; Word takes up to 32.
+const WORD_BYTES: usize = 40;
+/// Foreign things between the digits of an object that make it obfuscated.
+const FOREIGN: usize = 4;
+/// An object that is a link.
+const LINKED: u32 = 1;
+
+/// What the text of a group is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Destination {
+    /// The document.
+    Text,
+    /// The data of an object.
+    Object,
+    /// The class of an object.
+    Class,
+    /// The path of the template.
+    Template,
+    /// The instruction of a field.
+    Field,
+    /// Unknown, which programs pass over.
+    Ignored,
+}
+
+/// A group that is open.
+#[derive(Clone, Copy, Debug)]
+struct Group {
+    destination: Destination,
+    /// Whether the destination begins here, and so ends with this group.
+    own: bool,
+    /// Whether what follows is to be passed over if it is unknown (`\*`).
+    optional: bool,
+}
+
+/// A file while it is read.
+struct Reader<'a, 'e> {
+    rest: &'a [u8],
+    groups: Vec<Group>,
+    deeper: usize,
+    object: Vec<u8>,
+    high: Option<u8>,
+    foreign: usize,
+    text: Vec<u8>,
+    examination: &'e mut Examination,
+}
+
+/// Whether Word takes a file for RTF.
+pub(super) fn is_document(bytes: &[u8]) -> bool {
+    bytes.trim_ascii_start().starts_with(b"{\\rt")
+}
+
+/// Examines a file.
+pub(super) fn examine(bytes: &[u8], examination: &mut Examination) {
+    if !bytes.trim_ascii_start().starts_with(b"{\\rtf1") {
+        examination.note(Trait::RtfObfuscated);
+    }
+    let mut reader = Reader {
+        rest: bytes,
+        groups: Vec::new(),
+        deeper: 0,
+        object: Vec::new(),
+        high: None,
+        foreign: 0,
+        text: Vec::new(),
+        examination,
+    };
+    reader.read();
+}
+
+impl Reader<'_, '_> {
+    fn read(&mut self) {
+        while let Some((byte, rest)) = self.rest.split_first() {
+            self.rest = rest;
+            match byte {
+                b'{' => self.open(),
+                b'}' => self.close(),
+                b'\\' => self.control(),
+                b'\r' | b'\n' => {}
+                _ => self.say(*byte),
+            }
+        }
+        while !self.groups.is_empty() {
+            self.close();
+        }
+    }
+
+    fn destination(&self) -> Destination {
+        self.groups
+            .last()
+            .map_or(Destination::Text, |g| g.destination)
+    }
+
+    fn open(&mut self) {
+        if self.groups.len() >= NESTING {
+            self.deeper += 1;
+            self.examination.limit();
+            return;
+        }
+        if self.destination() == Destination::Object {
+            self.foreign += 1;
+        }
+        self.groups.push(Group {
+            destination: self.destination(),
+            own: false,
+            optional: false,
+        });
+    }
+
+    fn close(&mut self) {
+        if let Some(deeper) = self.deeper.checked_sub(1) {
+            self.deeper = deeper;
+            return;
+        }
+        let Some(group) = self.groups.pop().filter(|group| group.own) else {
+            return;
+        };
+        let text = std::mem::take(&mut self.text);
+        match group.destination {
+            Destination::Object => self.object_ends(),
+            Destination::Template => {
+                let path = latin(&text);
+                if is_remote(&path) {
+                    self.examination.note(Trait::ExternalTemplate);
+                    self.examination.url(&path);
+                }
+            }
+            Destination::Field => field::examine(&latin(&text), self.examination),
+            Destination::Class => class(&text, self.examination),
+            Destination::Text | Destination::Ignored => {}
+        }
+    }
+
+    /// Text in the current group.
+    fn say(&mut self, byte: u8) {
+        match self.destination() {
+            Destination::Object => self.digit(byte),
+            Destination::Class | Destination::Template | Destination::Field => {
+                if self.text.len() < TEXT_BYTES {
+                    self.text.push(byte);
+                }
+            }
+            Destination::Text | Destination::Ignored => {}
+        }
+    }
+
+    fn digit(&mut self, byte: u8) {
+        let value = char::from(byte)
+            .to_digit(16)
+            .and_then(|d| u8::try_from(d).ok());
+        match (value, self.high.take()) {
+            (Some(low), Some(high)) => self.object.push(high << 4 | low),
+            (Some(high), None) => self.high = Some(high),
+            (None, high) => {
+                self.high = high;
+                self.foreign += usize::from(!byte.is_ascii_whitespace());
+            }
+        }
+    }
+
+    fn control(&mut self) {
+        let length = self
+            .rest
+            .iter()
+            .take(WORD_BYTES)
+            .take_while(|b| b.is_ascii_alphabetic())
+            .count();
+        let (word, rest) = self.rest.split_at_checked(length).unwrap_or_default();
+        if word.is_empty() {
+            self.symbol();
+            return;
+        }
+        let signed = rest.strip_prefix(b"-");
+        let digits = signed.unwrap_or(rest);
+        let count = digits
+            .iter()
+            .take(WORD_BYTES)
+            .take_while(|b| b.is_ascii_digit())
+            .count();
+        let (number, rest) = digits.split_at_checked(count).unwrap_or_default();
+        let number = number.iter().fold(0_usize, |n, b| {
+            n.saturating_mul(10).saturating_add(usize::from(b - b'0'))
+        });
+        self.rest = rest.strip_prefix(b" ").unwrap_or(rest);
+        self.word(word, number, signed.is_some());
+    }
+
+    /// A control symbol.
+    fn symbol(&mut self) {
+        let Some((symbol, rest)) = self.rest.split_first() else {
+            return;
+        };
+        self.rest = rest;
+        match symbol {
+            b'*' => {
+                if let Some(group) = self.groups.last_mut() {
+                    group.optional = true;
+                }
+            }
+            b'\'' => {
+                let (digits, rest) = rest.split_at_checked(2).unwrap_or_default();
+                self.rest = rest;
+                let byte = std::str::from_utf8(digits)
+                    .ok()
+                    .and_then(|d| u8::from_str_radix(d, 16).ok());
+                match self.destination() {
+                    Destination::Object => self.foreign += 1,
+                    _ => byte.into_iter().for_each(|byte| self.say(byte)),
+                }
+            }
+            b'\\' | b'{' | b'}' if self.destination() != Destination::Object => self.say(*symbol),
+            b'~' => self.say(b' '),
+            _ if self.destination() == Destination::Object => self.foreign += 1,
+            _ => {}
+        }
+    }
+
+    fn word(&mut self, word: &[u8], number: usize, negative: bool) {
+        let begins = match word {
+            b"objdata" => Some(Destination::Object),
+            b"objclass" => Some(Destination::Class),
+            b"template" => Some(Destination::Template),
+            b"fldinst" => Some(Destination::Field),
+            _ => None,
+        };
+        let outer = self.destination();
+        let Some(group) = self.groups.last_mut() else {
+            return;
+        };
+        let optional = std::mem::take(&mut group.optional);
+        if let Some(begins) = begins.filter(|begins| *begins != outer) {
+            group.destination = begins;
+            group.own = true;
+            match begins {
+                Destination::Object => (self.high, self.foreign) = (None, 0),
+                _ => self.text.clear(),
+            }
+            return;
+        }
+        if outer == Destination::Object {
+            self.foreign += 1;
+        }
+        match word {
+            b"bin" => self.binary(number),
+            b"objupdate" => self.examination.note(Trait::RtfObjectUpdate),
+            b"objocx" => self.examination.note(Trait::ActiveX),
+            b"u" => {
+                let code = u16::try_from(number).unwrap_or(0);
+                let code = if negative { code.wrapping_neg() } else { code };
+                self.say(u8::try_from(code).unwrap_or(b'?'));
+                // The character for readers that know no Unicode.
+                self.rest = self.rest.strip_prefix(b"?").unwrap_or(self.rest);
+            }
+            _ if optional => {
+                if let Some(group) = self.groups.last_mut() {
+                    group.destination = Destination::Ignored;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Binary data of a given length, unless the file is shorter.
+    fn binary(&mut self, length: usize) {
+        let Some((data, rest)) = self.rest.split_at_checked(length) else {
+            return;
+        };
+        self.rest = rest;
+        if self.destination() == Destination::Object {
+            self.object.extend_from_slice(data);
+        }
+    }
+
+    fn object_ends(&mut self) {
+        let data = std::mem::take(&mut self.object);
+        let granted = self.examination.spend(data.len());
+        if self.foreign >= FOREIGN && !data.is_empty() {
+            self.examination.note(Trait::RtfObfuscated);
+        }
+        self.examination.note(Trait::EmbeddedObject);
+        let data = data.get(..granted).unwrap_or_default();
+        self.examination.deeper(|e| object(data, e));
+    }
+}
+
+/// An object of OLE 1 ([MS-OLEDS], section 2.2).
+fn object(data: &[u8], examination: &mut Examination) {
+    if let Some(object) = parts(data) {
+        class(object.class, examination);
+        if object.kind == LINKED {
+            let path = latin(object.topic);
+            if is_remote(&path) {
+                examination.note(Trait::ExternalObject);
+                examination.url(&path);
+            }
+        } else if object.class.eq_ignore_ascii_case(b"package\0")
+            && ole::native::package(object.native, examination)
+        {
+            return;
+        }
+    }
+    // Word finds the compound file whatever the lengths in front of it say.
+    if let Some(at) = memchr::memmem::find(data, ole::compound::SIGNATURE) {
+        ole::object_file(data.get(at..).unwrap_or_default(), examination);
+    }
+}
+
+/// An object of OLE 1 in its parts.
+struct Parts<'a> {
+    kind: u32,
+    class: &'a [u8],
+    /// The path of what is linked.
+    topic: &'a [u8],
+    native: &'a [u8],
+}
+
+fn parts(data: &[u8]) -> Option<Parts<'_>> {
+    let kind = u32_at(data, 4)?;
+    let (class, rest) = sized(data.get(8..)?)?;
+    let (topic, rest) = sized(rest)?;
+    let (_, rest) = sized(rest)?;
+    let native = rest.get(4..).unwrap_or_default();
+    Some(Parts {
+        kind,
+        class,
+        topic,
+        native,
+    })
+}
+
+/// A text behind its length, and what follows it.
+fn sized(data: &[u8]) -> Option<(&[u8], &[u8])> {
+    data.get(4..)?.split_at_checked(size_at(data, 0)?)
+}
+
+fn class(name: &[u8], examination: &mut Examination) {
+    let name = latin(name).to_ascii_lowercase();
+    if name.contains("equation") {
+        examination.note(Trait::EquationEditor);
+    }
+    if name.contains("htmlfile") || name.starts_with("script") {
+        examination.note(Trait::ProtocolHandler);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Bounds, Findings, examine as examine_any};
+    use super::*;
+
+    fn found(text: &str) -> Findings {
+        examine_any("rtf", "a.rtf", text.as_bytes(), &Bounds::default())
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|b| format!("{b:02x}")).collect()
+    }
+
+    /// An object of OLE 1.
+    fn object_of(kind: u32, class: &str, topic: &str, native: &[u8]) -> Vec<u8> {
+        let mut data = [0x0501_u32.to_le_bytes(), kind.to_le_bytes()].concat();
+        for text in [class, topic, ""] {
+            let text = if text.is_empty() {
+                String::new()
+            } else {
+                format!("{text}\0")
+            };
+            data.extend_from_slice(&(text.len() as u32).to_le_bytes());
+            data.extend_from_slice(text.as_bytes());
+        }
+        data.extend_from_slice(&(native.len() as u32).to_le_bytes());
+        data.extend_from_slice(native);
+        data
+    }
+
+    #[test]
+    fn words_and_destinations_have_traits() {
+        use Trait::*;
+        for (text, expected, urls) in [
+            ("{\\rtf1 DDE text {\\*\\generator x;}}", vec![], vec![]),
+            ("{\\rt0 x}", vec![RtfObfuscated], vec![]),
+            (
+                "{\\rtf1{\\object\\objemb\\objupdate}}",
+                vec![RtfObjectUpdate],
+                vec![],
+            ),
+            (
+                "{\\rtf1{\\*\\template http://a.example/t}}",
+                vec![ExternalTemplate],
+                vec!["http://a.example/t"],
+            ),
+            (
+                "{\\rtf1{\\*\\template h\\'74tp:\\u47?/a.example}}",
+                vec![ExternalTemplate],
+                vec!["http://a.example"],
+            ),
+            ("{\\rtf1{\\*\\template C:\\\\x.dot}}", vec![], vec![]),
+            (
+                "{\\rtf1{\\field{\\*\\fldinst{DDE}{AUTO x}}{\\fldrslt y}}}",
+                vec![Dde],
+                vec![],
+            ),
+            (
+                "{\\rtf1{\\field{\\*\\fldinst HYPERLINK \"http://a.example\"}}}",
+                vec![],
+                vec!["http://a.example"],
+            ),
+            (
+                "{\\rtf1{\\object{\\*\\objclass Equation.3}}}",
+                vec![EquationEditor],
+                vec![],
+            ),
+            (
+                "{\\rtf1\\bin99999 {\\object\\objupdate}}",
+                vec![RtfObjectUpdate],
+                vec![],
+            ),
+        ] {
+            let findings = found(text);
+            assert!(findings.traits.iter().eq(&expected), "{text}: {findings:?}");
+            assert_eq!(findings.urls, urls, "{text}");
+        }
+    }
+
+    #[test]
+    fn packages_are_handed_out_whatever_stands_between_the_digits() {
+        let data = hex(&object_of(
+            2,
+            "Package",
+            "",
+            &ole::native::write("a.exe", b"MZ content"),
+        ));
+        let (first, second) = data.split_at(41);
+        for (data, obfuscated) in [
+            (format!("{first}\r\n{second}"), false),
+            (
+                format!("{first}\\par{{\\*\\junk 41}}\\'41{{}}{second}"),
+                true,
+            ),
+            (
+                first
+                    .chars()
+                    .chain(second.chars())
+                    .flat_map(|c| [c, 'x'])
+                    .collect(),
+                true,
+            ),
+        ] {
+            let findings = found(&format!("{{\\rtf1{{\\object{{\\*\\objdata {data}}}}}}}"));
+            assert_eq!(findings.files.len(), 1, "{data}");
+            assert_eq!(findings.files[0].name, "a.exe");
+            assert_eq!(findings.files[0].bytes, b"MZ content");
+            assert_eq!(findings.traits.contains(&Trait::RtfObfuscated), obfuscated);
+            assert!(findings.traits.contains(&Trait::Package));
+        }
+    }
+
+    #[test]
+    fn linked_objects_lead_elsewhere() {
+        let data = hex(&object_of(1, "htmlfile", "http://a.example/x", b""));
+        let findings = found(&format!("{{\\rtf1{{\\*\\objdata {data}}}}}"));
+        for expected in [
+            Trait::ExternalObject,
+            Trait::ProtocolHandler,
+            Trait::EmbeddedObject,
+        ] {
+            assert!(findings.traits.contains(&expected), "{expected:?}");
+        }
+        assert_eq!(findings.urls, ["http://a.example/x"]);
+    }
+
+    #[test]
+    fn bombs_end() {
+        let started = std::time::Instant::now();
+        for unit in [
+            "{",
+            "}",
+            "\\",
+            "{\\*\\objdata 00",
+            "{\\*\\objdata 41}",
+            "\\bin1",
+            "\\bin9 ",
+            "{\\field{\\*\\fldinst x}}",
+            "\\'",
+            "{\\rtf1",
+        ] {
+            found(&format!("{{\\rtf1{}", unit.repeat(2_000_000 / unit.len())));
+        }
+        assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
+    }
+}
