@@ -168,7 +168,8 @@ metrics! {
     attachments_encrypted: counter = "mailweir_attachments_encrypted_total";
     /// Time spent on the files of a message that has any, without waiting for a processor.
     attachments_seconds: histogram = "mailweir_attachments_seconds" {WAITS};
-    /// Scans by ClamAV server: clean, found, too_large, limit, encrypted, error, timeout, down, closed, garbled, idle.
+    /// Ends of scans by ClamAV server: clean, found, too_large, limit, encrypted, error, timeout, down, closed, garbled,
+    /// idle (it was tired of a slow sender), overtaken (a second server was quicker).
     clamav_scans: counters = "mailweir_clamav_scans_total"["server", "result"];
     /// Scans running now, by ClamAV server.
     clamav_running: gauges = "mailweir_clamav_running"["server"];
@@ -176,6 +177,19 @@ metrics! {
     clamav_up: gauges = "mailweir_clamav_up"["server"];
     /// Time of whole scans, connect to reply, by ClamAV server.
     clamav_seconds: histograms = "mailweir_clamav_seconds"["server"] {WAITS};
+    /// Number of the signature database of a ClamAV server; 0 while it is not known.
+    clamav_signatures: gauges = "mailweir_clamav_signatures_version"["server"];
+    /// When the signature database of a ClamAV server was built, seconds since 1970; 0 while it is not known.
+    clamav_signatures_built: gauges = "mailweir_clamav_signatures_timestamp_seconds"["server"];
+    /// Messages sent to a second ClamAV server because the first took long, by the second server: sent; won, when it
+    /// answered first.
+    clamav_hedges: counters = "mailweir_clamav_hedges_total"["server", "result"];
+    /// Messages that were not scanned again because a ClamAV server with the same signatures had found them clean.
+    clamav_cached: counters = "mailweir_clamav_cached_total"["server"];
+    /// Messages that are remembered as clean.
+    clamav_cache_entries: gauge = "mailweir_clamav_cache_entries";
+    /// Messages that may be remembered as clean.
+    clamav_cache_limit: gauge = "mailweir_clamav_cache_entries_limit";
     /// Rules in force.
     rules_loaded: gauge = "mailweir_rules_loaded";
     /// Texts on which a pattern that looks around or refers back reached its bound; each counted as no match.
@@ -283,10 +297,35 @@ impl Metrics {
             "limit",
             "encrypted",
             "error",
+            "outdated",
         ] {
             self.outcomes.with_label_values(&[filter, reason]);
             self.unscanned.with_label_values(&[filter, reason]);
         }
+    }
+
+    /// Shows the counters of a ClamAV server before it was asked, for the same reason.
+    pub fn clamav_server_starts_at_zero(&self, server: &str) {
+        for result in [
+            "clean",
+            "found",
+            "too_large",
+            "limit",
+            "encrypted",
+            "error",
+            "timeout",
+            "down",
+            "closed",
+            "garbled",
+            "idle",
+            "overtaken",
+        ] {
+            self.clamav_scans.with_label_values(&[server, result]);
+        }
+        for result in ["sent", "won"] {
+            self.clamav_hedges.with_label_values(&[server, result]);
+        }
+        self.clamav_cached.with_label_values(&[server]);
     }
 
     /// Shows the counters of a DNS list before it was asked, for the same reason.

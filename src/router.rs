@@ -241,7 +241,9 @@ fn virus_status(verdict: &Verdict, scanner: Option<&str>) -> String {
     match report.map(|r| &r.outcome) {
         Some(Outcome::Checked(hits)) => match hits.first() {
             None => "Clean".to_owned(),
-            Some(hit) => format!("Infected ({})", hit.evidence),
+            Some(hit) if hit.decisive.is_some() => format!("Infected ({})", hit.evidence),
+            Some(hit) if hit.score == 0.0 => format!("Ignored ({})", hit.evidence),
+            Some(hit) => format!("Suspicious ({})", hit.evidence),
         },
         Some(Outcome::Unscanned { reason, .. }) => format!("Unscanned ({reason})"),
         Some(Outcome::Skipped(why)) => format!("Unscanned ({why})"),
@@ -374,6 +376,14 @@ mod tests {
             value(&plan, "X-Virus-Status")
         };
         assert_eq!(virus(Outcome::Checked(vec![])), "Clean");
+        let found = |score| Hit::new("CLAMAV_SPAM", score, "A.Spam.B");
+        for (hit, shown) in [
+            (found(0.0).decisive(Action::Reject), "Infected (A.Spam.B)"),
+            (found(8.0), "Suspicious (A.Spam.B)"),
+            (found(0.0), "Ignored (A.Spam.B)"),
+        ] {
+            assert_eq!(virus(Outcome::Checked(vec![hit])), shown);
+        }
         for reason in Reason::ALL {
             let shown = virus(Outcome::unscanned(reason, "secret detail"));
             assert_eq!(shown, format!("Unscanned ({reason})"));

@@ -57,6 +57,8 @@ fn every_key_of_the_configuration_is_documented() {
         &["bayes"],
         &["clamav"],
         &["clamav", "breaker"],
+        &["clamav", "health"],
+        &["clamav", "cache"],
         &["quarantine"],
         &["quarantine", "retention"],
         &["quarantine", "release"],

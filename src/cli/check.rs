@@ -32,7 +32,7 @@ const ANSWER: usize = 200;
 /// would start or be reloaded; warnings, for what is most likely not meant; notes, for what may be worth
 /// knowing. Then, where there is no error and unless --offline is given, each ClamAV server and each DNS
 /// list of the chain is asked whether it works, all at once: a server within clamav.connect_timeout for
-/// PING and VERSION, a list within dnsbl.timeout for its test entries (RFC 5782). A service that does not
+/// PING and VERSION, with signatures younger than clamav.health.warn_after, a list within dnsbl.timeout for its test entries (RFC 5782). A service that does not
 /// answer is no error: the configuration can be in order while a service is down.
 ///
 /// Exit codes: 0 the configuration is in order; 1 it is not, or there is something that --deny names; 2 the

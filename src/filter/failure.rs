@@ -43,6 +43,8 @@ pub struct OnFailure {
     pub encrypted: Option<FailureAction>,
     /// An error, or an answer that is none.
     pub error: Option<FailureAction>,
+    /// Nothing found, by knowledge too old to rely on.
+    pub outdated: Option<FailureAction>,
 }
 
 impl OnFailure {
@@ -55,6 +57,7 @@ impl OnFailure {
             limit: self.limit.unwrap_or(default),
             encrypted: self.encrypted.unwrap_or(default),
             error: self.error.unwrap_or(default),
+            outdated: self.outdated.unwrap_or(default),
         }
     }
 }
@@ -68,6 +71,7 @@ pub struct FailurePolicy {
     limit: FailureAction,
     encrypted: FailureAction,
     error: FailureAction,
+    outdated: FailureAction,
 }
 
 impl FailurePolicy {
@@ -80,6 +84,7 @@ impl FailurePolicy {
             Reason::Limit => self.limit,
             Reason::Encrypted => self.encrypted,
             Reason::Error => self.error,
+            Reason::Outdated => self.outdated,
         }
     }
 }

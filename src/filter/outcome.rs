@@ -125,17 +125,20 @@ pub enum Reason {
     Encrypted,
     /// The service answered with an error, or with something that is no answer.
     Error,
+    /// The service found nothing, by knowledge too old to rely on.
+    Outdated,
 }
 
 impl Reason {
     /// Every reason, for tables and metrics.
-    pub const ALL: [Reason; 6] = [
+    pub const ALL: [Reason; 7] = [
         Reason::Down,
         Reason::Timeout,
         Reason::TooLarge,
         Reason::Limit,
         Reason::Encrypted,
         Reason::Error,
+        Reason::Outdated,
     ];
 
     /// The word used in configuration, metrics, logs and headers.
@@ -147,6 +150,7 @@ impl Reason {
             Reason::Limit => "limit",
             Reason::Encrypted => "encrypted",
             Reason::Error => "error",
+            Reason::Outdated => "outdated",
         }
     }
 }

@@ -11,6 +11,7 @@
 mod archives;
 
 mod bounds;
+mod documents;
 mod formats;
 mod mime;
 mod names;

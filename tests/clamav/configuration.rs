@@ -13,22 +13,42 @@ async fn without_servers_everything_is_skipped() {
 async fn servers_are_asked_for_their_version() {
     let clamd = FakeClamd::start(|_| Act::Reply(OK)).await;
     let absent = nobody().await;
-    let limit = Duration::from_secs(3);
-    assert_eq!(
-        probe(&clamd.server, limit).await.unwrap(),
-        "ClamAV 1.4.3/27800/fake?"
-    );
-    let refused = probe(&absent, limit).await.unwrap_err().to_string();
-    assert!(refused.contains("connection refused"), "{refused}");
-    assert!(probe("nonsense", limit).await.is_err());
-    clamd.answer_pings(false);
-    let closed = probe(&clamd.server, limit).await.unwrap_err().to_string();
-    assert!(closed.contains("closed"), "{closed}");
-    let yaml = format!("servers: [\"{}\", \"{absent}\"]", clamd.server);
+    let yaml = format!("servers: [\"{}\", \"{absent}\", nonsense]", clamd.server);
     let (_, options) = options(&yaml).unwrap();
-    let health = health(&options).await;
-    assert_eq!(health.len(), 2);
-    assert!(health.iter().all(|probe| probe.answer.is_err()));
+    let ask = async || {
+        let probes = health(&options).await.into_iter();
+        let answers = probes.map(|probe| probe.answer.map_err(|why| why.to_string()));
+        answers.collect::<Vec<_>>()
+    };
+    let answers = ask().await;
+    assert_eq!(answers.len(), 3);
+    assert_eq!(answers[0].as_deref(), Ok("ClamAV 1.4.3/27800/fake?"));
+    assert!(
+        answers[1]
+            .as_ref()
+            .is_err_and(|e| e.contains("connection refused"))
+    );
+    assert!(
+        answers[2]
+            .as_ref()
+            .is_err_and(|e| e.contains("not the address"))
+    );
+    // The age of its signatures is told, and an age to be warned of is no health.
+    let today = fake_clamd::version(27_801, Duration::from_secs(5 * 3600));
+    clamd.says_version(&today);
+    assert_eq!(
+        ask().await[0],
+        Ok(format!("{today}, signatures 5 hours old"))
+    );
+    clamd.says_version(&fake_clamd::version(27_700, 5 * DAY));
+    let old = ask().await.remove(0).unwrap_err();
+    assert!(old.ends_with(", signatures 5 days old"), "{old}");
+    // It need not tell anything of itself.
+    clamd.says_version("COMMAND UNAVAILABLE");
+    let silent = "answers, and does not tell its version".to_owned();
+    assert_eq!(ask().await[0], Ok(silent));
+    clamd.answer_pings(false);
+    assert!(ask().await[0].as_ref().is_err_and(|e| e.contains("closed")));
 }
 
 /// Runs `mailweir check` on a configuration with these servers.
@@ -104,6 +124,87 @@ fn mistakes_are_shown_where_they_are() {
         ("breaker: {failures: 0}", "1:21", "1 or more"),
         ("breaker: {failure: 1}", "1:11", "did you mean `failures`?"),
         ("virus_action: tag", "1:15", "unknown value `tag`"),
+        ("hedge_after: 0s", "1:14", "in no time"),
+        ("health: {interval: 0s}", "1:20", "in no time"),
+        (
+            "health: {warn_after: 2d, fail_after: 1d}",
+            "1:38",
+            "before warn_after",
+        ),
+        ("cache: {entries: -1}", "1:18", "-1"),
+        ("cache: {entries: 100000000}", "1:18", "0 to 10000000"),
+        ("cache: {max_age: 0s}", "1:18", "in no time"),
+        (
+            "signatures: [{action: ignore}]",
+            "1:15",
+            "`match` is missing",
+        ),
+        (
+            "signatures: [{match: \"\", action: ignore}]",
+            "1:22",
+            "an empty pattern",
+        ),
+        (
+            "signatures: [{match: \"a b\", action: ignore}]",
+            "1:22",
+            "without blanks",
+        ),
+        (
+            "signatures: [{match: A**, action: ignore}]",
+            "1:22",
+            "two stars",
+        ),
+        (
+            "signatures: [{match: A}]",
+            "1:22",
+            "one of `score` and `action`",
+        ),
+        (
+            "signatures: [{match: A, score: 1, action: ignore}]",
+            "1:22",
+            "one of `score`",
+        ),
+        ("signatures: [{match: A, score: 0}]", "1:32", "more than 0"),
+        (
+            "signatures: [{match: A, score: .nan}]",
+            "1:32",
+            "more than 0",
+        ),
+        (
+            "signatures: [{match: A, score: 3, rule: SPAM}]",
+            "1:41",
+            "CLAMAV_",
+        ),
+        (
+            "signatures: [{match: A, action: virus, rule: CLAMAV_A}]",
+            "1:46",
+            "only a hit with points",
+        ),
+        (
+            "signatures: [{match: A, action: tag}]",
+            "1:33",
+            "unknown value `tag`",
+        ),
+        (
+            "signatures: [{match: A.*, score: 1}, {match: a.*, score: 2}]",
+            "1:46",
+            "stands twice",
+        ),
+        (
+            "signatures: [{match: \"*\", score: 1}, {match: B, score: 2}]",
+            "1:46",
+            "before this one fits",
+        ),
+        (
+            "signatures: [{match: \"Heuristics.Encrypted.*\", score: 1}]",
+            "1:22",
+            "on_failure.encrypted",
+        ),
+        (
+            "signatures: [{match: \"Heuristics.Limits.Exceeded*\", score: 1}]",
+            "1:22",
+            "on_failure.limit",
+        ),
         (
             "on_failure: {down: accept}",
             "1:20",

@@ -14,13 +14,12 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-
-pub mod real;
 
 /// What is done with one stream.
 #[derive(Clone, Debug)]
@@ -35,6 +34,9 @@ pub enum Act {
     TakeNothing,
     /// Take the message and never reply.
     Silence,
+    /// Take messages of so many bytes and call them clean; to a longer one, reply that it is too large and close
+    /// at once, as clamd does at `StreamMaxLength`.
+    TakesAtMost(usize),
     /// Close after that many bytes of the message, without a reply; the rest stays unread.
     CloseAfter(usize),
     /// Reply after that many bytes of the message and close; the rest stays unread.
@@ -56,6 +58,10 @@ impl Gate {
         self.0.send_replace(true);
     }
 
+    pub fn close(&self) {
+        self.0.send_replace(false);
+    }
+
     pub async fn pass(&self) {
         let _ = self.0.subscribe().wait_for(|open| *open).await;
     }
@@ -68,6 +74,8 @@ pub struct Count {
     pub streams: usize,
     /// PING commands.
     pub pings: usize,
+    /// VERSION commands.
+    pub versions: usize,
     /// Bytes of messages.
     pub bytes: usize,
     /// Streams open now.
@@ -82,6 +90,16 @@ struct Script {
     first_reads: Mutex<Vec<usize>>,
     count: watch::Sender<Count>,
     answers_ping: AtomicBool,
+    version: Mutex<String>,
+}
+
+/// The reply to VERSION of a clamd whose signatures have that number and age.
+pub fn version(number: u32, age: Duration) -> String {
+    let built = jiff::Zoned::now() - age;
+    format!(
+        "ClamAV 1.4.3/{number}/{}",
+        built.strftime("%a %b %e %H:%M:%S %Y")
+    )
 }
 
 /// A running server; it ends when dropped.
@@ -164,6 +182,13 @@ impl FakeClamd {
     }
 }
 
+impl FakeClamd {
+    /// What is said to VERSION from now on. At first it is one that does not tell of signatures.
+    pub fn says_version(&self, text: &str) {
+        *self.script.version.lock().unwrap() = text.to_owned();
+    }
+}
+
 impl Script {
     fn new(act: impl Fn(usize) -> Act + Send + Sync + 'static) -> Arc<Script> {
         Arc::new(Script {
@@ -172,6 +197,7 @@ impl Script {
             first_reads: Mutex::default(),
             count: watch::Sender::new(Count::default()),
             answers_ping: AtomicBool::new(true),
+            version: Mutex::new("ClamAV 1.4.3/27800/fake\u{7}".to_owned()),
         })
     }
 
@@ -197,7 +223,9 @@ impl Script {
                 }
             }
             b"zVERSION" => {
-                let _ = socket.write_all(b"ClamAV 1.4.3/27800/fake\x07\0").await;
+                self.count.send_modify(|c| c.versions += 1);
+                let reply = format!("{}\0", self.version.lock().unwrap());
+                let _ = socket.write_all(reply.as_bytes()).await;
             }
             b"zINSTREAM" => {
                 let mut number = 0;
@@ -218,6 +246,17 @@ impl Script {
         let mut gone = [0; 1];
         match act {
             Act::TakeNothing => std::future::pending().await,
+            Act::TakesAtMost(most) => match input.message(most + 1, &self.count).await {
+                Some(message) if message.len() <= most => {
+                    self.messages.lock().unwrap().push(message);
+                    let _ = input.socket.write_all(b"stream: OK\0").await;
+                }
+                Some(_) => {
+                    let limit = b"INSTREAM size limit exceeded. ERROR\0";
+                    let _ = input.socket.write_all(limit).await;
+                }
+                None => {}
+            },
             Act::CloseAfter(most) => {
                 input.message(most, &self.count).await;
             }

@@ -51,7 +51,10 @@ impl Daemon {
                 _ => Reply::NxDomain(Some(60)),
             });
             let clamd = FakeClamd::start(move |n| Act::Reply(clamd(n)));
-            (dns.await, clamd.await)
+            let clamd = clamd.await;
+            let day = std::time::Duration::from_secs(86_400);
+            clamd.says_version(&crate::fake_clamd::version(27_800, day));
+            (dns.await, clamd)
         });
         let dir = tempfile::tempdir().unwrap();
         for folder in ["rules", "data"] {

@@ -7,7 +7,7 @@ use super::dns_server::rbldnsd::Lists;
 use super::message::{as_stored, eicar, fields, message, status, value, values};
 use super::place::{installed, root, wait_for};
 use super::postfix::Postfix;
-use super::scanner::Clamd;
+use super::real_clamd::RealClamd;
 use super::smtp::attempt;
 
 /// The fields that mailweir adds, from the top.
@@ -224,12 +224,12 @@ fn held_by_the_mta_the_message_waits_in_its_hold_queue() {
 
 #[test]
 fn a_virus_is_refused_and_a_clean_message_says_so() {
-    let Some(clamd) = Clamd::start() else {
+    let Some(clamd) = RealClamd::start("") else {
         return;
     };
     let config = Config {
         chain: "[rules, clamav]",
-        sections: format!("clamav: {{ servers: [\"127.0.0.1:{}\"] }}\n", clamd.port),
+        sections: format!("clamav: {{ servers: [\"{}\"] }}\n", clamd.server),
         ..Config::default()
     };
     let Some((daemon, postfix)) = start(&config) else {

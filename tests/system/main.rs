@@ -16,6 +16,9 @@ mod archives;
 #[path = "../dns_server/mod.rs"]
 mod dns_server;
 
+#[path = "../real_clamd/mod.rs"]
+mod real_clamd;
+
 mod daemon;
 mod disk;
 mod message;
@@ -32,6 +35,7 @@ mod zone;
 
 mod authentication;
 mod bombs;
+mod clamav;
 mod crashes;
 mod delivery;
 mod faults;

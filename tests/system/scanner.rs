@@ -1,66 +1,10 @@
-//! ClamAV: the real clamd with a signature of its own, and one that misbehaves as told.
+//! A clamd that misbehaves as told.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::process::{Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 
-use super::place::{folder, free_port, installed, root, wait_for};
-use super::process::Process;
-
-/// A running clamd that knows EICAR and nothing else.
-pub(crate) struct Clamd {
-    pub(crate) port: u16,
-    _process: Process,
-    _folder: tempfile::TempDir,
-}
-
-impl Clamd {
-    /// `None` when it is not installed.
-    pub(crate) fn start() -> Option<Clamd> {
-        let clamd = installed("clamd")?;
-        if !root() {
-            return None;
-        }
-        let folder = folder();
-        let path = folder.path();
-        let port = free_port();
-        std::fs::create_dir(path.join("db")).unwrap();
-        let file = [
-            "X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-STANDARD-",
-            "ANTIVIRUS-TEST-FILE!$H+H*",
-        ]
-        .concat();
-        let hex: String = file.bytes().map(|b| format!("{b:02x}")).collect();
-        std::fs::write(path.join("db/test.ndb"), format!("Eicar-Test:0:*:{hex}\n")).unwrap();
-        let config = path.join("clamd.conf");
-        std::fs::write(
-            &config,
-            format!(
-                "Foreground yes\nDatabaseDirectory {0}/db\nTCPSocket {port}\nTCPAddr 127.0.0.1\n\
-                 MaxThreads 2\nUser root\nTemporaryDirectory {0}\n",
-                path.display()
-            ),
-        )
-        .unwrap();
-        let mut process = Process::spawn(
-            Command::new(clamd)
-                .arg("-c")
-                .arg(&config)
-                .stdout(Stdio::null())
-                .stderr(Stdio::null()),
-        );
-        wait_for("clamd", || {
-            assert!(process.exited().is_none(), "clamd ended at its start");
-            TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()
-        });
-        Some(Clamd {
-            port,
-            _process: process,
-            _folder: folder,
-        })
-    }
-}
+use super::place::{free_port, wait_for};
 
 /// What a false clamd does with a stream.
 #[derive(Clone, Debug)]
@@ -75,11 +19,13 @@ pub(crate) enum Manner {
     Closes(usize),
     /// Reads all of the stream and answers with these bytes, then closes.
     Says(&'static [u8]),
+    /// Reads all of the stream, answers with these bytes, and stays.
+    Begins(&'static [u8]),
     /// Answers with these bytes as soon as that many have come, then closes.
     Interrupts(usize, &'static [u8]),
     /// Reads all of the stream and answers `stream: OK` once the gate is open.
     Waits(Gate),
-    /// Another manner for each connection, by its number.
+    /// Another manner for each stream, by its number.
     Moody(fn(usize) -> Manner),
 }
 
@@ -105,6 +51,7 @@ impl Gate {
 
 #[derive(Default)]
 struct Seen {
+    begun: usize,
     bytes: usize,
     complete: usize,
 }
@@ -128,11 +75,8 @@ impl FalseClamd {
             };
         }
         std::thread::spawn(move || {
-            for (number, stream) in listener.incoming().flatten().enumerate() {
-                let manner = match &manner {
-                    Manner::Moody(mood) => mood(number),
-                    same => same.clone(),
-                };
+            for stream in listener.incoming().flatten() {
+                let manner = manner.clone();
                 let seen = Arc::clone(&shared);
                 std::thread::spawn(move || {
                     // A client that gave up shows as an error here and concerns nobody.
@@ -181,6 +125,15 @@ fn serve(mut stream: TcpStream, manner: &Manner, seen: &Mutex<Seen>) -> std::io:
         b"zINSTREAM\0" | b"nINSTREAM\n" => {}
         other => panic!("{:?} is no command of ours", String::from_utf8_lossy(other)),
     }
+    let number = {
+        let mut seen = seen.lock().unwrap();
+        seen.begun += 1;
+        seen.begun - 1
+    };
+    let manner = &match manner {
+        Manner::Moody(mood) => mood(number),
+        same => same.clone(),
+    };
     let mut taken = 0;
     loop {
         let mut length = [0; 4];
@@ -204,6 +157,11 @@ fn serve(mut stream: TcpStream, manner: &Manner, seen: &Mutex<Seen>) -> std::io:
     }
     match manner {
         Manner::Says(answer) => stream.write_all(answer),
+        Manner::Begins(answer) => {
+            stream.write_all(answer)?;
+            let mut rest = Vec::new();
+            stream.read_to_end(&mut rest).map(drop)
+        }
         Manner::Waits(gate) => {
             gate.pass();
             stream.write_all(b"stream: OK\0")

@@ -36,8 +36,7 @@ pub(super) fn is_remote(reference: &str) -> bool {
         .split(['/', '\\'])
         .next()
         .unwrap_or_default();
-    let is_drive = host.len() == 2 && host.ends_with([':', '|']);
-    slashes >= 2 && !is_drive && (host.contains('.') || host.contains('@'))
+    slashes >= 2 && (host.contains('.') || host.contains('@'))
 }
 
 /// Records a reference that a handler of the operating system is given.

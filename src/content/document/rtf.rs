@@ -472,6 +472,16 @@ mod tests {
     }
 
     #[test]
+    fn the_data_of_an_object_may_be_binary() {
+        let data = object_of(2, "Package", "", &ole::native::write("a.exe", b"MZ}{"));
+        let mut file = format!("{{\\rtf1{{\\*\\objdata\\bin{} ", data.len()).into_bytes();
+        file.extend_from_slice(&data);
+        file.extend_from_slice(b"}}");
+        let findings = examine_any("rtf", "a.rtf", &file, &Bounds::default());
+        assert_eq!(findings.files[0].bytes, b"MZ}{");
+    }
+
+    #[test]
     fn linked_objects_lead_elsewhere() {
         let data = hex(&object_of(1, "htmlfile", "http://a.example/x", b""));
         let findings = found(&format!("{{\\rtf1{{\\*\\objdata {data}}}}}"));

@@ -20,6 +20,10 @@ pub(super) enum Failure {
     Garbled(String),
     /// It replied that it failed.
     Error(String),
+    /// The message is larger than it takes.
+    TooLarge(String),
+    /// Another server that got the message later answered first.
+    Overtaken,
 }
 
 impl Failure {
@@ -27,7 +31,8 @@ impl Failure {
     pub(super) fn reason(&self) -> Reason {
         match self {
             Failure::Down(_) => Reason::Down,
-            Failure::Timeout(_) | Failure::Late(_) => Reason::Timeout,
+            Failure::Timeout(_) | Failure::Late(_) | Failure::Overtaken => Reason::Timeout,
+            Failure::TooLarge(_) => Reason::TooLarge,
             Failure::Closed | Failure::Garbled(_) | Failure::Error(_) => Reason::Error,
         }
     }
@@ -40,13 +45,24 @@ impl Failure {
             Failure::Closed => "closed",
             Failure::Garbled(_) => "garbled",
             Failure::Error(_) => "error",
+            Failure::TooLarge(_) => "too_large",
+            Failure::Overtaken => "overtaken",
         }
     }
 
+    /// Whether the same server would fail on the same message again.
+    pub(super) fn is_of_the_message(&self) -> bool {
+        matches!(self, Failure::TooLarge(_))
+    }
+
     /// Whether it speaks against the server. An error in a reply may come from the message alone:
-    /// three such messages must not take a server out of use.
+    /// three such messages must not take a server out of use. Being overtaken does: a server that hangs would never
+    /// be found out otherwise, and the one that was quicker is in use.
     pub(super) fn blames_server(&self) -> bool {
-        !matches!(self, Failure::Error(_) | Failure::Late(_))
+        !matches!(
+            self,
+            Failure::Error(_) | Failure::Late(_) | Failure::TooLarge(_)
+        )
     }
 }
 
@@ -54,7 +70,10 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Down(why) => write!(f, "no connection: {why}"),
-            Failure::Timeout(what) | Failure::Late(what) => f.write_str(what),
+            Failure::Timeout(what) | Failure::Late(what) | Failure::TooLarge(what) => {
+                f.write_str(what)
+            }
+            Failure::Overtaken => f.write_str("a server that was asked later answered first"),
             Failure::Closed => f.write_str("closed the connection without a reply"),
             Failure::Garbled(text) => write!(f, "sent what is no reply: {text}"),
             Failure::Error(text) => write!(f, "replied with an error: {text}"),

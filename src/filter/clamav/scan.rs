@@ -1,39 +1,29 @@
 //! One message at one server. In: the message, as it arrives or whole. Out: a reply of clamd, or why
 //! there is none.
 
-use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::stream::{Stream, unfold};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::failure::Failure;
+use super::feed::{CHUNK, Fed, LookedAt, Message, Stop, feed};
 use super::reply::{NoReply, Reply, parse};
 use super::server::Server;
 use super::transport::{Course, Limits, Route};
-use crate::mail::Spool;
-
-/// Bytes of the message in one chunk.
-const CHUNK: usize = 64 << 10;
-
-/// Where the bytes of a message come from; always from the first one on.
-#[derive(Clone, Debug)]
-pub(super) enum Message {
-    /// It is still on its way.
-    Arriving(Arc<Spool>),
-    /// It is all here.
-    Whole(Bytes),
-}
 
 /// How an attempt ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum Ended {
-    /// With a reply about this message; never [`Reply::Idle`] or [`Reply::Error`].
+    /// The server, which was sent all of it, found nothing; with what is to be remembered of it.
+    Clean(Option<LookedAt>),
+    /// With a reply about this message; never that it is clean or too large, nor [`Reply::Idle`] or
+    /// [`Reply::Error`].
     Answered(Reply),
+    /// That server has found it clean before.
+    Known(Arc<Server>),
     /// The server was tired of waiting for the sender; nobody is to blame.
     Idle,
     /// The message grew larger than our own bound.
@@ -71,43 +61,45 @@ pub(super) struct Bounds {
 
 /// Sends `message` to `server` and reads the reply.
 pub(super) async fn attempt(
-    server: &Server,
+    server: &Arc<Server>,
     bounds: Bounds,
     message: Message,
     deadline: Deadline,
 ) -> Result<Ended, Failure> {
-    let Bounds {
-        limits,
-        max_bytes,
-        fair,
-    } = bounds;
-    let arriving = matches!(message, Message::Arriving(_));
+    let arriving = matches!(message, Message::Arriving(..));
     let course = Arc::new(Course::default());
     let fed = Arc::new(Fed::default());
     let route = Route {
         address: &server.address,
-        limits,
+        limits: bounds.limits,
         course: Arc::clone(&course),
     };
-    let feed = feed(message, max_bytes, Arc::clone(&course), Arc::clone(&fed));
+    let feed = feed(
+        message,
+        Arc::clone(server),
+        bounds.max_bytes,
+        Arc::clone(&course),
+        Arc::clone(&fed),
+    );
     let began = Instant::now();
     let bytes = tokio::select! {
         biased;
         scanned = clamav_client::tokio::scan_stream(feed, route, Some(CHUNK)) => scanned,
         () = expired(deadline) => {
             let why = "no reply in the time left".to_owned();
-            return Err(if began.elapsed() < fair {
+            return Err(if began.elapsed() < bounds.fair {
                 Failure::Late(why)
             } else {
                 Failure::Timeout(why)
             });
         }
     };
-    if fed.too_large.load(Ordering::Relaxed) {
-        return Ok(Ended::TooLarge);
-    }
-    if fed.aborted.load(Ordering::Relaxed) {
-        return Ok(Ended::Aborted);
+    match fed.stop.get() {
+        None => {}
+        Some(Stop::TooLarge) => return Ok(Ended::TooLarge),
+        Some(Stop::Aborted) => return Ok(Ended::Aborted),
+        Some(Stop::Clean(server)) => return Ok(Ended::Known(Arc::clone(server))),
+        Some(Stop::Full) => return Err(full()),
     }
     let bytes = bytes?;
     let ended = match parse(&bytes) {
@@ -123,51 +115,18 @@ pub(super) async fn attempt(
                 "clean before the end of the message".to_owned(),
             ));
         }
+        Ok(Reply::Clean) => Ended::Clean(fed.looked_at.get().cloned()),
+        Ok(Reply::TooLarge) => {
+            server.known.is_full_at(fed.bytes.load(Ordering::Relaxed));
+            return Err(full());
+        }
         Ok(reply) => Ended::Answered(reply),
     };
-    server.seconds.observe(began.elapsed().as_secs_f64());
+    server.took(began.elapsed());
     Ok(ended)
 }
 
-/// How the feeding of the message ended.
-#[derive(Debug, Default)]
-struct Fed {
-    too_large: AtomicBool,
-    aborted: AtomicBool,
-}
-
-/// The message in chunks, until it ends or the server wants no more of it.
-fn feed(
-    message: Message,
-    max_bytes: Option<usize>,
-    course: Arc<Course>,
-    fed: Arc<Fed>,
-) -> impl Stream<Item = io::Result<Bytes>> + Send {
-    unfold(0, move |offset| {
-        let (message, course, fed) = (message.clone(), Arc::clone(&course), Arc::clone(&fed));
-        async move {
-            if course.over.load(Ordering::Relaxed) {
-                return None;
-            }
-            let chunk = match message {
-                Message::Arriving(spool) => spool.read(offset, CHUNK).await,
-                Message::Whole(bytes) => {
-                    let end = bytes.len().min(offset + CHUNK);
-                    Ok((offset < end).then(|| bytes.slice(offset..end)))
-                }
-            };
-            let stop = match chunk {
-                Ok(Some(chunk)) if max_bytes.is_none_or(|most| offset + chunk.len() <= most) => {
-                    let offset = offset + chunk.len();
-                    return Some((Ok(chunk), offset));
-                }
-                Ok(Some(_)) => &fed.too_large,
-                Err(_) => &fed.aborted,
-                Ok(None) => return None,
-            };
-            stop.store(true, Ordering::Relaxed);
-            // An error, so that the end of the stream is not taken for the end of the message.
-            Some((Err(io::ErrorKind::Interrupted.into()), offset))
-        }
-    })
+/// The message is larger than the server takes.
+pub(super) fn full() -> Failure {
+    Failure::TooLarge("larger than the server takes (StreamMaxLength)".to_owned())
 }

@@ -1,4 +1,4 @@
-//! The clamd servers: which one takes the next message, and how many it takes at one time.
+//! One clamd: how many messages it takes at one time, whether it is in use, and how it is.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,11 +6,14 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use super::address::Address;
+use super::database::Version;
 use super::failure::Failure;
+use super::inquiry;
+use super::known::Known;
 use super::settings::Settings;
-use super::transport::{Address, ping};
 use crate::filter::breaker::Breaker;
-use crate::metrics::{Counters, Gauge, Metrics};
+use crate::metrics::{Gauge, Metrics};
 
 /// One clamd.
 #[derive(Debug)]
@@ -23,9 +26,8 @@ pub(super) struct Server {
     /// The streams that messages may hold while they are still on their way. A part is kept for those
     /// that are complete, so that slow senders cannot keep everyone waiting.
     early: Arc<Semaphore>,
-    running: Gauge,
-    scans: Counters,
-    pub(super) seconds: prometheus::Histogram,
+    pub(super) known: Known,
+    metrics: Arc<Metrics>,
 }
 
 /// The right to one stream; counted as running until it is dropped.
@@ -42,9 +44,14 @@ impl Drop for Stream {
 }
 
 impl Server {
-    fn new(name: &str, address: &Address, settings: &Settings, metrics: &Metrics) -> Server {
-        let label = &[name];
-        let up = metrics.clamav_up.with_label_values(label);
+    pub(super) fn new(
+        name: &str,
+        address: &Address,
+        settings: &Settings,
+        metrics: &Arc<Metrics>,
+    ) -> Server {
+        metrics.clamav_server_starts_at_zero(name);
+        let up = metrics.clamav_up.with_label_values(&[name]);
         let breaker = Breaker::new(settings.patience, up);
         Server {
             name: name.to_owned(),
@@ -54,22 +61,33 @@ impl Server {
             early: Arc::new(Semaphore::new(
                 settings.streams - settings.streams.div_ceil(4),
             )),
-            running: metrics.clamav_running.with_label_values(label),
-            scans: metrics.clamav_scans.clone(),
-            seconds: metrics.clamav_seconds.with_label_values(label),
+            known: Known::new(name, settings.ages, metrics),
+            metrics: Arc::clone(metrics),
         }
     }
 
     /// Counts the end of one scan.
     pub(super) fn count(&self, result: &str) {
-        self.scans
-            .with_label_values(&[self.name.as_str(), result])
-            .inc();
+        let labels = [self.name.as_str(), result];
+        self.metrics.clamav_scans.with_label_values(&labels).inc();
     }
 
-    /// Counts a failure, and tells the breaker of it if the server is to blame.
+    /// The time of one scan.
+    pub(super) fn took(&self, time: Duration) {
+        let seconds = &self.metrics.clamav_seconds;
+        let seconds = seconds.with_label_values(&[self.name.as_str()]);
+        seconds.observe(time.as_secs_f64());
+    }
+
+    /// A scan has failed: counts it, and tells the breaker of it if the server is to blame.
     pub(super) fn failed(&self, failure: &Failure) {
         self.count(failure.label());
+        tracing::debug!(server = self.name, %failure, "clamd failed");
+        self.blame(failure);
+    }
+
+    /// Tells the breaker of a failure if the server is to blame.
+    fn blame(&self, failure: &Failure) {
         if failure.blames_server() && self.breaker.failed(Instant::now()) {
             tracing::warn!(server = self.name, %failure, "clamd is left alone after failures in a row");
         }
@@ -81,89 +99,58 @@ impl Server {
         Some(self.running([Some(permit), None]))
     }
 
+    /// A stream, if there is one now.
+    pub(super) fn stream_now(&self) -> Option<Stream> {
+        let permit = Arc::clone(&self.streams).try_acquire_owned().ok()?;
+        Some(self.running([Some(permit), None]))
+    }
+
     /// A stream for a message that is still on its way, if there is one to spare.
-    fn early_stream(&self) -> Option<Stream> {
+    pub(super) fn early_stream(&self) -> Option<Stream> {
         let early = Arc::clone(&self.early).try_acquire_owned().ok()?;
         let permit = Arc::clone(&self.streams).try_acquire_owned().ok()?;
         Some(self.running([Some(permit), Some(early)]))
     }
 
+    /// Streams that nobody has.
+    pub(super) fn idle_streams(&self) -> usize {
+        self.streams.available_permits()
+    }
+
     fn running(&self, permits: [Option<OwnedSemaphorePermit>; 2]) -> Stream {
-        self.running.inc();
+        let running = self.metrics.clamav_running.with_label_values(&[&self.name]);
+        running.inc();
         Stream {
-            running: self.running.clone(),
+            running,
             _permits: permits,
         }
     }
-}
 
-/// All servers, in the order of the configuration.
-#[derive(Debug)]
-pub(super) struct Pool {
-    servers: Vec<Arc<Server>>,
-    probe_limit: Duration,
-}
-
-impl Pool {
-    pub(super) fn new(settings: &Settings, metrics: &Metrics) -> Pool {
-        let servers = settings.servers.iter();
-        Pool {
-            servers: servers
-                .map(|(name, address)| Arc::new(Server::new(name, address, settings, metrics)))
-                .collect(),
-            probe_limit: settings.limits.connect,
+    /// Asks for its health. That it answers says nothing about its scans, so it does not make up for failures of
+    /// those; that it does not counts like one.
+    pub(super) async fn examine(&self, limit: Duration) {
+        match inquiry::health(&self.address, limit).await {
+            Ok(version) => self.known.learn(version),
+            Err(failure) => {
+                tracing::debug!(server = self.name, %failure, "clamd is not well");
+                self.blame(&failure);
+            }
         }
     }
 
-    /// The least busy server in use that `tried` does not name; the first of several.
-    pub(super) fn choose(&self, tried: &[&str]) -> Option<Arc<Server>> {
-        self.in_use(tried)
-            .max_by_key(|(place, s)| (s.streams.available_permits(), std::cmp::Reverse(*place)))
-            .map(|(_, server)| Arc::clone(server))
+    /// Asks for its version, as it is now.
+    pub(super) async fn ask_version(&self, limit: Duration) -> Option<Version> {
+        self.known.is_asked();
+        let asked = inquiry::version(&self.address, limit);
+        let version = tokio::time::timeout(limit, asked).await.ok()?.ok()?;
+        self.known.learn(Some(version.clone()));
+        Some(version)
     }
 
-    /// The same for a message that is still on its way: only with a stream to spare.
-    pub(super) fn choose_early(&self, tried: &[&str]) -> Option<(Arc<Server>, Stream)> {
-        let server = self.choose(tried)?;
-        let stream = server.early_stream()?;
-        Some((server, stream))
-    }
-
-    fn in_use(&self, tried: &[&str]) -> impl Iterator<Item = (usize, &Arc<Server>)> {
-        let left = self.servers.iter().enumerate();
-        left.filter(|(_, s)| s.breaker.is_closed() && !tried.contains(&s.name.as_str()))
-    }
-
-    /// Begins to probe each server that has been left alone for long enough; no message waits for it
-    /// while another server is in use.
-    pub(super) fn probe(&self) {
-        for server in &self.servers {
-            let Some(probe) = server.breaker.begin_probe(Instant::now()) else {
-                continue;
-            };
-            let (server, limit) = (Arc::clone(server), self.probe_limit);
-            tokio::spawn(async move {
-                // Connection and reply each have the limit; together they have it once.
-                match tokio::time::timeout(limit, ping(&server.address, limit)).await {
-                    Ok(Ok(())) => {
-                        tracing::info!(server = server.name, "clamd is back in use");
-                        probe.succeeded();
-                    }
-                    Ok(Err(failure)) => {
-                        tracing::debug!(server = server.name, %failure, "clamd is not back");
-                        probe.failed(Instant::now());
-                    }
-                    Err(_) => probe.failed(Instant::now()),
-                }
-            });
+    /// Asks for its version if nobody has: before the filter is in force, and where it never is.
+    pub(super) async fn introduce(&self, limit: Duration) {
+        if !self.known.is_asked() {
+            self.ask_version(limit).await;
         }
-    }
-
-    /// A server that is being probed and that `tried` does not name.
-    pub(super) fn probing(&self, tried: &[&str]) -> Option<Arc<Server>> {
-        let mut servers = self.servers.iter();
-        servers
-            .find(|s| s.breaker.is_probing() && !tried.contains(&s.name.as_str()))
-            .cloned()
     }
 }

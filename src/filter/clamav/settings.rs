@@ -2,24 +2,26 @@
 //! [`Settings`], or every problem found, each with its place.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_saphyr::Spanned;
 
-use super::options::Options;
-use super::transport::{Address, Limits};
+use super::address::Address;
+use super::database::Ages;
+use super::options::{HealthOptions, Options};
+use super::signatures::Signatures;
+use super::transport::Limits;
 use crate::config::{Findings, Problems, Seconds, Source};
 use crate::filter::breaker::Patience;
-use crate::filter::{Action, FailureAction, FailurePolicy};
+use crate::filter::{FailureAction, FailurePolicy, OnFailure};
 
 /// Most streams to one server that may be asked for: each has a socket.
 const STREAMS: usize = 4096;
+/// Most messages that may be remembered, some 100 bytes each.
+const ENTRIES: u64 = 10_000_000;
 /// Shorter than the patience of any clamd in use (CommandReadTimeout is 30 s unless changed), longer
 /// than the gaps between packets.
 const PAUSE: Duration = Duration::from_secs(5);
-/// Longest path of a unix socket, bytes (sun_path of Linux without its final NUL).
-const PATH_BYTES: usize = 107;
 
 /// What the filter runs with.
 #[derive(Debug)]
@@ -28,10 +30,16 @@ pub(super) struct Settings {
     pub(super) servers: Vec<(String, Address)>,
     pub(super) limits: Limits,
     pub(super) timeout: Duration,
+    pub(super) hedge_after: Option<Duration>,
     pub(super) streams: usize,
     pub(super) max_bytes: Option<usize>,
     pub(super) patience: Patience,
-    pub(super) virus_action: Action,
+    /// How often servers are asked for their health.
+    pub(super) interval: Duration,
+    pub(super) ages: Ages,
+    /// Messages remembered as clean, and for how long.
+    pub(super) remembered: (u64, Duration),
+    pub(super) signatures: Signatures,
     pub(super) on_failure: FailurePolicy,
 }
 
@@ -45,23 +53,9 @@ impl Settings {
 }
 
 fn settings(options: &Options, findings: &mut Findings<'_>) -> Settings {
-    let mut seen = HashSet::new();
-    let mut servers = Vec::new();
-    for written in &options.servers {
-        match address(&written.value) {
-                Ok(address) if seen.insert(written.value.clone()) => {
-                    servers.push((written.value.clone(), address));
-                }
-                Ok(_) => findings.wrong(written, "this server stands twice"),
-                Err(why) => findings.wrong_with_help(
-                    written,
-                    format!("not the address of a server: {why}"),
-                    "write 127.0.0.1:3310, clamd.example.org:3310, \"[::1]:3310\" or unix:/run/clamav/clamd.ctl",
-                ),
-            }
-    }
     let streams = options.streams_per_server.value;
     findings.within(&options.streams_per_server, 1, STREAMS, "streams");
+    findings.within(&options.cache.entries, 0, ENTRIES, "messages");
     if options.breaker.failures.value == 0 {
         findings.wrong(&options.breaker.failures, "must be 1 or more failures");
     }
@@ -79,18 +73,71 @@ fn settings(options: &Options, findings: &mut Findings<'_>) -> Settings {
         );
     }
     Settings {
-        servers,
+        servers: servers(options, findings),
         limits,
         timeout: time(&options.timeout, findings),
+        hedge_after: options.hedge_after.as_ref().map(|t| time(t, findings)),
         streams: streams.clamp(1, STREAMS),
         max_bytes: options.max_bytes.as_ref().map(|b| b.value.bytes()),
         patience: Patience {
             failures: options.breaker.failures.value,
             retry_after: time(&options.breaker.retry_after, findings),
         },
-        virus_action: options.virus_action.action(),
-        on_failure: options.on_failure.over(FailureAction::Tempfail),
+        interval: time(&options.health.interval, findings),
+        ages: ages(&options.health, findings),
+        remembered: (
+            options.cache.entries.value.min(ENTRIES),
+            time(&options.cache.max_age, findings),
+        ),
+        signatures: Signatures::check(options, findings),
+        on_failure: on_failure(options.on_failure),
     }
+}
+
+fn servers(options: &Options, findings: &mut Findings<'_>) -> Vec<(String, Address)> {
+    let mut seen = HashSet::new();
+    let mut servers = Vec::new();
+    for written in &options.servers {
+        match Address::read(&written.value) {
+            Ok(address) if seen.insert(written.value.clone()) => {
+                servers.push((written.value.clone(), address));
+            }
+            Ok(_) => findings.wrong(written, "this server stands twice"),
+            Err(why) => findings.wrong_with_help(
+                written,
+                format!("not the address of a server: {why}"),
+                "write 127.0.0.1:3310, clamd.example.org:3310, \"[::1]:3310\" or unix:/run/clamav/clamd.ctl",
+            ),
+        }
+    }
+    servers
+}
+
+fn ages(options: &HealthOptions, findings: &mut Findings<'_>) -> Ages {
+    for written in [&options.warn_after, &options.fail_after]
+        .into_iter()
+        .flatten()
+    {
+        time(written, findings);
+    }
+    let ages = options.ages();
+    if let Some(written) = &options.fail_after
+        && ages.warn > ages.fail
+    {
+        findings.wrong(written, "must not come before warn_after");
+    }
+    ages
+}
+
+/// What old signatures say of a virus is as true as ever, and what they miss was looked at: the mark is enough
+/// unless the admin thinks otherwise. Everything else was not looked at.
+fn on_failure(written: OnFailure) -> FailurePolicy {
+    let outdated = written.outdated.or(Some(FailureAction::Deliver));
+    OnFailure {
+        outdated,
+        ..written
+    }
+    .over(FailureAction::Tempfail)
 }
 
 /// A time that is not zero.
@@ -99,88 +146,4 @@ fn time(written: &Spanned<Seconds>, findings: &mut Findings<'_>) -> Duration {
         findings.wrong(written, "nothing can be done in no time");
     }
     written.value.0
-}
-
-/// Reads the address of a server.
-pub(super) fn address(text: &str) -> Result<Address, &'static str> {
-    if let Some(path) = text.strip_prefix("unix:") {
-        return if !path.starts_with('/') {
-            Err("the path of a socket begins with /")
-        } else if path.len() > PATH_BYTES {
-            Err("the path of a socket has at most 107 bytes")
-        } else if !path.bytes().all(|b| (b' '..=b'~').contains(&b)) {
-            Err("the path has characters that cannot be shown")
-        } else {
-            Ok(Address::Unix(PathBuf::from(path)))
-        };
-    }
-    let Some((host, port)) = text.rsplit_once(':') else {
-        return Err("the port is missing");
-    };
-    let digits = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
-    if !digits || !matches!(port.parse::<u16>(), Ok(1..)) {
-        return Err("a port is a number from 1 to 65535");
-    }
-    let named = |host: &str| {
-        let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'.';
-        !host.is_empty()
-            && host.len() <= 253
-            && host.bytes().all(allowed)
-            && host
-                .split('.')
-                .all(|label| !label.is_empty() && label.len() <= 63)
-    };
-    let bracketed = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
-    let sound = match bracketed {
-        Some(v6) => v6.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => named(host),
-    };
-    if sound {
-        Ok(Address::Tcp(text.to_owned()))
-    } else if host.contains(':') {
-        Err("an IPv6 address stands in brackets")
-    } else {
-        Err("that is no host")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_hosts_with_ports_or_sockets() {
-        for good in [
-            "127.0.0.1:3310",
-            "[::1]:3310",
-            "clamd-1.example.org:1",
-            "localhost:65535",
-        ] {
-            assert_eq!(address(good), Ok(Address::Tcp(good.into())));
-        }
-        assert_eq!(
-            address("unix:/run/clamav/clamd.ctl"),
-            Ok(Address::Unix("/run/clamav/clamd.ctl".into()))
-        );
-        for bad in [
-            "",
-            ":",
-            "127.0.0.1",
-            "127.0.0.1:",
-            "127.0.0.1:0",
-            "127.0.0.1:65536",
-            "a:+1",
-            "::1:3310",
-            "[::1:3310",
-            "[127.0.0.1]:1",
-            "a b:1",
-            "a..b:1",
-            "unix:",
-            "unix:run/x",
-            "/run/x",
-            "unix:/a\nb",
-        ] {
-            assert!(address(bad).is_err(), "{bad:?}");
-        }
-    }
 }

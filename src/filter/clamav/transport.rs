@@ -8,7 +8,6 @@
 //! reply is bounded in size. After the server has closed or replied, writes go nowhere.
 
 use std::io;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,20 +16,11 @@ use std::time::Duration;
 
 use clamav_client::tokio::TransportProtocol;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep};
 
+use super::address::{Address, Socket};
 use super::failure::Failure;
 use super::reply::REPLY_BYTES;
-
-/// Where a server listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Address {
-    /// `host:port`
-    Tcp(String),
-    /// Path of a socket.
-    Unix(PathBuf),
-}
 
 /// Time limits of one connection.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +44,18 @@ pub(super) struct Course {
     pub(super) paused: AtomicBool,
 }
 
+impl Limits {
+    /// The same limit for everything.
+    pub(super) fn all(limit: Duration) -> Limits {
+        Limits {
+            connect: limit,
+            io: limit,
+            reply: limit,
+            pause: limit,
+        }
+    }
+}
+
 /// A connection to be made.
 pub(super) struct Route<'a> {
     pub(super) address: &'a Address,
@@ -65,7 +67,7 @@ impl TransportProtocol for Route<'_> {
     type Stream = Connection;
 
     async fn connect(&self) -> io::Result<Connection> {
-        let socket = match tokio::time::timeout(self.limits.connect, open(self.address)).await {
+        let socket = match tokio::time::timeout(self.limits.connect, self.address.open()).await {
             Ok(Ok(socket)) => socket,
             Ok(Err(e)) => return Err(Failure::Down(e.kind().to_string()).into()),
             Err(_) => {
@@ -85,40 +87,6 @@ impl TransportProtocol for Route<'_> {
             served: 0,
             closed: false,
         })
-    }
-}
-
-async fn open(address: &Address) -> io::Result<Socket> {
-    match address {
-        Address::Tcp(host) => {
-            let stream = TcpStream::connect(host).await?;
-            stream.set_nodelay(true)?;
-            Ok(Socket::Tcp(stream))
-        }
-        Address::Unix(path) => Ok(Socket::Unix(UnixStream::connect(path).await?)),
-    }
-}
-
-#[derive(Debug)]
-enum Socket {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
-impl Socket {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Socket::Tcp(s) => Pin::new(s).poll_read(cx, buf),
-            Socket::Unix(s) => Pin::new(s).poll_read(cx, buf),
-        }
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>, parts: [&[u8]; 2]) -> Poll<io::Result<usize>> {
-        let parts = parts.map(io::IoSlice::new);
-        match self {
-            Socket::Tcp(s) => Pin::new(s).poll_write_vectored(cx, &parts),
-            Socket::Unix(s) => Pin::new(s).poll_write_vectored(cx, &parts),
-        }
     }
 }
 
@@ -302,38 +270,6 @@ impl AsyncRead for Connection {
     }
 }
 
-/// Asks one server whether it is there, within the time that a connection may take.
-pub(super) async fn ping(address: &Address, limit: Duration) -> Result<(), Failure> {
-    match clamav_client::tokio::ping(route(address, limit)).await? {
-        pong if pong == clamav_client::PONG => Ok(()),
-        nothing if nothing.is_empty() => Err(Failure::Closed),
-        other => Err(Failure::Garbled(super::reply::printable(&other))),
-    }
-}
-
-/// Asks one server for its version.
-pub(super) async fn version(address: &Address, limit: Duration) -> Result<String, Failure> {
-    let reply = clamav_client::tokio::get_version(route(address, limit)).await?;
-    match reply.strip_suffix(&[0]) {
-        Some(version) if !version.is_empty() => Ok(super::reply::printable(version)),
-        _ if reply.is_empty() => Err(Failure::Closed),
-        _ => Err(Failure::Garbled(super::reply::printable(&reply))),
-    }
-}
-
-fn route(address: &Address, limit: Duration) -> Route<'_> {
-    Route {
-        address,
-        limits: Limits {
-            connect: limit,
-            io: limit,
-            reply: limit,
-            pause: limit,
-        },
-        course: Arc::default(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -341,6 +277,14 @@ mod tests {
     use futures_util::StreamExt;
     use futures_util::stream::{iter, once};
     use tokio::io::AsyncReadExt;
+
+    fn route(address: &Address, limit: Duration) -> Route<'_> {
+        Route {
+            address,
+            limits: Limits::all(limit),
+            course: Arc::default(),
+        }
+    }
 
     /// The course of a stream whose server closes without a word after the first chunk, while the
     /// sender pauses; then the sender sends `more`, and ends.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::config::fits;
+
 /// One word or sign.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Token {
@@ -74,35 +76,6 @@ fn sum(tokens: &mut Vec<Token>, glob: &str, all: &[&str]) {
         tokens.push(Token::Name((*name).to_owned()));
     }
     tokens.push(Token::Sign(")"));
-}
-
-/// Whether a name fits a pattern with `*` and `?`.
-fn fits(glob: &[u8], name: &[u8]) -> bool {
-    // Positions to go back to: behind the last `*`, and in the name.
-    let (mut g, mut n) = (0, 0);
-    let mut back: Option<(usize, usize)> = None;
-    while n < name.len() {
-        match glob.get(g) {
-            Some(b'*') => {
-                back = Some((g + 1, n));
-                g += 1;
-            }
-            Some(c) if *c == b'?' || Some(c) == name.get(n) => {
-                g += 1;
-                n += 1;
-            }
-            _ => match back {
-                Some((after, from)) => {
-                    back = Some((after, from + 1));
-                    g = after;
-                    n = from + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    glob.get(g..)
-        .is_some_and(|rest| rest.iter().all(|c| *c == b'*'))
 }
 
 /// The rules that it names.

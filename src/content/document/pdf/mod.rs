@@ -9,6 +9,7 @@ mod dictionary;
 mod encryption;
 mod filter;
 mod lexer;
+mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,11 +20,10 @@ use super::traits::Trait;
 use dictionary::{Action, Dictionary, Kind, Value, decode_text};
 use encryption::{Key, Protection};
 use lexer::{Lexer, Token};
+use walk::Walk;
 
 /// Where a viewer still looks for the header, bytes.
 const HEADER_BYTES: usize = 1024;
-/// Dictionaries in dictionaries.
-const NESTING: usize = 64;
 /// Streams that are remembered until it is known what they are for, and objects that are places on pages.
 const REMEMBERED: usize = 65_536;
 
@@ -79,14 +79,6 @@ struct Stream {
     dictionary: Dictionary,
 }
 
-/// A dictionary that is not closed yet.
-#[derive(Default)]
-struct Frame {
-    key: Option<Vec<u8>>,
-    lists: usize,
-    dictionary: Dictionary,
-}
-
 /// A file while it is read.
 struct File<'a, 'e> {
     bytes: &'a [u8],
@@ -133,10 +125,7 @@ impl<'a, 'e> File<'a, 'e> {
 
     /// Reads the objects of the file itself, or of an object stream with its table.
     fn read(&mut self, data: &[u8], table: Option<&Table>) {
-        let mut walk = Walk {
-            inner: table.is_some(),
-            ..Walk::default()
-        };
+        let mut walk = Walk::new(table.is_some());
         let mut lexer = Lexer::new(data);
         let mut streams_end = true;
         while let Some(token) = lexer.next() {
@@ -374,212 +363,6 @@ impl Table {
         Some(*object)
     }
 }
-
-/// Where in a stretch of bytes the reader stands.
-#[derive(Default)]
-struct Walk {
-    /// Whether these are the objects of an object stream, which are not encrypted each.
-    inner: bool,
-    object: Option<u32>,
-    generation: u16,
-    frames: Vec<Frame>,
-    /// Openings beyond [`NESTING`].
-    deeper: usize,
-    /// Up to two numbers that may become a reference.
-    numbers: Vec<i64>,
-    /// The key outside of any dictionary: objects that are cut apart still tell their names.
-    loose: Option<Vec<u8>>,
-    /// The dictionary that was closed last and lay in no other.
-    last: Option<Dictionary>,
-}
-
-impl Walk {
-    fn number(&mut self, file: &mut File<'_, '_>, number: i64) {
-        if self.numbers.len() == 2 {
-            let first = self.numbers.remove(0);
-            self.value(file, &Value::Number(first));
-        }
-        self.numbers.push(number);
-    }
-
-    fn reference(&mut self, file: &mut File<'_, '_>) {
-        let object = match self.numbers.as_slice() {
-            [object, _] => u32::try_from(*object).ok(),
-            _ => None,
-        };
-        self.numbers.clear();
-        match object {
-            Some(object) => self.value(file, &Value::Reference(object)),
-            None => self.word(),
-        }
-    }
-
-    /// The numbers that wait turn out to be no reference.
-    fn flush(&mut self, file: &mut File<'_, '_>) {
-        for number in std::mem::take(&mut self.numbers) {
-            self.value(file, &Value::Number(number));
-        }
-    }
-
-    /// An object begins, or the bytes end: what is still open ends with it.
-    fn begin(&mut self, file: &mut File<'_, '_>) {
-        self.deeper = 0;
-        while !self.frames.is_empty() {
-            self.close(file);
-        }
-        (self.object, self.generation) = match self.numbers.as_slice() {
-            [object, generation] => (
-                u32::try_from(*object).ok(),
-                u16::try_from(*generation).unwrap_or(0),
-            ),
-            _ => (None, 0),
-        };
-        self.numbers.clear();
-        self.loose = None;
-        self.last = None;
-    }
-
-    fn token(&mut self, file: &mut File<'_, '_>, token: Token<'_>) {
-        self.flush(file);
-        match token {
-            Token::Open => self.open(file),
-            Token::Close => self.close(file),
-            Token::ListOpen => match self.frames.last_mut() {
-                Some(frame) => frame.lists += 1,
-                None => file.place(self.object),
-            },
-            Token::ListClose => {
-                if let Some(frame) = self.frames.last_mut() {
-                    frame.lists = frame.lists.saturating_sub(1);
-                    if frame.lists == 0 {
-                        frame.key = None;
-                    }
-                }
-            }
-            Token::Name(name, hidden) => {
-                if hidden && TELLING.contains(&name.as_ref()) {
-                    file.examination.note(Trait::PdfObfuscated);
-                }
-                self.name(file, &name);
-            }
-            Token::Text(text) => {
-                let text = match (&file.key, self.object) {
-                    (Some(key), Some(object)) if !self.inner => {
-                        key.decrypt(object, self.generation, &text)
-                    }
-                    _ => text,
-                };
-                self.value(file, &Value::Text(text));
-            }
-            Token::Word(b"false") => self.value(file, &Value::False),
-            Token::Number(_) | Token::Word(_) => self.word(),
-        }
-    }
-
-    /// `true`, `null` and the like: a value that does not matter.
-    fn word(&mut self) {
-        match self.frames.last_mut() {
-            Some(frame) if frame.lists == 0 => frame.key = None,
-            _ => {}
-        }
-    }
-
-    fn open(&mut self, file: &mut File<'_, '_>) {
-        if self.frames.len() >= NESTING {
-            self.deeper += 1;
-            file.examination.limit();
-            return;
-        }
-        if let Some(frame) = self.frames.last()
-            && let Some(key) = &frame.key
-        {
-            file.entry(key, &Value::Nested);
-        }
-        self.frames.push(Frame::default());
-    }
-
-    fn close(&mut self, file: &mut File<'_, '_>) {
-        if let Some(deeper) = self.deeper.checked_sub(1) {
-            self.deeper = deeper;
-            return;
-        }
-        let Some(Frame { dictionary, .. }) = self.frames.pop() else {
-            return;
-        };
-        let Some(outer) = self.frames.last_mut() else {
-            file.closed(&dictionary, None);
-            if dictionary.action == Some(Action::GoTo) {
-                file.place(self.object);
-            }
-            self.last = Some(dictionary);
-            return;
-        };
-        file.closed(&dictionary, outer.key.as_deref());
-        if let Some(key) = &outer.key {
-            outer.dictionary.absorb(key, &dictionary);
-        }
-        if outer.lists == 0 {
-            outer.key = None;
-        }
-    }
-
-    fn name(&mut self, file: &mut File<'_, '_>, name: &[u8]) {
-        match self.frames.last_mut() {
-            Some(frame) if frame.key.is_none() && frame.lists == 0 => {
-                frame.key = Some(name.to_vec());
-            }
-            Some(_) => self.value(file, &Value::Name(name.to_vec())),
-            None => {
-                self.value(file, &Value::Name(name.to_vec()));
-                self.loose = Some(name.to_vec());
-            }
-        }
-    }
-
-    fn value(&mut self, file: &mut File<'_, '_>, value: &Value) {
-        let Some(frame) = self.frames.last_mut() else {
-            if let Some(key) = self.loose.take() {
-                file.entry(&key, value);
-                let mut alone = Dictionary::default();
-                alone.set(&key, value);
-                file.closed(&alone, None);
-            }
-            return;
-        };
-        // A list to open is a place on a page.
-        let is_place = |key: &[u8]| frame.lists > 0 && key == b"OpenAction";
-        if let Some(key) = frame.key.as_deref().filter(|key| !is_place(key)) {
-            file.entry(key, value);
-            frame.dictionary.set(key, value);
-        }
-        if frame.lists == 0 {
-            frame.key = None;
-        }
-    }
-}
-
-/// Names that nobody writes with escapes but to hide them.
-const TELLING: &[&[u8]] = &[
-    b"JavaScript",
-    b"JS",
-    b"OpenAction",
-    b"AA",
-    b"Launch",
-    b"URI",
-    b"Action",
-    b"EmbeddedFile",
-    b"EmbeddedFiles",
-    b"Filespec",
-    b"SubmitForm",
-    b"GoToR",
-    b"GoToE",
-    b"ObjStm",
-    b"FlateDecode",
-    b"ASCIIHexDecode",
-    b"XFA",
-    b"RichMedia",
-    b"Encrypt",
-];
 
 /// From where to where the data of a stream goes whose keyword ends at `at`.
 fn extent(data: &[u8], at: usize, declared: Option<usize>) -> Option<(usize, usize)> {
