@@ -97,7 +97,10 @@ fn a_verdict_explains_itself() {
             .iter()
             .map(|o| o["filter"].as_str().unwrap())
             .collect();
-        assert_eq!(filters, ["dnsbl", "auth", "rules", "bayes", "clamav"]);
+        assert_eq!(
+            filters,
+            ["dnsbl", "auth", "attachments", "rules", "bayes", "clamav"]
+        );
     }
     let kept = |results: &[serde_json::Value]| {
         results.iter().filter(|r| r["verdict"] == "deliver").count()

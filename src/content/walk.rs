@@ -50,11 +50,7 @@ fn may_hold_uuencoded(text: &str) -> bool {
 
 /// The attachments of a message, nothing opened.
 pub fn list(mail: &Mail) -> Content {
-    let limits = Limits::closed();
-    let mut content = read(mail, &limits, &AtomicBool::new(false));
-    // Nobody asked for more.
-    content.limits.remove(&Limit::Depth);
-    content
+    read(mail, &Limits::closed(), &AtomicBool::new(false))
 }
 
 /// What is still to be done.
@@ -122,6 +118,7 @@ impl<'m> Walk<'m> {
             {
                 for found in uuencoded(text.as_bytes()) {
                     let mut file = self.named(&found.name, parent);
+                    file.size = found.bytes.len() as u64;
                     file.flags.add_if(!found.whole, FileFlag::Damaged);
                     self.take(file, found.bytes.into(), found.whole);
                 }
@@ -212,7 +209,7 @@ impl<'m> Walk<'m> {
                     start,
                     bytes,
                 });
-            } else {
+            } else if self.budget.limits.depth > 0 {
                 file.flags.add(FileFlag::LimitDepth);
                 self.content.limits.insert(Limit::Depth);
             }

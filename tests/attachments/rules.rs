@@ -30,6 +30,10 @@ rules:
     description: x
     score: 1
     when: { file: { flag: { exists: false }, real_type: '^pdf$', depth: { number: { at_most: 0 } } } }
+  - id: BOUNDED
+    description: x
+    score: 1
+    when: { file_flag: '^limit_' }
   - id: MANY
     description: x
     score: 1

@@ -15,6 +15,10 @@ pub(super) const FILES: &[(&str, &str)] = &[
         include_str!("../../../rules/bargains.yaml"),
     ),
     ("brands.yaml", include_str!("../../../rules/brands.yaml")),
+    (
+        "documents.yaml",
+        include_str!("../../../rules/documents.yaml"),
+    ),
     ("headers.yaml", include_str!("../../../rules/headers.yaml")),
     (
         "identity.yaml",
