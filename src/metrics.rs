@@ -192,6 +192,26 @@ metrics! {
     /// Quarantine operations that failed: store, read, release, delete, expire, redeem; a failed store was
     /// answered tempfail.
     quarantine_failures: counters = "mailweir_quarantine_failures_total"["operation"];
+    /// Facts about senders in memory, by kind.
+    facts_entries: gauges = "mailweir_facts_entries"["kind"];
+    /// Facts about senders allowed in memory, by kind.
+    facts_limit: gauges = "mailweir_facts_entries_limit"["kind"];
+    /// Facts about senders that went because there were more than are allowed, by kind.
+    facts_evicted: counters = "mailweir_facts_evicted_total"["kind"];
+    /// Changed facts that wait to be written.
+    facts_waiting: gauge = "mailweir_facts_waiting";
+    /// Changed facts that were written.
+    facts_written: counter = "mailweir_facts_written_total";
+    /// Changed facts that were not written because too many waited already; they are in memory.
+    facts_dropped: counter = "mailweir_facts_dropped_total";
+    /// Times that the file of facts could not be opened, read or written.
+    facts_failures: counter = "mailweir_facts_failures_total";
+    /// Files of facts that were damaged and set aside.
+    facts_set_aside: counter = "mailweir_facts_set_aside_total";
+    /// Whether facts are written (1), or there is none to write or no way to (0).
+    facts_up: gauge = "mailweir_facts_up";
+    /// Time to write the facts that have changed.
+    facts_seconds: histogram = "mailweir_facts_write_seconds" {WAITS};
     /// Reloads by result: ok, failed.
     reloads: counters = "mailweir_reloads_total"["result"];
     /// Whether the last reload was taken (1) or refused, the old configuration going on (0).
