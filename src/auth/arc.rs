@@ -13,9 +13,9 @@ use mail_auth::common::crypto::Algorithm;
 use super::dkim::{
     BodyHashes, Canonicalization, Fields, Key, KeyProblem, Signature, cryptography, fetch_key, fits,
 };
-use super::domain;
 use super::names::{Failure, Names};
 use super::tags::Tags;
+use crate::dns::domain;
 use crate::mail::Mail;
 
 /// Most sets of a chain (section 4.2.1).

@@ -13,7 +13,6 @@
 pub mod arc;
 pub mod dkim;
 pub mod dmarc;
-mod domain;
 pub mod iprev;
 mod names;
 mod questions;
@@ -21,6 +20,5 @@ pub mod results;
 pub mod spf;
 mod tags;
 
-pub use domain::{is_within, name};
 pub use names::{Answer, Failure, Kind, Names, RData, RecordType};
 pub use questions::Questions;

@@ -11,7 +11,7 @@ use hickory_resolver::proto::rr::Name;
 
 pub use crate::dns::{Failure, Kind, RData, RecordType};
 
-use super::domain;
+use crate::dns::{domain, reversed};
 
 /// The records of a name.
 #[derive(Clone, Debug)]
@@ -81,7 +81,12 @@ pub(super) async fn exchangers(names: &dyn Names, name: &str) -> Result<Vec<Stri
 
 /// The names that an address says it has, as [`domain::labels`] gives them.
 pub(super) async fn pointers(names: &dyn Names, address: IpAddr) -> Result<Vec<String>, Failure> {
-    let answer = names.ask(&reverse(address), RecordType::PTR).await?;
+    let zone = match address {
+        IpAddr::V4(_) => "in-addr.arpa",
+        IpAddr::V6(_) => "ip6.arpa",
+    };
+    let name = format!("{}.{zone}", reversed(address));
+    let answer = names.ask(&name, RecordType::PTR).await?;
     let pointers = answer.records.iter().filter_map(|record| match record {
         RData::PTR(name) => domain::labels(&text(&name.0)?),
         _ => None,
@@ -96,38 +101,6 @@ fn text(name: &Name) -> Option<String> {
         .map(|label| std::str::from_utf8(label).ok().filter(|l| !l.contains('.')))
         .collect();
     Some(labels?.join("."))
-}
-
-/// The name under which an address has its PTR records.
-fn reverse(address: IpAddr) -> String {
-    match address {
-        IpAddr::V4(v4) => {
-            let [a, b, c, d] = v4.octets();
-            format!("{d}.{c}.{b}.{a}.in-addr.arpa")
-        }
-        IpAddr::V6(v6) => {
-            let mut name = nibbles(v6.to_bits(), true);
-            name.push_str(".ip6.arpa");
-            name
-        }
-    }
-}
-
-/// The 32 hexadecimal digits of an IPv6 address, divided by dots.
-pub(super) fn nibbles(bits: u128, reversed: bool) -> String {
-    let mut out = String::with_capacity(64);
-    for place in 0..32u32 {
-        let shift = match reversed {
-            true => place * 4,
-            false => 124 - place * 4,
-        };
-        if !out.is_empty() {
-            out.push('.');
-        }
-        let digit = u32::try_from(bits >> shift & 0xf).unwrap_or(0);
-        out.extend(char::from_digit(digit, 16));
-    }
-    out
 }
 
 /// Whether two addresses agree in their first bits; addresses of different kinds never do.
@@ -151,18 +124,6 @@ pub(super) fn same_network(a: IpAddr, b: IpAddr, v4_bits: u8, v6_bits: u8) -> bo
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn addresses_are_reversed() {
-        assert_eq!(
-            reverse("192.0.2.1".parse().unwrap()),
-            "1.2.0.192.in-addr.arpa"
-        );
-        assert_eq!(
-            reverse("2001:db8::1".parse().unwrap()),
-            "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa"
-        );
-    }
 
     #[test]
     fn networks_are_compared_by_their_first_bits() {

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::domain;
 use super::names::{Answer, Failure, Names, RecordType};
+use crate::dns::domain;
 use crate::dns::{Dns, Share};
 
 /// Asks the shared resolver on behalf of one message.

@@ -7,16 +7,17 @@
 //! nobody else. UDP first, TCP where an answer is truncated; no DNSSEC, which is the resolver's work.
 //! Nothing here logs a name: names come from messages and hold the keys of lists.
 
+pub mod domain;
 mod failure;
 mod network;
 mod options;
 mod provider;
+mod reverse;
 mod settings;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub use hickory_resolver::TokioResolver;
 use hickory_resolver::proto::rr::Name;
 pub use hickory_resolver::proto::rr::{RData, RecordType};
 use moka::Expiry;
@@ -25,6 +26,7 @@ use tokio::sync::Semaphore;
 
 pub use failure::{Failure, Kind};
 pub use options::Options;
+pub use reverse::{dotted_nibbles, reversed};
 
 use crate::config::{Problem, Problems, Source};
 use crate::metrics::Metrics;
@@ -256,15 +258,6 @@ impl Dns {
             until: Instant::now() + ttl,
             took,
         })
-    }
-
-    /// A resolver of the library's own type over the same servers, for a library that asks by itself. Its cache
-    /// is its own, with the same bounds, negative answers included.
-    ///
-    /// # Errors
-    /// As [`Dns::usable`].
-    pub fn hickory(&self) -> Result<TokioResolver, Problem> {
-        network::plain(&self.0.settings)
     }
 }
 

@@ -4,13 +4,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use hickory_resolver::Resolver;
 use hickory_resolver::config::{
     ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
 };
 use hickory_resolver::net::{DnsError, NetError, NoRecords};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
-use hickory_resolver::{ConnectionProvider, Resolver, TokioResolver};
 
 use super::failure::Failure;
 use super::provider::ConnectedProvider;
@@ -34,8 +34,24 @@ pub(super) struct Network(Resolver<ConnectedProvider>);
 impl Network {
     /// Uses the resolvers of `settings`, or those of the system when there are none.
     pub(super) fn new(settings: &Settings) -> Result<Network, Problem> {
-        let options = resolver_options(settings, 0);
-        build(settings, ConnectedProvider::default(), options).map(Network)
+        let provider = ConnectedProvider::default();
+        let mut builder = if settings.resolvers.is_empty() {
+            Resolver::builder(provider).map_err(|e| {
+                Problem::without_place(format!("no resolver in /etc/resolv.conf: {e}"))
+                    .help("name one in `dns.resolvers`")
+            })?
+        } else {
+            let servers = settings.resolvers.iter().map(|a| server(*a)).collect();
+            let config = ResolverConfig::from_parts(None, Vec::new(), servers);
+            Resolver::builder_with_config(config, provider)
+        };
+        *builder.options_mut() = resolver_options(settings);
+        match builder.build() {
+            Ok(resolver) => Ok(Network(resolver)),
+            Err(e) => Err(Problem::without_place(format!(
+                "cannot use the resolvers: {e}"
+            ))),
+        }
     }
 
     /// Asks for the records of type `kind` of `name`, through CNAMEs.
@@ -62,37 +78,6 @@ impl Network {
     }
 }
 
-/// A resolver of the library's plain type over the same servers, with a cache of its own.
-pub(super) fn plain(settings: &Settings) -> Result<TokioResolver, Problem> {
-    let mut options = resolver_options(settings, settings.cache_entries);
-    options.positive_min_ttl = Some(settings.least_ttl);
-    options.negative_min_ttl = Some(settings.least_ttl);
-    options.positive_max_ttl = Some(settings.most_ttl);
-    options.negative_max_ttl = Some(settings.most_ttl);
-    build(settings, Default::default(), options)
-}
-
-fn build<P: ConnectionProvider>(
-    settings: &Settings,
-    provider: P,
-    options: ResolverOpts,
-) -> Result<Resolver<P>, Problem> {
-    let mut builder = if settings.resolvers.is_empty() {
-        Resolver::builder(provider).map_err(|e| {
-            Problem::without_place(format!("no resolver in /etc/resolv.conf: {e}"))
-                .help("name one in `dns.resolvers`")
-        })?
-    } else {
-        let servers = settings.resolvers.iter().map(|a| server(*a)).collect();
-        let config = ResolverConfig::from_parts(None, Vec::new(), servers);
-        Resolver::builder_with_config(config, provider)
-    };
-    *builder.options_mut() = options;
-    builder
-        .build()
-        .map_err(|e| Problem::without_place(format!("cannot use the resolvers: {e}")))
-}
-
 fn server(address: SocketAddr) -> NameServerConfig {
     let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut c| {
         c.port = address.port();
@@ -101,11 +86,12 @@ fn server(address: SocketAddr) -> NameServerConfig {
     NameServerConfig::new(address.ip(), true, connections.into())
 }
 
-fn resolver_options(settings: &Settings, cache: u64) -> ResolverOpts {
+fn resolver_options(settings: &Settings) -> ResolverOpts {
     let mut options = ResolverOpts::default();
     options.timeout = settings.timeout / settings.attempts;
     options.attempts = usize::try_from(settings.attempts.saturating_sub(1)).unwrap_or(0);
-    options.cache_size = cache;
+    // The cache is ours: it knows the bounds, and who asked what.
+    options.cache_size = 0;
     options.use_hosts_file = ResolveHosts::Never;
     options.max_active_requests = settings.queries_in_flight.max(1024);
     options

@@ -260,6 +260,15 @@ mod tests {
         of_messages + fit.pull * pulls.map(|(k, s)| (s - k.old).powi(2)).sum::<f64>()
     }
 
+    /// Messages of which each counts once.
+    fn alike(messages: &[Marked]) -> Vec<Weighed<'_>> {
+        let once = |message| Weighed {
+            message,
+            weight: 1.0,
+        };
+        messages.iter().map(once).collect()
+    }
+
     #[test]
     fn the_fit_is_the_minimum_within_the_bounds() {
         let mut random = crate::filter::bayes::Random(7);
@@ -280,13 +289,7 @@ mod tests {
                 marked(i, class, &hits)
             })
             .collect();
-        let weighed: Vec<Weighed<'_>> = messages
-            .iter()
-            .map(|message| Weighed {
-                message,
-                weight: 1.0,
-            })
-            .collect();
+        let weighed = alike(&messages);
         let knob = |old, least, most| Knob { old, least, most };
         let knobs = [
             knob(1.0, 0.0, 5.0),
@@ -331,10 +334,7 @@ mod tests {
     #[test]
     fn a_rule_without_hits_keeps_its_score() {
         let messages = [marked(0, Class::Spam, &[])];
-        let weighed = [Weighed {
-            message: &messages[0],
-            weight: 1.0,
-        }];
+        let weighed = alike(&messages);
         let knobs = [Knob {
             old: 2.5,
             least: 0.0,
@@ -359,13 +359,7 @@ mod tests {
                 _ => marked(i, Class::Ham, &[3]),
             })
             .collect();
-        let weighed: Vec<Weighed<'_>> = messages
-            .iter()
-            .map(|message| Weighed {
-                message,
-                weight: 1.0,
-            })
-            .collect();
+        let weighed = alike(&messages);
         let knob = |old, least, most| Knob { old, least, most };
         let knobs = [
             knob(2.0, 0.0, 8.0),

@@ -18,22 +18,23 @@ fn send(daemon: &Daemon, word: &str) {
     milter.final_replies();
 }
 
+/// `whatif` under the rules of the folder `new`.
+const WHATIF: [&str; 6] = [
+    "rules",
+    "whatif",
+    "--config",
+    "mailweir.yaml",
+    "--rules",
+    "new",
+];
+
 /// `whatif --quarantine --json` under other rules, with further arguments.
 fn whatif(daemon: &Daemon, rules: &str, more: &[&str]) -> serde_json::Value {
     let new = daemon.path().join("new");
     std::fs::create_dir_all(&new).unwrap();
     std::fs::write(new.join("a.yaml"), rules).unwrap();
-    let args = [
-        "rules",
-        "whatif",
-        "--config",
-        "mailweir.yaml",
-        "--rules",
-        "new",
-        "--quarantine",
-        "--json",
-    ];
-    done(daemon.path(), &[&args[..], more].concat()).json()
+    let args = [&WHATIF[..], &["--quarantine", "--json"], more].concat();
+    done(daemon.path(), &args).json()
 }
 
 /// Break it by building the envelope of a held message from its header.
@@ -100,18 +101,7 @@ fn held_messages_are_judged_with_their_own_envelopes() {
         both["transitions"],
         serde_json::json!({ "quarantine -> deliver": 2 })
     );
-    let shown = done(
-        daemon.path(),
-        &[
-            "rules",
-            "whatif",
-            "--config",
-            "mailweir.yaml",
-            "--rules",
-            "new",
-            "--quarantine",
-        ],
-    );
+    let shown = done(daemon.path(), &[&WHATIF[..], &["--quarantine"]].concat());
     assert!(
         shown
             .out
@@ -120,17 +110,7 @@ fn held_messages_are_judged_with_their_own_envelopes() {
         shown.out
     );
 
-    let none = run(
-        daemon.path(),
-        &[
-            "rules",
-            "whatif",
-            "--config",
-            "mailweir.yaml",
-            "--rules",
-            "new",
-        ],
-    );
+    let none = run(daemon.path(), &WHATIF);
     assert_eq!(
         none.code, 2,
         "neither files nor the quarantine: {}",

@@ -5,8 +5,8 @@ use mail_auth::common::crypto::Algorithm;
 use mail_auth::dkim::Canonicalization as Read;
 
 use super::{Dkim, DkimResult};
-use crate::auth::domain;
 use crate::auth::tags::Tags;
+use crate::dns::domain;
 use crate::mail::Mail;
 
 /// Longest field that is read, bytes.

@@ -14,9 +14,9 @@ use futures_util::future::{join, join_all};
 pub use record::Policy;
 
 use super::dkim::{Dkim, DkimResult};
-use super::domain;
 use super::names::{Failure, Names, RecordType};
 use super::spf::{Spf, SpfResult};
+use crate::dns::domain;
 use walk::Walk;
 
 /// The result of DMARC (RFC 9989, section 10.2).

@@ -12,8 +12,8 @@ use futures_util::future::{BoxFuture, join_all};
 use super::evaluation::TERMS;
 use super::macros::MacroString;
 use super::record::{Mechanism, Record};
-use crate::auth::domain;
 use crate::auth::names::{Failure, Names, RecordType, addresses_like, exchangers, texts};
+use crate::dns::domain;
 
 /// The addresses of several names, all asked for at once; those of names that cannot be are left out.
 pub(super) async fn addresses_of_all(

@@ -10,10 +10,10 @@ use super::SpfResult;
 use super::ahead::{addresses_of_all, ask_ahead};
 use super::macros::{MacroString, Values};
 use super::record::{Directive, Mechanism, Record, Target};
-use crate::auth::domain;
 use crate::auth::names::{
     Failure, Names, RecordType, addresses_like, exchangers, pointers, same_network, texts,
 };
+use crate::dns::domain;
 
 /// Terms that ask DNS (section 4.6.4).
 pub(super) const TERMS: u32 = 10;

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::super::domain::NAME_BYTES;
-use super::super::names::nibbles;
+use crate::dns::domain::NAME_BYTES;
+use crate::dns::dotted_nibbles;
 
 /// Longest expansion that is made before it is cut to a name, bytes.
 const EXPANDED_BYTES: usize = 4096;
@@ -191,7 +191,7 @@ impl Expansion {
             b'd' => values.domain.to_owned(),
             b'i' => match values.client {
                 IpAddr::V4(v4) => v4.to_string(),
-                IpAddr::V6(v6) => nibbles(v6.to_bits(), false),
+                IpAddr::V6(v6) => dotted_nibbles(v6),
             },
             b'p' => values.validated.to_owned(),
             b'v' => match values.client {

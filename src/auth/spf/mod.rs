@@ -15,8 +15,8 @@ mod record;
 
 use std::net::IpAddr;
 
-use super::domain;
 use super::names::{Failure, Names};
+use crate::dns::domain;
 use evaluation::Evaluation;
 
 /// The result of a check (RFC 7208, section 2.6).

@@ -5,7 +5,7 @@ use super::summary::{Authenticated, Disposition};
 use crate::auth::arc::{Arc, ArcResult};
 use crate::auth::dmarc::{Dmarc, DmarcResult, Policy, spared};
 use crate::auth::results::{self, MethodResult};
-use crate::auth::{is_within, name};
+use crate::dns::domain::{is_within, name};
 
 /// What becomes of a message; `None` where DMARC did not fail. `lot` draws from 0 to 99, for `pct`; the same for the
 /// same message.

@@ -11,8 +11,8 @@ use serde_saphyr::Spanned;
 use super::authserv::{self, Authserv};
 use super::hits::Scores;
 use super::options::{Honour, Options};
-use crate::auth;
 use crate::config::{Findings, Problem, Problems, Seconds, Source, span_of};
+use crate::dns::domain;
 use crate::filter::{FailureAction, FailurePolicy, trusted};
 
 /// Bound on the points of a hit.
@@ -114,7 +114,7 @@ fn authserv_id(written: &Spanned<String>, findings: &mut Findings<'_>) -> String
 fn domains(written: &[Spanned<String>], findings: &mut Findings<'_>) -> Vec<String> {
     let mut domains = Vec::new();
     for entry in written {
-        match auth::name(&entry.value) {
+        match domain::name(&entry.value) {
             Some(domain) => domains.push(domain),
             None => findings.wrong_with_help(
                 entry,

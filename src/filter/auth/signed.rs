@@ -11,7 +11,8 @@ use crate::auth::dkim::{
     BodyHasher, BodyHashes, Dkim, Fields, Key, KeyProblem, Signature, fetch_key, read, verify,
 };
 use crate::auth::dmarc::Author;
-use crate::auth::{self, Failure, Names};
+use crate::auth::{Failure, Names};
+use crate::dns::domain;
 use crate::mail::{Limits, Mail, Spool};
 
 /// Longest header that is looked at, bytes.
@@ -72,8 +73,8 @@ impl Signed {
         let domains = author_domains(&header);
         let related = |signer: &str| {
             let near = |author: &String| {
-                auth::name(author)
-                    .is_some_and(|a| auth::is_within(signer, &a) || auth::is_within(&a, signer))
+                domain::name(author)
+                    .is_some_and(|a| domain::is_within(signer, &a) || domain::is_within(&a, signer))
             };
             domains.iter().any(near)
         };

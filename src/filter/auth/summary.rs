@@ -8,7 +8,7 @@ use crate::auth::dmarc::{Dmarc, DmarcResult, Policy};
 use crate::auth::iprev::Iprev;
 use crate::auth::results::{self, MethodResult};
 use crate::auth::spf::{Spf, SpfResult};
-use crate::auth::{is_within, name};
+use crate::dns::domain::{is_within, name};
 
 /// The results of all methods on one message.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -79,7 +79,7 @@ impl Authenticated {
         all
     }
 
-    /// Whether DKIM or SPF has proven `domain` (as [`crate::auth::name()`] gives it), or a domain below it, to be
+    /// Whether DKIM or SPF has proven `domain` (as [`crate::dns::domain::name()`] gives it), or a domain below it, to be
     /// behind the message.
     pub fn proves(&self, domain: &str) -> bool {
         self.domains()

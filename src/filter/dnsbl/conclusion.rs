@@ -6,6 +6,7 @@ use super::round::{Round, Said};
 use super::subject::Value;
 use super::zone::Finding;
 use super::{Shared, reason};
+use crate::dns::domain::is_within;
 use crate::filter::{Hit, Outcome, Reason};
 
 /// Longest detail of a failure, bytes.
@@ -38,9 +39,7 @@ fn covers(allowed: &Finding, blocked: &Finding) -> bool {
         return false;
     }
     match (&allowed.value, &blocked.value) {
-        (Value::Name(above), Value::Name(name)) => name
-            .strip_suffix(above.as_str())
-            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.')),
+        (Value::Name(above), Value::Name(name)) => is_within(name, above),
         (allowed, blocked) => allowed == blocked,
     }
 }

@@ -1,36 +1,20 @@
 //! The name to ask for in a list (RFC 5782, sections 2.1, 2.3 and 2.4).
 
-use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::dns::domain::NAME_BYTES;
+use crate::dns::reversed;
 
 /// Longest name of a question before the zone: 32 nibbles with a dot each, or the longest hash.
 const PREFIX_BYTES: usize = 64;
-/// Longest name (RFC 1035, section 2.3.4).
-const NAME_BYTES: usize = 253;
 
 /// Longest zone that leaves room for an IPv6 address.
 pub(super) const ZONE_BYTES: usize = NAME_BYTES - PREFIX_BYTES;
 
-/// The fully qualified question about `address` in `zone`: octets backwards for IPv4, nibbles backwards
-/// for IPv6. An IPv4 address in IPv6 form must have been turned into an IPv4 address before.
+/// The fully qualified question about `address` in `zone`. An IPv4 address in IPv6 form must have been turned into an
+/// IPv4 address before.
 pub(super) fn about_address(address: IpAddr, zone: &str) -> String {
-    let mut name = String::with_capacity(PREFIX_BYTES + zone.len() + 1);
-    // Writing to a string cannot fail.
-    match address {
-        IpAddr::V4(v4) => {
-            for octet in v4.octets().iter().rev() {
-                let _ = write!(name, "{octet}.");
-            }
-        }
-        IpAddr::V6(v6) => {
-            for octet in v6.octets().iter().rev() {
-                let _ = write!(name, "{:x}.{:x}.", octet & 15, octet >> 4);
-            }
-        }
-    }
-    name.push_str(zone);
-    name.push('.');
-    name
+    format!("{}.{zone}.", reversed(address))
 }
 
 /// The fully qualified question about a name or a hash; `None` when it would be too long.
@@ -59,21 +43,6 @@ pub(super) fn never_listed(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn octets_and_nibbles_stand_backwards() {
-        assert_eq!(
-            about_address("192.0.2.99".parse().unwrap(), "bad.example.com"),
-            "99.2.0.192.bad.example.com."
-        );
-        assert_eq!(
-            about_address(
-                "2001:db8:1:2:3:4:567:89ab".parse().unwrap(),
-                "ugly.example.com"
-            ),
-            "b.a.9.8.7.6.5.0.4.0.0.0.3.0.0.0.2.0.0.0.1.0.0.0.8.b.d.0.1.0.0.2.ugly.example.com."
-        );
-    }
 
     #[test]
     fn a_name_that_would_be_too_long_is_not_asked_for() {

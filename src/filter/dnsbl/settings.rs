@@ -10,6 +10,7 @@ use super::sources::Sources;
 use super::zone::Zone;
 use super::zone_settings::ZoneChecker;
 use crate::config::{Findings, Problems, Source};
+use crate::dns::domain;
 use crate::filter::breaker::Patience;
 use crate::filter::{FailureAction, FailurePolicy, trusted};
 
@@ -116,12 +117,11 @@ fn guarding(options: &Options, findings: &mut Findings<'_>) -> Guarding {
 fn skip_domains(options: &Options, findings: &mut Findings<'_>) -> HashSet<String> {
     let mut domains = HashSet::new();
     for entry in &options.skip_domains {
-        let domain = entry.value.trim().trim_end_matches('.');
-        match idna::domain_to_ascii(domain) {
-            Ok(domain) if domain.contains('.') && !domain.starts_with('*') => {
+        match domain::name(entry.value.trim()) {
+            Some(domain) => {
                 domains.insert(domain);
             }
-            _ => findings.wrong_with_help(
+            None => findings.wrong_with_help(
                 entry,
                 "not a domain",
                 "write example.org; everything below it is skipped too",

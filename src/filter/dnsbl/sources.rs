@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use linkify::{LinkFinder, LinkKind};
 
 use super::subject::{Item, Subject, Value};
+use crate::dns::domain;
 use crate::mail::{Envelope, Hop, Mail, registered_domain};
 
 /// Most signatures of a message that are looked at.
@@ -25,8 +26,6 @@ const AROUND: usize = 128;
 const SIGNS: usize = 1000;
 /// Longest mail address that is asked about (RFC 5321, section 4.5.3.1).
 const EMAIL_BYTES: usize = 320;
-/// Longest host name (RFC 1035, section 2.3.4).
-const NAME_BYTES: usize = 253;
 
 /// Which subjects some list wants, and what none is asked about.
 #[derive(Clone, Debug, Default)]
@@ -212,19 +211,7 @@ impl Sources {
     /// A host name as it is asked about: ASCII, lower case, below a suffix that exists, not one of those
     /// that are skipped.
     pub(super) fn name(&self, host: &str) -> Option<Value> {
-        let host = host.trim().trim_end_matches('.');
-        if host.is_empty() || host.len() > NAME_BYTES * 4 {
-            return None;
-        }
-        let host = match host.is_ascii() {
-            true => host.to_ascii_lowercase(),
-            false => idna::domain_to_ascii(host).ok()?,
-        };
-        let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-        let label = |l: &str| (1..=63).contains(&l.len()) && l.bytes().all(allowed);
-        if host.len() > NAME_BYTES || !host.split('.').all(label) {
-            return None;
-        }
+        let host = domain::name(host.trim().trim_end_matches('.'))?;
         registered_domain(&host)?;
         let skipped = std::iter::successors(Some(host.as_str()), |h| Some(h.split_once('.')?.1))
             .any(|h| self.skip_domains.contains(h));

@@ -1,10 +1,7 @@
 //! Domain names as they are asked for and compared: ASCII, lower case, without a final dot.
 
-use idna::AsciiDenyList;
-use idna::uts46::{DnsLength, Hyphens, Uts46};
-
 /// Longest name, bytes, without the final dot (RFC 1035, section 2.3.4).
-pub(super) const NAME_BYTES: usize = 253;
+pub const NAME_BYTES: usize = 253;
 /// Longest label, bytes.
 const LABEL_BYTES: usize = 63;
 
@@ -19,7 +16,7 @@ pub fn name(written: &str) -> Option<String> {
 }
 
 /// As [`name`], for all that DNS can be asked for: a single label, and any characters in it.
-pub(super) fn labels(written: &str) -> Option<String> {
+pub fn labels(written: &str) -> Option<String> {
     let written = written.strip_suffix('.').unwrap_or(written);
     if written.len() > 4 * NAME_BYTES {
         return None;
@@ -27,15 +24,7 @@ pub(super) fn labels(written: &str) -> Option<String> {
     let name = if written.is_ascii() {
         written.to_ascii_lowercase()
     } else {
-        Uts46::new()
-            .to_ascii(
-                written.as_bytes(),
-                AsciiDenyList::EMPTY,
-                Hyphens::Allow,
-                DnsLength::Ignore,
-            )
-            .ok()?
-            .into_owned()
+        idna::domain_to_ascii(written).ok()?
     };
     let sound = |label: &str| {
         !label.is_empty()
