@@ -120,7 +120,7 @@ impl Transaction {
             started,
         );
         for filter in engine.chain.members() {
-            filter.concluded(&scan, &answered.reports);
+            filter.concluded(&scan, &answered.reports, answered.action);
         }
         drop(share);
         Conclusion {
@@ -229,14 +229,6 @@ pub(super) fn log(
         .unscanned()
         .map(|(f, r)| format!("{f}:{r}"))
         .collect();
-    let decided_by = match &verdict.decided_by {
-        DecidedBy::Nothing => "nothing".to_owned(),
-        DecidedBy::Score(t) => format!("score>={t}"),
-        DecidedBy::Hit { rule, .. } => rule.to_string(),
-        DecidedBy::Failure { filter, reason } => format!("{filter}:{reason}"),
-        DecidedBy::Release => "release".to_owned(),
-        DecidedBy::NotKept => "quarantine failed".to_owned(),
-    };
     let sender = envelope.sender.as_ref().map_or("", |a| a.text());
     let first = envelope.recipients.first().map_or("", |a| a.text());
     tracing::info!(
@@ -250,13 +242,45 @@ pub(super) fn log(
         bytes,
         verdict = verdict.action.name(),
         score = verdict.score,
-        decided_by,
+        decided_by = decided_by(verdict),
         hits = hits.join(","),
         labels = verdict.labels().join(","),
         unscanned = unscanned.join(","),
         version,
         ms = started.elapsed().as_secs_f64() * 1000.0,
         "message"
+    );
+}
+
+fn decided_by(verdict: &Verdict) -> String {
+    match &verdict.decided_by {
+        DecidedBy::Nothing => "nothing".to_owned(),
+        DecidedBy::Score(t) => format!("score>={t}"),
+        DecidedBy::Hit { rule, .. } => rule.to_string(),
+        DecidedBy::Failure { filter, reason } => format!("{filter}:{reason}"),
+        DecidedBy::Release => "release".to_owned(),
+        DecidedBy::NotKept => "quarantine failed".to_owned(),
+    }
+}
+
+/// One line for a recipient that was refused before the message came.
+pub(super) fn log_refused(
+    id: &str,
+    envelope: &crate::mail::Envelope,
+    recipient: Option<&crate::mail::Address>,
+    verdict: &Verdict,
+) {
+    let evidence = verdict.hits().next().map(|(_, hit)| hit.evidence.as_str());
+    tracing::info!(
+        id,
+        queue_id = ?cut(envelope.queue_id.as_deref().unwrap_or("")),
+        client = ?envelope.client.addr,
+        from = ?cut(envelope.sender.as_ref().map_or("", |a| a.text())),
+        to = ?cut(recipient.map_or("", |a| a.text())),
+        verdict = verdict.action.name(),
+        decided_by = decided_by(verdict),
+        evidence = ?evidence.unwrap_or_default(),
+        "recipient refused"
     );
 }
 

@@ -307,6 +307,11 @@ impl<S: Socket> Connection<S> {
             transaction.refuse_last_rcpt();
             return self.reply(&reply);
         }
+        if self.session.owed().is_some()
+            && let Some(reply) = transaction.refuse_rcpt()
+        {
+            return self.reply(&reply);
+        }
         self.reply(&Reply::Continue);
     }
 

@@ -10,7 +10,7 @@ use super::services::Services;
 use crate::filter::Checks;
 use crate::filter::auth::FIELD;
 use crate::mail::{Address, Envelope, Spool, push_with_crlf};
-use crate::milter::{Reply, ReplyText};
+use crate::milter::{Reply, ReplyText, Stage};
 use crate::router::{self, RELEASE_HEADER};
 use crate::verdict::Verdict;
 
@@ -212,6 +212,25 @@ impl Transaction {
             }
         }
         self.sealed.as_ref()
+    }
+
+    /// Refuses the recipient that was given last for now, if a filter asks for that; the message goes on to the others.
+    pub(super) fn refuse_rcpt(&mut self) -> Option<Reply> {
+        if self.sealed.is_some() {
+            return None;
+        }
+        let (filter, hit) = self.checks.refuse_rcpt()?;
+        let verdict = Verdict::early(filter, hit);
+        let reply = router::early_reply(&verdict, &self.id)?;
+        let refused = self.envelope.recipients.pop();
+        let metrics = &self.services.metrics;
+        metrics.count_hits(&verdict);
+        metrics
+            .early_answers
+            .with_label_values(&[Stage::Rcpt.name(), verdict.action.name()])
+            .inc();
+        super::conclusion::log_refused(&self.id, &self.envelope, refused.as_ref(), &verdict);
+        Some(reply)
     }
 
     /// Bytes of the message so far.
