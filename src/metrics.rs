@@ -156,6 +156,13 @@ metrics! {
     /// Fields Authentication-Results that claimed to be ours and came from outside; they were removed where the message
     /// was delivered.
     auth_forged: counter = "mailweir_auth_forged_results_total";
+    /// Deliveries by greylisting: deferred (new), early (came back too early), passed (came back in time), known, white
+    /// (deliveries of this origin come back as a rule).
+    greylist: counters = "mailweir_greylist_total"["result"];
+    /// Messages and recipients beyond a limit on rates, by limit.
+    rates_exceeded: counters = "mailweir_rates_exceeded_total"["limit"];
+    /// Messages from which reputation was learned, by what they counted as: ham, spam, between.
+    reputation_lessons: counters = "mailweir_reputation_lessons_total"["lesson"];
     /// Scans by ClamAV server: clean, found, too_large, limit, encrypted, error, timeout, down, closed, garbled, idle.
     clamav_scans: counters = "mailweir_clamav_scans_total"["server", "result"];
     /// Scans running now, by ClamAV server.

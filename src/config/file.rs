@@ -7,7 +7,7 @@ use serde_saphyr::{Location, Spanned};
 
 use super::{ByteSize, Seconds};
 use crate::dns;
-use crate::filter::{auth, bayes, clamav, dnsbl, rules};
+use crate::filter::{auth, bayes, clamav, dnsbl, greylist, rates, reputation, rules};
 use crate::quarantine;
 use crate::router::Hold;
 use crate::server::Address;
@@ -43,6 +43,12 @@ pub struct File {
     pub dnsbl: dnsbl::Options,
     /// Options of the filter `auth`.
     pub auth: auth::Options,
+    /// Options of the filter `greylist`.
+    pub greylist: greylist::Options,
+    /// Options of the filter `rates`.
+    pub rates: rates::Options,
+    /// Options of the filter `reputation`.
+    pub reputation: reputation::Options,
     /// Options of the filter `rules`.
     pub rules: rules::Options,
     /// Options of the filter `bayes`.
@@ -79,6 +85,9 @@ impl Default for File {
             dns: dns::Options::default(),
             dnsbl: dnsbl::Options::default(),
             auth: auth::Options::default(),
+            greylist: greylist::Options::default(),
+            rates: rates::Options::default(),
+            reputation: reputation::Options::default(),
             rules: rules::Options::default(),
             bayes: bayes::Options::default(),
             clamav: clamav::Options::default(),
@@ -97,6 +106,12 @@ pub enum FilterName {
     Dnsbl,
     /// Sender authentication.
     Auth,
+    /// Greylisting.
+    Greylist,
+    /// Limits on rates.
+    Rates,
+    /// Reputation and correspondents.
+    Reputation,
     /// Regex rules.
     Rules,
     /// The Bayesian classifier.

@@ -15,10 +15,16 @@ mod chain;
 pub mod clamav;
 pub mod dnsbl;
 mod failure;
+pub mod greylist;
 mod idle;
+mod network;
 mod outcome;
 mod probe;
+pub mod rates;
+pub mod reputation;
 pub mod rules;
+mod scores;
+mod sender;
 mod trusted;
 
 use std::path::Path;
@@ -29,12 +35,18 @@ use futures_util::future::BoxFuture;
 pub use authentication::Authentication;
 pub use chain::{Chain, Checks, ENDED, Report};
 pub use failure::{FailureAction, FailurePolicy, OnFailure};
+pub use network::PrefixOptions;
 pub use outcome::{Action, EVIDENCE_BYTES, Hit, Outcome, Reason};
 pub use probe::{Probe, ProbeError};
 
 use crate::config::Source;
 use crate::mail::{Envelope, Mail, Spool};
 use crate::metrics::Metrics;
+
+/// Why filters that remember senders skip every message outside of the daemon.
+pub(crate) const OUTSIDE: &str = "only the daemon remembers senders";
+/// How many facts of a kind a filter may be allowed: the fewest and the most.
+const ENTRIES: (usize, usize) = (crate::store::Facts::FEWEST, 10_000_000);
 
 /// A member of the chain.
 pub trait Filter: Send + Sync + 'static {
