@@ -38,6 +38,7 @@ pub use failure::{FailureAction, FailurePolicy, OnFailure};
 pub use network::PrefixOptions;
 pub use outcome::{Action, EVIDENCE_BYTES, Hit, Outcome, Reason};
 pub use probe::{Probe, ProbeError};
+pub(crate) use sender::address as remembered_address;
 
 use crate::config::Source;
 use crate::mail::{Envelope, Mail, Spool};

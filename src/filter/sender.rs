@@ -68,7 +68,7 @@ fn signers(found: &Authenticated) -> Vec<String> {
 }
 
 /// An address as it is remembered: lower case, its domain in A-labels. `None` for what has no domain.
-pub(super) fn address(written: &str) -> Option<String> {
+pub(crate) fn address(written: &str) -> Option<String> {
     let (local, of) = written.rsplit_once('@')?;
     let of = domain::name(of)?;
     Some(format!("{}@{of}", local.to_lowercase()))

@@ -14,7 +14,7 @@ pub(super) fn recipient(written: &str) -> String {
 }
 
 /// An envelope sender; empty for the null sender.
-pub(super) fn sender(written: &str) -> String {
+pub(crate) fn sender(written: &str) -> String {
     let whole = recipient(written);
     match whole.rsplit_once('@') {
         Some((local, domain)) => format!("{}@{domain}", constant(local)),

@@ -20,6 +20,7 @@ mod triplet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub(crate) use address::sender as remembered_sender;
 pub use options::{BandOptions, Options};
 
 use crate::config::Problems;

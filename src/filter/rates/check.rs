@@ -20,7 +20,8 @@ use crate::store::{Key, Kind, now};
 pub(super) struct RatesCheck {
     shared: Arc<Shared>,
     from: From,
-    refused: Option<Hit>,
+    /// For a recipient that does not fit, until the MTA is told: the name of the limit, and the hit.
+    refused: Option<(String, Hit)>,
 }
 
 /// Where a message comes from.
@@ -108,15 +109,13 @@ impl RatesCheck {
         bucket::level(used.limit, known, now)
     }
 
-    fn exceeded(&self, used: &Use<'_>) {
+    fn exceeded(&self, limit: &str) {
         let exceeded = &self.shared.metrics.rates_exceeded;
-        exceeded
-            .with_label_values(&[used.limit.name.as_str()])
-            .inc();
+        exceeded.with_label_values(&[limit]).inc();
     }
 
-    /// A hit where the newest recipient does not fit any more.
-    fn too_much(&self, envelope: &Envelope) -> Option<Hit> {
+    /// The limit, and a hit, where the newest recipient does not fit any more.
+    fn too_much(&self, envelope: &Envelope) -> Option<(String, Hit)> {
         let recipients = envelope.recipients.len() as f64;
         let now = now();
         let mut limits = self.shared.settings.limits.iter();
@@ -137,8 +136,7 @@ impl RatesCheck {
             };
             let level = self.level(&used, now);
             let wait = bucket::excess(limit, level, used.amount)?;
-            self.exceeded(&used);
-            Some(used.hit(level).deferring(wait))
+            Some((limit.name.clone(), used.hit(level).deferring(wait)))
         })
     }
 
@@ -197,13 +195,13 @@ impl RatesCheck {
                 // Into an empty bucket goes whatever comes: it would never fit.
                 RateAction::Defer if level <= 0.0 => {}
                 RateAction::Defer => {
-                    self.exceeded(used);
+                    self.exceeded(&used.limit.name);
                     if deferred.as_ref().is_none_or(|(longest, _)| *longest < wait) {
                         deferred = Some((wait, used.hit(level)));
                     }
                 }
                 RateAction::Score(points) => {
-                    self.exceeded(used);
+                    self.exceeded(&used.limit.name);
                     let mut hit = used.hit(level);
                     hit.score = points;
                     hits.push(hit);
@@ -235,13 +233,15 @@ impl Check for RatesCheck {
     }
 
     fn rcpt(&mut self, envelope: &Envelope) {
-        if let Some(hit) = self.too_much(envelope) {
-            self.refused = Some(hit);
+        if let Some(refused) = self.too_much(envelope) {
+            self.refused = Some(refused);
         }
     }
 
     fn refuse_rcpt(&mut self) -> Option<Hit> {
-        self.refused.take()
+        let (limit, hit) = self.refused.take()?;
+        self.exceeded(&limit);
+        Some(hit)
     }
 
     fn finish(self: Box<Self>, scan: Arc<Scan>) -> BoxFuture<'static, Outcome> {
