@@ -157,7 +157,7 @@ metrics! {
     /// was delivered.
     auth_forged: counter = "mailweir_auth_forged_results_total";
     /// Deliveries by greylisting: deferred (new), early (came back too early), passed (came back in time), known, white
-    /// (deliveries of this origin come back as a rule).
+    /// (deliveries of this origin come back as a rule), correspondent (the recipient has written to the sender).
     greylist: counters = "mailweir_greylist_total"["result"];
     /// Messages and recipients beyond a limit on rates, by limit.
     rates_exceeded: counters = "mailweir_rates_exceeded_total"["limit"];

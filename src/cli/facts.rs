@@ -206,10 +206,8 @@ fn moment(millis: i64) -> String {
 fn what(kind: Kind, fact: &Fact) -> String {
     let count = fact.count;
     match kind {
-        Kind::GreylistTriplet if count == 0.0 => {
-            "put off, has not come back in time yet".to_owned()
-        }
-        Kind::GreylistTriplet => format!("has passed, {count} deliveries"),
+        Kind::GreylistWaiting => format!("put off, {count} attempts"),
+        Kind::GreylistPassed => format!("came back, {count} deliveries"),
         Kind::GreylistOrigin => format!("{count} deliveries came back"),
         Kind::Rate => format!("{:.1} in the bucket at the last", fact.total),
         Kind::Network | Kind::Domain | Kind::UnprovenDomain | Kind::SigningDomain => {

@@ -4,8 +4,10 @@
 /// what is worth more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
-    /// A delivery that was put off, or has passed since: where from, sender, recipient.
-    GreylistTriplet,
+    /// A delivery that was put off: where from, sender, recipient.
+    GreylistWaiting,
+    /// A delivery that was put off and came back in time.
+    GreylistPassed,
     /// Where deliveries that were put off came back from.
     GreylistOrigin,
     /// A leaky bucket of a limit on rates.
@@ -28,8 +30,9 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of their declaration.
-    pub const ALL: [Kind; 10] = [
-        Kind::GreylistTriplet,
+    pub const ALL: [Kind; 11] = [
+        Kind::GreylistWaiting,
+        Kind::GreylistPassed,
         Kind::GreylistOrigin,
         Kind::Rate,
         Kind::Network,
@@ -44,7 +47,8 @@ impl Kind {
     /// The word used in the file, in metrics and in the output of commands.
     pub fn name(self) -> &'static str {
         match self {
-            Kind::GreylistTriplet => "greylist_triplet",
+            Kind::GreylistWaiting => "greylist_waiting",
+            Kind::GreylistPassed => "greylist_passed",
             Kind::GreylistOrigin => "greylist_origin",
             Kind::Rate => "rate",
             Kind::Network => "network",

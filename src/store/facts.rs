@@ -180,16 +180,29 @@ impl Facts {
         self.metrics.facts_dropped.inc_by(lost as u64);
     }
 
-    /// Every fact is to be written, for a file that is new.
-    pub(super) fn all_changed(&self) {
-        for shelf in &self.shelves {
-            for part in &shelf.parts {
-                // A copy, so that the locks are not held together for long.
-                let all: Vec<_> = locked(part).iter().collect();
+    /// Every fact as a change, in pieces, for a file that lacks some.
+    pub(super) fn all(&self) -> impl Iterator<Item = HashMap<Place, Change>> {
+        let part = |kind| {
+            move |part: &Mutex<Recency>| {
                 let set = |fact| Change::Set(String::new(), fact);
-                let all = all.into_iter().map(|(key, f)| ((shelf.kind, key), set(f)));
-                self.give_back(all.collect());
+                let part = locked(part);
+                part.iter()
+                    .map(|(digest, fact)| ((kind, digest), set(fact)))
+                    .collect()
             }
+        };
+        let shelves = self.shelves.iter();
+        shelves.flat_map(move |shelf| shelf.parts.iter().map(part(shelf.kind)))
+    }
+
+    /// Takes a fact out.
+    pub fn remove(&self, kind: Kind, key: &Key) {
+        let part = self.shelf(kind).and_then(|shelf| shelf.part(key.digest()));
+        if let Some(mut part) = part.map(locked)
+            && part.remove(key.digest())
+            && !locked(&self.changes).add((kind, key.digest()), Change::Removed)
+        {
+            self.metrics.facts_dropped.inc();
         }
     }
 

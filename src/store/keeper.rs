@@ -37,6 +37,9 @@ pub struct Keeper {
     table: Option<Table>,
     /// Kinds whose facts were read from the file, or are newer than any file.
     loaded: Vec<Kind>,
+    /// Changes that were left out, at the time when everything in memory was known to be in the file or to wait for it;
+    /// `None` where the file is to be written anew.
+    dropped: Option<u64>,
     /// Whether the last thing tried went wrong, and was said.
     failing: bool,
     next_try: Instant,
@@ -66,6 +69,7 @@ impl Keeper {
             metrics,
             table: None,
             loaded: Vec::new(),
+            dropped: Some(0),
             failing: false,
             next_try: Instant::now(),
             next_expiry: Instant::now(),
@@ -141,6 +145,14 @@ impl Keeper {
         for place in &forgotten {
             self.facts.forget(*place);
         }
+        let dropped = self.metrics.facts_dropped.get();
+        if self.dropped != Some(dropped) {
+            for part in self.facts.all().filter(|part| !part.is_empty()) {
+                table.write(&part, &[]).await?;
+                self.metrics.facts_written.inc_by(part.len() as u64);
+            }
+            self.dropped = Some(dropped);
+        }
         let changes = self.facts.take_changes();
         if !changes.is_empty() || !forgotten.is_empty() {
             let started = Instant::now();
@@ -210,7 +222,7 @@ impl Keeper {
             file = ?self.path, aside = ?aside, why,
             "the file of facts about senders is damaged and was set aside; a new one is begun"
         );
-        self.facts.all_changed();
+        self.dropped = None;
         self.loaded = Kind::ALL.to_vec();
         Ok(())
     }

@@ -198,6 +198,32 @@ async fn a_full_disk_is_counted_and_what_waits_is_written_when_there_is_room() {
     assert_eq!((f.count("0"), f.count("899")), (Some(5.0), Some(1.0)));
 }
 
+/// More changes than may wait are left out; all that is in memory is written when that is possible again.
+#[tokio::test]
+async fn what_found_no_room_to_wait_is_written_later_all_the_same() {
+    let f = Fixture::new();
+    f.facts.allow(Kind::Network, 200_000);
+    let absent = f.folder.path().join("absent");
+    let (facts, metrics) = (Arc::clone(&f.facts), Arc::clone(&f.metrics));
+    let keeper = Keeper::open(&absent, facts, metrics).await;
+    let fact = Fact {
+        expires: i64::MAX,
+        ..Fact::default()
+    };
+    for number in 0..110_000_u32 {
+        let key = Key::new(&[&number.to_string()]);
+        f.facts.update(Kind::Network, &key, 0, |_| Some(fact));
+    }
+    let left_out = f.metrics.facts_dropped.get();
+    assert_eq!(left_out, 10_000);
+    std::fs::create_dir(&absent).unwrap();
+    ended(keeper).await;
+    let table = Table::open(&absent.join(FILE)).await.unwrap();
+    let rows = table.load(Kind::Network, 0, 200_000).await.unwrap();
+    assert_eq!(rows.len(), 110_000);
+    table.close().await;
+}
+
 #[tokio::test]
 async fn a_folder_that_cannot_be_written_leaves_the_facts_in_memory() {
     let f = Fixture::new();

@@ -52,7 +52,7 @@ async fn a_message_whose_score_lies_in_the_band_has_to_come_again() {
 
     assert_eq!(send("word-four").await.action, Action::Tempfail);
     let words = ["203.0.113.0/24", "ann@example.com", TO];
-    f.age(Kind::GreylistTriplet, &words, minutes(6));
+    f.age(Kind::GreylistWaiting, &words, minutes(6));
     let passed = send("word-four").await;
     assert!(passed.action < Action::Tempfail, "{passed:?}");
     let evidence = &hit(&passed, "GREYLIST_PASSED").unwrap().evidence;
@@ -81,7 +81,7 @@ async fn what_others_decide_is_not_put_off() {
         assert_eq!(verdict.action, action, "{words}");
         assert!(hit(&verdict, "GREYLISTED").is_none());
     }
-    assert_eq!(f.facts.len(Kind::GreylistTriplet), 0);
+    assert_eq!(f.facts.len(Kind::GreylistWaiting), 0);
 }
 
 #[tokio::test]
@@ -95,7 +95,7 @@ async fn a_domain_that_spf_proves_may_come_again_from_another_of_its_networks() 
     };
     assert_eq!(send("192.0.2.1").await, Action::Tempfail);
     let words = ["example.org", "ann@example.org", TO];
-    f.age(Kind::GreylistTriplet, &words, minutes(6));
+    f.age(Kind::GreylistWaiting, &words, minutes(6));
     assert!(send("198.51.100.9").await < Action::Tempfail);
     // A network of somebody else's is another origin.
     assert_eq!(send("203.0.113.7").await, Action::Tempfail);
@@ -142,7 +142,7 @@ async fn of_several_recipients_the_one_who_waits_longest_decides() {
     };
     send(&[TO]).await;
     f.age(
-        Kind::GreylistTriplet,
+        Kind::GreylistWaiting,
         &["203.0.113.0/24", "ann@example.com", TO],
         minutes(4),
     );
@@ -151,7 +151,7 @@ async fn of_several_recipients_the_one_who_waits_longest_decides() {
     assert_eq!(put_off.retry_after, Some(minutes(5)));
     for to in [TO, "eve@example.net"] {
         let words = ["203.0.113.0/24", "ann@example.com", to];
-        f.age(Kind::GreylistTriplet, &words, minutes(6));
+        f.age(Kind::GreylistWaiting, &words, minutes(6));
     }
     let both = send(&[TO, "eve@example.net"]).await;
     assert!(both.action < Action::Tempfail);
@@ -168,9 +168,9 @@ async fn triplets_are_bounded() {
         f.send(envelope, &message("ann@example.com", "word-four"))
             .await;
     }
-    let kept = f.facts.len(Kind::GreylistTriplet);
+    let kept = f.facts.len(Kind::GreylistWaiting);
     assert!((100..=160).contains(&kept), "{kept}");
-    let kind = Kind::GreylistTriplet.name();
+    let kind = Kind::GreylistWaiting.name();
     let evicted = f.metrics.facts_evicted.with_label_values(&[kind]).get();
     assert_eq!(evicted as usize, 400 - kept);
 }

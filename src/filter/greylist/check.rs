@@ -57,7 +57,7 @@ impl GreylistCheck {
                 self.passed = self.passed.max(Some(waited));
                 return None;
             }
-            Sight::Known | Sight::White => return None,
+            Sight::Known | Sight::White | Sight::Correspondent => return None,
         };
         let evidence = format!("{origin} {why}, to pass in {} s", seconds(wait));
         Some(Hit::new("GREYLISTED", 0.0, evidence).deferring(wait))

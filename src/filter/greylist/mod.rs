@@ -53,7 +53,11 @@ pub fn build(
             settings.on_failure,
         ));
     };
-    for kind in [Kind::GreylistTriplet, Kind::GreylistOrigin] {
+    for kind in [
+        Kind::GreylistWaiting,
+        Kind::GreylistPassed,
+        Kind::GreylistOrigin,
+    ] {
         facts.allow(kind, settings.entries);
     }
     for result in Sight::NAMES {

@@ -33,7 +33,8 @@ pub struct Options {
     pub exempt: Vec<Spanned<String>>,
     /// A file of such names, one a line; relative to the configuration file. Default: none.
     pub exempt_file: Option<Spanned<PathBuf>>,
-    /// Triplets that are remembered, 100 to 10000000. Default 100000.
+    /// Triplets that wait, triplets that have passed, and origins that are remembered, of each so many, 100 to 10000000.
+    /// Default 100000.
     pub entries: Spanned<usize>,
 }
 

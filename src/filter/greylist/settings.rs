@@ -72,7 +72,7 @@ impl Settings {
             );
         }
         findings.within(&options.successes, 0, 1000, "deliveries");
-        findings.within(&options.entries, ENTRIES.0, ENTRIES.1, "triplets");
+        findings.within(&options.entries, ENTRIES.0, ENTRIES.1, "of each");
         let band = options.band.as_ref().map(|written| {
             let BandOptions { from, to } = written.value;
             let to = to.unwrap_or(f64::INFINITY);

@@ -2,7 +2,9 @@
 //!
 //! In: origin (a network, or a domain that SPF has proven), sender, recipient, the time. Out: whether the delivery
 //! passes. A triplet is entered at its first attempt; a second one between `delay` and `window` later passes, and from
-//! then on every one. An origin from which enough deliveries have come back passes as a whole.
+//! then on every one. An origin from which enough deliveries have come back passes as a whole, and so does an answer to
+//! a recipient who has written to the sender, as far as the filter `reputation` knows. Those that wait and those that
+//! have passed are kept apart: a flood of first attempts must not push out who is known.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,20 +36,30 @@ pub(super) enum Result {
     Known,
     /// Deliveries from this origin come back as a rule.
     White,
+    /// The recipient has written to the sender.
+    Correspondent,
 }
 
 impl Result {
     /// The words used in metrics.
-    pub(super) const NAMES: [&'static str; 5] = ["deferred", "early", "passed", "known", "white"];
+    pub(super) const NAMES: [&'static str; 6] = [
+        "deferred",
+        "early",
+        "passed",
+        "known",
+        "white",
+        "correspondent",
+    ];
 
     pub(super) fn name(self) -> &'static str {
-        let [deferred, early, passed, known, white] = Result::NAMES;
+        let [deferred, early, passed, known, white, correspondent] = Result::NAMES;
         match self {
             Result::Deferred(_) => deferred,
             Result::Early(_) => early,
             Result::Passed(_) => passed,
             Result::Known => known,
             Result::White => white,
+            Result::Correspondent => correspondent,
         }
     }
 }
@@ -76,47 +88,64 @@ impl Triplets {
         if self.is_white(now, origin) {
             return Result::White;
         }
-        let patience = &self.patience;
-        let (delay, window) = (millis(patience.delay), millis(patience.window));
-        let mut result = Result::Deferred(patience.delay);
+        let written_to = Key::new(&[to, sender]);
+        let correspondent = self.facts.get(Kind::Correspondent, &written_to, now);
+        if correspondent.is_some() {
+            return Result::Correspondent;
+        }
         let key = Key::new(&[origin, sender, to]);
-        self.facts
-            .update(Kind::GreylistTriplet, &key, now, |known| {
-                let Some(known) = known else {
-                    return Some(Fact {
-                        since: now,
-                        at: now,
-                        expires: now.saturating_add(window),
-                        count: 0.0,
-                        total: 0.0,
-                    });
-                };
-                // The clock may have been set back.
-                let since = known.since.min(now);
-                let waited = now - since;
-                if known.count == 0.0 && waited < delay {
-                    result = Result::Early(duration(delay - waited));
-                    return Some(Fact {
-                        since,
-                        at: now,
-                        ..known
-                    });
-                }
-                result = match known.count {
-                    0.0 => Result::Passed(duration(waited)),
-                    _ => Result::Known,
-                };
-                Some(Fact {
-                    since,
-                    at: now,
-                    expires: now.saturating_add(millis(patience.lifetime)),
-                    count: known.count + 1.0,
-                    total: 0.0,
-                })
-            });
-        if let Result::Passed(_) = result {
+        let passed = |since: i64, count: f64| Fact {
+            since,
+            at: now,
+            expires: now.saturating_add(millis(self.patience.lifetime)),
+            count,
+            total: 0.0,
+        };
+        let known = self.facts.update(Kind::GreylistPassed, &key, now, |known| {
+            known.map(|known| passed(known.since, known.count + 1.0))
+        });
+        if known.is_some() {
+            return Result::Known;
+        }
+        let result = self.wait(now, &key);
+        if let Result::Passed(waited) = result {
+            let since = now.saturating_sub(millis(waited));
+            let first = |_| Some(passed(since, 1.0));
+            self.facts.update(Kind::GreylistPassed, &key, now, first);
+            self.facts.remove(Kind::GreylistWaiting, &key);
             self.succeeded(now, origin);
         }
+        result
+    }
+
+    /// An attempt of a triplet that has not passed yet.
+    fn wait(&self, now: i64, key: &Key) -> Result {
+        let (delay, window) = (millis(self.patience.delay), millis(self.patience.window));
+        let mut result = Result::Deferred(self.patience.delay);
+        self.facts.update(Kind::GreylistWaiting, key, now, |known| {
+            let Some(known) = known else {
+                return Some(Fact {
+                    since: now,
+                    at: now,
+                    expires: now.saturating_add(window),
+                    count: 1.0,
+                    total: 0.0,
+                });
+            };
+            // The clock may have been set back.
+            let since = known.since.min(now);
+            let waited = now - since;
+            result = match waited < delay {
+                true => Result::Early(duration(delay - waited)),
+                false => Result::Passed(duration(waited)),
+            };
+            Some(Fact {
+                since,
+                at: now,
+                count: known.count + 1.0,
+                ..known
+            })
+        });
         result
     }
 
@@ -166,7 +195,9 @@ mod tests {
 
     fn triplets(successes: u32) -> Triplets {
         let facts = Facts::new(Arc::new(Metrics::new().unwrap()));
-        facts.allow(Kind::GreylistTriplet, 1000);
+        facts.allow(Kind::GreylistWaiting, 1000);
+        facts.allow(Kind::GreylistPassed, 1000);
+        facts.allow(Kind::Correspondent, 1000);
         facts.allow(Kind::GreylistOrigin, 1000);
         let patience = Patience {
             delay: Duration::from_secs(300),
@@ -225,6 +256,40 @@ mod tests {
         assert_eq!(triplets.attempt(71 * DAY, "net", "t", "d"), Result::White);
         let later = triplets.attempt(110 * DAY, "net", "t", "d");
         assert!(matches!(later, Result::Deferred(_)), "{later:?}");
+    }
+
+    #[test]
+    fn who_was_written_to_need_not_wait() {
+        let triplets = triplets(0);
+        let fact = Fact {
+            expires: DAY,
+            ..Fact::default()
+        };
+        let pair = Key::new(&["bob@example.net", "ann@example.org"]);
+        let facts = &triplets.facts;
+        facts.update(Kind::Correspondent, &pair, 0, |_| Some(fact));
+        let attempt = |sender, to| triplets.attempt(0, "net", sender, to);
+        assert_eq!(
+            attempt("ann@example.org", "bob@example.net"),
+            Result::Correspondent
+        );
+        let other = attempt("ann@example.org", "eve@example.net");
+        assert!(matches!(other, Result::Deferred(_)), "{other:?}");
+    }
+
+    #[test]
+    fn a_flood_of_first_attempts_does_not_push_out_who_is_known() {
+        let triplets = triplets(0);
+        triplets.attempt(0, "net", "s", "t");
+        triplets.attempt(10 * MINUTE, "net", "s", "t");
+        for number in 0..5000 {
+            triplets.attempt(11 * MINUTE, "net", &number.to_string(), "t");
+        }
+        assert!(triplets.facts.len(Kind::GreylistWaiting) <= 1000);
+        assert_eq!(
+            triplets.attempt(12 * MINUTE, "net", "s", "t"),
+            Result::Known
+        );
     }
 
     #[test]
