@@ -52,6 +52,13 @@ fn every_key_of_the_configuration_is_documented() {
         &["dnsbl", "on_failure"],
         &["auth"],
         &["auth", "dmarc"],
+        &["greylist"],
+        &["greylist", "band"],
+        &["greylist", "network"],
+        &["rates"],
+        &["reputation"],
+        &["reputation", "points"],
+        &["reputation", "correspondents"],
         &["rules"],
         &["bayes"],
         &["clamav"],
@@ -76,6 +83,15 @@ fn every_hit_of_sender_authentication_is_documented_with_its_points() {
     for (name, points, meaning) in mailweir::filter::auth::HITS {
         let row = format!("| `{name}` | {points:.1} | {meaning} |");
         assert!(page.contains(&row), "docs/authentication.md lacks: {row}");
+    }
+}
+
+#[test]
+fn every_hit_of_reputation_is_documented_with_its_points() {
+    let page = read("docs/reputation.md");
+    for (name, points, meaning) in mailweir::filter::reputation::HITS {
+        let row = format!("| `{name}` | {points:.1} | {meaning} |");
+        assert!(page.contains(&row), "docs/reputation.md lacks: {row}");
     }
 }
 

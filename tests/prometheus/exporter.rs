@@ -52,6 +52,10 @@ fn something_happens(m: &Metrics) {
         &m.dns_cached,
         &m.dnsbl_over_limit,
         &m.dnsbl_unresolved,
+        &m.facts_written,
+        &m.facts_dropped,
+        &m.facts_failures,
+        &m.facts_set_aside,
     ] {
         counter.inc();
     }
@@ -73,6 +77,11 @@ fn something_happens(m: &Metrics) {
         (&m.auth_results, &["spf", "pass"]),
         (&m.auth_results, &["dkim", "none"]),
         (&m.auth_dispositions, &["reject"]),
+        (&m.greylist, &["deferred"]),
+        (&m.greylist, &["passed"]),
+        (&m.rates_exceeded, &["client_network"]),
+        (&m.reputation_lessons, &["ham"]),
+        (&m.facts_evicted, &["rate"]),
         (&m.clamav_scans, &["127.0.0.1:3310", "clean"]),
         (&m.quarantine_operations, &["stored"]),
         (&m.quarantine_failures, &["store"]),
@@ -104,6 +113,7 @@ fn something_happens(m: &Metrics) {
     m.end_of_message_seconds.observe(0.2);
     m.message_bytes.observe(3000.0);
     m.dns_seconds.observe(0.02);
+    m.facts_seconds.observe(0.02);
     let zone = m.dnsbl_seconds.with_label_values(&["bl.example.org"]);
     zone.observe(0.02);
     let server = m.clamav_seconds.with_label_values(&["127.0.0.1:3310"]);
@@ -118,6 +128,8 @@ fn something_happens(m: &Metrics) {
         (&m.dns_in_flight, 3),
         (&m.dns_queries_limit, 256),
         (&m.rules_loaded, 150),
+        (&m.facts_waiting, 20),
+        (&m.facts_up, 1),
         (&m.journal_bytes, 5_000),
         (&m.quarantine_messages, 12),
         (&m.quarantine_messages_limit, 100_000),
@@ -130,6 +142,8 @@ fn something_happens(m: &Metrics) {
         (&m.clamav_up, "127.0.0.1:3310", 1),
         (&m.dnsbl_up, "bl.example.org", 1),
         (&m.clamav_running, "127.0.0.1:3310", 2),
+        (&m.facts_entries, "rate", 700),
+        (&m.facts_limit, "rate", 1000),
         (&m.model_messages, "ham", 400),
         (&m.model_messages, "spam", 300),
         (&m.build, "0.1.0", 1),
