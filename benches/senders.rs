@@ -1,7 +1,13 @@
 //! What the filters that remember senders cost a message: greylist in a band, four limits, reputation and correspondents, with
 //! a hundred thousand facts of each kind in memory. The message is parsed beforehand; writing the facts is another
 //! task's work and measured apart.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs
+)]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -38,17 +38,18 @@ enum From {
 /// A bucket that a message goes into.
 struct Use<'a> {
     limit: &'a Limit,
-    /// Whose it is.
-    subject: String,
+    /// The name of the limit, and whose it is.
+    key: Key,
     amount: f64,
 }
 
-impl Use<'_> {
-    fn key(&self) -> Key {
-        let words: Vec<&str> = std::iter::once(self.limit.name.as_str())
-            .chain(self.subject.split(Key::SEPARATOR))
-            .collect();
-        Key::new(&words)
+impl<'a> Use<'a> {
+    fn new(limit: &'a Limit, subject: &Subject, amount: f64) -> Use<'a> {
+        let key = match subject {
+            Subject::Whole(whose) => Key::new(&[&limit.name, whose]),
+            Subject::From(whose, network) => Key::new(&[&limit.name, whose, network]),
+        };
+        Use { limit, key, amount }
     }
 
     fn hit(&self, level: f64) -> Hit {
@@ -57,7 +58,8 @@ impl Use<'_> {
             Count::Messages => "messages",
             Count::Recipients => "recipients",
         };
-        let subject = self.subject.replace(Key::SEPARATOR, " from ");
+        let words = self.key.subject().split(Key::SEPARATOR).skip(1);
+        let subject = words.collect::<Vec<_>>().join(" from ");
         let evidence = format!(
             "{subject}: {:.1} {what}, {} in {} s allowed",
             level + self.amount,
@@ -66,6 +68,13 @@ impl Use<'_> {
         );
         Hit::new(limit.rule(), 0.0, evidence)
     }
+}
+
+/// Whose bucket is meant.
+enum Subject {
+    Whole(String),
+    /// A domain that may be anybody's, in the messages of one network.
+    From(String, String),
 }
 
 impl RatesCheck {
@@ -78,14 +87,15 @@ impl RatesCheck {
     }
 
     /// Whose bucket of a limit that needs no message is meant.
-    fn subject(&self, limit: &Limit) -> Option<String> {
-        match (limit.by, &self.from) {
-            (By::AuthenticatedUser, From::User(login)) => Some(login.clone()),
+    fn subject(&self, limit: &Limit) -> Option<Subject> {
+        let subject = match (limit.by, &self.from) {
+            (By::AuthenticatedUser, From::User(login)) => login.clone(),
             (By::ClientNetwork, From::Stranger(client)) => {
-                Some(self.shared.settings.prefix.network(*client))
+                self.shared.settings.prefix.network(*client)
             }
-            _ => None,
-        }
+            _ => return None,
+        };
+        Some(Subject::Whole(subject))
     }
 
     fn is_stranger(&self) -> bool {
@@ -95,17 +105,16 @@ impl RatesCheck {
     /// The bucket of a recipient.
     fn of_recipient<'a>(&self, limit: &'a Limit, recipient: &Address) -> Option<Use<'a>> {
         let counts = limit.by == By::Recipient && self.is_stranger();
-        counts.then(|| Use {
-            limit,
-            subject: sender::address(recipient.text())
-                .unwrap_or_else(|| recipient.text().to_lowercase()),
-            amount: 1.0,
+        counts.then(|| {
+            let address = sender::address(recipient.text());
+            let address = address.unwrap_or_else(|| recipient.text().to_lowercase());
+            Use::new(limit, &Subject::Whole(address), 1.0)
         })
     }
 
     /// The level of a bucket.
     fn level(&self, used: &Use<'_>, now: i64) -> f64 {
-        let known = self.shared.facts.get(Kind::Rate, &used.key(), now);
+        let known = self.shared.facts.get(Kind::Rate, &used.key, now);
         bucket::level(used.limit, known, now)
     }
 
@@ -124,14 +133,13 @@ impl RatesCheck {
                 return None;
             }
             let used = match self.subject(limit) {
-                Some(subject) => Use {
-                    limit,
-                    subject,
-                    amount: match limit.count {
+                Some(subject) => {
+                    let amount = match limit.count {
                         Count::Messages => 1.0,
                         Count::Recipients => recipients,
-                    },
-                },
+                    };
+                    Use::new(limit, &subject, amount)
+                }
                 None => self.of_recipient(limit, envelope.recipients.last()?)?,
             };
             let level = self.level(&used, now);
@@ -155,11 +163,7 @@ impl RatesCheck {
                 }
                 _ => self.subject(limit),
             };
-            uses.extend(subject.map(|subject| Use {
-                limit,
-                subject,
-                amount,
-            }));
+            uses.extend(subject.map(|subject| Use::new(limit, &subject, amount)));
             let each = recipients.iter();
             uses.extend(each.filter_map(|recipient| self.of_recipient(limit, recipient)));
         }
@@ -172,14 +176,14 @@ impl RatesCheck {
         client: IpAddr,
         scan: &Scan,
         authenticated: Option<&Authenticated>,
-    ) -> Option<String> {
+    ) -> Option<Subject> {
         let sender = Sender::of(scan, authenticated);
         let domain = sender.domain?;
         if sender.proven {
-            return Some(domain);
+            return Some(Subject::Whole(domain));
         }
         let network = self.shared.settings.prefix.network(client);
-        Some(format!("{domain}{}{network}", Key::SEPARATOR))
+        Some(Subject::From(domain, network))
     }
 
     fn concluded(&self, uses: &[Use<'_>]) -> Outcome {
@@ -213,7 +217,7 @@ impl RatesCheck {
         }
         for used in uses {
             let pour = |known| Some(bucket::poured(used.limit, known, now, used.amount));
-            self.shared.facts.update(Kind::Rate, &used.key(), now, pour);
+            self.shared.facts.update(Kind::Rate, &used.key, now, pour);
         }
         Outcome::Checked(hits)
     }
