@@ -74,10 +74,8 @@ impl Table {
         limit: usize,
     ) -> Result<Vec<(u128, Fact)>, DatabaseError> {
         let mut rows = sqlx::query(
-            "SELECT key, since, at, expires, count, total FROM (
-                 SELECT key, since, at, expires, count, total FROM facts
-                 WHERE kind = ? AND expires > ? ORDER BY at DESC LIMIT ?) AS newest
-             ORDER BY at",
+            "SELECT key, since, at, expires, count, total FROM facts
+             WHERE kind = ? AND expires > ? ORDER BY at DESC LIMIT ?",
         )
         .bind(kind.name())
         .bind(now)
@@ -95,6 +93,7 @@ impl Table {
             };
             facts.extend(digest(&key).map(|digest| (digest, fact)));
         }
+        facts.reverse();
         Ok(facts)
     }
 
