@@ -92,10 +92,11 @@ async fn message(engine: &Engine, scan: &Arc<Scan>) {
     checks.helo(envelope);
     checks.mail(envelope);
     checks.rcpt(envelope);
-    checks.refuse_rcpt();
+    checks.refuse_rcpt(|_| true);
     let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     let reports = checks.finish(Arc::clone(scan), deadline).await;
-    let verdict = engine.decide(reports);
+    let selected = engine.select(envelope);
+    let verdict = engine.rule(&selected, scan, reports, false).verdict;
     let learn = |filter: &Arc<dyn Filter>| {
         filter.concluded(scan, &verdict.reports, verdict.action);
     };

@@ -8,6 +8,7 @@
 //! - [`dns`]: the resolver that filters share, with its cache and its bounds.
 //! - [`auth`]: SPF, DKIM, DMARC, ARC and reverse DNS, without scores and sockets.
 //! - [`filter`]: the chain and its members: DNS lists, sender authentication, rules, Bayes, ClamAV.
+//! - [`policy`]: which way a message goes, and what holds for it.
 //! - [`verdict`]: a pure function from outcomes to one verdict.
 //! - [`router`]: a verdict becomes replies, header changes and side effects.
 //! - [`quarantine`]: the durable store of what was held back.
@@ -28,6 +29,7 @@ pub mod import;
 pub mod mail;
 pub mod metrics;
 pub mod milter;
+pub mod policy;
 pub mod quarantine;
 pub mod router;
 pub mod server;

@@ -9,6 +9,10 @@ use prometheus::core::{
 };
 use prometheus::{Encoder, Histogram, HistogramOpts, HistogramVec, Opts, Registry, TextEncoder};
 
+use crate::filter::{Action, Hit};
+use crate::policy::Settled;
+use crate::verdict::labels;
+
 /// A counter.
 pub type Counter = GenericCounter<AtomicU64>;
 /// A counter with labels.
@@ -118,6 +122,18 @@ metrics! {
     hits: counters = "mailweir_hits_total"["rule", "mode"];
     /// Messages by label that rules put on them.
     labels: counters = "mailweir_labels_total"["label"];
+    /// Recipients by the policy that took them and its verdict.
+    policy_recipients: counters = "mailweir_policy_recipients_total"["policy", "verdict"];
+    /// Messages whose recipients have policies that want different things, by how that was settled: split, held,
+    /// tempfail, strictest, mildest.
+    policy_conflicts: counters = "mailweir_policy_conflicts_total"["settled"];
+    /// Messages that were to be split, and the MTA does not let recipients be dropped.
+    policy_not_granted: counter = "mailweir_policy_drop_not_granted_total";
+    /// Recipients who were dropped from a message that others got; a copy is held for them.
+    policy_dropped: counter = "mailweir_policy_dropped_recipients_total";
+    /// Verdicts of policies in which a list of senders had a say: allow, unproven (an allow entry that did not count
+    /// because nothing proves the sender), deny.
+    policy_senders: counters = "mailweir_policy_senders_total"["list"];
     /// Questions sent to the resolvers, by result: answered, no_records, timeout, error, down.
     dns_queries: counters = "mailweir_dns_queries_total"["result"];
     /// Look-ups answered from memory, or by an equal question that was on its way already.
@@ -237,7 +253,7 @@ impl Metrics {
     /// Shows the counters whose labels are fixed before anything has happened. A counter that is first
     /// seen at 1 has not grown for Prometheus, so the first failure would raise no alert.
     fn start_at_zero(&self) {
-        let fixed: [(&Counters, &[&str]); 7] = [
+        let fixed: [(&Counters, &[&str]); 9] = [
             (
                 &self.dns_queries,
                 &["answered", "no_records", "timeout", "error", "down"],
@@ -277,6 +293,8 @@ impl Metrics {
                 &["store", "read", "release", "delete", "expire", "redeem"],
             ),
             (&self.reloads, &["ok", "failed"]),
+            (&self.policy_conflicts, &Settled::CONFLICTS),
+            (&self.policy_senders, &["allow", "unproven", "deny"]),
         ];
         for (counters, values) in fixed {
             for value in values {
@@ -333,9 +351,30 @@ impl Metrics {
         self.dnsbl_left_out.with_label_values(&[zone]);
     }
 
-    /// Counts the hits and labels of a verdict.
-    pub fn count_hits(&self, verdict: &crate::verdict::Verdict) {
-        for (_, hit) in verdict.hits() {
+    /// Shows the counters of a policy before it has taken a recipient, for the same reason.
+    pub fn policy_starts_at_zero(&self, policy: &str) {
+        for action in [
+            Action::Deliver,
+            Action::Tag,
+            Action::Quarantine,
+            Action::Tempfail,
+            Action::Discard,
+            Action::Reject,
+        ] {
+            self.count_recipients(policy, action, 0);
+        }
+    }
+
+    /// Counts recipients of a policy, by what it said.
+    pub fn count_recipients(&self, policy: &str, action: Action, recipients: usize) {
+        self.policy_recipients
+            .with_label_values(&[policy, action.name()])
+            .inc_by(recipients as u64);
+    }
+
+    /// Counts hits, given with their filters, and the labels that they put on a message, each once.
+    pub fn count_hits<'a>(&self, hits: impl Iterator<Item = (&'static str, &'a Hit)> + Clone) {
+        for (_, hit) in hits.clone() {
             let mode = match hit.shadow {
                 Some(_) => "shadow",
                 None => "live",
@@ -344,7 +383,7 @@ impl Metrics {
                 .with_label_values(&[hit.rule.as_ref(), mode])
                 .inc();
         }
-        for label in verdict.labels() {
+        for label in labels(hits) {
             self.labels.with_label_values(&[label]).inc();
         }
     }

@@ -8,12 +8,13 @@ use serde::Deserialize;
 
 use crate::filter::auth::FIELD;
 use crate::filter::{Action, Outcome};
+use crate::mail::Address;
 use crate::milter::{Modification, Reply, ReplyText, header_value};
 use crate::verdict::{DecidedBy, Verdict};
 
 /// Header fields that mailweir writes. Fields of these names that a message brings along are forged, or
 /// another filter's, and are removed.
-pub const OWN_HEADERS: [&str; 8] = [
+pub const OWN_HEADERS: [&str; 9] = [
     "X-Spam-Flag",
     "X-Spam-Score",
     "X-Spam-Status",
@@ -21,6 +22,7 @@ pub const OWN_HEADERS: [&str; 8] = [
     "X-Virus-Status",
     "X-Mailweir-Id",
     "X-Mailweir-Labels",
+    "X-Mailweir-Policy",
     RELEASE_HEADER,
 ];
 
@@ -53,6 +55,8 @@ pub struct Context<'a> {
     pub hold: Hold,
     /// Whether the MTA takes the hold modification.
     pub can_hold: bool,
+    /// Recipients who do not get the message although others do.
+    pub dropped: &'a [Address],
     /// Names of the header fields of the message, in order, as received.
     pub field_names: &'a [Vec<u8>],
     /// Fields `Authentication-Results` of the message that are forged, by their number among those of the name,
@@ -65,8 +69,8 @@ pub struct Context<'a> {
 /// What is to be done, in this order: store, modify, reply.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// A copy must be durable in the quarantine before anything else is sent. If that fails, the answer
-    /// is [`store_failed`] instead.
+    /// A copy, for the recipients who are dropped or else for all, must be durable in the quarantine before anything
+    /// else is sent. If that fails, the answer is [`store_failed`] instead.
     pub store: bool,
     /// Changes to the message.
     pub modifications: Vec<Modification>,
@@ -95,6 +99,9 @@ fn reject(verdict: &Verdict, id: &str) -> Reply {
         }
         DecidedBy::Hit { filter, .. } if *filter == "dnsbl" => {
             "Message refused: the client is on a block list"
+        }
+        DecidedBy::Hit { filter, .. } if *filter == crate::policy::NAME => {
+            "Message refused: the recipient does not take mail of this sender"
         }
         DecidedBy::Hit { filter, .. } if *filter == "auth" => {
             "Message refused: the policy of the sender's domain asks for it (DMARC)"
@@ -166,11 +173,20 @@ pub fn route(verdict: &Verdict, context: &Context<'_>) -> Plan {
             store: true,
             ..plain(Reply::Discard)
         },
-        Action::Deliver | Action::Tag => Plan {
-            store: false,
-            modifications: headers(verdict, context),
-            reply: Reply::Continue,
-        },
+        Action::Deliver | Action::Tag => {
+            let mut modifications = headers(verdict, context);
+            let mut paths: Vec<&[u8]> = context.dropped.iter().map(Address::raw).collect();
+            paths.sort_unstable();
+            paths.dedup();
+            modifications.extend(paths.iter().map(|path| Modification::DeleteRecipient {
+                path: path.to_vec(),
+            }));
+            Plan {
+                store: !paths.is_empty(),
+                modifications,
+                reply: Reply::Continue,
+            }
+        }
     }
 }
 
@@ -186,7 +202,7 @@ fn headers(verdict: &Verdict, context: &Context<'_>) -> Vec<Modification> {
                 name: FIELD.to_owned(),
             }),
     );
-    let mut values = Vec::with_capacity(8);
+    let mut values = Vec::with_capacity(9);
     if let Some(results) = context.results {
         values.push((FIELD, results.to_owned()));
     }
@@ -200,6 +216,11 @@ fn headers(verdict: &Verdict, context: &Context<'_>) -> Vec<Modification> {
     let labels = verdict.labels();
     if !labels.is_empty() {
         values.push(("X-Mailweir-Labels", labels.join(", ")));
+    }
+    if let Some(decision) = &verdict.policy {
+        let listed = decision.listed.as_ref();
+        let listed = listed.map_or(String::new(), |l| format!("; {l}"));
+        values.push(("X-Mailweir-Policy", format!("{}{listed}", decision.policy)));
     }
     // Each goes to the top, so the last inserted comes first: insert from the last to the first.
     for (name, value) in values.into_iter().rev() {
@@ -301,6 +322,7 @@ mod tests {
             action,
             score: 6.5,
             decided_by: DecidedBy::Nothing,
+            policy: None,
             reports: outcomes
                 .into_iter()
                 .map(|(filter, outcome)| Report {
@@ -320,6 +342,7 @@ mod tests {
             version: "",
             hold: Hold::Store,
             can_hold: true,
+            dropped: &[],
             field_names,
             forged_results: &[],
             results: None,
@@ -385,6 +408,55 @@ mod tests {
         };
         assert_eq!((*index, name.as_str()), (0, FIELD));
         assert_eq!(value, "mx.example.org; spf=pass");
+    }
+
+    #[test]
+    fn dropped_recipients_are_stored_for_and_leave_the_envelope_once_each() {
+        let dropped = [b"<b@x>", b"<A@x>", b"<b@x>"].map(|path| Address::new(path));
+        let split = Context {
+            dropped: &dropped,
+            hold: Hold::Mta,
+            ..context(&[])
+        };
+        for action in [Action::Deliver, Action::Tag] {
+            let plan = route(&verdict(action, vec![]), &split);
+            assert!(plan.store);
+            assert_eq!(plan.reply, Reply::Continue);
+            let paths: Vec<_> = plan
+                .modifications
+                .iter()
+                .filter_map(|m| match m {
+                    Modification::DeleteRecipient { path } => Some(path.as_slice()),
+                    _ => None,
+                })
+                .collect();
+            assert_eq!(paths, [b"<A@x>", b"<b@x>"]);
+        }
+        assert!(!route(&verdict(Action::Deliver, vec![]), &context(&[])).store);
+    }
+
+    #[test]
+    fn the_policy_and_the_list_line_that_decided_are_named() {
+        let mut named = verdict(Action::Deliver, vec![]);
+        named.policy = Some(crate::verdict::Decision {
+            policy: "sales".into(),
+            listed: None,
+        });
+        let field = "X-Mailweir-Policy";
+        assert_eq!(value(&route(&named, &context(&[])), field), "sales");
+        let listed = crate::verdict::Listed {
+            list: "allow",
+            place: "lists/a\r\nEvil: b.txt:12".to_owned(),
+            entry: "example.org".to_owned(),
+        };
+        named.policy.as_mut().unwrap().listed = Some(listed);
+        let shown = value(&route(&named, &context(&[])), field);
+        assert!(shown.starts_with("sales; allow lists/a"), "{shown}");
+        assert!(shown.contains("(example.org)"), "{shown}");
+        assert!(
+            !shown.contains("\nEvil") && !shown.contains('\r'),
+            "{shown:?}"
+        );
     }
 
     #[test]

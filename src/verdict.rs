@@ -6,6 +6,7 @@
 //! is certain to be refused is refused although ClamAV is down, but nothing is delivered or quarantined
 //! on the strength of a scan that did not happen.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -62,6 +63,33 @@ pub enum DecidedBy {
     NotKept,
 }
 
+/// The entry of an allow or deny list that decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    /// `allow` or `deny`.
+    pub list: &'static str,
+    /// File and line: `lists/partners.txt:12`.
+    pub place: String,
+    /// The entry.
+    pub entry: String,
+}
+
+impl fmt::Display for Listed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} ({})", self.list, self.place, self.entry)
+    }
+}
+
+/// The policy under which a verdict was reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Decision {
+    /// Its name, `[a-z0-9_-]`.
+    pub policy: Arc<str>,
+    /// The entry of an allow or deny list, if one decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listed: Option<Listed>,
+}
+
 /// The end of a transaction.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Verdict {
@@ -71,13 +99,16 @@ pub struct Verdict {
     pub score: f64,
     /// What decided.
     pub decided_by: DecidedBy,
+    /// Under which policy; `None` where there is only one for all mail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Decision>,
     /// What each filter said, in the order of the chain.
     pub reports: Vec<Report>,
 }
 
 impl Verdict {
     /// Every hit with the filter that had it, in the order of the chain.
-    pub fn hits(&self) -> impl Iterator<Item = (&'static str, &Hit)> {
+    pub fn hits(&self) -> impl Iterator<Item = (&'static str, &Hit)> + Clone {
         self.reports
             .iter()
             .flat_map(|r| r.outcome.hits().iter().map(|h| (r.filter, h)))
@@ -85,13 +116,7 @@ impl Verdict {
 
     /// The labels that hits put on the message, each once, sorted.
     pub fn labels(&self) -> Vec<&str> {
-        let mut labels: Vec<&str> = self
-            .hits()
-            .flat_map(|(_, hit)| hit.labels.iter().map(|l| &**l))
-            .collect();
-        labels.sort_unstable();
-        labels.dedup();
-        labels
+        labels(self.hits())
     }
 
     /// Filters that could not check the message, with the reason.
@@ -108,6 +133,7 @@ impl Verdict {
             action: Action::Deliver,
             score: 0.0,
             decided_by: DecidedBy::Release,
+            policy: None,
             reports: Vec::new(),
         }
     }
@@ -131,6 +157,7 @@ impl Verdict {
                 filter,
                 rule: hit.rule.clone(),
             },
+            policy: None,
             reports: vec![Report {
                 filter,
                 outcome: Outcome::Checked(vec![hit]),
@@ -138,6 +165,16 @@ impl Verdict {
             }],
         }
     }
+}
+
+/// The labels that hits put on a message, each once, sorted.
+pub fn labels<'a>(hits: impl Iterator<Item = (&'static str, &'a Hit)>) -> Vec<&'a str> {
+    let mut labels: Vec<&str> = hits
+        .flat_map(|(_, hit)| hit.labels.iter().map(|l| &**l))
+        .collect();
+    labels.sort_unstable();
+    labels.dedup();
+    labels
 }
 
 /// Sums of decimal fractions in binary: 0.1 + 0.2 must not miss a threshold of 0.3.
@@ -185,6 +222,7 @@ pub fn decide(
         action,
         score,
         decided_by,
+        policy: None,
         reports,
     }
 }

@@ -12,13 +12,18 @@ fn read(path: &str) -> String {
 
 /// The keys that a section of the configuration knows, from the daemon's own words.
 fn known_keys(section: &[&str]) -> Vec<String> {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("mailweir.yaml");
     let mut text = String::new();
     for (depth, name) in section.iter().enumerate() {
         text.push_str(&format!("{}{name}:\n", "  ".repeat(depth)));
     }
     text.push_str(&format!("{}no_such_key: 1\n", "  ".repeat(section.len())));
+    keys_known_beside(&text)
+}
+
+/// The keys that are known where a text has an unknown one.
+fn keys_known_beside(text: &str) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mailweir.yaml");
     std::fs::write(&file, text).unwrap();
     let out = Command::new(BIN)
         .arg("check")
@@ -45,6 +50,7 @@ fn every_key_of_the_configuration_is_documented() {
         &["http"],
         &["limits"],
         &["thresholds"],
+        &["outbound"],
         &["log"],
         &["dns"],
         &["dnsbl"],
@@ -72,6 +78,29 @@ fn every_key_of_the_configuration_is_documented() {
             assert!(
                 written.iter().any(|w| page.contains(w.as_str())),
                 "docs/configuration.md does not explain `{key}` of {section:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_key_of_a_policy_is_documented() {
+    let page = read("docs/policy.md");
+    for text in [
+        "policies: [{ no_such_key: 1 }]",
+        "policies: [{ name: a, for: { no_such_key: 1 } }]",
+        "policies: [{ name: a, thresholds: { no_such_key: 1 } }]",
+        "policies: [{ name: a, language: { no_such_key: 1 } }]",
+        "policies: [{ name: a, actions: { no_such_key: 1 } }]",
+        "allow: [{ no_such_key: 1 }]",
+        "deny: [{ no_such_key: 1 }]",
+        "conflict: no_such_key",
+        "conflict_fallback: no_such_key",
+    ] {
+        for key in keys_known_beside(text) {
+            assert!(
+                page.contains(&format!("`{key}`")),
+                "docs/policy.md does not explain `{key}` of {text}"
             );
         }
     }

@@ -82,6 +82,9 @@ fn answer(peer: &mut Peer, said: &[Said]) {
                 peer.session.progress(&mut peer.output);
                 continue;
             }
+            b'-' => Modification::DeleteRecipient {
+                path: string(0).into_bytes(),
+            },
             b'q' => Modification::Hold { reason: string(0) },
             b'i' => Modification::InsertHeader {
                 index: index(),

@@ -17,6 +17,7 @@ use futures_util::future::BoxFuture;
 use mailweir::filter::{
     Chain, Check, FailureAction, FailurePolicy, Filter, OnFailure, Outcome, Scan,
 };
+use mailweir::mail::Direction;
 use mailweir::mail::Limits;
 use mailweir::metrics::Metrics;
 use mailweir::milter::{Mta, MtaReply, Steps};
@@ -138,7 +139,11 @@ async fn daemon(act: Act, deadline: Duration, settings: Settings) -> Daemon {
     let listener = Listener::bind(&any, &access).await.unwrap();
     let address = listener.address().unwrap();
     let drain = CancellationToken::new();
-    let served = tokio::spawn(server::serve(vec![listener], services, drain.clone()));
+    let served = tokio::spawn(server::serve(
+        vec![(listener, Direction::Inbound)],
+        services,
+        drain.clone(),
+    ));
     Daemon {
         address,
         metrics,

@@ -9,9 +9,10 @@ use serde::Serialize;
 
 use crate::filter::{Action, Hit, Outcome, Scan};
 use crate::mail::corpus::Sample;
-use crate::mail::{Address, Envelope};
+use crate::mail::{Address, Direction, Envelope};
+use crate::policy::{Held, Ruling, Share};
 use crate::server::Engine;
-use crate::verdict::{DecidedBy, Verdict};
+use crate::verdict::{DecidedBy, Decision, Listed, Verdict};
 
 /// What is known of a message beside its bytes.
 #[derive(Clone, Debug, Default, Args)]
@@ -25,9 +26,15 @@ pub(super) struct EnvelopeArgs {
     /// Envelope sender; without it the Return-Path of each message, if it has one.
     #[arg(long, value_name = "ADDR")]
     from: Option<String>,
-    /// Envelope recipient; may be repeated.
+    /// Envelope recipient, for rules and for policies; may be repeated.
     #[arg(long, value_name = "ADDR")]
     rcpt: Vec<String>,
+    /// Login of an authenticated client.
+    #[arg(long, value_name = "USER")]
+    authenticated: Option<String>,
+    /// Take the messages for outbound mail, as a listener with that profile does.
+    #[arg(long)]
+    outbound: bool,
 }
 
 impl EnvelopeArgs {
@@ -35,7 +42,12 @@ impl EnvelopeArgs {
     pub(super) fn of(&self, raw: &[u8]) -> Envelope {
         let recipients = self.rcpt.iter().map(|r| Address::new(r.as_bytes()));
         let mut envelope = Envelope {
+            direction: match self.outbound {
+                true => Direction::Outbound,
+                false => Direction::Inbound,
+            },
             helo: self.helo.clone(),
+            authenticated: self.authenticated.clone(),
             recipients: recipients.collect(),
             ..Envelope::default()
         };
@@ -54,8 +66,10 @@ pub(super) struct Examined {
     pub(super) path: String,
     /// All that is known of it.
     pub(super) scan: Arc<Scan>,
-    /// What the engine decided.
+    /// What the engine decided for the message.
     pub(super) verdict: Verdict,
+    /// How it came about, where recipients have policies of their own.
+    pub(super) ruling: Ruling,
 }
 
 impl Examined {
@@ -63,12 +77,27 @@ impl Examined {
     pub(super) async fn new(engine: &Engine, envelope: &EnvelopeArgs, sample: Sample) -> Examined {
         let path = name(&sample);
         let envelope = envelope.of(&sample.raw);
-        let (scan, verdict) = engine.examine(envelope, sample.raw).await;
+        let (scan, ruling) = engine.examine_by_policy(envelope, sample.raw).await;
         Examined {
             path,
             scan,
-            verdict,
+            verdict: ruling.verdict.clone(),
+            ruling,
         }
+    }
+
+    /// What each policy said, where there are several.
+    pub(super) fn shares(&self) -> &[Share] {
+        match self.ruling.shares.as_slice() {
+            [_] => &[],
+            shares => shares,
+        }
+    }
+
+    /// Recipients who would not get the message although others do.
+    pub(super) fn dropped(&self) -> impl Iterator<Item = &Address> {
+        let held: Option<&Held> = self.ruling.held.as_ref();
+        held.into_iter().flat_map(|held| &held.recipients)
     }
 
     /// The message as `scan --json` shows it.
@@ -88,6 +117,11 @@ impl Examined {
             verdict: verdict.action,
             score: verdict.score,
             decided_by: &verdict.decided_by,
+            direction: self.scan.envelope.direction,
+            policy: verdict.policy.as_ref(),
+            policies: self.shares().iter().map(JsonShare::new).collect(),
+            settled: (!self.shares().is_empty()).then(|| self.ruling.settled.name()),
+            dropped: self.dropped().map(Address::text).collect(),
             hits: verdict
                 .hits()
                 .map(|(filter, hit)| JsonHit { filter, hit })
@@ -126,8 +160,43 @@ pub(super) struct JsonResult<'a> {
     verdict: Action,
     score: f64,
     decided_by: &'a DecidedBy,
+    direction: Direction,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<&'a Decision>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    policies: Vec<JsonShare<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settled: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    dropped: Vec<&'a str>,
     hits: Vec<JsonHit<'a>>,
     outcomes: Vec<JsonOutcome<'a>>,
+}
+
+/// What one of several policies said.
+#[derive(Serialize)]
+struct JsonShare<'a> {
+    policy: &'a str,
+    recipients: Vec<&'a str>,
+    verdict: Action,
+    score: f64,
+    decided_by: &'a DecidedBy,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listed: Option<&'a Listed>,
+}
+
+impl JsonShare<'_> {
+    fn new(share: &Share) -> JsonShare<'_> {
+        let decision = share.verdict.policy.as_ref();
+        JsonShare {
+            policy: share.policy.name(),
+            recipients: share.recipients.iter().map(Address::text).collect(),
+            verdict: share.verdict.action,
+            score: share.verdict.score,
+            decided_by: &share.verdict.decided_by,
+            listed: decision.and_then(|d| d.listed.as_ref()),
+        }
+    }
 }
 
 #[derive(Serialize)]

@@ -18,8 +18,9 @@ use crate::filter::rules::{RuleSet, Step};
 use crate::filter::{Hit, Outcome};
 use crate::mail::corpus::Corpus;
 use crate::metrics::Metrics;
+use crate::policy::Settled;
 use crate::server::Engine;
-use crate::verdict::DecidedBy;
+use crate::verdict::{DecidedBy, Verdict};
 use crate::workbench::tokens::Tokens;
 
 /// Say why messages get their verdicts: filters, hits, what matched, where, by which line of which file.
@@ -182,6 +183,7 @@ fn explain(
         verdict.score,
         decided(&verdict.decided_by)
     )?;
+    policies(&mut out, examined)?;
     for report in &verdict.reports {
         let score: f64 = report.outcome.hits().iter().map(|h| h.score).sum();
         let what = match &report.outcome {
@@ -220,6 +222,55 @@ fn explain(
     }
     writeln!(out)?;
     Ok(())
+}
+
+/// The policy that decided, and where several had a say, what each of them said.
+fn policies(out: &mut impl Write, examined: &Examined) -> std::io::Result<()> {
+    let verdict = &examined.verdict;
+    if let Some(decision) = &verdict.policy {
+        writeln!(out, "  policy {}{}", decision.policy, listed(verdict))?;
+    }
+    for share in examined.shares() {
+        let recipients: Vec<String> = share
+            .recipients
+            .iter()
+            .map(|r| printable(r.text(), SHOWN))
+            .collect();
+        let verdict = &share.verdict;
+        writeln!(
+            out,
+            "    {} for {}: {}, score {:.2}, {}{}",
+            share.policy.name(),
+            recipients.join(", "),
+            verdict.action,
+            verdict.score,
+            decided(&verdict.decided_by),
+            listed(verdict)
+        )?;
+    }
+    if !examined.shares().is_empty() {
+        let settled = match examined.ruling.settled {
+            Settled::Agreed => "they agree on whether it passes",
+            Settled::Split => "split: those who refuse it are dropped, and a copy is held for them",
+            Settled::Held => "none takes it and not all refuse it: it is held for all",
+            Settled::Tempfail => "one asks to try again later, so all do",
+            Settled::Strictest => "the strictest holds for all",
+            Settled::Mildest => "the mildest holds for all",
+        };
+        writeln!(out, "    {settled}")?;
+    }
+    for recipient in examined.dropped() {
+        writeln!(out, "    dropped: {}", printable(recipient.text(), SHOWN))?;
+    }
+    Ok(())
+}
+
+/// The entry of a list that decided.
+fn listed(verdict: &Verdict) -> String {
+    let listed = verdict.policy.as_ref().and_then(|p| p.listed.as_ref());
+    listed.map_or(String::new(), |l| {
+        format!(", {}", visible(&l.to_string(), SHOWN))
+    })
 }
 
 fn headline(out: &mut impl Write, hit: &Hit, description: Option<&str>) -> std::io::Result<()> {

@@ -121,6 +121,13 @@ fn print(result: &Examined, as_json: bool) -> anyhow::Result<()> {
         verdict.score,
         escaped(&result.path)
     )?;
+    for recipient in result.dropped() {
+        let recipient = escaped(recipient.text());
+        writeln!(
+            out,
+            "                    not for {recipient}, whose policy refuses it"
+        )?;
+    }
     for (filter, hit) in verdict.hits() {
         let mut effect = hit
             .decisive

@@ -163,6 +163,7 @@ impl Peer {
         Mta::command(b'E', &[], &mut self.output);
         let mut headers = Vec::new();
         let mut held = None;
+        let mut dropped = Vec::new();
         loop {
             match self.reply().await? {
                 MtaReply::Progress => {}
@@ -172,11 +173,18 @@ impl Peer {
                 MtaReply::ChangeHeader(index, name, _) => {
                     headers.push(format!("({name} number {index} is removed)"));
                 }
+                MtaReply::DeleteRecipient(path) => dropped.push(path),
                 MtaReply::Hold(reason) => held = Some(reason),
                 last => {
                     let mut answer = describe(&last);
                     if let Some(reason) = held {
                         answer.text = format!("held in the queue of the mail server: {reason}");
+                    }
+                    if !dropped.is_empty() {
+                        let dropped = dropped.join(", ");
+                        answer
+                            .text
+                            .push_str(&format!(", but not to {dropped} (quarantine)"));
                     }
                     answer.headers = headers;
                     return Ok(answer);

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{ConfigArgs, logging, told};
 use crate::config::{Config, Overrides};
+use crate::mail::Direction;
 use crate::metrics::Metrics;
 use crate::quarantine::Quarantine;
 use crate::server::{self, Address, Budget, Engine, Health, Listener, Reloader, Services};
@@ -79,8 +80,9 @@ async fn serve(args: ServeArgs, config: Config) -> anyhow::Result<ExitCode> {
     let facts = Keeper::open(&config.data_dir, facts, metrics.clone()).await;
 
     let mut listeners = Vec::new();
-    for address in &config.listen {
-        listeners.push(Listener::bind(address, &config.access).await?);
+    for listen in &config.listen {
+        let listener = Listener::bind(&listen.address, &config.access).await?;
+        listeners.push((listener, listen.profile));
     }
     let http = match config.http {
         Some(address) => Some(
@@ -141,15 +143,19 @@ async fn serve(args: ServeArgs, config: Config) -> anyhow::Result<ExitCode> {
 /// Says where the daemon listens and how a mail server is told, on standard output, for people and
 /// for scripts that chose port 0.
 fn announce(
-    listeners: &[Listener],
+    listeners: &[(Listener, Direction)],
     http: Option<&TcpListener>,
     services: &Services,
 ) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "mailweir {}", env!("CARGO_PKG_VERSION"))?;
     writeln!(out, "chain: {:?}", services.engine.load().chain)?;
-    for listener in listeners {
+    for (listener, profile) in listeners {
         let address = listener.address()?;
+        if *profile == Direction::Outbound {
+            writeln!(out, "milter: {address}, for outbound mail")?;
+            continue;
+        }
         let postfix = match &address {
             Address::Tcp(addr) => format!("inet:{addr}"),
             Address::Unix(path) => format!("unix:{}", path.display()),

@@ -8,9 +8,10 @@ use serde_saphyr::{Location, Spanned};
 use super::{ByteSize, Seconds};
 use crate::dns;
 use crate::filter::{auth, bayes, clamav, dnsbl, greylist, rates, reputation, rules};
+use crate::policy;
 use crate::quarantine;
 use crate::router::Hold;
-use crate::server::Address;
+use crate::server::{Address, Listen};
 
 /// A value that nobody wrote, so that it has no place in a file.
 pub(crate) fn unwritten<T>(value: T) -> Spanned<T> {
@@ -55,6 +56,18 @@ pub struct File {
     pub bayes: bayes::Options,
     /// Options of the filter `clamav`.
     pub clamav: clamav::Options,
+    /// What holds for which recipients, in order.
+    pub policies: Vec<policy::PolicyOptions>,
+    /// Senders whose score is set aside, for all inbound mail.
+    pub allow: Vec<Spanned<policy::AllowOptions>>,
+    /// Senders who are not wanted, for all inbound mail.
+    pub deny: Vec<Spanned<policy::DenyOptions>>,
+    /// What is done when recipients of one message want different things.
+    pub conflict: policy::Conflict,
+    /// What is done instead of splitting where the MTA does not let us.
+    pub conflict_fallback: Option<Spanned<policy::ConflictFallback>>,
+    /// Which mail is outbound, and what it passes.
+    pub outbound: policy::OutboundOptions,
     /// What becomes of messages that are held back: store or mta.
     pub hold: Hold,
     /// The quarantine store.
@@ -91,6 +104,12 @@ impl Default for File {
             rules: rules::Options::default(),
             bayes: bayes::Options::default(),
             clamav: clamav::Options::default(),
+            policies: Vec::new(),
+            allow: Vec::new(),
+            deny: Vec::new(),
+            conflict: policy::Conflict::default(),
+            conflict_fallback: None,
+            outbound: policy::OutboundOptions::default(),
             hold: Hold::default(),
             quarantine: quarantine::Options::default(),
             log: LogSection::default(),
@@ -120,12 +139,25 @@ pub enum FilterName {
     Clamav,
 }
 
+impl FilterName {
+    /// The word used in configuration, metrics, logs and headers.
+    pub fn name(self) -> &'static str {
+        match self {
+            FilterName::Dnsbl => "dnsbl",
+            FilterName::Auth => "auth",
+            FilterName::Rules => "rules",
+            FilterName::Bayes => "bayes",
+            FilterName::Clamav => "clamav",
+        }
+    }
+}
+
 /// `milter:`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MilterSection {
     /// Where MTAs connect.
-    pub listen: Vec<Address>,
+    pub listen: Vec<Listen>,
     /// Permissions of unix sockets, octal.
     pub socket_mode: Spanned<String>,
     /// Group of unix sockets.
@@ -147,7 +179,7 @@ pub struct MilterSection {
 impl Default for MilterSection {
     fn default() -> Self {
         MilterSection {
-            listen: vec![Address::Tcp(([127, 0, 0, 1], 8895).into())],
+            listen: vec![Address::Tcp(([127, 0, 0, 1], 8895).into()).into()],
             socket_mode: unwritten("0660".to_owned()),
             socket_group: None,
             connections: unwritten(512),

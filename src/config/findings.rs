@@ -6,6 +6,7 @@ use std::fmt::Display;
 use serde_saphyr::Spanned;
 
 use super::{Problem, Problems, Source, span_of};
+use crate::verdict::Thresholds;
 
 /// Problems found so far in one file.
 #[derive(Debug)]
@@ -50,6 +51,18 @@ impl<'a> Findings<'a> {
     ) {
         if value.value < least || value.value > most {
             self.wrong(value, format!("must be {least} to {most} {unit}"));
+        }
+    }
+
+    /// Thresholds must be finite and rise.
+    pub fn thresholds<T>(&mut self, at: &Spanned<T>, thresholds: &Thresholds) {
+        let all = [thresholds.tag, thresholds.quarantine, thresholds.reject];
+        let ordered: Vec<f64> = all.into_iter().flatten().collect();
+        if ordered.iter().any(|t| !t.is_finite()) {
+            self.wrong(at, "thresholds must be finite numbers, or null for never");
+        }
+        if !ordered.is_sorted() {
+            self.wrong(at, "thresholds must rise: tag, quarantine, reject");
         }
     }
 

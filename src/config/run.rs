@@ -10,7 +10,8 @@ use serde_saphyr::Spanned;
 use super::file::{File, FilterName};
 use super::{Findings, LogSection, Problem, Problems, Seconds, Source, parse_yaml};
 use crate::mail::Limits;
-use crate::server::{Address, Settings, SocketAccess};
+use crate::policy::Policies;
+use crate::server::{Address, Listen, Settings, SocketAccess};
 use crate::verdict::Thresholds;
 
 /// What the command line says; it wins over the file.
@@ -41,7 +42,7 @@ pub struct Config {
     /// How often the files are looked at for changes; `None`: never.
     pub watch: Option<Duration>,
     /// Where MTAs connect.
-    pub listen: Vec<Address>,
+    pub listen: Vec<Listen>,
     /// Who may connect to unix sockets.
     pub access: SocketAccess,
     /// The HTTP listener.
@@ -163,7 +164,7 @@ impl Config {
             data_dir,
             watch,
             listen: match &overrides.milter {
-                Some(address) => vec![address.clone()],
+                Some(address) => vec![address.clone().into()],
                 None => milter.listen.clone(),
             },
             access: SocketAccess {
@@ -181,6 +182,15 @@ impl Config {
             source: source.clone(),
         };
         Ok((config, problems.0.finish(()).err().unwrap_or_default()))
+    }
+
+    /// The policies, with the lists that they name.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn policies(&self) -> Result<Policies, Problems> {
+        let (file, source) = (&self.file, &self.source);
+        Policies::build(file, source, &self.base, &self.thresholds, &self.chain)
     }
 
     /// `log:`
@@ -233,25 +243,13 @@ impl Checker<'_> {
 
     fn thresholds(&mut self, file: &File) -> Thresholds {
         let written = file.thresholds.value;
-        let all = [written.tag, written.quarantine, written.reject];
-        let ordered: Vec<f64> = all.into_iter().flatten().collect();
-        if ordered.iter().any(|t| !t.is_finite()) {
-            self.0.wrong(
-                &file.thresholds,
-                "thresholds must be finite numbers, or null for never",
-            );
-        }
-        if !ordered.is_sorted() {
-            self.0.wrong(
-                &file.thresholds,
-                "thresholds must rise: tag, quarantine, reject",
-            );
-        }
-        Thresholds {
+        let thresholds = Thresholds {
             tag: written.tag,
             quarantine: written.quarantine,
             reject: written.reject,
-        }
+        };
+        self.0.thresholds(&file.thresholds, &thresholds);
+        thresholds
     }
 
     fn chain(&mut self, names: &[Spanned<FilterName>]) -> Vec<FilterName> {
@@ -322,6 +320,36 @@ mod tests {
     }
 
     #[test]
+    fn a_listener_is_an_address_or_one_with_a_profile() {
+        use crate::mail::Direction::{Inbound, Outbound};
+        let read = "milter: { listen: ['127.0.0.1:1', { address: '127.0.0.1:2', profile: outbound }, { address: '[::1]:3' }] }";
+        let listen = check(read).unwrap().listen;
+        let profiles: Vec<_> = listen.iter().map(|l| l.profile).collect();
+        assert_eq!(profiles, [Inbound, Outbound, Inbound]);
+        for (wrong, part) in [
+            ("{ profile: outbound }", "the key `address` is missing"),
+            (
+                "{ address: '127.0.0.1:2', profil: x }",
+                "unknown key `profil`",
+            ),
+            (
+                "{ address: '127.0.0.1:2', profile: out }",
+                "unknown value `out`",
+            ),
+            ("{ address: there }", "is no address"),
+            ("7", "expected an address, or a map"),
+        ] {
+            let problems = check(&format!("milter:\n  listen:\n    - {wrong}\n"));
+            let problems = problems.unwrap_err().to_string();
+            assert!(problems.contains(part), "{part} in:\n{problems}");
+            assert!(problems.contains("mailweir.yaml:3:"), "{problems}");
+        }
+        let outbound = check("outbound: { networks: [192.0.2.1/24] }");
+        let problems = outbound.and_then(|config| config.policies()).unwrap_err();
+        assert!(problems.to_string().contains("192.0.2.0/24"), "{problems}");
+    }
+
+    #[test]
     fn the_command_line_wins() {
         let overrides = Overrides {
             milter: Some("unix:/run/m.sock".parse().unwrap()),
@@ -330,7 +358,7 @@ mod tests {
         };
         let source = Source::new("a.yaml", "data_dir: other\n");
         let (config, _) = Config::check(source, PathBuf::from("/etc"), &overrides).unwrap();
-        assert_eq!(config.listen, [overrides.milter.unwrap()]);
+        assert_eq!(config.listen, [overrides.milter.unwrap().into()]);
         assert_eq!(config.http, overrides.http);
         assert_eq!(config.data_dir, PathBuf::from("/tmp/x"));
     }

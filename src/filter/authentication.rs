@@ -41,7 +41,7 @@ impl Authentication {
     }
 
     /// The results are known.
-    pub(super) fn give(&self, results: Arc<Authenticated>) {
+    pub(crate) fn give(&self, results: Arc<Authenticated>) {
         self.0.send_replace(State::Known(results));
     }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesOrdered;
 use serde::Serialize;
 use tokio::time::Instant;
@@ -70,6 +71,8 @@ impl Chain {
     pub fn begin(&self) -> Checks {
         Checks {
             members: self.members.iter().map(|f| (f.name(), f.check())).collect(),
+            left: Vec::new(),
+            optional: Vec::new(),
         }
     }
 }
@@ -77,6 +80,19 @@ impl Chain {
 /// The checks at work on one transaction. Dropping them cancels what is in flight.
 pub struct Checks {
     members: Vec<(&'static str, Box<dyn Check>)>,
+    /// Filters that the message does not pass.
+    left: Vec<&'static str>,
+    /// Filters that may say nothing to some of the recipients.
+    optional: Vec<&'static str>,
+}
+
+/// The check of a filter that a message does not pass.
+struct Left(&'static str);
+
+impl Check for Left {
+    fn finish(self: Box<Self>, _scan: Arc<Scan>) -> BoxFuture<'static, Outcome> {
+        Box::pin(std::future::ready(Outcome::Skipped(self.0)))
+    }
 }
 
 impl std::fmt::Debug for Checks {
@@ -108,11 +124,16 @@ impl Checks {
         self.each(|c| c.rcpt(envelope));
     }
 
-    /// Why the recipient that was given last is refused for now, if it is. Never waits.
-    pub fn refuse_rcpt(&mut self) -> Option<(&'static str, Hit)> {
-        self.members
-            .iter_mut()
-            .find_map(|(name, check)| Some((*name, check.refuse_rcpt()?)))
+    /// Why the recipient that was given last is refused for now, if a filter for which `counts` holds refuses it. Never
+    /// waits.
+    pub fn refuse_rcpt(&mut self, counts: impl Fn(&str) -> bool) -> Option<(&'static str, Hit)> {
+        let mut refused = None;
+        // Each is asked, so that none keeps what it would have said of this recipient.
+        for (name, check) in &mut self.members {
+            let hit = check.refuse_rcpt().filter(|_| counts(name));
+            refused = refused.or(hit.map(|hit| (*name, hit)));
+        }
+        refused
     }
 
     /// The header is in the spool.
@@ -120,10 +141,28 @@ impl Checks {
         self.each(|c| c.headers(envelope, spool));
     }
 
-    /// The first decisive hit, in the order of the chain, that is known by now. Never waits.
-    pub fn decisive(&mut self) -> Option<(&'static str, Hit)> {
+    /// The message does not pass these filters, because of `why`: what they have in flight is cancelled.
+    pub fn leave(&mut self, filters: &[&'static str], why: &'static str) {
+        for (name, check) in &mut self.members {
+            if filters.contains(name) && !self.left.contains(name) {
+                self.left.push(name);
+                *check = Box::new(Left(why));
+            }
+        }
+    }
+
+    /// These filters say nothing to some of the recipients, so that a decisive hit of theirs does not end the
+    /// evaluation for all.
+    pub fn optional(&mut self, filters: Vec<&'static str>) {
+        self.optional = filters;
+    }
+
+    /// The first decisive hit, in the order of the chain, that is known by now, of the filters for which `counts`
+    /// holds. Never waits.
+    pub fn decisive(&mut self, counts: impl Fn(&str) -> bool) -> Option<(&'static str, Hit)> {
         self.members
             .iter_mut()
+            .filter(|(name, _)| counts(name))
             .find_map(|(name, check)| Some((*name, check.decisive()?)))
     }
 
@@ -166,7 +205,8 @@ impl Checks {
         let mut ended = false;
         while let Some(report) = joined.next().await {
             // A hit that only sets the score aside must not keep a virus from being found.
-            ended = report.outcome.hits().iter().any(Hit::ends);
+            ended = report.outcome.hits().iter().any(Hit::ends)
+                && !self.optional.contains(&report.filter);
             reports.push(report);
             if ended {
                 break;
@@ -178,7 +218,7 @@ impl Checks {
                 break;
             }
             let outcome = check.weigh(&scan, &reports);
-            ended = outcome.hits().iter().any(Hit::ends);
+            ended = outcome.hits().iter().any(Hit::ends) && !self.optional.contains(&filter);
             reports.push(Report {
                 filter,
                 outcome,

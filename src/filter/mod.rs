@@ -25,7 +25,7 @@ pub mod reputation;
 pub mod rules;
 mod scores;
 mod sender;
-mod trusted;
+pub(crate) mod trusted;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use serde_saphyr::Spanned;
 
 use crate::config::Findings;
-use crate::mail::Envelope;
+use crate::mail::{Direction, Envelope};
 
 /// Loopback, private, unique local and link-local addresses (RFC 1122, 1918, 3927, 4193, 4291).
 const LOCAL: [&str; 8] = [
@@ -25,6 +25,9 @@ pub(super) fn stranger(envelope: &Envelope, trusted: &[IpNet]) -> Result<IpAddr,
     if envelope.authenticated.is_some() {
         return Err("authenticated client");
     }
+    if envelope.direction == Direction::Outbound {
+        return Err("outbound");
+    }
     match envelope.client.addr.map(|a| a.to_canonical()) {
         None => Err("no client address"),
         Some(client) if trusted.iter().any(|n| n.contains(&client)) => Err("trusted network"),
@@ -37,9 +40,14 @@ pub(super) fn networks(
     written: Option<&[Spanned<String>]>,
     findings: &mut Findings<'_>,
 ) -> Vec<IpNet> {
-    let Some(written) = written else {
-        return LOCAL.iter().filter_map(|n| n.parse().ok()).collect();
-    };
+    match written {
+        Some(written) => read(written, findings),
+        None => LOCAL.iter().filter_map(|n| n.parse().ok()).collect(),
+    }
+}
+
+/// The networks that are written as addresses and blocks.
+pub(crate) fn read(written: &[Spanned<String>], findings: &mut Findings<'_>) -> Vec<IpNet> {
     let mut networks = Vec::new();
     for entry in written {
         let text = entry.value.trim();

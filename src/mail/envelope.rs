@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 use super::Address;
 
 /// The SMTP client. All fields are absent for a local submission without a socket.
@@ -15,9 +17,33 @@ pub struct Client {
     pub port: u16,
 }
 
+/// Which way a message goes, as far as filtering is concerned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// It comes from outside.
+    #[default]
+    Inbound,
+    /// One of ours sends it: an authenticated client, a network of ours, or a listener for such mail. Its
+    /// recipients may be anywhere, here too.
+    Outbound,
+}
+
+impl Direction {
+    /// The word used in configuration and logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Direction::Inbound => "inbound",
+            Direction::Outbound => "outbound",
+        }
+    }
+}
+
 /// The envelope of one transaction (RFC 5321): grows as commands arrive, complete at DATA.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Envelope {
+    /// Which way the message goes; what makes it outbound may be known at CONNECT, or at MAIL only.
+    pub direction: Direction,
     /// The SMTP client.
     pub client: Client,
     /// Argument of the latest HELO or EHLO.

@@ -35,7 +35,7 @@ mod url_part;
 mod walk;
 
 pub use address::{Address, Mailbox};
-pub use envelope::{Client, Envelope};
+pub use envelope::{Client, Direction, Envelope};
 pub use flag::Flag;
 pub use header::{Header, HeaderField};
 pub use line_end::push_with_crlf;

@@ -30,6 +30,8 @@ pub enum MtaReply {
     InsertHeader(u32, String, String),
     /// `m`: index, name, value; an empty value deletes.
     ChangeHeader(u32, String, String),
+    /// `-`: the path of a recipient who is dropped.
+    DeleteRecipient(String),
     /// `q`: reason.
     Hold(String),
 }
@@ -172,6 +174,11 @@ impl Mta {
                 MtaReply::Negotiated(version, actions, steps, data)
             }
             b'y' => MtaReply::Text(string(&mut data).filter(|_| data.is_empty()).ok_or(bad)?),
+            b'-' => MtaReply::DeleteRecipient(
+                string(&mut data)
+                    .filter(|path| data.is_empty() && !path.is_empty())
+                    .ok_or(bad)?,
+            ),
             b'q' => MtaReply::Hold(
                 string(&mut data)
                     .filter(|r| data.is_empty() && !r.is_empty())

@@ -167,6 +167,7 @@ const VERSION: u32 = 6;
 /// Everything that mailweir does to a message.
 const WANTED_ACTIONS: Actions = Actions::ADD_HEADERS
     .with(Actions::CHANGE_HEADERS)
+    .with(Actions::DELETE_RCPT)
     .with(Actions::QUARANTINE)
     .with(Actions::SET_MACROS);
 

@@ -64,6 +64,11 @@ pub enum Modification {
         /// Field name.
         name: String,
     },
+    /// Take a recipient out of the envelope.
+    DeleteRecipient {
+        /// The path exactly as it came with RCPT.
+        path: Vec<u8>,
+    },
     /// Put the message on hold in the MTA's queue.
     Hold {
         /// Why, shown in the MTA's log; must not be empty.
@@ -96,6 +101,11 @@ impl Modification {
                     &[&index.to_be_bytes(), &field_name(name), b"\0\0"],
                     out,
                 );
+            }
+            Modification::DeleteRecipient { path } => {
+                // A path of RCPT ends at the first NUL.
+                let path = path.split(|b| *b == 0).next().unwrap_or_default();
+                Frame::encode(b'-', &[path, b"\0"], out);
             }
             Modification::Hold { reason } => {
                 let reason = match field_value(&reason.replace('\n', " ")) {

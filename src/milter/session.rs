@@ -428,6 +428,7 @@ impl Session {
         let needs = match modification {
             Modification::InsertHeader { .. } => Actions::ADD_HEADERS,
             Modification::DeleteHeader { .. } => Actions::CHANGE_HEADERS,
+            Modification::DeleteRecipient { .. } => Actions::DELETE_RCPT,
             Modification::Hold { .. } => Actions::QUARANTINE,
         };
         let legal = self.owed == Some(Stage::EndOfMessage) && self.allows(needs);

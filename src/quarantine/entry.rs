@@ -11,7 +11,8 @@ use ulid::Ulid;
 
 use super::QuarantineError;
 use crate::filter::Action;
-use crate::mail::{Address, Envelope};
+use crate::mail::{Address, Direction, Envelope};
+use crate::policy::Ruling;
 use crate::verdict::Verdict;
 
 /// Longest subject that is kept, in characters; the whole one is in the message.
@@ -25,6 +26,9 @@ pub struct Entry {
     /// When the message was received.
     #[serde(with = "instant")]
     pub received: Timestamp,
+    /// Which way it went.
+    #[serde(default)]
+    pub direction: Direction,
     /// Address of the SMTP client.
     pub client: Option<IpAddr>,
     /// Its verified name.
@@ -53,8 +57,29 @@ pub struct Entry {
     pub rules: Vec<String>,
     /// The whole verdict.
     pub verdict: serde_json::Value,
+    /// What each policy said for which recipients, those who got the message included; empty where all recipients
+    /// had the same one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<EntryPolicy>,
     /// Size of the message, bytes.
     pub size: u64,
+}
+
+/// What a policy said of a message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EntryPolicy {
+    /// Its name.
+    pub policy: String,
+    /// What it asked for.
+    pub action: Action,
+    /// The score under it.
+    pub score: f64,
+    /// The entry of an allow or deny list that decided: list, file, line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listed: Option<String>,
+    /// The recipients for whom it holds.
+    #[serde(with = "paths")]
+    pub recipients: Vec<Address>,
 }
 
 impl Entry {
@@ -78,6 +103,7 @@ impl Entry {
         Entry {
             id: id.to_owned(),
             received: to_millisecond(received),
+            direction: envelope.direction,
             client: envelope.client.addr,
             client_name: envelope.client.name.clone(),
             helo: envelope.helo.clone(),
@@ -96,8 +122,29 @@ impl Entry {
             },
             rules,
             verdict: serde_json::to_value(verdict).unwrap_or_default(),
+            policies: Vec::new(),
             size: bytes as u64,
         }
+    }
+
+    /// The same with what the policies of all recipients said, where there are several.
+    pub fn ruled(mut self, ruling: &Ruling) -> Entry {
+        if let [_, _, ..] = ruling.shares.as_slice() {
+            let shares = ruling.shares.iter().map(|share| EntryPolicy {
+                policy: share.policy.name().to_string(),
+                action: share.verdict.action,
+                score: share.verdict.score,
+                listed: share
+                    .verdict
+                    .policy
+                    .as_ref()
+                    .and_then(|p| p.listed.as_ref())
+                    .map(ToString::to_string),
+                recipients: share.recipients.clone(),
+            });
+            self.policies = shares.collect();
+        }
+        self
     }
 
     /// What tells one message from another for retries of the same client: bytes, sender, and the set of

@@ -40,7 +40,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, Semaphore};
 
-pub use entry::Entry;
+pub use entry::{Entry, EntryPolicy};
 pub use error::QuarantineError;
 pub use mark::{Mark, Redeem};
 pub use options::{Options, ReleaseOptions, RetentionOptions, Tls};

@@ -7,15 +7,26 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::transaction::Transaction;
-use crate::filter::{Action, Scan, offload};
-use crate::mail::Mail;
+use crate::filter::{Action, Outcome, Report, Scan, offload};
+use crate::mail::{Envelope, Mail};
+use crate::metrics::Metrics;
 use crate::milter::{Modification, Reply};
+use crate::policy::{Ruling, Settled};
 use crate::quarantine::{Entry, Quarantine, Redeem};
 use crate::router::{self, Context};
 use crate::verdict::{DecidedBy, Verdict};
 
 /// For the quarantine to become durable; the copy is abandoned and the MTA keeps the message.
 const STORE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What the MTA lets us do to a message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grants {
+    /// Put it on hold.
+    pub(super) hold: bool,
+    /// Drop recipients.
+    pub(super) drop: bool,
+}
 
 /// What goes to the MTA.
 #[derive(Debug)]
@@ -27,13 +38,19 @@ pub(super) struct Conclusion {
 impl Transaction {
     /// Concludes a complete message. Dropping the future cancels what is in flight, except a copy that is
     /// being written, which comes to its end and is recognised when the MTA tries again.
-    pub(super) async fn conclude(self, can_hold: bool) -> Conclusion {
+    pub(super) async fn conclude(self, grants: Grants) -> Conclusion {
         let started = Instant::now();
         if let Some(sealed) = &self.sealed {
             match &sealed.verdict {
                 Some(verdict) if !self.answered_early => {
-                    self.count(verdict);
-                    self.log(verdict, "", started);
+                    let metrics = &self.services.metrics;
+                    self.count_message(verdict.action);
+                    count_reports(metrics, &verdict.reports);
+                    metrics.count_hits(verdict.hits());
+                    for policy in &self.selected {
+                        metrics.count_recipients(policy.name(), verdict.action, 1);
+                    }
+                    self.log(verdict, started);
                 }
                 Some(verdict) => self.count_message(verdict.action),
                 None if sealed.permanent => self.count_message(Action::Reject),
@@ -52,6 +69,7 @@ impl Transaction {
             received,
             engine,
             envelope,
+            selected,
             field_names,
             forged_results,
             release_mark,
@@ -75,12 +93,23 @@ impl Transaction {
             mail,
             ..Scan::default()
         });
-        let verdict = if released {
-            Verdict::released()
+        let ruling = if released {
+            let required = selected.first().and_then(|p| p.thresholds().tag);
+            Ruling::whole(Verdict::released(), required)
         } else {
-            let reports = checks.finish(scan.clone(), started + engine.deadline).await;
-            engine.decide(reports)
+            let deadline = started + engine.deadline;
+            let reports = checks.finish(scan.clone(), deadline).await;
+            count_reports(&services.metrics, &reports);
+            engine.rule(&selected, &scan, reports, grants.drop)
         };
+        if ruling.not_granted {
+            tracing::warn!(
+                %id,
+                settled = ruling.settled.name(),
+                "the mail server does not let recipients be dropped; one verdict holds for all of them"
+            );
+        }
+        let dropped = ruling.held.as_ref().map_or(&[][..], |h| &h.recipients);
         let results = engine
             .authserv()
             .filter(|authserv| authserv.writes())
@@ -90,41 +119,58 @@ impl Transaction {
         let context = Context {
             id: &id,
             scanner: engine.scanner(),
-            required: engine.thresholds.tag,
+            required: ruling.required,
             version: engine.version(),
             hold: engine.hold,
-            can_hold,
+            can_hold: grants.hold,
+            dropped,
             field_names: &field_names,
             forged_results: &forged_results,
             results: results.as_deref(),
         };
-        let plan = router::route(&verdict, &context);
+        let plan = router::route(&ruling.verdict, &context);
         let subject = scan.mail.subject();
-        let (mut reply, mut answered) = (plan.reply, verdict);
+        let (mut reply, mut modifications) = (plan.reply, plan.modifications);
+        let mut not_kept = None;
         if plan.store {
-            let entry = Entry::new(&id, received, &scan.envelope, &subject, &answered, bytes);
+            let entry = match &ruling.held {
+                None => {
+                    let verdict = &ruling.verdict;
+                    Entry::new(&id, received, &scan.envelope, &subject, verdict, bytes)
+                }
+                Some(held) => {
+                    let mut envelope = scan.envelope.clone();
+                    envelope.recipients.clone_from(&held.recipients);
+                    Entry::new(&id, received, &envelope, &subject, &held.verdict, bytes)
+                }
+            };
+            let entry = entry.ruled(&ruling);
             if let Err(why) = keep(&services.quarantine, entry, raw).await {
                 tracing::error!(%id, why, "quarantine failed; the message is answered tempfail");
                 reply = router::store_failed(&id);
-                answered = answered.not_kept();
+                modifications.clear();
+                not_kept = Some(ruling.verdict.clone().not_kept());
             }
         }
-        count(&services.metrics, &answered);
-        log(
-            &id,
-            engine.version(),
-            &scan.envelope,
-            &subject,
+        let answered = not_kept.as_ref().unwrap_or(&ruling.verdict);
+        count_verdict(&services.metrics, &ruling, answered);
+        count_ruling(&services.metrics, &ruling, not_kept.is_none());
+        log(&Line {
+            id: &id,
+            version: engine.version(),
+            envelope: &scan.envelope,
+            subject: &subject,
             bytes,
-            &answered,
+            verdict: answered,
+            ruling: Some(&ruling),
             started,
-        );
+        });
         for filter in engine.chain.members() {
             filter.concluded(&scan, &answered.reports, answered.action);
         }
         drop(share);
         Conclusion {
-            modifications: plan.modifications,
+            modifications,
             reply,
         }
     }
@@ -137,20 +183,18 @@ impl Transaction {
             .inc();
     }
 
-    fn count(&self, verdict: &Verdict) {
-        count(&self.services.metrics, verdict);
-    }
-
-    fn log(&self, verdict: &Verdict, subject: &str, started: Instant) {
-        log(
-            &self.id,
-            self.engine.version(),
-            &self.envelope,
-            subject,
-            self.bytes(),
+    /// The line of a message that was answered before its end.
+    pub(super) fn log(&self, verdict: &Verdict, started: Instant) {
+        log(&Line {
+            id: &self.id,
+            version: self.engine.version(),
+            envelope: &self.envelope,
+            subject: "",
+            bytes: self.bytes(),
             verdict,
+            ruling: None,
             started,
-        );
+        });
     }
 }
 
@@ -182,42 +226,88 @@ async fn redeem(quarantine: &Arc<Quarantine>, id: &str, mark: &[u8], raw: &Bytes
     }
 }
 
-fn count(metrics: &crate::metrics::Metrics, verdict: &Verdict) {
-    metrics
-        .messages
-        .with_label_values(&[verdict.action.name()])
-        .inc();
-    for report in &verdict.reports {
+/// Counts what the filters did, whatever policies make of it.
+fn count_reports(metrics: &Metrics, reports: &[Report]) {
+    for report in reports {
         let label = report.outcome.label();
-        metrics
-            .outcomes
-            .with_label_values(&[report.filter, label])
-            .inc();
-        metrics
-            .filter_seconds
-            .with_label_values(&[report.filter])
-            .observe(report.elapsed.as_secs_f64());
+        let labels = [report.filter, label];
+        metrics.outcomes.with_label_values(&labels).inc();
+        let seconds = metrics.filter_seconds.with_label_values(&[report.filter]);
+        seconds.observe(report.elapsed.as_secs_f64());
+        if let Outcome::Unscanned { reason, .. } = report.outcome {
+            let labels = [report.filter, reason.name()];
+            metrics.unscanned.with_label_values(&labels).inc();
+        }
     }
-    metrics.count_hits(verdict);
-    for (filter, reason) in verdict.unscanned() {
-        metrics
-            .unscanned
-            .with_label_values(&[filter, reason.name()])
-            .inc();
+}
+
+/// Counts the answer, and the hits of all policies, each rule once.
+fn count_verdict(metrics: &Metrics, ruling: &Ruling, answered: &Verdict) {
+    let action = answered.action.name();
+    metrics.messages.with_label_values(&[action]).inc();
+    let verdicts: Vec<&Verdict> = match ruling.shares.as_slice() {
+        [] => vec![answered],
+        shares => shares.iter().map(|s| &s.verdict).collect(),
+    };
+    let mut seen: Vec<&str> = Vec::new();
+    for verdict in verdicts {
+        let new = verdict
+            .hits()
+            .filter(|(_, hit)| !seen.contains(&&*hit.rule));
+        let new: Vec<_> = new.collect();
+        metrics.count_hits(new.iter().copied());
+        seen.extend(new.into_iter().map(|(_, hit)| &*hit.rule));
     }
+}
+
+/// Counts what policies said, and how they were settled. Nobody is dropped where no copy could be kept.
+fn count_ruling(metrics: &Metrics, ruling: &Ruling, stored: bool) {
+    for share in &ruling.shares {
+        let (name, action) = (share.policy.name(), share.verdict.action);
+        metrics.count_recipients(name, action, share.recipients.len());
+        for list in share.sender_lists() {
+            metrics.policy_senders.with_label_values(&[list]).inc();
+        }
+    }
+    if ruling.settled != Settled::Agreed {
+        let settled = ruling.settled.name();
+        metrics.policy_conflicts.with_label_values(&[settled]).inc();
+    }
+    if ruling.not_granted {
+        metrics.policy_not_granted.inc();
+    }
+    if let Some(held) = ruling.held.as_ref().filter(|_| stored) {
+        metrics.policy_dropped.inc_by(held.recipients.len() as u64);
+    }
+}
+
+/// What is logged of a message.
+struct Line<'a> {
+    id: &'a str,
+    version: &'a str,
+    envelope: &'a Envelope,
+    subject: &'a str,
+    bytes: usize,
+    /// What was answered.
+    verdict: &'a Verdict,
+    /// How it came about; `None` for an answer before the end of the message.
+    ruling: Option<&'a Ruling>,
+    started: Instant,
 }
 
 /// One line for each message. What comes from outside is written by its `Debug` form, which escapes, and
 /// is cut.
-pub(super) fn log(
-    id: &str,
-    version: &str,
-    envelope: &crate::mail::Envelope,
-    subject: &str,
-    bytes: usize,
-    verdict: &Verdict,
-    started: Instant,
-) {
+fn log(line: &Line<'_>) {
+    let Line {
+        id,
+        version,
+        envelope,
+        subject,
+        bytes,
+        verdict,
+        ruling,
+        started,
+    } = line;
     let hits: Vec<String> = verdict
         .hits()
         .map(|(_, h)| match h.shadow {
@@ -229,10 +319,30 @@ pub(super) fn log(
         .unscanned()
         .map(|(f, r)| format!("{f}:{r}"))
         .collect();
+    let policy = verdict.policy.as_ref();
+    let listed = policy.and_then(|p| p.listed.as_ref());
+    let listed = listed.map_or(String::new(), ToString::to_string);
+    // Names of policies hold nothing that needs escaping.
+    let shares: Vec<String> = ruling
+        .map_or(&[][..], |r| &r.shares)
+        .iter()
+        .map(|s| {
+            format!(
+                "{}:{}:{}",
+                s.policy.name(),
+                s.verdict.action,
+                s.recipients.len()
+            )
+        })
+        .collect();
+    let several = shares.len() > 1;
+    let held = ruling.and_then(|r| r.held.as_ref());
+    let held = held.filter(|_| verdict.decided_by != DecidedBy::NotKept);
     let sender = envelope.sender.as_ref().map_or("", |a| a.text());
     let first = envelope.recipients.first().map_or("", |a| a.text());
     tracing::info!(
         id,
+        direction = envelope.direction.name(),
         queue_id = ?cut(envelope.queue_id.as_deref().unwrap_or("")),
         client = ?envelope.client.addr,
         from = ?cut(sender),
@@ -243,6 +353,11 @@ pub(super) fn log(
         verdict = verdict.action.name(),
         score = verdict.score,
         decided_by = decided_by(verdict),
+        policy = policy.map_or("", |p| &*p.policy),
+        listed = ?listed,
+        policies = if several { shares.join(",") } else { String::new() },
+        settled = ruling.filter(|_| several).map_or("", |r| r.settled.name()),
+        dropped = held.map_or(0, |h| h.recipients.len()),
         hits = hits.join(","),
         labels = verdict.labels().join(","),
         unscanned = unscanned.join(","),
@@ -263,13 +378,9 @@ fn decided_by(verdict: &Verdict) -> String {
     }
 }
 
-/// One line for a recipient that was refused before the message came.
-pub(super) fn log_refused(
-    id: &str,
-    envelope: &crate::mail::Envelope,
-    recipient: Option<&crate::mail::Address>,
-    verdict: &Verdict,
-) {
+/// One line for the last recipient, which was refused before the message came, as another one was.
+pub(super) fn log_refused(id: &str, envelope: &crate::mail::Envelope, verdict: &Verdict) {
+    let recipient = envelope.recipients.last();
     let evidence = verdict.hits().next().map(|(_, hit)| hit.evidence.as_str());
     tracing::info!(
         id,

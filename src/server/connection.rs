@@ -14,14 +14,16 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::conclusion::Grants;
 use super::services::Services;
 use super::transaction::Transaction;
 use crate::filter::Action;
-use crate::mail::{Address, Envelope};
+use crate::mail::{Address, Direction, Envelope};
 use crate::milter::{
     Actions, Answers, ConnectInfo, Event, ProtocolError, Reply, Session, Stage, Steps,
 };
 use crate::router;
+use crate::verdict::Verdict;
 
 /// Room for reading; a body chunk of 64 KiB takes a few reads, an idle connection holds little.
 const READ_BYTES: usize = 16 << 10;
@@ -83,6 +85,8 @@ impl End {
 /// A connection and everything known on it.
 pub(super) struct Connection<S> {
     socket: S,
+    /// Which way the mail of this listener goes.
+    profile: Direction,
     services: Arc<Services>,
     drain: CancellationToken,
     session: Session,
@@ -99,14 +103,21 @@ pub(super) struct Connection<S> {
 }
 
 impl<S: Socket> Connection<S> {
-    pub(super) fn new(socket: S, services: Arc<Services>, drain: CancellationToken) -> Self {
-        let chain = &services.engine.load().chain;
+    pub(super) fn new(
+        socket: S,
+        profile: Direction,
+        services: Arc<Services>,
+        drain: CancellationToken,
+    ) -> Self {
+        let engine = services.engine.load();
         let answers = Answers {
-            connect: chain.begins_early(),
-            early: chain.may_decide_early(),
+            connect: engine.chain.begins_early(),
+            early: engine.may_decide_early(),
         };
+        drop(engine);
         Connection {
             socket,
+            profile,
             services,
             drain,
             session: Session::answering(answers),
@@ -272,7 +283,10 @@ impl<S: Socket> Connection<S> {
     fn connect(&mut self, info: &ConnectInfo) {
         let name = text(&info.hostname);
         let known = !name.is_empty() && !name.starts_with('[') && name != "unknown";
-        self.envelope = Envelope::default();
+        self.envelope = Envelope {
+            direction: self.profile,
+            ..Envelope::default()
+        };
         self.envelope.client.addr = info.addr;
         self.envelope.client.port = info.port;
         self.envelope.client.name = known.then_some(name);
@@ -301,15 +315,10 @@ impl<S: Socket> Connection<S> {
         };
         transaction.rcpt(Address::new(path));
         if self.session.owed().is_some()
-            && let Some(sealed) = transaction.early()
+            && let Some((reply, verdict)) = transaction.refuses_last()
         {
-            let reply = sealed.reply.clone();
-            transaction.refuse_last_rcpt();
-            return self.reply(&reply);
-        }
-        if self.session.owed().is_some()
-            && let Some(reply) = transaction.refuse_rcpt()
-        {
+            transaction.count_refused(&verdict);
+            transaction.drop_last();
             return self.reply(&reply);
         }
         self.reply(&Reply::Continue);
@@ -344,8 +353,11 @@ impl<S: Socket> Connection<S> {
         if let Some(id) = self.session.macros().get("i") {
             transaction.envelope.queue_id = Some(id);
         }
-        let can_hold = self.session.allows(Actions::QUARANTINE);
-        let mut conclusion = std::pin::pin!(transaction.conclude(can_hold));
+        let grants = Grants {
+            hold: self.session.allows(Actions::QUARANTINE),
+            drop: self.session.allows(Actions::DELETE_RCPT),
+        };
+        let mut conclusion = std::pin::pin!(transaction.conclude(grants));
         let interval = self.services.settings.progress_interval;
         let mut progress = tokio::time::interval_at(started + interval, interval);
         let concluded = loop {
@@ -407,30 +419,36 @@ fn text(bytes: &[u8]) -> String {
 }
 
 impl Transaction {
-    /// A recipient was refused: it is none of the message's, and the refusal is counted and logged once.
-    fn refuse_last_rcpt(&mut self) {
-        self.count_sealed(Stage::Rcpt);
-        self.envelope.recipients.pop();
+    /// A recipient was refused: it is counted for the policy of each, and once for each transaction counted and logged
+    /// as an answer.
+    fn count_refused(&mut self, verdict: &Verdict) {
+        if let Some(policy) = self.selected.last() {
+            self.services
+                .metrics
+                .count_recipients(policy.name(), verdict.action, 1);
+        }
+        if self.answered_early {
+            super::conclusion::log_refused(&self.id, &self.envelope, verdict);
+        }
+        self.count_early(Stage::Rcpt, Some(verdict));
+    }
+
+    /// Counts an answer for all recipients before end of message.
+    fn count_sealed(&mut self, stage: Stage) {
+        let verdict = self.sealed.as_ref().and_then(|s| s.verdict.clone());
+        self.count_early(stage, verdict.as_ref());
     }
 
     /// Counts an answer before end of message, once for each transaction.
-    fn count_sealed(&mut self, stage: Stage) {
+    fn count_early(&mut self, stage: Stage, verdict: Option<&Verdict>) {
         if std::mem::replace(&mut self.answered_early, true) {
             return;
         }
         let mut action = Action::Tempfail;
-        if let Some(verdict) = self.sealed.as_ref().and_then(|s| s.verdict.as_ref()) {
+        if let Some(verdict) = verdict {
             action = verdict.action;
-            super::conclusion::log(
-                &self.id,
-                self.engine.version(),
-                &self.envelope,
-                "",
-                self.bytes(),
-                verdict,
-                Instant::now(),
-            );
-            self.services.metrics.count_hits(verdict);
+            self.log(verdict, Instant::now());
+            self.services.metrics.count_hits(verdict.hits());
         }
         self.services
             .metrics

@@ -13,13 +13,14 @@ use crate::dns::Dns;
 use crate::filter::auth::Authserv;
 use crate::filter::rules::RuleSet;
 use crate::filter::{
-    self, Build, Chain, FailureAction, FailurePolicy, Filter, Reason, Report, Scan,
+    self, Build, Chain, Checks, FailureAction, FailurePolicy, Filter, Reason, Report, Scan,
 };
-use crate::mail::{Envelope, Limits, Mail, Spool};
+use crate::mail::{Direction, Envelope, Limits, Mail, Spool};
 use crate::metrics::Metrics;
+use crate::policy::{Policies, Policy, Ruling, SKIPPED};
 use crate::router::Hold;
 use crate::store::Facts;
-use crate::verdict::{Thresholds, Verdict, decide};
+use crate::verdict::{Thresholds, Verdict};
 
 /// Digits of the version of an engine.
 const VERSION_DIGITS: usize = 12;
@@ -29,14 +30,14 @@ const VERSION_DIGITS: usize = 12;
 pub struct Engine {
     /// The filters.
     pub chain: Chain,
-    /// Scores from which on something happens.
-    pub thresholds: Thresholds,
     /// Where quarantined messages go.
     pub hold: Hold,
     /// From end of message to the verdict, at most.
     pub deadline: Duration,
     /// Bounds of parsing.
     pub mail_limits: Limits,
+    /// What holds for which mail.
+    pub policies: Policies,
     failures: HashMap<&'static str, FailurePolicy>,
     scanner: Option<&'static str>,
     /// The text of the configuration file that it was built from.
@@ -127,6 +128,13 @@ impl Engine {
                 Err(found) => problems.extend(found.0),
             }
         }
+        let policies = match config.policies() {
+            Ok(policies) => policies,
+            Err(found) => {
+                problems.extend(found.0);
+                Policies::one(config.thresholds)
+            }
+        };
         if !problems.is_empty() {
             return Err(Problems(problems));
         }
@@ -145,8 +153,10 @@ impl Engine {
             let version = member.version().unwrap_or_default();
             digest.update(format!("{} {version}\n", member.name()).as_bytes());
         }
+        digest.update(policies.version().as_bytes());
         let digest = digest.finalize().to_hex();
         engine.version = digest.chars().take(VERSION_DIGITS).collect();
+        engine.policies = policies;
         engine.written = Some(text.into());
         engine.rules = rules;
         engine.dns = Some(dns);
@@ -159,6 +169,7 @@ impl Engine {
     pub fn files(config: &Config) -> Vec<PathBuf> {
         let file = &config.file;
         let mut files = vec![config.source.path().to_path_buf()];
+        files.extend(Policies::files(file, &config.base));
         for name in &config.chain {
             match name {
                 FilterName::Rules => files.extend(file.rules.files(&config.base)),
@@ -183,6 +194,9 @@ impl Engine {
         for member in self.chain.members() {
             member.in_force(metrics);
         }
+        for policy in self.policies.names() {
+            metrics.policy_starts_at_zero(policy);
+        }
         metrics.configuration.reset();
         let rules = self.chain.members().iter().find(|m| m.name() == "rules");
         let rules = rules.and_then(|m| m.version()).unwrap_or_default();
@@ -198,11 +212,52 @@ impl Engine {
         &self.version
     }
 
+    /// Begins the checks of one transaction, with what is known of its session.
+    pub fn begin(&self, envelope: &Envelope) -> Checks {
+        let mut checks = self.chain.begin();
+        self.pass_by(envelope, &mut checks);
+        checks.connect(envelope);
+        if envelope.helo.is_some() {
+            checks.helo(envelope);
+        }
+        checks
+    }
+
+    /// Whether a message, or one of its recipients, may be refused before its end.
+    pub fn may_decide_early(&self) -> bool {
+        self.chain.may_decide_early() || self.policies.may_decide_early()
+    }
+
+    /// Leaves the filters that mail of this direction does not pass.
+    pub fn pass_by(&self, envelope: &Envelope, checks: &mut Checks) {
+        let never = self.policies.never(envelope.direction);
+        let why = match envelope.direction {
+            Direction::Inbound => "not for inbound mail",
+            Direction::Outbound => "not for outbound mail",
+        };
+        checks.leave(never, why);
+    }
+
+    /// All recipients are known, with their policies: leaves the filters that none of them wants.
+    pub fn prepare(selected: &[Arc<Policy>], checks: &mut Checks) {
+        checks.leave(&Policies::unwanted(selected), SKIPPED);
+        checks.optional(Policies::skipped_by_some(selected));
+    }
+
     /// Examines a message that is there as a whole, as if it came by milter.
     pub async fn examine(&self, envelope: Envelope, raw: Bytes) -> (Arc<Scan>, Verdict) {
-        let mut checks = self.chain.begin();
-        checks.connect(&envelope);
-        checks.helo(&envelope);
+        let (scan, ruling) = self.examine_by_policy(envelope, raw).await;
+        (scan, ruling.verdict)
+    }
+
+    /// The same, and gives what the policy of each recipient says.
+    pub async fn examine_by_policy(
+        &self,
+        mut envelope: Envelope,
+        raw: Bytes,
+    ) -> (Arc<Scan>, Ruling) {
+        envelope.direction = self.policies.direction(&envelope);
+        let mut checks = self.begin(&envelope);
         checks.mail(&envelope);
         let mut growing = envelope.clone();
         growing.recipients.clear();
@@ -210,6 +265,8 @@ impl Engine {
             growing.recipients.push(recipient.clone());
             checks.rcpt(&growing);
         }
+        let selected = self.select(&envelope);
+        Engine::prepare(&selected, &mut checks);
         let spool = Arc::new(Spool::new());
         spool.push(&raw);
         checks.headers(&envelope, &spool);
@@ -222,7 +279,33 @@ impl Engine {
         });
         let deadline = Instant::now() + self.deadline;
         let reports = checks.finish(scan.clone(), deadline).await;
-        (scan, self.decide(reports))
+        let ruling = self.rule(&selected, &scan, reports, true);
+        (scan, ruling)
+    }
+
+    /// The policies of the recipients, in their order; one for a message without any.
+    pub fn select(&self, envelope: &Envelope) -> Vec<Arc<Policy>> {
+        match envelope.recipients.as_slice() {
+            [] => vec![self.policies.select(envelope, None)],
+            recipients => recipients
+                .iter()
+                .map(|r| self.policies.select(envelope, Some(r)))
+                .collect(),
+        }
+    }
+
+    /// Rules on the outcomes of this engine's chain, for recipients with these policies. `can_drop`: whether the MTA
+    /// lets us drop recipients.
+    pub fn rule(
+        &self,
+        selected: &[Arc<Policy>],
+        scan: &Scan,
+        reports: Vec<Report>,
+        can_drop: bool,
+    ) -> Ruling {
+        let failure = |filter: &str, reason| self.failure(filter, reason);
+        self.policies
+            .rule(selected, scan, reports, can_drop, failure)
     }
 
     /// Puts a chain and a policy together.
@@ -247,10 +330,10 @@ impl Engine {
         Engine {
             chain,
             authserv,
-            thresholds,
             hold,
             deadline,
             mail_limits,
+            policies: Policies::one(thresholds),
             failures,
             scanner,
             written: None,
@@ -279,13 +362,6 @@ impl Engine {
     /// The virus scanner's name, if the chain has one.
     pub fn scanner(&self) -> Option<&'static str> {
         self.scanner
-    }
-
-    /// Decides on the outcomes of this engine's chain.
-    pub fn decide(&self, reports: Vec<Report>) -> Verdict {
-        decide(reports, &self.thresholds, |filter, reason| {
-            self.failure(filter, reason)
-        })
     }
 
     fn failure(&self, filter: &str, reason: Reason) -> FailureAction {

@@ -7,7 +7,12 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use tokio::net::{TcpListener, UnixListener};
+
+use crate::mail::Direction;
 
 /// An address as people write it: `127.0.0.1:8895`, `[::1]:8895` or `unix:/run/mailweir/milter.sock`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,10 +51,60 @@ impl fmt::Display for Address {
     }
 }
 
-impl<'de> serde::Deserialize<'de> for Address {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+/// Where to listen, and for which mail: an address, or `{ address: ..., profile: outbound }`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// The address.
+    pub address: Address,
+    /// What comes here is outbound in any case; or else it is what the section `outbound` says.
+    pub profile: Direction,
+}
+
+impl From<Address> for Listen {
+    fn from(address: Address) -> Listen {
+        Listen {
+            address,
+            profile: Direction::Inbound,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Listen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Written {
+            address: Address,
+            #[serde(default)]
+            profile: Direction,
+        }
+
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Listen;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an address, or a map with `address` and `profile`")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Listen, E> {
+                text.parse().map(Address::into).map_err(E::custom)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Listen, A::Error> {
+                let Written { address, profile } =
+                    Deserialize::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Listen { address, profile })
+            }
+        }
+        deserializer.deserialize_any(Either)
     }
 }
 

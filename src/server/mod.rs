@@ -25,22 +25,30 @@ use tokio_util::task::TaskTracker;
 
 use connection::{Connection, Socket};
 
+use crate::mail::Direction;
+
 pub use budget::{Budget, Share};
 pub use engine::Engine;
 pub use http::{Health, serve_http};
-pub use listener::{Address, Listener, SocketAccess};
+pub use listener::{Address, Listen, Listener, SocketAccess};
 pub use reload::{Load, Reloader, taken};
 pub use services::{Services, Settings};
 
-/// Serves until `drain` is cancelled and the sessions have ended.
-pub async fn serve(listeners: Vec<Listener>, services: Arc<Services>, drain: CancellationToken) {
+/// Serves until `drain` is cancelled and the sessions have ended. Each listener comes with the direction of the
+/// mail that it takes.
+pub async fn serve(
+    listeners: Vec<(Listener, Direction)>,
+    services: Arc<Services>,
+    drain: CancellationToken,
+) {
     let permits = Arc::new(Semaphore::new(services.settings.connections));
     show_bounds(&services);
     let sessions = TaskTracker::new();
     let kill = CancellationToken::new();
     let acceptors = TaskTracker::new();
-    for listener in listeners {
+    for (listener, profile) in listeners {
         let acceptor = Acceptor {
+            profile,
             services: services.clone(),
             permits: permits.clone(),
             sessions: sessions.clone(),
@@ -76,6 +84,7 @@ fn show_bounds(services: &Services) {
 }
 
 struct Acceptor {
+    profile: Direction,
     services: Arc<Services>,
     permits: Arc<Semaphore>,
     sessions: TaskTracker,
@@ -116,7 +125,8 @@ impl Acceptor {
         metrics.sessions.inc();
         metrics.sessions_open.inc();
         let services = self.services.clone();
-        let connection = Connection::new(socket, services.clone(), self.drain.clone());
+        let drain = self.drain.clone();
+        let connection = Connection::new(socket, self.profile, services.clone(), drain);
         let kill = self.kill.clone();
         self.sessions.spawn(async move {
             let end = tokio::select! {

@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use super::budget::Share;
 use super::engine::Engine;
 use super::services::Services;
-use crate::filter::Checks;
 use crate::filter::auth::FIELD;
+use crate::filter::{Action, Checks};
 use crate::mail::{Address, Envelope, Spool, push_with_crlf};
-use crate::milter::{Reply, ReplyText, Stage};
+use crate::milter::{Reply, ReplyText};
+use crate::policy::Policy;
 use crate::router::{self, RELEASE_HEADER};
 use crate::verdict::Verdict;
 
@@ -20,6 +21,8 @@ pub(super) struct Transaction {
     pub(super) received: Timestamp,
     pub(super) engine: Arc<Engine>,
     pub(super) envelope: Envelope,
+    /// The policies of the recipients, in their order.
+    pub(super) selected: Vec<Arc<Policy>>,
     pub(super) field_names: Vec<Vec<u8>>,
     /// Fields `Authentication-Results` so far, and those of them that are forged.
     results_fields: u32,
@@ -65,16 +68,15 @@ impl Transaction {
     /// Begins the checks with what is known of the session.
     pub(super) fn begin(services: &Arc<Services>, session: &Envelope) -> Self {
         let engine = services.engine.load_full();
-        let mut checks = engine.chain.begin();
-        checks.connect(session);
-        if session.helo.is_some() {
-            checks.helo(session);
-        }
+        let mut envelope = session.clone();
+        envelope.direction = engine.policies.direction(session);
+        let checks = engine.begin(&envelope);
         Transaction {
             id: ulid::Ulid::new().to_string(),
             received: Timestamp::now(),
             engine,
-            envelope: session.clone(),
+            envelope,
+            selected: Vec::new(),
             field_names: Vec::new(),
             results_fields: 0,
             forged_results: Vec::new(),
@@ -90,16 +92,27 @@ impl Transaction {
     }
 
     pub(super) fn helo(&mut self, session: &Envelope) {
-        self.envelope = session.clone();
+        self.take(session.clone());
         self.checks.helo(&self.envelope);
     }
 
     pub(super) fn mail(&mut self, envelope: Envelope) {
-        self.envelope = envelope;
+        self.take(envelope);
         self.checks.mail(&self.envelope);
     }
 
+    fn take(&mut self, envelope: Envelope) {
+        self.envelope = envelope;
+        self.envelope.direction = self.engine.policies.direction(&self.envelope);
+        self.engine.pass_by(&self.envelope, &mut self.checks);
+    }
+
     pub(super) fn rcpt(&mut self, recipient: Address) {
+        let policy = self
+            .engine
+            .policies
+            .select(&self.envelope, Some(&recipient));
+        self.selected.push(policy);
         self.envelope.recipients.push(recipient);
         self.checks.rcpt(&self.envelope);
     }
@@ -142,6 +155,10 @@ impl Transaction {
     pub(super) fn end_of_headers(&mut self) {
         self.push(b"\r\n", 0);
         if self.sealed.is_none() {
+            if self.selected.is_empty() {
+                self.selected = self.engine.select(&self.envelope);
+            }
+            Engine::prepare(&self.selected, &mut self.checks);
             self.checks.headers(&self.envelope, &self.spool);
         }
     }
@@ -197,16 +214,54 @@ impl Transaction {
         self.share.release();
     }
 
-    /// Looks for a decisive hit that allows an answer now.
+    /// Whether the last recipient would refuse the message whatever comes, or a filter refuses it for now: gives the
+    /// answer to him.
+    pub(super) fn refuses_last(&mut self) -> Option<(Reply, Verdict)> {
+        if let Some(Sealed { reply, verdict, .. }) = &self.sealed {
+            return Some((reply.clone(), verdict.clone()?));
+        }
+        let policy = self.selected.last()?.clone();
+        let refused = self.checks.refuse_rcpt(|filter| !policy.skips(filter));
+        if let Some(answer) = self.early_for(&policy) {
+            return Some(answer);
+        }
+        let (filter, hit) = refused?;
+        let verdict = Verdict::early(filter, hit);
+        let reply = router::early_reply(&verdict, &self.id)?;
+        Some((reply, verdict))
+    }
+
+    /// The last recipient was refused and is none of the message's.
+    pub(super) fn drop_last(&mut self) {
+        self.envelope.recipients.pop();
+        self.selected.pop();
+    }
+
+    /// Looks whether all recipients would refuse the message whatever comes, so that an answer can be given now.
     pub(super) fn early(&mut self) -> Option<&Sealed> {
-        if self.sealed.is_none()
-            && let Some((filter, hit)) = self.checks.decisive()
-        {
-            let verdict = Verdict::early(filter, hit);
-            if let Some(reply) = router::early_reply(&verdict, &self.id) {
+        if self.sealed.is_none() {
+            if !self.engine.may_decide_early() {
+                return None;
+            }
+            let mut policies: Vec<Arc<Policy>> = Vec::new();
+            for policy in &self.selected {
+                if !policies.iter().any(|known| Arc::ptr_eq(known, policy)) {
+                    policies.push(policy.clone());
+                }
+            }
+            let mut answers = Vec::new();
+            for policy in &policies {
+                answers.push(self.early_for(policy)?);
+            }
+            // Where one may want the message later, it must come again for all.
+            let later = answers
+                .iter()
+                .position(|(_, verdict)| verdict.action == Action::Tempfail);
+            if !answers.is_empty() {
+                let (reply, verdict) = answers.swap_remove(later.unwrap_or(0));
                 self.seal(Sealed {
                     reply,
-                    permanent: verdict.action == crate::filter::Action::Reject,
+                    permanent: verdict.action == Action::Reject,
                     verdict: Some(verdict),
                 });
             }
@@ -214,23 +269,12 @@ impl Transaction {
         self.sealed.as_ref()
     }
 
-    /// Refuses the recipient that was given last for now, if a filter asks for that; the message goes on to the others.
-    pub(super) fn refuse_rcpt(&mut self) -> Option<Reply> {
-        if self.sealed.is_some() {
-            return None;
-        }
-        let (filter, hit) = self.checks.refuse_rcpt()?;
-        let verdict = Verdict::early(filter, hit);
+    fn early_for(&mut self, policy: &Policy) -> Option<(Reply, Verdict)> {
+        let decisive = self.checks.decisive(|filter| !policy.skips(filter));
+        let policies = &self.engine.policies;
+        let verdict = policies.early(policy, &self.envelope, decisive)?;
         let reply = router::early_reply(&verdict, &self.id)?;
-        let refused = self.envelope.recipients.pop();
-        let metrics = &self.services.metrics;
-        metrics.count_hits(&verdict);
-        metrics
-            .early_answers
-            .with_label_values(&[Stage::Rcpt.name(), verdict.action.name()])
-            .inc();
-        super::conclusion::log_refused(&self.id, &self.envelope, refused.as_ref(), &verdict);
-        Some(reply)
+        Some((reply, verdict))
     }
 
     /// Bytes of the message so far.

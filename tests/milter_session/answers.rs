@@ -290,6 +290,19 @@ fn a_reason_to_hold_is_one_line_and_never_empty() {
 }
 
 #[test]
+fn a_recipient_is_dropped_by_the_path_that_came_with_rcpt() {
+    let drop = |path: &[u8]| {
+        modified(&Modification::DeleteRecipient {
+            path: path.to_vec(),
+        })
+    };
+    let dropped = |path: &str| MtaReply::DeleteRecipient(path.to_owned());
+    assert_eq!(drop(b"<User@example.org>"), dropped("<User@example.org>"));
+    assert_eq!(drop(b"user"), dropped("user"));
+    assert_eq!(drop(b"<a@b>\0<c@d>"), dropped("<a@b>"));
+}
+
+#[test]
 fn modifications_come_before_the_final_reply_in_the_order_given() {
     let mut peer = waiting(5);
     for index in [2, 1] {

@@ -213,7 +213,7 @@ fn deciding(actions: u32, steps: u32) -> Peer {
     peer
 }
 
-fn modifications() -> [(Actions, Modification, u8); 3] {
+fn modifications() -> [(Actions, Modification, u8); 4] {
     [
         (
             Actions::ADD_HEADERS,
@@ -231,6 +231,13 @@ fn modifications() -> [(Actions, Modification, u8); 3] {
                 name: "X-Spam".to_owned(),
             },
             b'm',
+        ),
+        (
+            Actions::DELETE_RCPT,
+            Modification::DeleteRecipient {
+                path: b"<user@example.org>".to_vec(),
+            },
+            b'-',
         ),
         (
             Actions::QUARANTINE,

@@ -56,6 +56,8 @@ fn something_happens(m: &Metrics) {
         &m.facts_dropped,
         &m.facts_failures,
         &m.facts_set_aside,
+        &m.policy_dropped,
+        &m.policy_not_granted,
     ] {
         counter.inc();
     }
@@ -67,6 +69,9 @@ fn something_happens(m: &Metrics) {
         (&m.hits, &["SUBJ_ALL_CAPS", "live"]),
         (&m.hits, &["VIRUS", "live"]),
         (&m.labels, &["newsletter"]),
+        (&m.policy_recipients, &["default", "deliver"]),
+        (&m.policy_conflicts, &["split"]),
+        (&m.policy_senders, &["unproven"]),
         (&m.dns_queries, &["answered"]),
         (&m.dns_queries, &["timeout"]),
         (&m.dnsbl_lookups, &["bl.example.org", "listed"]),

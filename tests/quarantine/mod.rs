@@ -54,6 +54,7 @@ pub(crate) fn verdict(rule: &str) -> Verdict {
         action: Action::Quarantine,
         score: 9.0,
         decided_by: DecidedBy::Score(8.0),
+        policy: None,
         reports: vec![Report {
             filter: "rules",
             outcome: Outcome::Checked(vec![hit]),

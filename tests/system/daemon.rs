@@ -38,6 +38,8 @@ pub(crate) struct Config {
     pub(crate) chain: &'static str,
     /// The unix socket; `milter.sock` in the folder of the daemon when there is none.
     pub(crate) socket: Option<PathBuf>,
+    /// Further items of `milter.listen`, each with a comma before it.
+    pub(crate) listen: String,
     /// Permissions of the unix socket.
     pub(crate) socket_mode: &'static str,
     /// Further keys of `milter`, `drain: 5s`, one a line.
@@ -46,6 +48,8 @@ pub(crate) struct Config {
     pub(crate) sections: String,
     /// Text of the one rule file.
     pub(crate) rules: String,
+    /// Further files beside the configuration: name and text.
+    pub(crate) files: Vec<(&'static str, &'static str)>,
     /// How often files are looked at for changes.
     pub(crate) watch: &'static str,
     /// A program that is given the daemon's command line behind these arguments; empty for none. It must end
@@ -58,10 +62,12 @@ impl Default for Config {
         Config {
             chain: "[rules]",
             socket: None,
+            listen: String::new(),
             socket_mode: "0666",
             milter: String::new(),
             sections: String::new(),
             rules: RULES.to_owned(),
+            files: Vec::new(),
             watch: "null",
             under: Vec::new(),
         }
@@ -87,6 +93,9 @@ impl Daemon {
         let path = folder.path();
         std::fs::create_dir(path.join("rules")).unwrap();
         std::fs::write(path.join("rules/test.yaml"), &config.rules).unwrap();
+        for (name, text) in &config.files {
+            std::fs::write(path.join(name), text).unwrap();
+        }
         let socket = config.socket.clone();
         let socket = socket.unwrap_or_else(|| path.join("milter.sock"));
         let yaml = yaml(config, path, [milter, http], &socket);
@@ -255,11 +264,12 @@ fn yaml(config: &Config, path: &Path, [milter, http]: [u16; 2], socket: &Path) -
         "data_dir: {path}/data
 watch: {}
 milter:
-  listen: [\"127.0.0.1:{milter}\", \"unix:{}\"]
+  listen: [\"127.0.0.1:{milter}\", \"unix:{}\"{}]
   socket_mode: \"{}\"
 ",
         config.watch,
         socket.display(),
+        config.listen,
         config.socket_mode
     );
     for line in config.milter.lines() {

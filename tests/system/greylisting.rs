@@ -86,7 +86,7 @@ fn of_several_recipients_only_the_new_one_is_put_off() {
     assert_eq!(reply.code, 250, "{reply:?}");
     postfix.wait_for("to the one who is known");
     assert!(
-        daemon.log().contains("recipient refused"),
+        daemon.log().contains("decided_by=\"GREYLISTED\""),
         "{}",
         daemon.log()
     );

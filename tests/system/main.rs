@@ -38,6 +38,8 @@ mod life;
 mod lua;
 mod order;
 mod packaging;
+mod policies;
 mod release;
 mod sendmail;
 mod soak;
+mod split;

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpStream};
 
 use bytes::BytesMut;
-use mailweir::milter::{Mta, MtaReply};
+use mailweir::milter::{Actions, Mta, MtaReply};
 
 use super::place::PATIENCE;
 
@@ -22,6 +22,15 @@ impl Milter {
     }
 
     pub(crate) fn try_open(port: u16) -> io::Result<Milter> {
+        Milter::try_open_without(port, Actions(0))
+    }
+
+    /// The same, offering all but these actions.
+    pub(crate) fn open_without(port: u16, actions: Actions) -> Milter {
+        Milter::try_open_without(port, actions).unwrap()
+    }
+
+    fn try_open_without(port: u16, actions: Actions) -> io::Result<Milter> {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
@@ -34,6 +43,9 @@ impl Milter {
         };
         let mut out = BytesMut::new();
         Mta::offer(&mut out);
+        // The actions are the second word behind length and letter.
+        let offered = u32::from_be_bytes(out[9..13].try_into().unwrap()) & !actions.0;
+        out[9..13].copy_from_slice(&offered.to_be_bytes());
         milter.stream.write_all(&out)?;
         let MtaReply::Negotiated(_, _, steps, _) = milter.read()? else {
             panic!("the first reply is that to the offer");
@@ -115,6 +127,31 @@ impl Milter {
         Ok(())
     }
 
+    /// HELO, and MAIL with a login or without.
+    pub(crate) fn mail(&mut self, sender: &str, login: Option<&str>) -> MtaReply {
+        self.try_command(b'H', &[b"client.example.net"]).unwrap();
+        let sender = format!("<{sender}>");
+        self.try_send(b'M', |out| {
+            let login: Vec<_> = login.map(|l| ("{auth_authen}", l)).into_iter().collect();
+            Mta::macros(b'M', &login, out);
+            Mta::command(b'M', &[sender.as_bytes()], out);
+        })
+        .unwrap()
+    }
+
+    pub(crate) fn rcpt(&mut self, recipient: &str) -> MtaReply {
+        let recipient = format!("<{recipient}>");
+        self.try_command(b'R', &[recipient.as_bytes()]).unwrap()
+    }
+
+    /// A whole message behind its envelope; everything that is answered at its end.
+    pub(crate) fn message(&mut self, message: &[u8]) -> Vec<MtaReply> {
+        let body = self.header(message).to_vec();
+        self.body(&body);
+        self.write_end();
+        self.final_replies()
+    }
+
     /// All header fields of a message with CRLF line ends, and the end of the header; gives the body.
     pub(crate) fn header<'a>(&mut self, message: &'a [u8]) -> &'a [u8] {
         self.try_header(message).unwrap()
@@ -150,6 +187,16 @@ impl Milter {
         self.stream.write_all(&out)
     }
 
+    /// The first of what is answered at the end of the message, signs of life left out.
+    pub(crate) fn first_of_end(&mut self) -> MtaReply {
+        loop {
+            match self.read().unwrap() {
+                MtaReply::Progress => {}
+                reply => return reply,
+            }
+        }
+    }
+
     /// Everything up to and with the final reply, signs of life left out.
     pub(crate) fn final_replies(&mut self) -> Vec<MtaReply> {
         self.try_final_replies().unwrap()
@@ -162,6 +209,7 @@ impl Milter {
                 MtaReply::Progress => {}
                 change @ (MtaReply::InsertHeader(..)
                 | MtaReply::ChangeHeader(..)
+                | MtaReply::DeleteRecipient(_)
                 | MtaReply::Hold(_)) => replies.push(change),
                 last => {
                     replies.push(last);

@@ -257,6 +257,48 @@ fn ham_spam_and_forged_fields_in_one_session_of_sendmail() {
 }
 
 /// The value of `S=` for the port of a daemon.
+/// Recipients in a control file.
+fn recipients(control: &str) -> Vec<&str> {
+    let lines = control.lines().filter(|l| l.starts_with('R'));
+    lines
+        .filter_map(|l| Some(l.split_once('<')?.1.trim_end_matches('>')))
+        .collect()
+}
+
+#[test]
+fn sendmail_drops_who_refuses_a_message_that_others_take() {
+    let daemon = Daemon::start(&Config {
+        sections: "policies:
+  - { name: strict, for: { recipients: [strict@example.org] }, thresholds: { reject: 5, quarantine: 5 } }
+"
+        .to_owned(),
+        ..Config::default()
+    });
+    let Some(sendmail) = Sendmail::set_up(&port(&daemon)) else {
+        return;
+    };
+    let (mut smtp, mut process) = sendmail.open();
+    let mut send = |recipients: &[&str], subject: &str| {
+        assert_eq!(smtp.command("MAIL FROM:<sender@example.net>").code, 250);
+        for recipient in recipients {
+            let reply = smtp.command(&format!("RCPT TO:<{recipient}>"));
+            assert_eq!(reply.code, 250, "{reply:?}");
+        }
+        smtp.data(&message(subject, TAGGED)).code
+    };
+    assert_eq!(
+        send(&["Strict@example.org", "user@example.org"], "split"),
+        250
+    );
+    let (control, _) = sendmail.wait_for("split");
+    assert_eq!(recipients(&control), ["user@example.org"], "{control}");
+    assert!(header(&control).contains(&"X-Mailweir-Policy: default".to_owned()));
+    assert_eq!(daemon.quarantined().len(), 1);
+    assert_eq!(send(&["strict@example.org"], "refused"), 550);
+    smtp.quit();
+    process.wait();
+}
+
 fn port(daemon: &Daemon) -> String {
     format!("inet:{}@127.0.0.1", daemon.milter)
 }

@@ -80,6 +80,7 @@ pub(super) fn details(record: &Record) -> String {
     line("Released", record.released.map(moment));
     line("Client", client);
     line("HELO", text(&entry.helo));
+    line("Direction", Some(entry.direction.name().to_owned()));
     line("Login", text(&entry.authenticated));
     line("Queue id", text(&entry.queue_id));
     line("From", Some(format!("<{}>", whole(&entry.sender))));
@@ -90,6 +91,24 @@ pub(super) fn details(record: &Record) -> String {
     line("Size", Some(format!("{} bytes", entry.size)));
     line("Decision", Some(entry.action.to_string()));
     line("Score", Some(format!("{:.2}", entry.score)));
+    if let Some(policy) = text_at(&entry.verdict, "/policy/policy") {
+        let part = |place: &str| text_at(&entry.verdict, place).unwrap_or_default();
+        let listed = entry.verdict.pointer("/policy/listed").map(|_| {
+            let [list, place, entry] =
+                ["list", "place", "entry"].map(|key| part(&format!("/policy/listed/{key}")));
+            format!(", {list} {place} ({entry})")
+        });
+        line(
+            "Policy",
+            Some(format!("{policy}{}", listed.unwrap_or_default())),
+        );
+    }
+    for share in &entry.policies {
+        let to: Vec<String> = share.recipients.iter().map(whole).collect();
+        let (name, action, score) = (printable(&share.policy, LINE), share.action, share.score);
+        let said = format!("{name}: {action}, score {score:.2}, for {}", to.join(", "));
+        line("", Some(said));
+    }
     let reports = entry.verdict.get("reports").and_then(Value::as_array);
     for report in reports.into_iter().flatten() {
         line("Filter", Some(outcome(report)));
@@ -148,6 +167,8 @@ pub(super) fn json(record: &Record) -> String {
         "action": entry.action.name(),
         "score": entry.score,
         "rules": entry.rules,
+        "direction": entry.direction.name(),
+        "policies": entry.policies,
         "verdict": entry.verdict,
     });
     // Such characters stand in strings only, where JSON has its own escapes for them.
@@ -223,6 +244,7 @@ mod tests {
             action: Action::Quarantine,
             score: 8.0,
             decided_by: DecidedBy::Score(8.0),
+            policy: None,
             reports: vec![Report {
                 filter: "rules",
                 outcome: Outcome::Checked(vec![hit]),

@@ -8,6 +8,7 @@ use super::correspondence::{self, Contact};
 use super::{NAME, Shared};
 use crate::filter::sender::Sender;
 use crate::filter::{Action, Hit, Outcome, Report, Scan, trusted};
+use crate::mail::Direction;
 use crate::store::{Key, Kind};
 
 /// The words of the metric.
@@ -15,7 +16,8 @@ pub(super) const NAMES: [&str; 3] = ["ham", "spam", "between"];
 
 impl Shared {
     pub(super) fn learn(&self, scan: &Scan, reports: &[Report], action: Action, now: i64) {
-        if scan.envelope.authenticated.is_some() {
+        let envelope = &scan.envelope;
+        if envelope.authenticated.is_some() || envelope.direction == Direction::Outbound {
             if action == Action::Deliver {
                 correspondence::sent(self, scan, now);
             }

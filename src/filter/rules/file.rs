@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::config::{Problem, Source};
 
 /// Reads a file of at most `most` bytes of UTF-8.
-pub(super) fn read(path: &Path, most: u64) -> Result<Source, Problem> {
+pub(crate) fn read(path: &Path, most: u64) -> Result<Source, Problem> {
     let failed =
         |why: String| Problem::without_place(format!("cannot read {}: {why}", path.display()));
     let file = fs::File::open(path).map_err(|e| failed(e.to_string()))?;

@@ -13,8 +13,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use entries::{Problems, lines};
-pub(super) use entries::{ascii_domain, made};
+pub(super) use entries::made;
+pub(crate) use entries::{Strangers, ascii_domain, domain, lines};
 
 use super::digests::Digests;
 use super::file;
@@ -27,13 +27,13 @@ use crate::config::{Problem, Source};
 /// Most entries of a list that stands in a rule.
 pub(super) const LISTED: usize = 10_000;
 /// Most entries of a list in a file.
-pub(super) const ENTRIES: usize = 2_000_000;
+pub(crate) const ENTRIES: usize = 2_000_000;
 /// Largest list file, bytes.
-pub(super) const FILE_BYTES: u64 = 64 << 20;
+pub(crate) const FILE_BYTES: u64 = 64 << 20;
 /// Largest sum of all list files of a set, bytes.
 pub(super) const TOTAL_BYTES: usize = 256 << 20;
 /// Most list files of a set.
-pub(super) const LISTS: usize = 256;
+pub(crate) const LISTS: usize = 256;
 /// Most entries of one list of `contains`: they become one automaton.
 pub(super) const LITERALS: usize = 100_000;
 /// Longest entry, bytes.
@@ -47,7 +47,7 @@ pub(super) const FOLDER: &str = "lists";
 
 /// What the entries of a list are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Whole texts; ASCII case ignored or not.
     Texts { ignore_case: bool },
     /// Pieces of texts; ASCII case ignored or not.
@@ -199,7 +199,7 @@ impl Lists {
             return Ok((list.clone(), Vec::new()));
         }
         let source = self.source(name)?;
-        let mut problems = Problems::default();
+        let mut problems = Strangers::default();
         let entries = lines(source.text(), kind);
         let number = entries.clone().count();
         let most = match kind {

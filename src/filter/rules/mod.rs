@@ -75,6 +75,11 @@ mod language;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use file::read as read_file;
+pub(crate) use list::{ENTRIES, FILE_BYTES as LIST_BYTES, LISTS, Strangers, ascii_domain, domain};
+pub(crate) use list::{Kind as ListKind, lines};
+pub(crate) use string_set::StringSet;
+
 pub use catalogue::{Written, catalogue};
 pub use check::RulesFilter;
 pub use finding::Finding;

@@ -14,7 +14,7 @@ const EMPTY: u32 = u32::MAX;
 
 /// An immutable set of byte strings without line ends.
 #[derive(Debug, Default)]
-pub(super) struct StringSet {
+pub(crate) struct StringSet {
     bytes: Vec<u8>,
     /// Where an entry begins, by its hash; open addressing, linear probing, a power of two long.
     slots: Vec<u32>,
@@ -24,7 +24,7 @@ pub(super) struct StringSet {
 
 impl StringSet {
     /// A set of these entries. What holds a line end, or lies beyond 4 GiB of them, is left out.
-    pub(super) fn new<T: AsRef<[u8]>>(entries: impl IntoIterator<Item = T>) -> StringSet {
+    pub(crate) fn new<T: AsRef<[u8]>>(entries: impl IntoIterator<Item = T>) -> StringSet {
         let mut bytes = Vec::new();
         let mut count: usize = 0;
         for entry in entries {
@@ -58,18 +58,27 @@ impl StringSet {
     }
 
     /// Number of different entries.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
     /// Bytes of memory that it takes.
-    pub(super) fn memory(&self) -> usize {
+    pub(crate) fn memory(&self) -> usize {
         self.bytes.capacity() + self.slots.capacity() * size_of::<u32>()
     }
 
     /// Whether `text` is an entry.
-    pub(super) fn contains(&self, text: &[u8]) -> bool {
+    pub(crate) fn contains(&self, text: &[u8]) -> bool {
         self.len > 0 && self.slot_of(text).is_ok()
+    }
+
+    /// The place of an entry among those that were given, from 0; of equal ones, the first. It costs a walk over the
+    /// entries before it.
+    pub(crate) fn position(&self, text: &[u8]) -> Option<usize> {
+        let slot = self.slot_of(text).ok().filter(|_| self.len > 0)?;
+        let start = self.slots.get(slot)?;
+        let before = self.bytes.get(..*start as usize)?;
+        Some(memchr::memchr_iter(END, before).count())
     }
 
     /// Every entry, duplicates included, in the order in which they were given.
@@ -132,6 +141,9 @@ mod tests {
             assert!(!set.contains(absent.as_bytes()), "{absent:?}");
         }
         assert_eq!(set.iter().count(), 10_000);
+        assert_eq!(set.position(b"host4711.example"), Some(4711));
+        assert_eq!(set.position(b"host5000.example"), None);
+        assert_eq!(StringSet::default().position(b""), None);
     }
 
     #[test]

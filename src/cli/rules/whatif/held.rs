@@ -10,7 +10,7 @@ use serde::de::IgnoredAny;
 
 use super::{Pair, Tally};
 use crate::config::Config;
-use crate::filter::{Action, Hit, Outcome, Reason, Report};
+use crate::filter::{Action, Hit, Outcome, Reason, Report, Scan};
 use crate::mail::{Client, Envelope};
 use crate::metrics::Metrics;
 use crate::quarantine::{Entry, Filter, Quarantine};
@@ -51,8 +51,8 @@ pub(super) async fn compare(
                         false => Vec::new(),
                     };
                     let verdict = async |engine: &Engine| {
-                        let (_, verdict) = engine.examine(envelope(entry), raw.clone()).await;
-                        joined(&policy, verdict, &recorded)
+                        let (scan, verdict) = engine.examine(envelope(entry), raw.clone()).await;
+                        joined(&policy, &scan, verdict, &recorded)
                     };
                     let (now, then) = (verdict(&pair.now).await, verdict(&pair.then).await);
                     tally.add(format!("quarantine {}", entry.id), &now, &then);
@@ -71,6 +71,7 @@ pub(super) async fn compare(
 
 fn envelope(entry: &Entry) -> Envelope {
     Envelope {
+        direction: entry.direction,
         client: Client {
             addr: entry.client,
             name: entry.client_name.clone(),
@@ -85,7 +86,7 @@ fn envelope(entry: &Entry) -> Envelope {
 }
 
 /// Puts the outcomes of the time beside those of now, in the order of the chain, and decides anew.
-fn joined(policy: &Engine, verdict: Verdict, recorded: &[Report]) -> Verdict {
+fn joined(policy: &Engine, scan: &Scan, verdict: Verdict, recorded: &[Report]) -> Verdict {
     if recorded.is_empty() {
         return verdict;
     }
@@ -94,7 +95,9 @@ fn joined(policy: &Engine, verdict: Verdict, recorded: &[Report]) -> Verdict {
         let of = |reports: &[Report]| reports.iter().find(|r| r.filter == name).cloned();
         of(&verdict.reports).or_else(|| of(recorded))
     });
-    policy.decide(reports.collect())
+    let selected = policy.select(&scan.envelope);
+    let reports = reports.collect();
+    policy.rule(&selected, scan, reports, true).verdict
 }
 
 /// What the filters that ask others said of a message when it was held.

@@ -14,7 +14,7 @@ use crate::config::{Problem, Source};
 
 /// The entries of a list file with their places. A line that begins with `#` is a comment; behind an entry
 /// that cannot hold one, ` #` begins a comment too.
-pub(super) fn lines(text: &str, kind: Kind) -> impl Iterator<Item = (&str, Range<usize>)> + Clone {
+pub(crate) fn lines(text: &str, kind: Kind) -> impl Iterator<Item = (&str, Range<usize>)> + Clone {
     let trailing = matches!(kind, Kind::Domains | Kind::Networks | Kind::Digests);
     let mut at = 0;
     text.split_inclusive('\n').filter_map(move |line| {
@@ -121,7 +121,7 @@ pub(in super::super) fn made<'a>(
 
 /// A domain as it is compared: lower case, without a final dot, internationalised names in their ASCII form
 /// (RFC 5890).
-fn domain(text: &str) -> Option<String> {
+pub(crate) fn domain(text: &str) -> Option<String> {
     let bare = text.trim_end_matches('.');
     let well_formed = !bare.is_empty()
         && bare.len() <= 253
@@ -133,23 +133,24 @@ fn domain(text: &str) -> Option<String> {
 }
 
 /// A domain in lower case, in its ASCII form where it has one.
-pub(in super::super) fn ascii_domain(domain: &str) -> String {
+pub(crate) fn ascii_domain(domain: &str) -> String {
     if domain.is_ascii() {
         return domain.to_ascii_lowercase();
     }
     idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_lowercase())
 }
 
-/// Problems of one list, up to a number that a person can read.
+/// Problems of the entries of one list, up to a number that a person can read.
 #[derive(Default)]
-pub(super) struct Problems {
+pub(crate) struct Strangers {
     found: Vec<Problem>,
     more: usize,
     last: Option<(Source, Range<usize>)>,
 }
 
-impl Problems {
-    pub(super) fn add(&mut self, source: &Source, span: Range<usize>, message: String, help: &str) {
+impl Strangers {
+    /// An entry that is none.
+    pub(crate) fn add(&mut self, source: &Source, span: Range<usize>, message: String, help: &str) {
         if self.found.len() == PROBLEMS {
             self.more += 1;
             self.last = Some((source.clone(), span));
@@ -162,7 +163,8 @@ impl Problems {
         });
     }
 
-    pub(super) fn done(mut self) -> Vec<Problem> {
+    /// All of them.
+    pub(crate) fn done(mut self) -> Vec<Problem> {
         if let Some((source, span)) = self.last {
             self.found.push(Problem::at(
                 &source,
