@@ -145,6 +145,9 @@ impl FilterName {
         match self {
             FilterName::Dnsbl => "dnsbl",
             FilterName::Auth => "auth",
+            FilterName::Greylist => "greylist",
+            FilterName::Rates => "rates",
+            FilterName::Reputation => "reputation",
             FilterName::Rules => "rules",
             FilterName::Bayes => "bayes",
             FilterName::Clamav => "clamav",
