@@ -182,7 +182,13 @@ async fn who_was_written_to_is_known_where_the_domain_is_proven() {
 
 #[tokio::test]
 async fn a_reply_is_known_by_what_it_answers() {
-    let f = Fixture::new(Zone::default(), "chain: [rules, reputation]\n").await;
+    let f = Fixture::new(
+        Zone::default(),
+        "chain: [rates, reputation]
+rates: { limits: [{ by: authenticated_user, burst: 1, per: 1d }] }
+",
+    )
+    .await;
     let outbound =
         message("bob@example.net", "x").replace("<1@example.net>", "<abc.1@example.net>");
     f.send(
@@ -191,7 +197,7 @@ async fn a_reply_is_known_by_what_it_answers() {
     )
     .await;
     // One that did not leave is none.
-    let held = message("bob@example.net", "word-nine").replace("<1@", "<held@");
+    let held = message("bob@example.net", "x").replace("<1@", "<held@");
     f.send(
         by_user("bob", "<bob@example.net>", &["ann@example.org"]),
         &held,
