@@ -85,23 +85,6 @@ impl Milter {
         self.try_send(code, |out| Mta::command(code, strings, out))
     }
 
-    /// MAIL, with a login where there is one.
-    pub(crate) fn mail(&mut self, login: Option<&str>, sender: &str) -> MtaReply {
-        let path = format!("<{sender}>");
-        self.try_send(b'M', |out| {
-            if let Some(login) = login {
-                Mta::macros(b'M', &[("auth_authen", login)], out);
-            }
-            Mta::command(b'M', &[path.as_bytes()], out);
-        })
-        .unwrap()
-    }
-
-    pub(crate) fn rcpt(&mut self, recipient: &str) -> MtaReply {
-        let path = format!("<{recipient}>");
-        self.try_command(b'R', &[path.as_bytes()]).unwrap()
-    }
-
     /// HELO, MAIL, RCPT, DATA.
     pub(crate) fn envelope(&mut self) {
         self.try_envelope().unwrap();
@@ -113,6 +96,31 @@ impl Milter {
         self.try_command(b'R', &[b"<user@example.org>"])?;
         self.try_command(b'T', &[])?;
         Ok(())
+    }
+
+    /// HELO, and MAIL with a login or without.
+    pub(crate) fn mail(&mut self, sender: &str, login: Option<&str>) -> MtaReply {
+        self.try_command(b'H', &[b"client.example.net"]).unwrap();
+        let sender = format!("<{sender}>");
+        self.try_send(b'M', |out| {
+            let login: Vec<_> = login.map(|l| ("{auth_authen}", l)).into_iter().collect();
+            Mta::macros(b'M', &login, out);
+            Mta::command(b'M', &[sender.as_bytes()], out);
+        })
+        .unwrap()
+    }
+
+    pub(crate) fn rcpt(&mut self, recipient: &str) -> MtaReply {
+        let recipient = format!("<{recipient}>");
+        self.try_command(b'R', &[recipient.as_bytes()]).unwrap()
+    }
+
+    /// A whole message behind its envelope; everything that is answered at its end.
+    pub(crate) fn message(&mut self, message: &[u8]) -> Vec<MtaReply> {
+        let body = self.header(message).to_vec();
+        self.body(&body);
+        self.write_end();
+        self.final_replies()
     }
 
     /// All header fields of a message with CRLF line ends, and the end of the header; gives the body.
