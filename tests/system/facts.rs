@@ -28,7 +28,7 @@ fn daemon(sections: &str) -> Daemon {
 fn rcpt(daemon: &Daemon, sender: &str) -> MtaReply {
     let mut milter = Milter::open(daemon.milter);
     milter.connect("203.0.113.7");
-    milter.mail(None, sender);
+    milter.mail(sender, None);
     milter.rcpt("bob@example.org")
 }
 
@@ -50,10 +50,7 @@ fn deliver(daemon: &Daemon) -> Vec<MtaReply> {
     let mut milter = Milter::open(daemon.milter);
     milter.connect("127.0.0.1");
     milter.envelope();
-    let body = milter.header(MESSAGE);
-    milter.body(body);
-    milter.write_end();
-    milter.final_replies()
+    milter.message(MESSAGE)
 }
 
 fn facts(daemon: &Daemon, args: &[&str]) -> Vec<Value> {
@@ -268,13 +265,10 @@ fn correspondents_are_learned_from_what_users_send() {
     );
     let mut milter = Milter::open(daemon.milter);
     milter.connect("203.0.113.200");
-    milter.mail(Some("bob"), "bob@example.org");
+    milter.mail("bob@example.org", Some("bob"));
     assert_eq!(milter.rcpt("ann@example.com"), MtaReply::Continue);
     let sent = b"From: bob@example.org\r\nMessage-ID: <question@example.org>\r\n\r\nLunch?\r\n";
-    let body = milter.header(sent);
-    milter.body(body);
-    milter.write_end();
-    assert_eq!(milter.final_replies().last(), Some(&MtaReply::Continue));
+    assert_eq!(milter.message(sent).last(), Some(&MtaReply::Continue));
     daemon.signal("TERM");
     daemon.wait();
     daemon.restart();
@@ -289,17 +283,14 @@ fn correspondents_are_learned_from_what_users_send() {
     let answer = |from: &str| {
         let mut milter = Milter::open(daemon.milter);
         milter.connect("203.0.113.7");
-        milter.mail(None, from);
+        milter.mail(from, None);
         match milter.rcpt("bob@example.org") {
             MtaReply::Continue => {}
             other => return Err(other),
         }
-        let body = milter.header(
-            b"From: ann@example.com\r\nIn-Reply-To: <question@example.org>\r\n\r\nAt noon.\r\n",
-        );
-        milter.body(body);
-        milter.write_end();
-        Ok(milter.final_replies())
+        let answer: &[u8] =
+            b"From: ann@example.com\r\nIn-Reply-To: <question@example.org>\r\n\r\nAt noon.\r\n";
+        Ok(milter.message(answer))
     };
     // Who was written to is not put off; what else is said of an answer is what anybody can make up.
     refusal(&answer("eve@example.com").unwrap_err());

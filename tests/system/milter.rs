@@ -97,23 +97,6 @@ impl Milter {
         self.try_send(code, |out| Mta::command(code, strings, out))
     }
 
-    /// MAIL, with a login where there is one.
-    pub(crate) fn mail(&mut self, login: Option<&str>, sender: &str) -> MtaReply {
-        let path = format!("<{sender}>");
-        self.try_send(b'M', |out| {
-            if let Some(login) = login {
-                Mta::macros(b'M', &[("auth_authen", login)], out);
-            }
-            Mta::command(b'M', &[path.as_bytes()], out);
-        })
-        .unwrap()
-    }
-
-    pub(crate) fn rcpt(&mut self, recipient: &str) -> MtaReply {
-        let path = format!("<{recipient}>");
-        self.try_command(b'R', &[path.as_bytes()]).unwrap()
-    }
-
     /// HELO, MAIL, RCPT, DATA.
     pub(crate) fn envelope(&mut self) {
         self.try_envelope().unwrap();
