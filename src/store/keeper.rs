@@ -25,7 +25,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_secs(5);
 /// Between two removals of what is past its time.
 const EXPIRY: Duration = Duration::from_secs(600);
-/// For the last batch, when the daemon ends.
+/// For the last batch, when the daemon ends, and for the file to be closed.
 const LAST: Duration = Duration::from_secs(10);
 
 /// Keeps [`Facts`] in a file.
@@ -89,14 +89,30 @@ impl Keeper {
                 _ = ticks.tick() => {}
                 () = facts.full(), if !self.failing => {}
             }
-            self.turn().await;
+            // A disk that hangs must not keep the daemon from its end.
+            let late = async {
+                stop.cancelled().await;
+                tokio::time::sleep(LAST).await;
+            };
+            tokio::select! {
+                biased;
+                () = self.turn() => {}
+                () = late => break,
+            }
         }
         self.next_try = Instant::now();
         if tokio::time::timeout(LAST, self.turn()).await.is_err() {
             tracing::error!("the last facts could not be written in time");
         }
-        if let Some(table) = &self.table {
-            table.close().await;
+        self.close().await;
+    }
+
+    /// Lets go of the file. Whatever is under way in it is given some time and then left to itself.
+    async fn close(&mut self) {
+        if let Some(table) = self.table.take()
+            && tokio::time::timeout(LAST, table.close()).await.is_err()
+        {
+            tracing::warn!(file = ?self.path, "the file of facts about senders does not let itself be closed");
         }
     }
 
@@ -125,9 +141,7 @@ impl Keeper {
             Err(failure) => {
                 self.metrics.facts_failures.inc();
                 self.next_try = Instant::now() + RETRY;
-                if let Some(table) = self.table.take() {
-                    table.close().await;
-                }
+                self.close().await;
                 if !std::mem::replace(&mut self.failing, true) {
                     tracing::error!(
                         file = ?self.path, error = %failure,
@@ -199,9 +213,7 @@ impl Keeper {
 
     /// Puts a damaged file out of the way. What is in memory is to be written into the next.
     async fn set_aside(&mut self, why: &str) -> Result<(), Failure> {
-        if let Some(table) = self.table.take() {
-            table.close().await;
-        }
+        self.close().await;
         // There is one such file at most: the last. Its log is of no use without it.
         let aside = self.path.with_extension("sqlite.damaged");
         move_away(&self.path, &aside)?;

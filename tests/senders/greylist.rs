@@ -69,7 +69,7 @@ async fn what_others_decide_is_not_put_off() {
     let f = Fixture::new(
         Zone::default(),
         // Wherever they stand.
-        &format!("chain: [greylist, auth, rules]\ngreylist: {{ band: {{ from: -9 }} }}\n"),
+        "chain: [greylist, auth, rules]\ngreylist: { band: { from: -9 } }\n",
     )
     .await;
     for (words, action) in [

@@ -11,12 +11,14 @@
 //! captures hold is a part of the place where there are references back; those alone make the work grow faster
 //! than the text, and the bound on steps ends it.
 
+use std::ops::Range;
+
 use regex_automata::nfa::thompson::State;
 use regex_automata::util::primitives::StateID;
 
 use super::captures::{CaptureSets, Captures, NO_CAPTURES};
-use super::extension::Extension;
-use super::machine::{Machine, Program};
+use super::extension::{Extension, Order};
+use super::machine::{Bytes, Machine, Program};
 use super::visited::{PLACE_BITS, Visited};
 
 /// Most steps of one look-behind, which remembers nothing.
@@ -28,6 +30,8 @@ pub(super) struct Backtracker {
     visited: Visited,
     captures: CaptureSets,
     stack: Vec<Later>,
+    /// By number of the mark: the run that was seen last.
+    runs: Vec<Range<usize>>,
     steps: u64,
     most_steps: u64,
 }
@@ -73,6 +77,7 @@ impl Default for Backtracker {
             visited: Visited::default(),
             captures: CaptureSets::default(),
             stack: Vec::new(),
+            runs: Vec::new(),
             steps: 0,
             most_steps: u64::MAX,
         }
@@ -85,6 +90,7 @@ impl Backtracker {
     pub(super) fn forget(&mut self, steps: u64, patient: bool) {
         self.visited.forget(patient);
         self.captures.forget();
+        self.runs.clear();
         self.most_steps = self.steps.saturating_add(steps);
     }
 
@@ -283,16 +289,17 @@ impl Backtracker {
                 set,
                 least,
                 most,
-                greedy,
+                order,
             } => {
-                let ahead = walk.text.get(at..).unwrap_or_default().iter().take(*most);
-                let most = at + ahead.take_while(|byte| set.contain(**byte)).count();
+                let most = self
+                    .end_of_run(mark, set, walk.text, at)
+                    .min(at.saturating_add(*most));
                 let least = at + least;
-                self.steps += (most - at) as u64 / 4;
-                match greedy {
+                match order {
                     _ if most < least => Ahead::Nowhere,
-                    true => Ahead::Among(most, least),
-                    false => Ahead::Among(least, most),
+                    Order::LongestOnly => Ahead::At(most),
+                    Order::LongestFirst => Ahead::Among(most, least),
+                    Order::ShortestFirst => Ahead::Among(least, most),
                 }
             }
             Extension::Look {
@@ -349,6 +356,24 @@ impl Backtracker {
                 }
             }
         })
+    }
+
+    /// Where the bytes of a set end that stand at this place. The last run of each mark is remembered, so that no byte
+    /// is looked at from each place before it.
+    fn end_of_run(&mut self, mark: u32, set: &Bytes, text: &[u8], at: usize) -> usize {
+        let mark = mark as usize;
+        if self.runs.len() <= mark {
+            self.runs.resize(mark + 1, 0..0);
+        }
+        let Some(last) = self.runs.get_mut(mark) else {
+            return at;
+        };
+        if !last.contains(&at) {
+            let ahead = text.get(at..).unwrap_or_default().iter();
+            *last = at..at + ahead.take_while(|byte| set.contain(**byte)).count();
+            self.steps += last.len() as u64 / 4;
+        }
+        last.end.max(at)
     }
 
     /// Walks the automaton of an extension. What failed on the way to a success is not known from what did not, so
@@ -424,7 +449,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded() {
-        let program = program(r"(?:a|a)*b");
+        let program = program(r"(?:ac?)*b");
         let mut backtracker = Backtracker::default();
         let text = "a".repeat(MOST);
         let end = backtracker.attempt(&program, text.as_bytes(), 0);

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use regex_automata::hybrid::dfa::DFA;
 use regex_automata::nfa::thompson::WhichCaptures;
 use regex_automata::nfa::thompson::pikevm::PikeVM;
-use regex_automata::{Input, meta};
+use regex_automata::{Anchored, Input, meta};
 use regex_syntax::hir::{Hir, Look};
 
 use super::backtracker::{Backtracker, Exceeded};
@@ -28,6 +28,10 @@ const WEAKER_CACHE_BYTES: usize = 8 << 20;
 /// Bits of rarity from which on trying the places that fit the first bytes takes less time than an automaton over
 /// all of the text.
 const SELDOM: f64 = 5.0;
+/// Bits from which on literals are rare enough, whatever is said of first bytes.
+const SELDOM_LITERAL: f64 = 12.0;
+/// Bytes from which the rarity of a start is estimated.
+const START_BYTES: usize = 8;
 /// Bits by which first bytes must be rarer than literals to be looked for in their place.
 const LITERAL_GAIN: f64 = 2.0;
 
@@ -49,7 +53,7 @@ struct Places {
     program: Program,
     /// The branch as a regular expression, where its automaton has marks that another matcher does not know.
     regular: Option<Box<Hir>>,
-    /// Matches wherever the branch does, for branches that no gate and no first bytes show.
+    /// Matches wherever the branch does, for branches that no gate shows, or that are large.
     weaker: Option<meta::Regex>,
     gated: bool,
     lead: Lead,
@@ -133,9 +137,13 @@ impl Branch {
             extensions: extensions.clone(),
         };
         let lead = program.lead();
-        let by_lead = lead.rarity();
         // Literals are looked for in less time.
-        let required = required.filter(|r| beginning || r.worth() + LITERAL_GAIN >= by_lead);
+        let enough = |r: &Required| beginning || r.worth() >= SELDOM_LITERAL;
+        let by_start = match required.as_ref().is_some_and(enough) {
+            true => 0.0,
+            false => program.rarity(START_BYTES),
+        };
+        let required = required.filter(|r| enough(r) || r.worth() + LITERAL_GAIN >= by_start);
         let (starts, sought) = match required {
             Some(Required { before, literals }) => {
                 let starts = match beginning {
@@ -145,9 +153,10 @@ impl Branch {
                 (starts, Some(Sought::Literals(literals)))
             }
             None if beginning => (Starts::Beginning(0, None), None),
-            None if by_lead >= SELDOM => {
-                (Starts::Before(0, Some(0)), Some(Sought::Lead(lead.clone())))
-            }
+            None if by_start >= SELDOM => (
+                Starts::Before(0, Some(0)),
+                Some(Sought::Start(program.clone())),
+            ),
             // What looks around runs on no other automaton, and a large one is made anew all the time.
             None if program.is_extended() || program.machine.is_large() => {
                 (Starts::Before(0, Some(0)), None)
@@ -157,8 +166,10 @@ impl Branch {
                 return Ok((Branch { matcher }, None));
             }
         };
-        let unseen = sought.is_none() && !beginning;
-        let weaker = unseen
+        let seldom = lead.rarity() >= SELDOM;
+        // Its attempts are many, or go far before they fail.
+        let unsure = !beginning && !matches!(sought, Some(Sought::Literals(_)));
+        let weaker = (unsure && (!seldom || program.machine.is_large()))
             .then(|| extension::loosened(hir))
             // Where it matches the empty text it shows nothing.
             .filter(|weaker| weaker.properties().minimum_len() > Some(0));
@@ -166,7 +177,7 @@ impl Branch {
             weaker: weaker
                 .map(|weaker| everywhere(&weaker, limit, WEAKER_CACHE_BYTES))
                 .transpose()?,
-            seldom: by_lead >= SELDOM,
+            seldom,
             lead,
             longest: hir.properties().maximum_len(),
             regular: (program.is_marked() && !program.is_extended()).then(|| Box::new(hir.clone())),
@@ -257,34 +268,42 @@ impl Places {
         seen: Option<&[Sighting]>,
         backtracker: &mut Backtracker,
     ) -> Result<Option<Range<usize>>, Exceeded> {
+        let mut at = |start: usize| match self.lead.fits(text, start) {
+            true => backtracker.attempt(&self.program, text, start),
+            false => Ok(None),
+        };
+        let seen = seen.filter(|_| self.gated);
+        let more =
+            seen.is_some_and(|seen| seen.last().is_some_and(|last| last.at == Sighting::MORE));
+        if let Some(weaker) = self.weaker.as_ref().filter(|_| seen.is_none() || more) {
+            let mut from = from;
+            while let Some(found) = weaker.search(&Input::new(text).range(from.min(text.len())..)) {
+                let start = found.start();
+                if let Some(end) = at(start)? {
+                    return Ok(Some(start..end));
+                }
+                if start >= text.len() {
+                    break;
+                }
+                from = start + 1;
+            }
+            return Ok(None);
+        }
         let mut attempt = |starts: Range<usize>| {
             for start in starts {
-                if self.lead.fits(text, start)
-                    && let Some(end) = backtracker.attempt(&self.program, text, start)?
+                if self.may_match(text, start)
+                    && let Some(end) = at(start)?
                 {
                     return Ok(Some(start..end));
                 }
             }
             Ok(None)
         };
-        if let Some(weaker) = &self.weaker {
-            let mut from = from;
-            while let Some(found) = weaker.search(&Input::new(text).range(from.min(text.len())..)) {
-                let tried = attempt(found.start()..found.start() + 1)?;
-                if tried.is_some() || found.start() >= text.len() {
-                    return Ok(tried);
-                }
-                from = found.start() + 1;
-            }
-            return Ok(None);
-        }
         let everywhere = from..text.len() + 1;
         let (fewest, most, seen) = match (self.starts, seen) {
-            (_, Some([])) if self.gated => return Ok(None),
-            (Starts::Before(..), Some([.., last])) if last.at == Sighting::MORE && !self.seldom => {
-                return Err(Exceeded);
-            }
-            (Starts::Beginning(fewest, most), Some(seen)) if self.gated => {
+            (_, Some([])) => return Ok(None),
+            (Starts::Before(..), Some(_)) if more && !self.seldom => return Err(Exceeded),
+            (Starts::Beginning(fewest, most), Some(seen)) => {
                 let in_reach = |seen: &Sighting| {
                     let at = seen.at as usize;
                     fewest <= at && most.is_none_or(|most| at <= most) || seen.at == Sighting::MORE
@@ -316,6 +335,15 @@ impl Places {
             next = next.max(last + 1);
         }
         Ok(None)
+    }
+
+    /// Whether the weaker automaton, if there is one, matches there.
+    fn may_match(&self, text: &[u8], start: usize) -> bool {
+        self.weaker.as_ref().is_none_or(|weaker| {
+            let there = Input::new(text).range(start.min(text.len())..);
+            let there = there.anchored(Anchored::Yes).earliest(true);
+            weaker.search_half(&there).is_some()
+        })
     }
 
     /// The same by a lazy automaton that is thrown away afterwards, for attempts that go too far.

@@ -1,7 +1,7 @@
 //! The gate of a place: one pass over its texts tells which leaves can match there, and where.
 //!
-//! Patterns that hold no literal are sought by the bytes that they can begin with (`starts`). Of each literal the three or four bytes that are rarest in mail are put into a table. A bitmap that
-//! fits into the cache says for each place of a text, in a nanosecond, that none of them begins there;
+//! Patterns that hold no literal are sought by the bytes that they can begin with (`starts`). Of each literal the
+//! three or four bytes that are rarest in mail are put into a table. A bitmap that fits into the cache says for each place of a text, in a nanosecond, that none of them begins there;
 //! where one might, the whole literal is compared. So the time depends on the text and hardly on the number
 //! of rules, and the memory is a few times the literals. An Aho-Corasick automaton over the same literals
 //! took three times the time and ten times the memory.
@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use super::condition::Index;
-use super::machine::Lead;
+use super::machine::Program;
 use super::rarity::rarity;
 use super::starts::Starts;
 
@@ -58,8 +58,8 @@ impl Seeker {
 pub(super) enum Sought {
     /// Any of these literals, in lower case, each of three bytes or more.
     Literals(Vec<Vec<u8>>),
-    /// Bytes that a match can begin with.
-    Lead(Lead),
+    /// The first bytes of its matches.
+    Start(Program),
 }
 
 /// All that the leaves of one place seek.
@@ -94,8 +94,8 @@ impl Gate {
         for (number, (_, sought)) in (0..).zip(entries) {
             let set = match sought {
                 Sought::Literals(set) => set,
-                Sought::Lead(lead) => {
-                    starts.push((number, lead.clone()));
+                Sought::Start(program) => {
+                    starts.push((number, program));
                     continue;
                 }
             };
@@ -134,7 +134,7 @@ impl Gate {
         Gate {
             literals,
             grams: chosen.map(Grams::new),
-            starts: Starts::new(starts),
+            starts: Starts::new(&starts),
             seekers: entries.iter().map(|(seeker, _)| *seeker).collect(),
         }
     }

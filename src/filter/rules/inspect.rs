@@ -160,7 +160,7 @@ pub fn literals(pattern: &str) -> Option<Vec<String>> {
         .into_iter()
         .filter_map(|(_, s)| match s {
             Sought::Literals(set) => Some(set),
-            Sought::Lead(_) => None,
+            Sought::Start(_) => None,
         });
     let shown = |l: Vec<u8>| String::from_utf8_lossy(&l).into_owned();
     let shown: Vec<String> = literals.flatten().map(shown).collect();

@@ -1,6 +1,7 @@
 //! An automaton whose marks stand for extensions, as the backtracker runs it, and what it says of the first bytes
 //! of its matches.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use regex_automata::nfa::thompson::{Compiler, Config, NFA, State, WhichCaptures};
@@ -12,7 +13,7 @@ use super::extension::{self, Extension};
 use super::rarity;
 
 /// Most bytes at the beginning of a match about which something is said.
-pub(super) const LEAD: usize = 8;
+const LEAD: usize = 8;
 
 /// What a word boundary adds to the rarity of a place, in bits.
 const BOUNDARY_BITS: f64 = 1.0;
@@ -110,68 +111,112 @@ impl Program {
 
     /// What the first bytes of a match can be.
     pub(super) fn lead(&self) -> Lead {
-        let nfa = self.machine.nfa();
         let mut lead = Lead {
             sets: Box::default(),
             at_beginning: false,
             at_boundary: true,
         };
         let mut sets = Vec::with_capacity(LEAD);
-        let mut states = vec![nfa.start_anchored()];
+        let mut states = vec![self.machine.nfa().start_anchored()];
         while sets.len() < LEAD {
-            let mut step = Step::default();
-            if !self.step(&states, sets.is_empty(), &mut step) {
+            let mut set = Bytes::default();
+            let mut next = Vec::new();
+            for state in states {
+                let Some(onward) = self.onward(state, sets.is_empty()) else {
+                    next.clear();
+                    break;
+                };
+                if sets.is_empty() {
+                    lead.at_beginning = onward.at_beginning;
+                    lead.at_boundary = onward.ways.iter().all(|way| way.boundary);
+                }
+                for way in onward.ways {
+                    set.insert(way.first..=way.last);
+                    next.push(way.next);
+                }
+            }
+            if next.is_empty() {
                 break;
             }
-            step.next.sort_unstable();
-            step.next.dedup();
-            states = step.next;
-            if sets.is_empty() {
-                lead.at_beginning = step.at_beginning;
-                lead.at_boundary = !step.off_boundary;
-            }
-            sets.push(step.set);
+            next.sort_unstable();
+            next.dedup();
+            states = next;
+            sets.push(set);
         }
         lead.at_boundary &= !sets.is_empty();
         lead.sets = sets.into();
         lead
     }
 
-    /// The bytes that lead on from these states, and where to; `false` when a match may end here, or nothing can
-    /// be said.
-    fn step(&self, from: &[StateID], first: bool, step: &mut Step) -> bool {
-        let nfa = self.machine.nfa();
-        // Seen from a boundary, and not from one.
-        let mut seen = vec![[false; 2]; nfa.states().len()];
-        let mut open: Vec<(StateID, bool)> = from.iter().map(|state| (*state, false)).collect();
-        while let Some((state, boundary)) = open.pop() {
-            let seen = seen.get_mut(state.as_usize());
-            match seen.and_then(|seen| seen.get_mut(usize::from(boundary))) {
-                Some(seen) if !*seen => *seen = true,
-                _ => continue,
+    /// How seldom the text goes on like a match for so many bytes, in bits. It is estimated from how often each byte
+    /// occurs, all ways together.
+    pub(super) fn rarity(&self, bytes: usize) -> f64 {
+        let start = self.machine.nfa().start_anchored();
+        -self.share(start, bytes, true, &mut HashMap::new()).log2()
+    }
+
+    fn share(
+        &self,
+        state: StateID,
+        bytes: usize,
+        first: bool,
+        known: &mut HashMap<(StateID, usize), f64>,
+    ) -> f64 {
+        if let Some(known) = known.get(&(state, bytes)) {
+            return *known;
+        }
+        let share = match self.onward(state, first).filter(|_| bytes > 0) {
+            None => 1.0,
+            Some(onward) => {
+                let of_way = |way: &Way| {
+                    let set = (way.first..=way.last).map(rarity::share).sum::<f64>();
+                    let boundary = if way.boundary { BOUNDARY_BITS } else { 0.0 };
+                    (-boundary).exp2() * set * self.share(way.next, bytes - 1, false, known)
+                };
+                onward.ways.iter().map(of_way).sum::<f64>().min(1.0)
             }
+        };
+        known.insert((state, bytes), share);
+        share
+    }
+
+    /// The ways on from a state. `first`: it is the first of a match, where word boundaries are noted. `None` when a
+    /// match may end here, or nothing can be said.
+    pub(super) fn onward(&self, from: StateID, first: bool) -> Option<Onward> {
+        let nfa = self.machine.nfa();
+        let mut onward = Onward::default();
+        let mut seen = HashSet::new();
+        // Seen from a boundary, and not from one.
+        let mut open = vec![(from, false)];
+        while let Some((state, boundary)) = open.pop() {
+            if !seen.insert((state, boundary)) {
+                continue;
+            }
+            let mut way = |first, last, next| {
+                onward.ways.push(Way {
+                    first,
+                    last,
+                    next,
+                    boundary,
+                });
+            };
             match nfa.state(state) {
-                State::ByteRange { trans } => {
-                    step.insert(trans.start..=trans.end, boundary);
-                    step.next.push(trans.next);
-                }
+                State::ByteRange { trans } => way(trans.start, trans.end, trans.next),
                 State::Sparse(sparse) => {
                     for trans in &*sparse.transitions {
-                        step.insert(trans.start..=trans.end, boundary);
-                        step.next.push(trans.next);
+                        way(trans.start, trans.end, trans.next);
                     }
                 }
                 State::Dense(dense) => {
                     for byte in 0..=255 {
-                        if let Some(to) = dense.matches_byte(byte) {
-                            step.insert(byte..=byte, boundary);
-                            step.next.push(to);
+                        if let Some(next) = dense.matches_byte(byte) {
+                            way(byte, byte, next);
                         }
                     }
                 }
                 State::Look {
                     look: Look::Start, ..
-                } => step.at_beginning = true,
+                } => onward.at_beginning = true,
                 State::Look { look, next } => {
                     open.push((*next, boundary || first && *look == Look::WordAscii));
                 }
@@ -180,13 +225,14 @@ impl Program {
                 } => {
                     let mark = self.machine.mark(slot.as_usize());
                     match mark.and_then(|m| self.extensions.get(m as usize)) {
-                        Some(Extension::Atomic(_) | Extension::Same { .. }) => return false,
+                        Some(Extension::Atomic(_) | Extension::Same { .. }) => return None,
                         // However often: it may go on, or end.
                         Some(Extension::Run { set, least, .. }) => {
                             let after = self.machine.behind(*after);
-                            step.set.join(set);
-                            step.off_boundary |= !boundary;
-                            step.next.extend([state, after]);
+                            for (first, last) in set.ranges() {
+                                way(first, last, state);
+                                way(first, last, after);
+                            }
                             if *least == 0 {
                                 open.push((after, boundary));
                             }
@@ -201,29 +247,29 @@ impl Program {
                     open.extend([(*alt1, boundary), (*alt2, boundary)]);
                 }
                 State::Fail => {}
-                State::Match { .. } => return false,
+                State::Match { .. } => return None,
             }
         }
-        true
+        Some(onward)
     }
 }
 
-/// One byte further in all ways at once.
-#[derive(Default)]
-struct Step {
-    set: Bytes,
-    next: Vec<StateID>,
-    /// There is a way that only the beginning of a text has.
-    at_beginning: bool,
-    /// There is a way that did not pass a word boundary.
-    off_boundary: bool,
+/// The ways on from a state, one byte further.
+#[derive(Debug, Default)]
+pub(super) struct Onward {
+    pub(super) ways: Vec<Way>,
+    /// There is one more that only the beginning of a text has.
+    pub(super) at_beginning: bool,
 }
 
-impl Step {
-    fn insert(&mut self, range: std::ops::RangeInclusive<u8>, boundary: bool) {
-        self.set.insert(range);
-        self.off_boundary |= !boundary;
-    }
+/// Bytes that lead on, and where to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way {
+    pub(super) first: u8,
+    pub(super) last: u8,
+    pub(super) next: StateID,
+    /// Only at a word boundary.
+    pub(super) boundary: bool,
 }
 
 /// A set of bytes.
@@ -231,20 +277,11 @@ impl Step {
 pub(super) struct Bytes([u64; 4]);
 
 impl Bytes {
-    /// Every byte.
-    pub(super) const ALL: Bytes = Bytes([u64::MAX; 4]);
-
     fn insert(&mut self, range: std::ops::RangeInclusive<u8>) {
         for byte in range {
             if let Some(word) = self.0.get_mut(usize::from(byte >> 6)) {
                 *word |= 1 << (byte & 63);
             }
-        }
-    }
-
-    fn join(&mut self, other: &Bytes) {
-        for (word, other) in self.0.iter_mut().zip(other.0) {
-            *word |= other;
         }
     }
 
@@ -280,11 +317,33 @@ impl Bytes {
         word >> (byte & 63) & 1 == 1
     }
 
+    /// The bytes of the set, as first and last of those that follow each other.
+    pub(super) fn ranges(&self) -> Vec<(u8, u8)> {
+        let mut ranges: Vec<(u8, u8)> = Vec::new();
+        for byte in self.iter() {
+            match ranges.last_mut() {
+                Some((_, last)) if byte.checked_sub(1) == Some(*last) => *last = byte,
+                _ => ranges.push((byte, byte)),
+            }
+        }
+        ranges
+    }
+
     /// The bytes of either.
     pub(super) fn union(&self, other: &Bytes) -> Bytes {
         let mut both = *self;
-        both.join(other);
+        for (word, other) in both.0.iter_mut().zip(other.0) {
+            *word |= other;
+        }
         both
+    }
+
+    /// Whether there is a byte that both have.
+    pub(super) fn meets(&self, other: &Bytes) -> bool {
+        self.0
+            .iter()
+            .zip(other.0)
+            .any(|(word, other)| word & other != 0)
     }
 
     /// The share of the bytes of a text that are in the set.
@@ -309,16 +368,6 @@ pub(super) struct Lead {
 }
 
 impl Lead {
-    /// The sets, the first byte first.
-    pub(super) fn sets(&self) -> &[Bytes] {
-        &self.sets
-    }
-
-    /// Whether at the beginning of a text a match may begin whatever the bytes.
-    pub(super) fn may_begin_anyhow(&self) -> bool {
-        self.at_beginning
-    }
-
     /// How seldom a match can begin at a place of a text, in bits.
     pub(super) fn rarity(&self) -> f64 {
         let bits: f64 = self.sets.iter().map(|set| -set.share().log2()).sum();
@@ -342,8 +391,13 @@ impl Lead {
     }
 }
 
+/// Whether the byte is part of a word, as `\b` has it without Unicode.
+pub(super) fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
 fn is_boundary(text: &[u8], at: usize) -> bool {
-    let is_word = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_');
+    let is_word = |byte: Option<&u8>| byte.is_some_and(|byte| is_word(*byte));
     let before = at.checked_sub(1).and_then(|at| text.get(at));
     is_word(before) != is_word(text.get(at))
 }
