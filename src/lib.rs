@@ -13,6 +13,7 @@
 //! - [`verdict`]: a pure function from outcomes to one verdict.
 //! - [`router`]: a verdict becomes replies, header changes and side effects.
 //! - [`quarantine`]: the durable store of what was held back.
+//! - [`store`]: what filters remember of senders, in memory and in a file.
 //! - [`import`]: rules of other filters, written as rule files.
 //! - [`config`]: what the admin wrote, checked, as what the daemon runs with.
 //! - [`metrics`]: every metric in one place.
@@ -34,6 +35,7 @@ pub mod policy;
 pub mod quarantine;
 pub mod router;
 pub mod server;
+pub mod store;
 pub mod tuning;
 pub mod verdict;
 pub mod workbench;

@@ -172,6 +172,13 @@ metrics! {
     /// Fields Authentication-Results that claimed to be ours and came from outside; they were removed where the message
     /// was delivered.
     auth_forged: counter = "mailweir_auth_forged_results_total";
+    /// Deliveries by greylisting: deferred (new), early (came back too early), passed (came back in time), known, white
+    /// (deliveries of this origin come back as a rule), correspondent (the recipient has written to the sender).
+    greylist: counters = "mailweir_greylist_total"["result"];
+    /// Messages and recipients beyond a limit on rates, by limit.
+    rates_exceeded: counters = "mailweir_rates_exceeded_total"["limit"];
+    /// Messages from which reputation was learned, by what they counted as: ham, spam, between.
+    reputation_lessons: counters = "mailweir_reputation_lessons_total"["lesson"];
     /// Files found: attachments, and what containers among them hold.
     attachments_files: counter = "mailweir_attachments_files_total";
     /// Containers opened, by kind: zip, gzip, bzip2, xz, lzma, lzip, zstd, tar, 7z, rar, iso, fat, cab, tnef, message,
@@ -234,6 +241,26 @@ metrics! {
     /// Quarantine operations that failed: store, read, release, delete, expire, redeem; a failed store was
     /// answered tempfail.
     quarantine_failures: counters = "mailweir_quarantine_failures_total"["operation"];
+    /// Facts about senders in memory, by kind.
+    facts_entries: gauges = "mailweir_facts_entries"["kind"];
+    /// Facts about senders allowed in memory, by kind.
+    facts_limit: gauges = "mailweir_facts_entries_limit"["kind"];
+    /// Facts about senders that went because there were more than are allowed, by kind.
+    facts_evicted: counters = "mailweir_facts_evicted_total"["kind"];
+    /// Changed facts that wait to be written.
+    facts_waiting: gauge = "mailweir_facts_waiting";
+    /// Changed facts that were written.
+    facts_written: counter = "mailweir_facts_written_total";
+    /// Changed facts that were not written because too many waited already; they are in memory.
+    facts_dropped: counter = "mailweir_facts_dropped_total";
+    /// Times that the file of facts could not be opened, read or written.
+    facts_failures: counter = "mailweir_facts_failures_total";
+    /// Files of facts that were damaged and set aside.
+    facts_set_aside: counter = "mailweir_facts_set_aside_total";
+    /// Whether facts are written (1), or there is none to write or no way to (0).
+    facts_up: gauge = "mailweir_facts_up";
+    /// Time to write the facts that have changed.
+    facts_seconds: histogram = "mailweir_facts_write_seconds" {WAITS};
     /// Reloads by result: ok, failed.
     reloads: counters = "mailweir_reloads_total"["result"];
     /// Whether the last reload was taken (1) or refused, the old configuration going on (0).

@@ -111,11 +111,34 @@ fn reject(verdict: &Verdict, id: &str) -> Reply {
     Reply::Text(ReplyText::rejected(&format!("{what} (id {id})")))
 }
 
+/// The answer of a verdict that is tempfail: a filter that defers on purpose says so, and how long it takes.
+fn defer(verdict: &Verdict, id: &str) -> Reply {
+    let DecidedBy::Hit { filter, rule } = &verdict.decided_by else {
+        return tempfail(id);
+    };
+    let what = match *filter {
+        "greylist" => "Greylisted",
+        "rates" => "Too much mail at a time",
+        _ => return tempfail(id),
+    };
+    let mut decisive = verdict
+        .hits()
+        .filter(|(f, hit)| f == filter && hit.rule == *rule);
+    let wait = decisive.find_map(|(_, hit)| hit.retry_after);
+    let when = wait.map_or_else(
+        || "later".to_owned(),
+        |wait| format!("in {} seconds", wait.as_secs_f64().ceil()),
+    );
+    Reply::Text(ReplyText::tempfailed(&format!(
+        "{what}: please try again {when} (id {id})"
+    )))
+}
+
 /// The reply to RCPT or BODY for a verdict that was reached before end of message.
 pub fn early_reply(verdict: &Verdict, id: &str) -> Option<Reply> {
     match verdict.action {
         Action::Reject => Some(reject(verdict, id)),
-        Action::Tempfail => Some(tempfail(id)),
+        Action::Tempfail => Some(defer(verdict, id)),
         _ => None,
     }
 }
@@ -129,7 +152,7 @@ pub fn route(verdict: &Verdict, context: &Context<'_>) -> Plan {
     };
     match verdict.action {
         Action::Reject => plain(reject(verdict, context.id)),
-        Action::Tempfail => plain(tempfail(context.id)),
+        Action::Tempfail => plain(defer(verdict, context.id)),
         Action::Discard => Plan {
             store: true,
             ..plain(Reply::Discard)
@@ -540,5 +563,37 @@ mod tests {
             panic!()
         };
         assert!(text.as_str().starts_with("451 4.7.1 "));
+    }
+
+    #[test]
+    fn who_is_deferred_on_purpose_is_told_for_how_long() {
+        for (filter, wait, words) in [
+            (
+                "greylist",
+                Some(Duration::from_millis(299_001)),
+                "451 4.7.1 Greylisted: please try again in 300 seconds (id 01TEST)",
+            ),
+            (
+                "rates",
+                None,
+                "451 4.7.1 Too much mail at a time: please try again later (id 01TEST)",
+            ),
+            (
+                "rules",
+                None,
+                "451 4.7.1 Message cannot be checked now, please try again later (id 01TEST)",
+            ),
+        ] {
+            let mut hit = Hit::new("R", 0.0, "").decisive(Action::Tempfail);
+            hit.retry_after = wait;
+            let verdict = Verdict::early(filter, hit);
+            let at_end = route(&verdict, &context(&[])).reply;
+            for reply in [early_reply(&verdict, "01TEST"), Some(at_end)] {
+                let Some(Reply::Text(text)) = reply else {
+                    panic!("{reply:?}")
+                };
+                assert_eq!(text.as_str(), words);
+            }
+        }
     }
 }

@@ -59,6 +59,13 @@ fn every_key_of_the_configuration_is_documented() {
         &["auth"],
         &["auth", "dmarc"],
         &["attachments"],
+        &["greylist"],
+        &["greylist", "band"],
+        &["greylist", "network"],
+        &["rates"],
+        &["reputation"],
+        &["reputation", "points"],
+        &["reputation", "correspondents"],
         &["rules"],
         &["bayes"],
         &["clamav"],
@@ -151,6 +158,15 @@ fn every_flag_trait_limit_and_kind_of_files_is_documented() {
     assert!(metrics.contains(&format!("`limit`: {names} |")), "{names}");
     let names = Kind::ALL.map(Kind::name).join(", ");
     assert!(metrics.contains(&format!("`kind`: {names} |")), "{names}");
+}
+
+#[test]
+fn every_hit_of_reputation_is_documented_with_its_points() {
+    let page = read("docs/reputation.md");
+    for (name, points, meaning) in mailweir::filter::reputation::HITS {
+        let row = format!("| `{name}` | {points:.1} | {meaning} |");
+        assert!(page.contains(&row), "docs/reputation.md lacks: {row}");
+    }
 }
 
 #[test]

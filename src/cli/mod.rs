@@ -9,6 +9,7 @@ pub mod corpus;
 pub mod evaluate;
 mod examination;
 mod explain;
+mod facts;
 mod generate;
 mod header_fields;
 pub mod learn;
@@ -81,6 +82,13 @@ enum Command {
         #[command(flatten)]
         args: quarantine::QuarantineArgs,
     },
+    /// Show what greylisting, rates and reputation remember of senders, and have it forgotten.
+    Facts {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(flatten)]
+        args: facts::FactsArgs,
+    },
     /// Send messages to a milter as a mail server would, and print the verdicts.
     Send(send::SendArgs),
     /// Write shell completions to standard output.
@@ -134,6 +142,12 @@ pub fn run() -> ExitCode {
             None => Ok(ExitCode::FAILURE),
         },
         Command::Quarantine { config, args } => held(&config, args),
+        Command::Facts { config, args } => match told(config.load()) {
+            Some(config) => {
+                runtime().and_then(|runtime| runtime.block_on(facts::run(args, &config.data_dir)))
+            }
+            None => Ok(ExitCode::FAILURE),
+        },
         Command::Send(args) => send::run(args),
         Command::Completions(args) => generate::completions(&args),
         Command::Man(args) => generate::man(&args),

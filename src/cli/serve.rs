@@ -20,6 +20,7 @@ use crate::mail::Direction;
 use crate::metrics::Metrics;
 use crate::quarantine::Quarantine;
 use crate::server::{self, Address, Budget, Engine, Health, Listener, Reloader, Services};
+use crate::store::{Facts, Keeper};
 
 /// `mailweir serve`
 #[derive(Debug, Args)]
@@ -67,12 +68,16 @@ async fn serve(args: ServeArgs, config: Config) -> anyhow::Result<ExitCode> {
         .mode(0o700)
         .create(&config.data_dir)
         .with_context(|| format!("cannot create {}", config.data_dir.display()))?;
-    let Some(engine) = told(Engine::build(&config, &metrics)) else {
+    let facts = Arc::new(Facts::new(metrics.clone()));
+    let engine = Engine::build_beside(&config, &metrics, None, Some(&facts));
+    let Some(engine) = told(engine) else {
         return Ok(ExitCode::FAILURE);
     };
     let quarantine = Quarantine::open(&config.file.quarantine, &config.data_dir, metrics.clone())
         .await
         .context("cannot open the quarantine")?;
+    // Behind the quarantine, which knows whether another daemon uses this folder.
+    let facts = Keeper::open(&config.data_dir, facts, metrics.clone()).await;
 
     let mut listeners = Vec::new();
     for listen in &config.listen {
@@ -113,6 +118,7 @@ async fn serve(args: ServeArgs, config: Config) -> anyhow::Result<ExitCode> {
     let housed = services.quarantine.clone();
     let until = stop.clone();
     let keeper = tokio::spawn(async move { housed.keep_house(until).await });
+    let facts = tokio::spawn(facts.run(stop.clone()));
     let reloader = Reloader::new(Arc::new(move || args.load()), services.clone(), &config);
     tokio::spawn(reloader.run(signal(SignalKind::hangup())?, stop.clone()));
     tokio::spawn(drain_on_signal(
@@ -126,6 +132,7 @@ async fn serve(args: ServeArgs, config: Config) -> anyhow::Result<ExitCode> {
     server::serve(listeners, services, drain).await;
     stop.cancel();
     keeper.await?;
+    facts.await?;
     if let Some(web) = web {
         web.await??;
     }

@@ -7,7 +7,7 @@ use serde_saphyr::{Location, Spanned};
 
 use super::{ByteSize, Seconds};
 use crate::dns;
-use crate::filter::{attachments, auth, bayes, clamav, dnsbl, rules};
+use crate::filter::{attachments, auth, bayes, clamav, dnsbl, greylist, rates, reputation, rules};
 use crate::policy;
 use crate::quarantine;
 use crate::router::Hold;
@@ -46,6 +46,12 @@ pub struct File {
     pub auth: auth::Options,
     /// Options of the filter `attachments`.
     pub attachments: attachments::Options,
+    /// Options of the filter `greylist`.
+    pub greylist: greylist::Options,
+    /// Options of the filter `rates`.
+    pub rates: rates::Options,
+    /// Options of the filter `reputation`.
+    pub reputation: reputation::Options,
     /// Options of the filter `rules`.
     pub rules: rules::Options,
     /// Options of the filter `bayes`.
@@ -96,6 +102,9 @@ impl Default for File {
             dnsbl: dnsbl::Options::default(),
             auth: auth::Options::default(),
             attachments: attachments::Options::default(),
+            greylist: greylist::Options::default(),
+            rates: rates::Options::default(),
+            reputation: reputation::Options::default(),
             rules: rules::Options::default(),
             bayes: bayes::Options::default(),
             clamav: clamav::Options::default(),
@@ -122,6 +131,12 @@ pub enum FilterName {
     Auth,
     /// What is attached, and what archives hold.
     Attachments,
+    /// Greylisting.
+    Greylist,
+    /// Limits on rates.
+    Rates,
+    /// Reputation and correspondents.
+    Reputation,
     /// Regex rules.
     Rules,
     /// The Bayesian classifier.
@@ -137,6 +152,9 @@ impl FilterName {
             FilterName::Dnsbl => "dnsbl",
             FilterName::Auth => "auth",
             FilterName::Attachments => "attachments",
+            FilterName::Greylist => "greylist",
+            FilterName::Rates => "rates",
+            FilterName::Reputation => "reputation",
             FilterName::Rules => "rules",
             FilterName::Bayes => "bayes",
             FilterName::Clamav => "clamav",

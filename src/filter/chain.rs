@@ -2,7 +2,8 @@
 //!
 //! The order decides which outcome is looked at first and may end the evaluation; it does not serialise
 //! waiting: all checks are joined at once, under one deadline. What stands behind a decisive hit is
-//! recorded as skipped even if it was ready, so that the verdict does not depend on speed.
+//! recorded as skipped even if it was ready, so that the verdict does not depend on speed. Checks that weigh what the
+//! others say come after them, wherever they stand.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,6 +124,18 @@ impl Checks {
         self.each(|c| c.rcpt(envelope));
     }
 
+    /// Why the recipient that was given last is refused for now, if a filter for which `counts` holds refuses it. Never
+    /// waits.
+    pub fn refuse_rcpt(&mut self, counts: impl Fn(&str) -> bool) -> Option<(&'static str, Hit)> {
+        let mut refused = None;
+        // Each is asked, so that none keeps what it would have said of this recipient.
+        for (name, check) in &mut self.members {
+            let hit = check.refuse_rcpt().filter(|_| counts(name));
+            refused = refused.or(hit.map(|hit| (*name, hit)));
+        }
+        refused
+    }
+
     /// The header is in the spool.
     pub fn headers(&mut self, envelope: &Envelope, spool: &Arc<Spool>) {
         self.each(|c| c.headers(envelope, spool));
@@ -153,15 +166,17 @@ impl Checks {
             .find_map(|(name, check)| Some((*name, check.decisive()?)))
     }
 
-    /// Joins all checks. After `deadline` whatever is missing is `Unscanned(Timeout)`.
+    /// Joins all checks, and then asks those that weigh what the others have said. After `deadline` whatever is missing
+    /// is `Unscanned(Timeout)`.
     pub async fn finish(self, scan: Arc<Scan>, deadline: Instant) -> Vec<Report> {
         let started = Instant::now();
         let names: Vec<_> = self.members.iter().map(|m| m.0).collect();
         for name in &names {
             scan.expect(name);
         }
-        let mut joined: FuturesOrdered<_> = self
-            .members
+        let (weighing, members): (Vec<_>, Vec<_>) =
+            self.members.into_iter().partition(|(_, c)| c.weighs());
+        let mut joined: FuturesOrdered<_> = members
             .into_iter()
             .map(|(filter, check)| {
                 let outcome = check.finish(scan.clone());
@@ -185,23 +200,42 @@ impl Checks {
             })
             .collect();
         let mut reports = Vec::with_capacity(names.len());
+        let mut ended = false;
         while let Some(report) = joined.next().await {
             // A hit that only sets the score aside must not keep a virus from being found.
-            let decisive = report.outcome.hits().iter().any(Hit::ends)
+            ended = report.outcome.hits().iter().any(Hit::ends)
                 && !self.optional.contains(&report.filter);
             reports.push(report);
-            if decisive {
+            if ended {
                 break;
             }
         }
-        for filter in names.into_iter().skip(reports.len()) {
+        drop(joined);
+        for (filter, check) in weighing {
+            if ended {
+                break;
+            }
+            let outcome = check.weigh(&scan, &reports);
+            ended = outcome.hits().iter().any(Hit::ends) && !self.optional.contains(&filter);
             reports.push(Report {
                 filter,
-                outcome: Outcome::Skipped(ENDED),
+                outcome,
                 elapsed: started.elapsed(),
             });
         }
-        reports
+        let mut in_order = Vec::with_capacity(names.len());
+        for filter in names {
+            let done = reports.iter().position(|r| r.filter == filter);
+            in_order.push(match done {
+                Some(place) => reports.swap_remove(place),
+                None => Report {
+                    filter,
+                    outcome: Outcome::Skipped(ENDED),
+                    elapsed: started.elapsed(),
+                },
+            });
+        }
+        in_order
     }
 
     fn each(&mut self, mut stage: impl FnMut(&mut dyn Check)) {

@@ -15,11 +15,17 @@ mod chain;
 pub mod clamav;
 pub mod dnsbl;
 mod failure;
+pub mod greylist;
 mod handed;
 mod idle;
+mod network;
 mod outcome;
 mod probe;
+pub mod rates;
+pub mod reputation;
 pub mod rules;
+mod scores;
+mod sender;
 pub(crate) mod trusted;
 
 use std::path::Path;
@@ -30,13 +36,20 @@ use futures_util::future::BoxFuture;
 pub use chain::{Chain, Checks, ENDED, Report};
 pub use failure::{FailureAction, FailurePolicy, OnFailure};
 pub use handed::Handed;
+pub use network::PrefixOptions;
 pub use outcome::{Action, EVIDENCE_BYTES, Hit, Outcome, Reason};
 pub use probe::{Probe, ProbeError};
+pub(crate) use sender::address as remembered_address;
 
 use crate::config::Source;
 use crate::content::Content;
 use crate::mail::{Envelope, Mail, Spool};
 use crate::metrics::Metrics;
+
+/// Why filters that remember senders skip every message outside of the daemon.
+pub(crate) const OUTSIDE: &str = "only the daemon remembers senders";
+/// How many facts of a kind a filter may be allowed: the fewest and the most.
+const ENTRIES: (usize, usize) = (crate::store::Facts::FEWEST, 10_000_000);
 
 /// A member of the chain.
 pub trait Filter: Send + Sync + 'static {
@@ -72,8 +85,9 @@ pub trait Filter: Send + Sync + 'static {
     /// It has come into force: shows in the metrics what it works with.
     fn in_force(&self, _metrics: &Metrics) {}
 
-    /// A verdict was reached on a message, from what every filter said. For filters that learn; returns at once.
-    fn concluded(&self, _scan: &Arc<Scan>, _reports: &[Report]) {}
+    /// A verdict was reached on a message, from what every filter said, and this has become of it. For filters that
+    /// learn; returns at once.
+    fn concluded(&self, _scan: &Arc<Scan>, _reports: &[Report], _action: Action) {}
 
     /// Begins a check for one transaction.
     fn check(&self) -> Box<dyn Check>;
@@ -95,6 +109,13 @@ pub trait Check: Send {
     /// RCPT was given; the new recipient is the last.
     fn rcpt(&mut self, _envelope: &Envelope) {}
 
+    /// Whether the recipient that was given last is refused for now, while the message goes on to the others. Asked
+    /// right after [`Check::rcpt`], of filters that [may decide early](Filter::may_decide_early); a recipient that is
+    /// refused is in no envelope from then on. Never waits.
+    fn refuse_rcpt(&mut self) -> Option<Hit> {
+        None
+    }
+
     /// The header is complete and in the spool, with the empty line after it; the body follows there.
     fn headers(&mut self, _envelope: &Envelope, _spool: &Arc<Spool>) {}
 
@@ -103,7 +124,18 @@ pub trait Check: Send {
         None
     }
 
-    /// The message is complete. Gives the outcome.
+    /// Whether its outcome depends on what the others say: then it is asked for it by [`Check::weigh`], after them.
+    fn weighs(&self) -> bool {
+        false
+    }
+
+    /// The outcome of a check that [weighs](Check::weighs), from what those that do not have said, unless one of them
+    /// was decisive. Never waits.
+    fn weigh(self: Box<Self>, _scan: &Arc<Scan>, _reports: &[Report]) -> Outcome {
+        Outcome::Checked(Vec::new())
+    }
+
+    /// The message is complete. Gives the outcome of a check that does not [weigh](Check::weighs).
     fn finish(self: Box<Self>, scan: Arc<Scan>) -> BoxFuture<'static, Outcome>;
 }
 

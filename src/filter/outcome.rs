@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +66,9 @@ pub struct Hit {
     /// headers and labels of metrics.
     #[serde(skip_serializing_if = "no_labels")]
     pub labels: Arc<[Arc<str>]>,
+    /// With a decisive `tempfail`: after how long another attempt may do better, for the reply.
+    #[serde(skip)]
+    pub retry_after: Option<Duration>,
 }
 
 fn no_labels(labels: &Arc<[Arc<str>]>) -> bool {
@@ -93,6 +97,7 @@ impl Hit {
             shadow: None,
             uncapped: None,
             labels: Arc::default(),
+            retry_after: None,
         }
     }
 
@@ -100,6 +105,14 @@ impl Hit {
     /// other filters may still refuse the message.
     pub fn ends(&self) -> bool {
         self.decisive.is_some_and(|action| action > Action::Deliver)
+    }
+
+    /// The same hit, refusing for now; another attempt may do better after `wait`.
+    pub fn deferring(self, wait: Duration) -> Hit {
+        Hit {
+            retry_after: Some(wait),
+            ..self.decisive(Action::Tempfail)
+        }
     }
 
     /// The same hit, ending the evaluation with `action`.

@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use serde_saphyr::Spanned;
 
 use crate::config::Findings;
+use crate::mail::{Direction, Envelope};
 
 /// Loopback, private, unique local and link-local addresses (RFC 1122, 1918, 3927, 4193, 4291).
 const LOCAL: [&str; 8] = [
@@ -18,6 +19,21 @@ const LOCAL: [&str; 8] = [
     "fc00::/7",
     "fe80::/10",
 ];
+
+/// The address of a client of somebody else's, or why the client is not looked at.
+pub(super) fn stranger(envelope: &Envelope, trusted: &[IpNet]) -> Result<IpAddr, &'static str> {
+    if envelope.authenticated.is_some() {
+        return Err("authenticated client");
+    }
+    if envelope.direction == Direction::Outbound {
+        return Err("outbound");
+    }
+    match envelope.client.addr.map(|a| a.to_canonical()) {
+        None => Err("no client address"),
+        Some(client) if trusted.iter().any(|n| n.contains(&client)) => Err("trusted network"),
+        Some(client) => Ok(client),
+    }
+}
 
 /// The networks that are written as addresses and blocks, or, where nothing is, the local ones.
 pub(super) fn networks(

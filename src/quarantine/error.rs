@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use crate::store::DatabaseError;
+
 /// Why an operation on the quarantine failed. Texts may hold what an SMTP server said; that part is
 /// escaped already.
 #[derive(Debug, thiserror::Error)]
@@ -113,6 +115,16 @@ pub enum QuarantineError {
     /// Too many operations at once; the wait for a turn took too long.
     #[error("the quarantine is too busy")]
     Busy,
+}
+
+impl From<DatabaseError> for QuarantineError {
+    fn from(error: DatabaseError) -> QuarantineError {
+        match error {
+            DatabaseError::Sql(error) => QuarantineError::Index(error),
+            DatabaseError::Version { found, known } => QuarantineError::Version { found, known },
+            DatabaseError::Busy => QuarantineError::Busy,
+        }
+    }
 }
 
 impl QuarantineError {

@@ -1,31 +1,22 @@
-//! The index: SQLite in WAL mode with full synchronisation, so that a commit survives a crash of the
-//! machine. One connection writes, so that writers of this process queue fairly; others read beside it.
-//! Another process (the command line) may write too; each waits for the other up to [`BUSY`].
+//! The index: what is held, in a [`Database`] whose commits survive a crash of the machine. Another process (the
+//! command line) may write too.
 
 use std::path::Path;
-use std::time::Duration;
 
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
-use sqlx::{Connection, Sqlite, SqliteConnection, Transaction};
+use sqlx::sqlite::SqlitePool;
+use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 use super::QuarantineError;
 use super::entry::{Entry, bare};
-
-/// Longest wait for another process that writes.
-const BUSY: Duration = Duration::from_secs(10);
-/// Longest wait for a connection of our own.
-const ACQUIRE: Duration = Duration::from_secs(10);
-const READERS: u32 = 3;
+use crate::store::{Database, Durability, Schema};
 
 /// The same message from the same sender to the same recipients within this time is a retry.
 const RETRY_WINDOW_MS: i64 = 86_400_000;
 /// Ids of retries that can be looked up, for each message; later ones are only counted.
 const SIGHTINGS: i64 = 50;
 
-/// The schema, step by step; `PRAGMA user_version` counts the steps that were made.
-const MIGRATIONS: [&str; 1] = [r"
+const SCHEMA: Schema = Schema {
+    steps: &[r"
 CREATE TABLE messages (
     id TEXT PRIMARY KEY NOT NULL,
     received INTEGER NOT NULL,
@@ -76,7 +67,9 @@ CREATE TABLE clock (
     last_expiry INTEGER NOT NULL,
     suspect_since INTEGER
 ) STRICT;
-"];
+"],
+    durability: Durability::Machine,
+};
 
 /// What became of an insert.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,66 +87,30 @@ pub(super) enum Inserted {
 /// A handle to the index; clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct Index {
-    writer: SqlitePool,
-    readers: SqlitePool,
+    database: Database,
 }
 
 impl Index {
     /// Opens the index file, which must exist, if only empty, and brings its schema up to date.
     pub(super) async fn open(path: &Path) -> Result<Index, QuarantineError> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(false)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(BUSY);
-        let pool = |n| {
-            SqlitePoolOptions::new()
-                .max_connections(n)
-                .acquire_timeout(ACQUIRE)
-                // On a full disk SQLite takes a transaction back by itself. sqlx's own ROLLBACK then fails, and
-                // it believes to be in the transaction for ever: such a connection is not used again.
-                .after_release(|connection, _| {
-                    Box::pin(async move {
-                        // Comes behind a ROLLBACK that is still on its way.
-                        connection.ping().await?;
-                        Ok(!connection.is_in_transaction())
-                    })
-                })
-        };
-        let writer = pool(1).connect_with(options.clone()).await?;
-        let index = Index {
-            writer,
-            readers: pool(READERS).connect_lazy_with(options),
-        };
-        index.migrate().await?;
+        let database = Database::open(path, SCHEMA).await?;
+        let index = Index { database };
+        index.start_clock().await?;
         Ok(index)
     }
 
-    async fn migrate(&self) -> Result<(), QuarantineError> {
-        const VERSION: &str = "PRAGMA user_version";
-        let known = MIGRATIONS.len() as i64;
+    /// An index that is new has never removed anything.
+    async fn start_clock(&self) -> Result<(), QuarantineError> {
+        let started: Option<i64> = sqlx::query_scalar("SELECT last_expiry FROM clock")
+            .fetch_optional(self.readers())
+            .await?;
         // Whoever only looks shall not wait for the lock of writers.
-        let found: i64 = sqlx::query_scalar(VERSION).fetch_one(&self.readers).await?;
-        if found == known {
+        if started.is_some() {
             return Ok(());
         }
         let mut tx = self.begin().await?;
-        // Another process may have been faster.
-        let found: i64 = sqlx::query_scalar(VERSION).fetch_one(&mut *tx).await?;
-        let made = usize::try_from(found).ok().filter(|_| found <= known);
-        let made = made.ok_or(QuarantineError::Version { found, known })?;
-        for step in MIGRATIONS.iter().skip(made) {
-            sqlx::raw_sql(*step).execute(&mut *tx).await?;
-        }
         sqlx::query("INSERT OR IGNORE INTO clock (only, last_expiry) VALUES (1, ?)")
             .bind(jiff::Timestamp::now().as_millisecond())
-            .execute(&mut *tx)
-            .await?;
-        // A pragma takes no bound value; this is a number of ours.
-        let version = format!("PRAGMA user_version = {known}");
-        sqlx::query(sqlx::AssertSqlSafe(version))
             .execute(&mut *tx)
             .await?;
         Ok(tx.commit().await?)
@@ -161,20 +118,16 @@ impl Index {
 
     /// A transaction that writes; it takes the lock at once, so that it cannot fail half-way for a lock.
     pub(super) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, QuarantineError> {
-        match self.writer.begin_with("BEGIN IMMEDIATE").await {
-            Err(sqlx::Error::PoolTimedOut) => Err(QuarantineError::Busy),
-            other => Ok(other?),
-        }
+        Ok(self.database.begin().await?)
     }
 
     /// For reading.
     pub(super) fn readers(&self) -> &SqlitePool {
-        &self.readers
+        self.database.readers()
     }
 
     pub(super) async fn close(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
+        self.database.close().await;
     }
 
     /// Counts a retry of a message that is held, if this is one, and returns the id of the message.
@@ -187,7 +140,7 @@ impl Index {
         let seen: Option<i64> =
             sqlx::query_scalar("SELECT 1 FROM messages WHERE likeness = ? LIMIT 1")
                 .bind(likeness)
-                .fetch_optional(&self.readers)
+                .fetch_optional(self.readers())
                 .await?;
         if seen.is_none() {
             return Ok(None);
@@ -225,7 +178,7 @@ impl Index {
         Ok(
             sqlx::query_scalar("SELECT likeness FROM messages WHERE id = ?")
                 .bind(id)
-                .fetch_optional(&self.readers)
+                .fetch_optional(self.readers())
                 .await?,
         )
     }
@@ -237,7 +190,7 @@ impl Index {
                              (SELECT message FROM sightings WHERE id = ?1))",
         )
         .bind(id)
-        .fetch_one(&self.readers)
+        .fetch_one(self.readers())
         .await?;
         found.ok_or_else(|| QuarantineError::NotFound(id.to_owned()))
     }
@@ -353,7 +306,7 @@ mod tests {
         std::fs::File::create(&path).unwrap();
         let index = Index::open(&path).await.unwrap();
         // To SQLite a file that may not grow is a full disk.
-        let mut writer = index.writer.acquire().await.unwrap();
+        let mut writer = index.database.writer().acquire().await.unwrap();
         let pages: i64 = sqlx::query_scalar("PRAGMA page_count")
             .fetch_one(&mut *writer)
             .await

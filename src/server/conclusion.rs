@@ -166,7 +166,7 @@ impl Transaction {
             started,
         });
         for filter in engine.chain.members() {
-            filter.concluded(&scan, &answered.reports);
+            filter.concluded(&scan, &answered.reports, answered.action);
         }
         drop(share);
         Conclusion {
@@ -319,14 +319,6 @@ fn log(line: &Line<'_>) {
         .unscanned()
         .map(|(f, r)| format!("{f}:{r}"))
         .collect();
-    let decided_by = match &verdict.decided_by {
-        DecidedBy::Nothing => "nothing".to_owned(),
-        DecidedBy::Score(t) => format!("score>={t}"),
-        DecidedBy::Hit { rule, .. } => rule.to_string(),
-        DecidedBy::Failure { filter, reason } => format!("{filter}:{reason}"),
-        DecidedBy::Release => "release".to_owned(),
-        DecidedBy::NotKept => "quarantine failed".to_owned(),
-    };
     let policy = verdict.policy.as_ref();
     let listed = policy.and_then(|p| p.listed.as_ref());
     let listed = listed.map_or(String::new(), ToString::to_string);
@@ -360,7 +352,7 @@ fn log(line: &Line<'_>) {
         bytes,
         verdict = verdict.action.name(),
         score = verdict.score,
-        decided_by,
+        decided_by = decided_by(verdict),
         policy = policy.map_or("", |p| &*p.policy),
         listed = ?listed,
         policies = if several { shares.join(",") } else { String::new() },
@@ -372,6 +364,34 @@ fn log(line: &Line<'_>) {
         version,
         ms = started.elapsed().as_secs_f64() * 1000.0,
         "message"
+    );
+}
+
+fn decided_by(verdict: &Verdict) -> String {
+    match &verdict.decided_by {
+        DecidedBy::Nothing => "nothing".to_owned(),
+        DecidedBy::Score(t) => format!("score>={t}"),
+        DecidedBy::Hit { rule, .. } => rule.to_string(),
+        DecidedBy::Failure { filter, reason } => format!("{filter}:{reason}"),
+        DecidedBy::Release => "release".to_owned(),
+        DecidedBy::NotKept => "quarantine failed".to_owned(),
+    }
+}
+
+/// One line for the last recipient, which was refused before the message came, as another one was.
+pub(super) fn log_refused(id: &str, envelope: &crate::mail::Envelope, verdict: &Verdict) {
+    let recipient = envelope.recipients.last();
+    let evidence = verdict.hits().next().map(|(_, hit)| hit.evidence.as_str());
+    tracing::info!(
+        id,
+        queue_id = ?cut(envelope.queue_id.as_deref().unwrap_or("")),
+        client = ?envelope.client.addr,
+        from = ?cut(envelope.sender.as_ref().map_or("", |a| a.text())),
+        to = ?cut(recipient.map_or("", |a| a.text())),
+        verdict = verdict.action.name(),
+        decided_by = decided_by(verdict),
+        evidence = ?evidence.unwrap_or_default(),
+        "recipient refused"
     );
 }
 

@@ -427,6 +427,9 @@ impl Transaction {
                 .metrics
                 .count_recipients(policy.name(), verdict.action, 1);
         }
+        if self.answered_early {
+            super::conclusion::log_refused(&self.id, &self.envelope, verdict);
+        }
         self.count_early(Stage::Rcpt, Some(verdict));
     }
 

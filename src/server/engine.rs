@@ -19,6 +19,7 @@ use crate::mail::{Direction, Envelope, Limits, Mail, Spool};
 use crate::metrics::Metrics;
 use crate::policy::{Policies, Policy, Ruling, SKIPPED};
 use crate::router::Hold;
+use crate::store::Facts;
 use crate::verdict::{Thresholds, Verdict};
 
 /// Digits of the version of an engine.
@@ -45,6 +46,8 @@ pub struct Engine {
     authserv: Option<Arc<Authserv>>,
     /// The resolver that the filters share.
     dns: Option<Dns>,
+    /// What its filters remember of senders.
+    facts: Option<Arc<Facts>>,
     version: String,
 }
 
@@ -54,12 +57,13 @@ impl Engine {
     /// # Errors
     /// The problems of all filters together.
     pub fn build(config: &Config, metrics: &Arc<Metrics>) -> Result<Engine, Problems> {
-        Engine::build_beside(config, metrics, None)
+        Engine::build_beside(config, metrics, None, None)
     }
 
     /// As [`Engine::build`]; where the configuration file is the one that `old` was built from, the filters
     /// that ask others over the network are taken over from it, with what they have learned of them: servers
-    /// and lists left alone. The resolver with its answers is taken over while its own section is the same.
+    /// and lists left alone. The resolver with its answers is taken over while its own section is the same. Filters that
+    /// remember senders do so in `facts`, and skip every message without.
     ///
     /// # Errors
     /// As [`Engine::build`].
@@ -67,6 +71,7 @@ impl Engine {
         config: &Config,
         metrics: &Arc<Metrics>,
         old: Option<&Engine>,
+        facts: Option<&Arc<Facts>>,
     ) -> Result<Engine, Problems> {
         let dns = match old.and_then(|old| old.dns.clone()) {
             Some(dns) if dns.serves(&config.file.dns, &config.source) => dns,
@@ -98,6 +103,13 @@ impl Engine {
                 },
                 FilterName::Attachments => {
                     filter::attachments::build(&config.file.attachments, &build)
+                }
+                FilterName::Greylist => {
+                    filter::greylist::build(&config.file.greylist, facts, &build)
+                }
+                FilterName::Rates => filter::rates::build(&config.file.rates, facts, &build),
+                FilterName::Reputation => {
+                    filter::reputation::build(&config.file.reputation, facts, &build)
                 }
                 FilterName::Rules => {
                     filter::rules::filter(&config.file.rules, &build).map(|member| {
@@ -151,6 +163,7 @@ impl Engine {
         engine.written = Some(text.into());
         engine.rules = rules;
         engine.dns = Some(dns);
+        engine.facts = facts.cloned();
         Ok(engine)
     }
 
@@ -166,9 +179,14 @@ impl Engine {
                 FilterName::Bayes => {
                     files.push(file.bayes.model_path(&config.base, &config.data_dir))
                 }
+                FilterName::Greylist => {
+                    files.extend(filter::greylist::files(&file.greylist, &config.base));
+                }
                 FilterName::Dnsbl
                 | FilterName::Auth
                 | FilterName::Attachments
+                | FilterName::Rates
+                | FilterName::Reputation
                 | FilterName::Clamav => {}
             }
         }
@@ -325,8 +343,14 @@ impl Engine {
             written: None,
             rules: None,
             dns: None,
+            facts: None,
             version: String::new(),
         }
+    }
+
+    /// What its filters remember of senders; `None` outside of the daemon.
+    pub(super) fn facts(&self) -> Option<&Arc<Facts>> {
+        self.facts.as_ref()
     }
 
     /// The rules of the chain, if it has any.

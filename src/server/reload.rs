@@ -200,7 +200,8 @@ fn attempt(
     };
     let files = Engine::files(&config);
     let read = Fingerprint::of(&files);
-    let engine = Engine::build_beside(&config, &services.metrics, old);
+    let now = services.engine.load();
+    let engine = Engine::build_beside(&config, &services.metrics, old, now.facts());
     let unchanged = Fingerprint::of(known) == at_first && Fingerprint::of(&files) == read;
     unchanged.then_some(Built {
         engine,

@@ -214,13 +214,21 @@ impl Transaction {
         self.share.release();
     }
 
-    /// Whether the last recipient would refuse the message whatever comes: gives the answer to him.
+    /// Whether the last recipient would refuse the message whatever comes, or a filter refuses it for now: gives the
+    /// answer to him.
     pub(super) fn refuses_last(&mut self) -> Option<(Reply, Verdict)> {
         if let Some(Sealed { reply, verdict, .. }) = &self.sealed {
             return Some((reply.clone(), verdict.clone()?));
         }
         let policy = self.selected.last()?.clone();
-        self.early_for(&policy)
+        let refused = self.checks.refuse_rcpt(|filter| !policy.skips(filter));
+        if let Some(answer) = self.early_for(&policy) {
+            return Some(answer);
+        }
+        let (filter, hit) = refused?;
+        let verdict = Verdict::early(filter, hit);
+        let reply = router::early_reply(&verdict, &self.id)?;
+        Some((reply, verdict))
     }
 
     /// The last recipient was refused and is none of the message's.

@@ -101,11 +101,13 @@ fn configuration(dns: &FakeDns, clamd: &FakeClamd) -> String {
     format!(
         "milter: {{ listen: [\"127.0.0.1:0\"] }}
 http: {{ listen: \"127.0.0.1:0\" }}
-chain: [dnsbl, auth, attachments, rules, bayes, clamav]
+chain: [dnsbl, auth, attachments, greylist, rates, reputation, rules, bayes, clamav]
 thresholds: {{ tag: 5, quarantine: 8, reject: 15 }}
 dns: {{ resolvers: [\"{}\"] }}
 dnsbl:
   zones: [ {{ zone: bl.example.org, score: 9, decisive: reject }} ]
+greylist: {{ band: {{ from: 90, to: null }} }}
+rates: {{ limits: [{{ by: client_network, burst: 1000, per: 1h }}] }}
 rules: {{ path: rules }}
 bayes: {{ scores: [[0, 0], [1, 0]] }}
 clamav: {{ servers: [\"{}\"] }}

@@ -54,6 +54,10 @@ fn something_happens(m: &Metrics) {
         &m.dns_cached,
         &m.dnsbl_over_limit,
         &m.dnsbl_unresolved,
+        &m.facts_written,
+        &m.facts_dropped,
+        &m.facts_failures,
+        &m.facts_set_aside,
         &m.policy_dropped,
         &m.policy_not_granted,
     ] {
@@ -82,6 +86,11 @@ fn something_happens(m: &Metrics) {
         (&m.auth_dispositions, &["reject"]),
         (&m.attachments_opened, &["zip"]),
         (&m.attachments_limits, &["ratio"]),
+        (&m.greylist, &["deferred"]),
+        (&m.greylist, &["passed"]),
+        (&m.rates_exceeded, &["client_network"]),
+        (&m.reputation_lessons, &["ham"]),
+        (&m.facts_evicted, &["rate"]),
         (&m.clamav_scans, &["127.0.0.1:3310", "clean"]),
         (&m.clamav_hedges, &["127.0.0.1:3310", "won"]),
         (&m.clamav_cached, &["127.0.0.1:3310"]),
@@ -116,6 +125,7 @@ fn something_happens(m: &Metrics) {
     m.message_bytes.observe(3000.0);
     m.dns_seconds.observe(0.02);
     m.attachments_seconds.observe(0.004);
+    m.facts_seconds.observe(0.02);
     let zone = m.dnsbl_seconds.with_label_values(&["bl.example.org"]);
     zone.observe(0.02);
     let server = m.clamav_seconds.with_label_values(&["127.0.0.1:3310"]);
@@ -132,6 +142,8 @@ fn something_happens(m: &Metrics) {
         (&m.dns_in_flight, 3),
         (&m.dns_queries_limit, 256),
         (&m.rules_loaded, 150),
+        (&m.facts_waiting, 20),
+        (&m.facts_up, 1),
         (&m.journal_bytes, 5_000),
         (&m.quarantine_messages, 12),
         (&m.quarantine_messages_limit, 100_000),
@@ -146,6 +158,8 @@ fn something_happens(m: &Metrics) {
         (&m.clamav_running, "127.0.0.1:3310", 2),
         (&m.clamav_signatures, "127.0.0.1:3310", 27_800),
         (&m.clamav_signatures_built, "127.0.0.1:3310", 1_700_000_000),
+        (&m.facts_entries, "rate", 700),
+        (&m.facts_limit, "rate", 1000),
         (&m.model_messages, "ham", 400),
         (&m.model_messages, "spam", 300),
         (&m.build, "0.1.0", 1),

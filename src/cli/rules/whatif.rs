@@ -112,7 +112,7 @@ pub(super) fn run(
         };
         let metrics = Arc::new(Metrics::new()?);
         let built = Engine::build(&local(config.clone()), &metrics).and_then(|now| {
-            let then = Engine::build_beside(&local(other), &metrics, Some(&now))?;
+            let then = Engine::build_beside(&local(other), &metrics, Some(&now), None)?;
             Ok(Arc::new(Pair { now, then }))
         });
         let Some(pair) = told(built) else {

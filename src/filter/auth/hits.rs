@@ -8,6 +8,7 @@ use crate::auth::dmarc::{DmarcResult, Policy};
 use crate::auth::iprev::IprevResult;
 use crate::auth::spf::{Identity, SpfResult};
 use crate::filter::Hit;
+use crate::filter::scores::Scores;
 
 /// Every hit with its points as shipped and its meaning: docs/authentication.md has the same table.
 pub const HITS: &[(&str, f64, &str)] = &[
@@ -87,43 +88,6 @@ pub const HITS: &[(&str, f64, &str)] = &[
         "the message brought results along that claim to be ours",
     ),
 ];
-
-/// The points of each hit.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Scores(Vec<f64>);
-
-impl Default for Scores {
-    fn default() -> Self {
-        Scores(HITS.iter().map(|(_, points, _)| *points).collect())
-    }
-}
-
-impl Scores {
-    /// Gives a hit other points.
-    ///
-    /// # Errors
-    /// There is no such hit; the nearest name.
-    pub(super) fn set(&mut self, name: &str, points: f64) -> Result<(), &'static str> {
-        let known = HITS.iter().position(|(hit, ..)| *hit == name);
-        match known.and_then(|at| self.0.get_mut(at)) {
-            Some(place) => {
-                *place = points;
-                Ok(())
-            }
-            None => {
-                let far = |hit: &str| strsim::damerau_levenshtein(hit, &name.to_ascii_uppercase());
-                let nearest = HITS.iter().min_by_key(|(hit, ..)| far(hit));
-                Err(nearest.map_or("", |(hit, ..)| hit))
-            }
-        }
-    }
-
-    fn hit(&self, name: &'static str, evidence: impl Into<String>) -> Hit {
-        let at = HITS.iter().position(|(hit, ..)| *hit == name);
-        let points = at.and_then(|at| self.0.get(at)).copied();
-        Hit::new(name, points.unwrap_or_default(), evidence)
-    }
-}
 
 /// The hits of a message. `forged`: fields of ours that it brought along.
 pub(super) fn hits(

@@ -9,14 +9,12 @@ use ipnet::IpNet;
 use serde_saphyr::Spanned;
 
 use super::authserv::{self, Authserv};
-use super::hits::Scores;
+use super::hits::HITS;
 use super::options::{Honour, Options};
-use crate::config::{Findings, Problem, Problems, Seconds, Source, span_of};
+use crate::config::{Findings, Problems, Seconds, Source};
 use crate::dns::domain;
+use crate::filter::scores::Scores;
 use crate::filter::{FailureAction, FailurePolicy, trusted};
-
-/// Bound on the points of a hit.
-const POINTS: f64 = 100.0;
 
 /// What the filter runs with.
 #[derive(Debug)]
@@ -53,16 +51,7 @@ impl Settings {
                 "write score or quarantine",
             );
         }
-        let mut scores = Scores::default();
-        for (name, score) in &options.scores {
-            if !score.value.is_finite() || score.value.abs() > POINTS {
-                findings.wrong(score, format!("must be -{POINTS} to {POINTS} points"));
-            } else if let Err(nearest) = scores.set(name, score.value) {
-                let place = span_of(score);
-                let problem = Problem::at(source, place, format!("no hit is called `{name}`"));
-                findings.extend([problem.help(format!("did you mean {nearest}?"))]);
-            }
-        }
+        let scores = Scores::check(HITS, &options.scores, source, &mut findings);
         let trusted = trusted::networks(options.trusted_networks.as_deref(), &mut findings);
         let own = options.authserv_id.as_ref();
         let settings = Settings {

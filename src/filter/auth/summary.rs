@@ -97,7 +97,7 @@ impl Authenticated {
     }
 
     /// What another server of ours has written on a message.
-    pub(super) fn of_fields<'a>(
+    pub(in crate::filter) fn of_fields<'a>(
         client: IpAddr,
         values: impl Iterator<Item = &'a [u8]>,
     ) -> Authenticated {

@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
 
-use crate::filter::{Check, FailurePolicy, Filter, Hit, Outcome, Report, Scan, compute};
+use crate::filter::{Action, Check, FailurePolicy, Filter, Hit, Outcome, Report, Scan, compute};
 
 use super::autolearn::Autolearn;
 use super::curve::Curve;
@@ -73,7 +73,7 @@ impl Filter for BayesFilter {
         Box::new(BayesCheck(Arc::clone(&self.shared)))
     }
 
-    fn concluded(&self, scan: &Arc<Scan>, reports: &[Report]) {
+    fn concluded(&self, scan: &Arc<Scan>, reports: &[Report], _action: Action) {
         let Some(engine) = self.shared.live.engine() else {
             return;
         };

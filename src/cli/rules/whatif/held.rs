@@ -31,8 +31,8 @@ pub(super) async fn compare(
 ) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new()?);
     // What becomes of failures is said by the policies of the whole chain.
-    let policy = Engine::build_beside(config, &metrics, None)
-        .map_err(|problems| anyhow::anyhow!("{problems}"))?;
+    let policy =
+        Engine::build(config, &metrics).map_err(|problems| anyhow::anyhow!("{problems}"))?;
     let quarantine = Quarantine::attach(&config.file.quarantine, &config.data_dir, metrics)
         .await
         .context("cannot open the quarantine")?;

@@ -1,0 +1,182 @@
+//! The filter at work on one transaction.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use super::triplet::Result as Sight;
+use super::{Shared, address};
+use crate::auth::spf::{Identity, SpfResult};
+use crate::filter::auth::Authenticated;
+use crate::filter::{Action, Check, Hit, Outcome, Report, Scan, trusted};
+use crate::mail::{Address, Envelope};
+use crate::store::now;
+
+pub(super) struct GreylistCheck {
+    shared: Arc<Shared>,
+    client: Result<IpAddr, &'static str>,
+    /// As triplets know it.
+    sender: String,
+    /// For a recipient that was put off at RCPT, until the MTA is told.
+    waiting: Option<Hit>,
+    /// The longest time after which a recipient has come back.
+    passed: Option<Duration>,
+}
+
+impl GreylistCheck {
+    pub(super) fn new(shared: Arc<Shared>) -> GreylistCheck {
+        GreylistCheck {
+            shared,
+            client: Err("no client address"),
+            sender: String::new(),
+            waiting: None,
+            passed: None,
+        }
+    }
+
+    /// Whether recipients are answered at RCPT. The null sender is not: who only asks whether an address is there, as
+    /// servers do with a sender's, would be told to wait for what will not come.
+    fn at_rcpt(&self) -> bool {
+        self.shared.settings.band.is_none() && !self.sender.is_empty()
+    }
+
+    /// One attempt for one recipient; a hit where it is put off.
+    fn attempt(&mut self, origin: &str, recipient: &Address) -> Option<Hit> {
+        let recipient = address::recipient(recipient.text());
+        let triplets = &self.shared.triplets;
+        let sight = triplets.attempt(now(), origin, &self.sender, &recipient);
+        let results = &self.shared.metrics.greylist;
+        results.with_label_values(&[sight.name()]).inc();
+        let (wait, why) = match sight {
+            Sight::Deferred(wait) => (wait, "for the first time"),
+            Sight::Early(wait) => (wait, "again, too early"),
+            Sight::Passed(waited) => {
+                self.passed = self.passed.max(Some(waited));
+                return None;
+            }
+            Sight::Known | Sight::White | Sight::Correspondent => return None,
+        };
+        let evidence = format!("{origin} {why}, to pass in {} s", seconds(wait));
+        Some(Hit::new("GREYLISTED", 0.0, evidence).deferring(wait))
+    }
+
+    fn concluded(self) -> Outcome {
+        let hit = |waited| {
+            let evidence = format!("again after {} s", seconds(waited));
+            Hit::new("GREYLIST_PASSED", 0.0, evidence)
+        };
+        Outcome::Checked(self.passed.map(hit).into_iter().collect())
+    }
+
+    /// All recipients of a complete message: the one that has to wait longest decides.
+    fn all(mut self, origin: &str, envelope: &Envelope) -> Outcome {
+        let mut longest: Option<Hit> = None;
+        for recipient in &envelope.recipients {
+            if let Some(hit) = self.attempt(origin, recipient)
+                && longest
+                    .as_ref()
+                    .is_none_or(|l| l.retry_after < hit.retry_after)
+            {
+                longest = Some(hit);
+            }
+        }
+        match longest {
+            Some(hit) => Outcome::Checked(vec![hit]),
+            None => self.concluded(),
+        }
+    }
+
+    fn weighed(mut self, scan: &Scan, reports: &[Report]) -> Outcome {
+        let client = match self.client {
+            Ok(client) => client,
+            Err(why) => return Outcome::Skipped(why),
+        };
+        if self.at_rcpt() {
+            // The MTA did not ask at RCPT.
+            return match self.waiting.take() {
+                Some(hit) => Outcome::Checked(vec![hit]),
+                None => self.concluded(),
+            };
+        }
+        let hits = || reports.iter().flat_map(|r| r.outcome.hits());
+        if hits().any(|hit| hit.decisive == Some(Action::Deliver)) {
+            return Outcome::Skipped("delivered whatever the score");
+        }
+        if let Some(band) = self.shared.settings.band
+            && !band.holds(hits().map(|hit| hit.score).sum())
+        {
+            return Outcome::Skipped("score outside of the band");
+        }
+        let authenticated = scan.authentication.get();
+        let settings = &self.shared.settings;
+        let proven = authenticated.iter().flat_map(|found| found.domains());
+        if proven
+            .into_iter()
+            .any(|domain| settings.exempt.holds(domain))
+        {
+            return Outcome::Skipped(LARGE);
+        }
+        let origin = match authenticated.as_deref().and_then(sent_for) {
+            Some(domain) => domain.to_owned(),
+            None => settings.prefix.network(client),
+        };
+        self.all(&origin, &scan.envelope)
+    }
+}
+
+const LARGE: &str = "large sender";
+
+/// The domain for which SPF lets the client send: its second attempt may come from any of its networks.
+fn sent_for(found: &Authenticated) -> Option<&str> {
+    let spf = found.spf.as_ref()?;
+    let passed = spf.result == SpfResult::Pass && spf.identity == Identity::MailFrom;
+    passed.then_some(spf.domain.as_str())
+}
+
+fn seconds(duration: Duration) -> u64 {
+    duration.as_secs_f64().ceil() as u64
+}
+
+impl Check for GreylistCheck {
+    fn mail(&mut self, envelope: &Envelope) {
+        let settings = &self.shared.settings;
+        self.client = trusted::stranger(envelope, &settings.trusted);
+        let name = envelope.client.name.as_deref();
+        if self.client.is_ok() && name.is_some_and(|name| settings.exempt.holds(name)) {
+            self.client = Err(LARGE);
+        }
+        let sender = envelope.sender.as_ref();
+        self.sender = address::sender(sender.map_or("", |sender| sender.text()));
+    }
+
+    fn rcpt(&mut self, envelope: &Envelope) {
+        if !self.at_rcpt() {
+            return;
+        }
+        if let (Ok(client), Some(recipient)) = (self.client, envelope.recipients.last()) {
+            let origin = self.shared.settings.prefix.network(client);
+            if let Some(hit) = self.attempt(&origin, recipient) {
+                self.waiting = Some(hit);
+            }
+        }
+    }
+
+    fn refuse_rcpt(&mut self) -> Option<Hit> {
+        self.waiting.take()
+    }
+
+    fn weighs(&self) -> bool {
+        true
+    }
+
+    fn weigh(self: Box<Self>, scan: &Arc<Scan>, reports: &[Report]) -> Outcome {
+        self.weighed(scan, reports)
+    }
+
+    fn finish(self: Box<Self>, scan: Arc<Scan>) -> BoxFuture<'static, Outcome> {
+        std::future::ready(self.weighed(&scan, &[])).boxed()
+    }
+}

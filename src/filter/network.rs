@@ -1,0 +1,80 @@
+//! The network of a client: what is remembered of one address is remembered of its neighbours, because large senders
+//! send from many, and an IPv6 host has billions.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use crate::config::{Findings, unwritten};
+
+/// The prefix lengths as written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PrefixOptions {
+    /// Bits of an IPv4 network, 8 to 32. Default 24.
+    pub ipv4: Spanned<u8>,
+    /// Bits of an IPv6 network, 16 to 128. Default 64.
+    pub ipv6: Spanned<u8>,
+}
+
+impl Default for PrefixOptions {
+    fn default() -> Self {
+        PrefixOptions {
+            ipv4: unwritten(24),
+            ipv6: unwritten(64),
+        }
+    }
+}
+
+/// Prefix lengths that were checked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Prefix {
+    ipv4: u8,
+    ipv6: u8,
+}
+
+impl Prefix {
+    pub(super) fn check(options: &PrefixOptions, findings: &mut Findings<'_>) -> Prefix {
+        findings.within(&options.ipv4, 8, 32, "bits");
+        findings.within(&options.ipv6, 16, 128, "bits");
+        Prefix {
+            ipv4: options.ipv4.value,
+            ipv6: options.ipv6.value,
+        }
+    }
+
+    /// The network of an address, `192.0.2.0/24`.
+    pub(super) fn network(self, address: IpAddr) -> String {
+        let bits = match address {
+            IpAddr::V4(_) => self.ipv4,
+            IpAddr::V6(_) => self.ipv6,
+        };
+        match IpNet::new(address, bits) {
+            Ok(network) => network.trunc().to_string(),
+            Err(_) => address.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_remembered_by_their_network() {
+        let prefix = Prefix { ipv4: 24, ipv6: 64 };
+        let of = |address: &str| prefix.network(address.parse().unwrap());
+        assert_eq!(of("192.0.2.77"), "192.0.2.0/24");
+        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+        let whole = Prefix {
+            ipv4: 32,
+            ipv6: 128,
+        };
+        assert_eq!(
+            whole.network("192.0.2.77".parse().unwrap()),
+            "192.0.2.77/32"
+        );
+    }
+}
