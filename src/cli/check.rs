@@ -154,6 +154,15 @@ impl Checked {
                 .problems
                 .extend(options.warnings(&config.source, &files));
             if let Some(set) = set {
+                let opened = config.chain.contains(&FilterName::Attachments);
+                if set.asks_for_files() && !opened {
+                    let note =
+                        "rules ask for files, and the filter `attachments` is not in the chain";
+                    let note = Problem::without_place(note)
+                        .help("they see what is attached, and nothing that archives hold")
+                        .severity(Severity::Note);
+                    checked.problems.push(note);
+                }
                 checked.problems.extend(rules::lint(&files.sources, &set));
             }
         }

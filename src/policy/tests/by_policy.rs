@@ -124,7 +124,7 @@ fn a_verdict_is_the_same_whoever_else_gets_the_message() {
 #[test]
 fn outbound_mail_passes_what_scans_and_nothing_that_judges_strangers() {
     let never = |yaml: &str, direction| read(yaml).never(direction).to_vec();
-    let usual = ["dnsbl", "auth", "rules", "bayes"];
+    let usual = ["dnsbl", "auth", "attachments", "rules", "bayes"];
     assert_eq!(never("", Direction::Outbound), usual);
     assert!(never("", Direction::Inbound).is_empty());
     let some = "outbound: { skip: [dnsbl] }\n";
