@@ -291,9 +291,7 @@ impl Backtracker {
                 most,
                 order,
             } => {
-                let most = self
-                    .end_of_run(mark, set, walk.text, at)
-                    .min(at.saturating_add(*most));
+                let most = self.end_of_run(mark, set, *most, walk.text, at);
                 let least = at + least;
                 match order {
                     _ if most < least => Ahead::Nowhere,
@@ -358,9 +356,16 @@ impl Backtracker {
         })
     }
 
-    /// Where the bytes of a set end that stand at this place. The last run of each mark is remembered, so that no byte
-    /// is looked at from each place before it.
-    fn end_of_run(&mut self, mark: u32, set: &Bytes, text: &[u8], at: usize) -> usize {
+    /// Where the bytes of a set end that stand at this place, at most so many. Of a run without a bound it is remembered
+    /// where it was seen last, so that no byte is looked at from each place before it.
+    fn end_of_run(&mut self, mark: u32, set: &Bytes, most: usize, text: &[u8], at: usize) -> usize {
+        let ahead = text.get(at..).unwrap_or_default();
+        let length = |ahead: &[u8]| ahead.iter().take_while(|byte| set.contain(**byte)).count();
+        if most < usize::MAX {
+            let length = length(ahead.get(..most).unwrap_or(ahead));
+            self.steps += length as u64 / 4;
+            return at + length;
+        }
         let mark = mark as usize;
         if self.runs.len() <= mark {
             self.runs.resize(mark + 1, 0..0);
@@ -369,9 +374,17 @@ impl Backtracker {
             return at;
         };
         if !last.contains(&at) {
-            let ahead = text.get(at..).unwrap_or_default().iter();
-            *last = at..at + ahead.take_while(|byte| set.contain(**byte)).count();
-            self.steps += last.len() as u64 / 4;
+            let before = match last.start < last.end {
+                true => last.start.checked_sub(at).and_then(|n| ahead.get(..n)),
+                false => None,
+            };
+            let length = length(before.unwrap_or(ahead));
+            self.steps += length as u64 / 4;
+            // It may go on as what was seen last.
+            *last = match before.is_some_and(|before| before.len() == length) {
+                true => at..last.end,
+                false => at..at + length,
+            };
         }
         last.end.max(at)
     }
@@ -464,6 +477,23 @@ mod tests {
             backtracker.attempt(&program, text.as_bytes(), 0),
             Err(Exceeded)
         );
+    }
+
+    /// Break it by looking for the end of a run beyond its bound, or by forgetting where it was seen last.
+    #[test]
+    fn runs_are_looked_at_once() {
+        let text = "a".repeat(20_000);
+        for pattern in [r"a{0,60}b{0,9}c", r"a{0,60}ba*c", r"(?:a{0,60}x?)a[^b]*b"] {
+            let program = program(pattern);
+            let mut backtracker = Backtracker::default();
+            backtracker.forget(u64::MAX, true);
+            for start in 0..text.len() {
+                let end = backtracker.attempt(&program, text.as_bytes(), start);
+                assert_eq!(end, Ok(None));
+            }
+            let each = backtracker.steps() / 20_000;
+            assert!(each < 200, "{pattern}: {each} steps a byte");
+        }
     }
 
     #[test]

@@ -29,7 +29,7 @@ const WEAKER_CACHE_BYTES: usize = 8 << 20;
 /// all of the text.
 const SELDOM: f64 = 5.0;
 /// Bits from which on literals are rare enough, whatever is said of first bytes.
-const SELDOM_LITERAL: f64 = 12.0;
+const RARE_LITERAL: f64 = 12.0;
 /// Bytes from which the rarity of a start is estimated.
 const START_BYTES: usize = 8;
 /// Bits by which first bytes must be rarer than literals to be looked for in their place.
@@ -78,8 +78,9 @@ enum Starts {
 const WORK: u64 = 10_000_000;
 /// Most steps on one text of a pattern that no other matcher can take over.
 const PATIENCE: u64 = 1_000_000;
-/// Steps that a byte costs where a lazy automaton gives up.
+/// Steps that a byte costs where a lazy automaton gives up, at least, and states that cost one.
 const SLOW: u64 = 24;
+const STATES_A_STEP: u64 = 16;
 
 /// Memory that the searches of one evaluation share, and the work that they have done.
 #[derive(Debug, Default)]
@@ -137,13 +138,17 @@ impl Branch {
             extensions: extensions.clone(),
         };
         let lead = program.lead();
+        let by_lead = lead.rarity();
         // Literals are looked for in less time.
-        let enough = |r: &Required| beginning || r.worth() >= SELDOM_LITERAL;
-        let by_start = match required.as_ref().is_some_and(enough) {
-            true => 0.0,
-            false => program.rarity(START_BYTES),
+        let required = required.filter(|r| {
+            beginning || r.worth() >= RARE_LITERAL || r.worth() + LITERAL_GAIN >= by_lead
+        });
+        // What another automaton can run is left to it where the sets of the first bytes say little.
+        let begins_seldom = || {
+            by_lead >= SELDOM
+                || (program.is_extended() || program.machine.is_large())
+                    && program.rarity(START_BYTES) >= SELDOM
         };
-        let required = required.filter(|r| enough(r) || r.worth() + LITERAL_GAIN >= by_start);
         let (starts, sought) = match required {
             Some(Required { before, literals }) => {
                 let starts = match beginning {
@@ -153,7 +158,7 @@ impl Branch {
                 (starts, Some(Sought::Literals(literals)))
             }
             None if beginning => (Starts::Beginning(0, None), None),
-            None if by_start >= SELDOM => (
+            None if begins_seldom() => (
                 Starts::Before(0, Some(0)),
                 Some(Sought::Start(program.clone())),
             ),
@@ -166,7 +171,7 @@ impl Branch {
                 return Ok((Branch { matcher }, None));
             }
         };
-        let seldom = lead.rarity() >= SELDOM;
+        let seldom = by_lead >= SELDOM;
         // Its attempts are many, or go far before they fail.
         let unsure = !beginning && !matches!(sought, Some(Sought::Literals(_)));
         let weaker = (unsure && (!seldom || program.machine.is_large()))
@@ -376,7 +381,8 @@ impl Places {
                 .map_or(0, |longest| end.saturating_sub(longest));
             input = input.range(start.max(from)..end);
         }
-        if !scratch.take(input.get_span().len() as u64 * SLOW) {
+        let each = SLOW.max(nfa.states().len() as u64 / STATES_A_STEP);
+        if !scratch.take(input.get_span().len() as u64 * each) {
             return None;
         }
         let matcher = PikeVM::new_from_nfa(nfa).ok()?;
