@@ -19,7 +19,7 @@ use crate::config::{Config, Overrides};
 use crate::mail::Direction;
 use crate::metrics::Metrics;
 use crate::quarantine::Quarantine;
-use crate::server::{self, Address, Budget, Engine, Health, Listener, Reloader, Services};
+use crate::server::{self, Address, Budget, Engine, Health, Listener, Reloader, Services, Watched};
 use crate::store::{Facts, Keeper};
 
 /// `mailweir serve`
@@ -47,6 +47,7 @@ impl ServeArgs {
 }
 
 pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
+    let watched = Watched::before(args.config.config.as_deref());
     let Some(config) = told(args.load()) else {
         return Ok(ExitCode::FAILURE);
     };
@@ -54,10 +55,13 @@ pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     // Whatever the daemon creates is nobody else's business; sockets get their mode explicitly.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     let runtime = super::runtime()?;
-    runtime.block_on(serve(args, config))
+    runtime.block_on(serve(args, config, watched))
 }
 
-async fn serve(args: ServeArgs, config: Config) -> anyhow::Result<ExitCode> {
+async fn serve(args: ServeArgs, config: Config, watched: Watched) -> anyhow::Result<ExitCode> {
+    let watched = watched.and(Engine::files(&config));
+    // From here on a SIGHUP is a reload and no longer the end.
+    let hangup = signal(SignalKind::hangup())?;
     let metrics = Arc::new(Metrics::new()?);
     metrics
         .build
@@ -100,6 +104,10 @@ async fn serve(args: ServeArgs, config: Config) -> anyhow::Result<ExitCode> {
         settings: config.settings,
     });
     server::taken(&services, &services.engine.load());
+    let ends = [
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    ];
     announce(&listeners, http.as_ref(), &services)?;
     tell_manager(NotifyState::Ready);
 
@@ -119,16 +127,10 @@ async fn serve(args: ServeArgs, config: Config) -> anyhow::Result<ExitCode> {
     let until = stop.clone();
     let keeper = tokio::spawn(async move { housed.keep_house(until).await });
     let facts = tokio::spawn(facts.run(stop.clone()));
-    let reloader = Reloader::new(Arc::new(move || args.load()), services.clone(), &config);
-    tokio::spawn(reloader.run(signal(SignalKind::hangup())?, stop.clone()));
-    tokio::spawn(drain_on_signal(
-        [
-            signal(SignalKind::terminate())?,
-            signal(SignalKind::interrupt())?,
-        ],
-        drain.clone(),
-        health,
-    ));
+    let load = Arc::new(move || args.load());
+    let reloader = Reloader::new(load, services.clone(), watched, config.watch);
+    tokio::spawn(reloader.run(hangup, stop.clone()));
+    tokio::spawn(drain_on_signal(ends, drain.clone(), health));
     server::serve(listeners, services, drain).await;
     stop.cancel();
     keeper.await?;

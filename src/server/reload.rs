@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::engine::Engine;
 use super::services::Services;
-use super::watch::Fingerprint;
+use super::watch::{Fingerprint, Watched};
 use crate::config::{Config, Problem, Problems};
 
 /// How often a set is read again when its files change under way.
@@ -48,15 +48,20 @@ struct Built {
 }
 
 impl Reloader {
-    /// Watches over an engine that was just built from `config`; `load` reads it again.
-    pub fn new(load: Load, services: Arc<Services>, config: &Config) -> Reloader {
-        let files = Engine::files(config);
+    /// Watches over the engine of `services`, which was built from `watched`, looked at every `every`;
+    /// `load` reads them again.
+    pub fn new(
+        load: Load,
+        services: Arc<Services>,
+        watched: Watched,
+        every: Option<Duration>,
+    ) -> Reloader {
         Reloader {
-            read: Fingerprint::of(&files),
             load,
             services,
-            files,
-            watch: config.watch,
+            files: watched.files,
+            read: watched.read,
+            watch: every,
         }
     }
 
@@ -172,8 +177,8 @@ fn build(load: &Load, known: Vec<PathBuf>, services: &Services, old: Option<&Eng
             "the files changed again and again while they were read",
         )
         .into()),
-        // Not the state that was read, so that the next look tries again.
-        read: Fingerprint::of(&[]),
+        // So that the next look tries again.
+        read: Fingerprint::NONE,
         files: known,
         watch: None,
     })

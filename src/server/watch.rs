@@ -18,6 +18,9 @@ const FILES: usize = 20_000;
 pub(super) struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
+    /// The state of nothing that was ever read: whatever is there differs from it.
+    pub(super) const NONE: Fingerprint = Fingerprint([0; 32]);
+
     /// Looks at files, and at all files of folders, hidden ones left out. What is not there has a state too.
     /// Links are followed.
     pub(super) fn of(paths: &[PathBuf]) -> Fingerprint {
@@ -29,6 +32,35 @@ impl Fingerprint {
             look.at(path, 0);
         }
         Fingerprint(*look.digest.finalize().as_bytes())
+    }
+}
+
+/// The files that a configuration is made of, with their state before they were read.
+#[derive(Debug)]
+pub struct Watched {
+    pub(super) files: Vec<PathBuf>,
+    pub(super) read: Fingerprint,
+}
+
+impl Watched {
+    /// To be called before `file`, the configuration itself, is read; without one, for the embedded default.
+    pub fn before(file: Option<&Path>) -> Watched {
+        let files: Vec<PathBuf> = file.map(Path::to_path_buf).into_iter().collect();
+        Watched {
+            read: Fingerprint::of(&files),
+            files,
+        }
+    }
+
+    /// To be called when the configuration has been read, and before anything that it names:
+    /// `files` are itself and those. A configuration that changed meanwhile counts as not read.
+    pub fn and(self, files: Vec<PathBuf>) -> Watched {
+        let read = Fingerprint::of(&files);
+        let unchanged = Fingerprint::of(&self.files) == self.read;
+        Watched {
+            read: if unchanged { read } else { Fingerprint::NONE },
+            files,
+        }
     }
 }
 
@@ -131,6 +163,31 @@ mod tests {
             assert_ne!(last, now, "{what}");
             last = now;
         }
+    }
+
+    #[test]
+    fn what_changes_while_it_is_read_counts_as_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name);
+        let both = vec![file("mailweir.yaml"), file("rules.yaml")];
+        let write = |name: &str, text: &str| fs::write(file(name), text).unwrap();
+        let start = |meanwhile: &dyn Fn(), afterwards: &dyn Fn()| {
+            write("mailweir.yaml", "one");
+            write("rules.yaml", "one");
+            let watched = Watched::before(Some(&both[0]));
+            meanwhile();
+            let watched = watched.and(both.clone());
+            afterwards();
+            watched.read == Fingerprint::of(&both)
+        };
+        let nothing = || ();
+        assert!(start(&nothing, &nothing));
+        assert!(!start(&|| write("mailweir.yaml", "three"), &nothing));
+        assert!(
+            start(&|| write("rules.yaml", "three"), &nothing),
+            "not read before"
+        );
+        assert!(!start(&nothing, &|| write("rules.yaml", "three")));
     }
 
     #[test]
