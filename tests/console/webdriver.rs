@@ -256,7 +256,7 @@ impl Browser {
         events
             .filter(|e| e["message"]["method"] == "Network.requestWillBeSent")
             .filter_map(|e| Some(e["message"]["params"]["request"]["url"].as_str()?.to_owned()))
-            .filter(|url| !url.starts_with(&self.site) && !url.starts_with("data:"))
+            .filter(|url| url.starts_with("http") && !url.starts_with(&self.site))
             .collect()
     }
 

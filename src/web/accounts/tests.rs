@@ -126,7 +126,7 @@ async fn a_session_ends_with_its_time_its_user_and_his_password() {
     let session = begin().await.unwrap();
     let who = accounts.session(&session, LIFETIME).await.unwrap().unwrap();
     assert_eq!((who.name.as_str(), who.role), ("ann", Role::Admin));
-    assert!(!lives(&Secret::presented("something else").unwrap()).await);
+    assert!(!lives(&Secret::presented("something-else").unwrap()).await);
     for column in ["seen", "created"] {
         let old = begin().await.unwrap();
         let sql = format!("UPDATE sessions SET {column} = {column} - 7300 WHERE digest = ?");
