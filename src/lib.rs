@@ -13,6 +13,7 @@
 //! - [`verdict`]: a pure function from outcomes to one verdict.
 //! - [`router`]: a verdict becomes replies, header changes and side effects.
 //! - [`quarantine`]: the durable store of what was held back.
+//! - [`history`]: what became of each message and why, kept for people to search, explain and replay.
 //! - [`store`]: what filters remember of senders, in memory and in a file.
 //! - [`import`]: rules of other filters, written as rule files.
 //! - [`config`]: what the admin wrote, checked, as what the daemon runs with.
@@ -29,6 +30,7 @@ pub mod config;
 pub mod content;
 pub mod dns;
 pub mod filter;
+pub mod history;
 pub mod import;
 pub mod mail;
 pub mod metrics;
