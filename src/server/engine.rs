@@ -41,8 +41,8 @@ pub struct Engine {
     pub policies: Policies,
     failures: HashMap<&'static str, FailurePolicy>,
     scanner: Option<&'static str>,
-    /// The text of the configuration file that it was built from.
-    written: Option<Arc<str>>,
+    /// The configuration that it was built from.
+    config: Option<Arc<Config>>,
     rules: Option<Arc<RuleSet>>,
     authserv: Option<Arc<Authserv>>,
     /// The resolver that the filters share.
@@ -78,7 +78,8 @@ impl Engine {
             Some(dns) if dns.serves(&config.file.dns, &config.source) => dns,
             _ => Dns::new(&config.file.dns, &config.source, metrics)?,
         };
-        let old = old.filter(|old| old.written.as_deref() == Some(config.source.text()));
+        let unchanged = |old: &Config| old.source.text() == config.source.text();
+        let old = old.filter(|old| old.config().is_some_and(unchanged));
         let kept = |name: &str| {
             let members = old?.chain.members();
             members.iter().find(|m| m.name() == name).cloned()
@@ -161,7 +162,7 @@ impl Engine {
         let digest = digest.finalize().to_hex();
         engine.version = digest.chars().take(VERSION_DIGITS).collect();
         engine.policies = policies;
-        engine.written = Some(text.into());
+        engine.config = Some(Arc::new(config.clone()));
         engine.rules = rules;
         engine.dns = Some(dns);
         engine.facts = facts.cloned();
@@ -232,12 +233,16 @@ impl Engine {
     /// Begins the checks of one transaction, with what is known of its session.
     pub fn begin(&self, envelope: &Envelope) -> Checks {
         let mut checks = self.chain.begin();
-        self.pass_by(envelope, &mut checks);
+        self.start(envelope, &mut checks);
+        checks
+    }
+
+    fn start(&self, envelope: &Envelope, checks: &mut Checks) {
+        self.pass_by(envelope, checks);
         checks.connect(envelope);
         if envelope.helo.is_some() {
             checks.helo(envelope);
         }
-        checks
     }
 
     /// Whether a message, or one of its recipients, may be refused before its end.
@@ -268,13 +273,23 @@ impl Engine {
     }
 
     /// The same, and gives what the policy of each recipient says.
-    pub async fn examine_by_policy(
+    pub async fn examine_by_policy(&self, envelope: Envelope, raw: Bytes) -> (Arc<Scan>, Ruling) {
+        self.examine_without(envelope, raw, &[], "").await
+    }
+
+    /// The same, but for the filters of `left`, which do not see the message because of `why`: so that a trial leaves no
+    /// trace in what filters remember.
+    pub async fn examine_without(
         &self,
         mut envelope: Envelope,
         raw: Bytes,
+        left: &[&'static str],
+        why: &'static str,
     ) -> (Arc<Scan>, Ruling) {
         envelope.direction = self.policies.direction(&envelope);
-        let mut checks = self.begin(&envelope);
+        let mut checks = self.chain.begin();
+        checks.leave(left, why);
+        self.start(&envelope, &mut checks);
         checks.mail(&envelope);
         let mut growing = envelope.clone();
         growing.recipients.clear();
@@ -353,7 +368,7 @@ impl Engine {
             policies: Policies::one(thresholds),
             failures,
             scanner,
-            written: None,
+            config: None,
             rules: None,
             dns: None,
             facts: None,
@@ -364,6 +379,11 @@ impl Engine {
     /// What its filters remember of senders; `None` outside of the daemon.
     pub(super) fn facts(&self) -> Option<&Arc<Facts>> {
         self.facts.as_ref()
+    }
+
+    /// The configuration that it was built from, if there is one behind it.
+    pub fn config(&self) -> Option<&Config> {
+        self.config.as_deref()
     }
 
     /// The rules of the chain, if it has any.

@@ -20,7 +20,9 @@ mod place;
 #[allow(dead_code)]
 #[path = "../system/process.rs"]
 mod process;
+mod post;
 mod site;
 mod webdriver;
 
 mod entrance;
+mod views;
