@@ -24,5 +24,8 @@ mod post;
 mod site;
 mod webdriver;
 
+mod access;
+mod command;
 mod entrance;
+mod tls;
 mod views;

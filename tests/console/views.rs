@@ -233,7 +233,7 @@ fn a_list_is_edited_checked_and_comes_into_force() {
     browser.until("document.querySelector('[role=status]')");
     browser.go("/audit?q=list.edit");
     let told = browser.text("#audit");
-    assert!(told.contains("+worse.example # asked by sales"), "{told}");
+    assert!(told.contains("+worse.example  # asked by sales"), "{told}");
     assert!(told.contains("-other.example"), "{told}");
 }
 
