@@ -29,6 +29,7 @@ mod finding;
 mod fold;
 mod formula;
 mod gate;
+mod grams;
 mod group;
 
 mod identity;
@@ -59,6 +60,7 @@ mod shipped;
 mod simplify;
 mod spamassassin;
 mod span;
+mod sparse;
 mod starts;
 mod string_set;
 mod texts;
