@@ -34,6 +34,7 @@ mod group;
 
 mod identity;
 mod inspect;
+mod lead;
 mod lint;
 mod list;
 mod literal;
