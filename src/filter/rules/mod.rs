@@ -63,6 +63,7 @@ mod spamassassin;
 mod span;
 mod sparse;
 mod starts;
+mod starts_maker;
 mod string_set;
 mod texts;
 mod value;
