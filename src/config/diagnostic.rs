@@ -319,6 +319,18 @@ fn one_line(text: &str) -> String {
     line.split(" at line ").next().unwrap_or(line).to_owned()
 }
 
+/// Settings made of options that are all of a file, or what is shown of its problems, as tests need it.
+#[cfg(test)]
+pub(crate) fn checked<O: DeserializeOwned, S>(
+    file: &str,
+    yaml: &str,
+    check: impl FnOnce(&O, &Source) -> Result<S, Problems>,
+) -> Result<S, String> {
+    let source = Source::new(file, yaml);
+    let options = parse_yaml(&source).map_err(|p| p.to_string())?;
+    check(&options, &source).map_err(|p| p.to_string())
+}
+
 fn unknown(
     source: &Source,
     span: Range<usize>,

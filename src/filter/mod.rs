@@ -46,8 +46,6 @@ use crate::content::Content;
 use crate::mail::{Envelope, Mail, Spool};
 use crate::metrics::Metrics;
 
-/// Why filters that remember senders skip every message outside of the daemon.
-pub(crate) const OUTSIDE: &str = "only the daemon remembers senders";
 /// How many facts of a kind a filter may be allowed: the fewest and the most.
 const ENTRIES: (usize, usize) = (crate::store::Facts::FEWEST, 10_000_000);
 

@@ -11,7 +11,7 @@ use super::triplet::Result as Sight;
 use super::{Shared, address};
 use crate::auth::spf::{Identity, SpfResult};
 use crate::filter::auth::Authenticated;
-use crate::filter::{Action, Check, Hit, Outcome, Report, Scan, trusted};
+use crate::filter::{Action, Check, Hit, Outcome, Report, Scan};
 use crate::mail::{Address, Envelope};
 use crate::store::now;
 
@@ -121,7 +121,7 @@ impl GreylistCheck {
         }
         let origin = match authenticated.as_deref().and_then(sent_for) {
             Some(domain) => domain.to_owned(),
-            None => settings.prefix.network(client),
+            None => settings.strangers.network(client),
         };
         self.all(&origin, &scan.envelope)
     }
@@ -143,7 +143,7 @@ fn seconds(duration: Duration) -> u64 {
 impl Check for GreylistCheck {
     fn mail(&mut self, envelope: &Envelope) {
         let settings = &self.shared.settings;
-        self.client = trusted::stranger(envelope, &settings.trusted);
+        self.client = settings.strangers.client(envelope);
         let name = envelope.client.name.as_deref();
         if self.client.is_ok() && name.is_some_and(|name| settings.exempt.holds(name)) {
             self.client = Err(LARGE);
@@ -157,7 +157,7 @@ impl Check for GreylistCheck {
             return;
         }
         if let (Ok(client), Some(recipient)) = (self.client, envelope.recipients.last()) {
-            let origin = self.shared.settings.prefix.network(client);
+            let origin = self.shared.settings.strangers.network(client);
             if let Some(hit) = self.attempt(&origin, recipient) {
                 self.waiting = Some(hit);
             }
