@@ -8,6 +8,7 @@
 //! Promises: bounded in number and length of tokens whatever the message, never fails, the same
 //! message always gives the same stream.
 
+use crate::auth::dkim::signing_domain;
 use crate::mail::{Header, Mail, PartKind};
 
 use super::receiving::Receiving;
@@ -324,11 +325,8 @@ fn message_id(header: Header<'_>, sink: &mut impl Sink) {
 /// Only who signs.
 fn dkim(header: Header<'_>, sink: &mut impl Sink) {
     let value = header.decoded();
-    let signer = value
-        .split(';')
-        .find_map(|tag| tag.trim().strip_prefix("d="))
-        .unwrap_or("(none)");
-    sink.alone(&bounded(signer.trim()).to_ascii_lowercase());
+    let signer = signing_domain(&value).unwrap_or("(none)");
+    sink.alone(&bounded(signer).to_ascii_lowercase());
 }
 
 fn structure(mail: &Mail, sink: &mut impl Sink) {
