@@ -359,7 +359,6 @@ mod tests {
     #[derive(Debug, serde::Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Sample {
-        #[allow(dead_code)]
         threshold: f64,
     }
 
@@ -371,6 +370,8 @@ mod tests {
 
     #[test]
     fn unknown_key_is_shown_with_caret_and_nearest_key() {
+        let known: Sample = parse_yaml(&Source::new("a.yaml", "threshold: 5\n")).unwrap();
+        assert_eq!(known.threshold, 5.0);
         let shown = problem("thresold: 5\n");
         assert!(shown.contains("a.yaml:1:1"), "{shown}");
         assert!(shown.contains("did you mean `threshold`?"), "{shown}");
