@@ -11,6 +11,8 @@
 mod dns_server;
 #[path = "../shared/folder.rs"]
 mod folder;
+#[path = "../shared/mistake.rs"]
+mod mistake;
 
 mod arc_suite;
 mod dkim_messages;
@@ -19,6 +21,7 @@ mod filter;
 mod fixture;
 mod hostile;
 mod policy;
+mod sealer;
 mod signer;
 mod spf_suite;
 mod zone;

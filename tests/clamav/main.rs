@@ -8,6 +8,8 @@
 
 #[path = "../fake_clamd/mod.rs"]
 mod fake_clamd;
+#[path = "../shared/mistake.rs"]
+mod mistake;
 #[path = "../real_clamd/mod.rs"]
 mod real_clamd;
 
