@@ -114,6 +114,9 @@ pub trait Check: Send {
         None
     }
 
+    /// All recipients are known, and some of them do not use this filter: which of them do, in their order.
+    fn wanted_by(&mut self, _recipients: Vec<bool>) {}
+
     /// The header is complete and in the spool, with the empty line after it; the body follows there.
     fn headers(&mut self, _envelope: &Envelope, _spool: &Arc<Spool>) {}
 

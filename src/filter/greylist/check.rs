@@ -24,6 +24,8 @@ pub(super) struct GreylistCheck {
     waiting: Option<Hit>,
     /// The longest time after which a recipient has come back.
     passed: Option<Duration>,
+    /// Which recipients use the filter, in their order, where not all of them do.
+    wanted_by: Option<Vec<bool>>,
 }
 
 impl GreylistCheck {
@@ -34,6 +36,7 @@ impl GreylistCheck {
             sender: String::new(),
             waiting: None,
             passed: None,
+            wanted_by: None,
         }
     }
 
@@ -71,10 +74,12 @@ impl GreylistCheck {
         Outcome::Checked(self.passed.map(hit).into_iter().collect())
     }
 
-    /// All recipients of a complete message: the one that has to wait longest decides.
+    /// All recipients of a complete message who use the filter: the one that has to wait longest decides.
     fn all(mut self, origin: &str, envelope: &Envelope) -> Outcome {
         let mut longest: Option<Hit> = None;
-        for recipient in &envelope.recipients {
+        let wanted_by = self.wanted_by.take();
+        let wants = |n: usize| wanted_by.as_ref().is_none_or(|w| w.get(n) != Some(&false));
+        for (_, recipient) in (0..).zip(&envelope.recipients).filter(|(n, _)| wants(*n)) {
             if let Some(hit) = self.attempt(origin, recipient)
                 && longest
                     .as_ref()
@@ -162,6 +167,10 @@ impl Check for GreylistCheck {
                 self.waiting = Some(hit);
             }
         }
+    }
+
+    fn wanted_by(&mut self, recipients: Vec<bool>) {
+        self.wanted_by = Some(recipients);
     }
 
     fn refuse_rcpt(&mut self) -> Option<Hit> {
