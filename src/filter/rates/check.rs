@@ -13,7 +13,7 @@ use super::options::{By, Count, RateAction};
 use super::{Shared, bucket};
 use crate::filter::auth::Authenticated;
 use crate::filter::sender::{self, Sender};
-use crate::filter::{Check, Hit, Outcome, Scan, trusted};
+use crate::filter::{Check, Hit, Outcome, Scan};
 use crate::mail::{Address, Envelope};
 use crate::store::{Key, Kind, now};
 
@@ -91,7 +91,7 @@ impl RatesCheck {
         let subject = match (limit.by, &self.from) {
             (By::AuthenticatedUser, From::User(login)) => login.clone(),
             (By::ClientNetwork, From::Stranger(client)) => {
-                self.shared.settings.prefix.network(*client)
+                self.shared.settings.strangers.network(*client)
             }
             _ => return None,
         };
@@ -182,7 +182,7 @@ impl RatesCheck {
         if sender.proven {
             return Some(Subject::Whole(domain));
         }
-        let network = self.shared.settings.prefix.network(client);
+        let network = self.shared.settings.strangers.network(client);
         Some(Subject::From(domain, network))
     }
 
@@ -225,11 +225,8 @@ impl RatesCheck {
 
 impl Check for RatesCheck {
     fn mail(&mut self, envelope: &Envelope) {
-        let trusted = &self.shared.settings.trusted;
-        self.from = match (
-            &envelope.authenticated,
-            trusted::stranger(envelope, trusted),
-        ) {
+        let client = self.shared.settings.strangers.client(envelope);
+        self.from = match (&envelope.authenticated, client) {
             (Some(login), _) => From::User(login.to_lowercase()),
             (None, Ok(client)) => From::Stranger(client),
             (None, Err(why)) => From::Ours(why),

@@ -12,7 +12,7 @@ use super::correspondence::{self, Contact};
 use super::lesson::subjects;
 use super::standing::points;
 use crate::filter::sender::Sender;
-use crate::filter::{Check, Hit, Outcome, Scan, trusted};
+use crate::filter::{Check, Hit, Outcome, Scan};
 use crate::store::{Key, Kind, now};
 
 /// Every hit whose points are fixed, with its points as shipped and its meaning: docs/reputation.md has the same table.
@@ -39,7 +39,7 @@ pub(super) struct ReputationCheck(pub(super) Arc<Shared>);
 impl ReputationCheck {
     fn hits(&self, scan: &Scan, client: IpAddr, sender: &Sender, now: i64) -> Vec<Hit> {
         let shared = &self.0;
-        let network = shared.settings.prefix.network(client);
+        let network = shared.settings.strangers.network(client);
         let mut hits: Vec<Hit> = Vec::new();
         for (kind, key) in subjects(sender, &network) {
             if let Some(hit) = self.reputation(kind, &key, now) {
@@ -92,7 +92,7 @@ impl ReputationCheck {
 impl Check for ReputationCheck {
     fn finish(self: Box<Self>, scan: Arc<Scan>) -> BoxFuture<'static, Outcome> {
         async move {
-            match trusted::stranger(&scan.envelope, &self.0.settings.trusted) {
+            match self.0.settings.strangers.client(&scan.envelope) {
                 Err(why) => Outcome::Skipped(why),
                 Ok(client) => {
                     let found = scan.authentication.known().await;
