@@ -288,7 +288,9 @@ impl Engine {
         (scan, ruling, heard)
     }
 
-    async fn hear(
+    /// As [`Engine::examine_by_policy`]; what filters hear from outside is kept in `heard`, or comes from it. `can_drop`: whether
+    /// recipients can be dropped.
+    pub async fn hear(
         &self,
         mut envelope: Envelope,
         raw: Bytes,
@@ -296,6 +298,7 @@ impl Engine {
         can_drop: bool,
     ) -> (Arc<Scan>, Ruling) {
         envelope.direction = self.policies.direction(&envelope);
+        heard.can_drop(can_drop);
         let mut checks = self.begin(&envelope, heard);
         checks.mail(&envelope);
         let mut growing = envelope.clone();
