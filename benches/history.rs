@@ -131,7 +131,7 @@ async fn heard(lots: &mut Lots) -> Option<Record> {
         let name = format!("{}.113.0.203.list{number}.example.org.", lots.any(255));
         let found = Found {
             records: match number {
-                0 => Arc::new([RData::A([127, 0, 0, 2].into())]),
+                0 => Arc::new([RData::A(std::net::Ipv4Addr::new(127, 0, 0, 2).into())]),
                 _ => Arc::new([]),
             },
             exists: number == 0,

@@ -336,6 +336,24 @@ impl Engine {
         }
     }
 
+    /// The verdict on outcomes of an earlier evaluation, under the policy of that name; where there is none, under that of
+    /// the first recipient. What the policy itself found stands among the outcomes.
+    pub fn judge(
+        &self,
+        policy: Option<&str>,
+        envelope: &Envelope,
+        reports: Vec<Report>,
+    ) -> Verdict {
+        let selected = self.select(envelope);
+        let named = |p: &&Arc<Policy>| policy.is_some_and(|name| **p.name() == *name);
+        let policy = selected.iter().find(named).or(selected.first());
+        let failure = |filter: &str, reason| self.failure(filter, reason);
+        match policy {
+            Some(policy) => policy.judge(reports, failure),
+            None => self.policies.select(envelope, None).judge(reports, failure),
+        }
+    }
+
     /// Rules on the outcomes of this engine's chain, for recipients with these policies. `can_drop`: whether the MTA
     /// lets us drop recipients.
     pub fn rule(

@@ -51,6 +51,7 @@ mod plan;
 pub(crate) mod probe;
 mod rarity;
 mod relation;
+mod rescoring;
 mod rule;
 mod ruleset;
 mod schema;
