@@ -8,6 +8,7 @@ use serde_saphyr::{Location, Spanned};
 use super::{ByteSize, Seconds};
 use crate::dns;
 use crate::filter::{attachments, auth, bayes, clamav, dnsbl, greylist, rates, reputation, rules};
+use crate::history;
 use crate::policy;
 use crate::quarantine;
 use crate::router::Hold;
@@ -74,6 +75,8 @@ pub struct File {
     pub hold: Hold,
     /// The quarantine store.
     pub quarantine: quarantine::Options,
+    /// The history of verdicts.
+    pub history: history::Options,
     /// The log.
     pub log: LogSection,
 }
@@ -116,6 +119,7 @@ impl Default for File {
             outbound: policy::OutboundOptions::default(),
             hold: Hold::default(),
             quarantine: quarantine::Options::default(),
+            history: history::Options::default(),
             log: LogSection::default(),
         }
     }

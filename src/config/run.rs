@@ -160,6 +160,7 @@ impl Config {
             .as_ref()
             .map(|w| problems.within("watch", w, Seconds::millis(50), Seconds::new(3600)));
         problems.0.extend(file.quarantine.problems(&source).0);
+        file.history.check(&mut problems.0);
         let config = Config {
             data_dir,
             watch,

@@ -15,6 +15,8 @@ use crate::filter::rules::RuleSet;
 use crate::filter::{
     self, Build, Chain, Checks, FailureAction, FailurePolicy, Filter, Reason, Report, Scan,
 };
+use crate::heard::{Heard, Record};
+use crate::history::Versions;
 use crate::mail::{Direction, Envelope, Limits, Mail, Spool};
 use crate::metrics::Metrics;
 use crate::policy::{Policies, Policy, Ruling, SKIPPED};
@@ -202,8 +204,7 @@ impl Engine {
             metrics.policy_starts_at_zero(policy);
         }
         metrics.configuration.reset();
-        let rules = self.chain.members().iter().find(|m| m.name() == "rules");
-        let rules = rules.and_then(|m| m.version()).unwrap_or_default();
+        let rules = self.versions().rules.unwrap_or_default();
         metrics
             .configuration
             .with_label_values(&[self.version.as_str(), rules.as_str()])
@@ -216,9 +217,24 @@ impl Engine {
         &self.version
     }
 
-    /// Begins the checks of one transaction, with what is known of its session.
-    pub fn begin(&self, envelope: &Envelope) -> Checks {
+    /// Which configuration, rules and model a verdict is reached with now.
+    pub fn versions(&self) -> Versions {
+        let of = |name: &str| {
+            let mut members = self.chain.members().iter();
+            members.find(|m| m.name() == name).and_then(|m| m.version())
+        };
+        Versions {
+            all: self.version.clone(),
+            rules: of("rules"),
+            model: of("bayes"),
+        }
+    }
+
+    /// Begins the checks of one transaction, with what is known of its session. What they hear from outside goes through
+    /// `heard`.
+    pub fn begin(&self, envelope: &Envelope, heard: &Heard) -> Checks {
         let mut checks = self.chain.begin();
+        checks.hears(heard);
         self.pass_by(envelope, &mut checks);
         checks.connect(envelope);
         if envelope.helo.is_some() {
@@ -257,13 +273,35 @@ impl Engine {
     }
 
     /// The same, and gives what the policy of each recipient says.
-    pub async fn examine_by_policy(
+    pub async fn examine_by_policy(&self, envelope: Envelope, raw: Bytes) -> (Arc<Scan>, Ruling) {
+        self.hear(envelope, raw, &Heard::default(), true).await
+    }
+
+    /// The same, from what was heard when the message came. Nobody is asked.
+    pub async fn replay(
+        &self,
+        envelope: Envelope,
+        raw: Bytes,
+        record: Record,
+    ) -> (Arc<Scan>, Ruling, Heard) {
+        let can_drop = record.can_drop();
+        let heard = Heard::telling(record);
+        let (scan, ruling) = self.hear(envelope, raw, &heard, can_drop).await;
+        (scan, ruling, heard)
+    }
+
+    /// As [`Engine::examine_by_policy`]; what filters hear from outside is kept in `heard`, or comes from it. `can_drop`: whether
+    /// recipients can be dropped.
+    pub async fn hear(
         &self,
         mut envelope: Envelope,
         raw: Bytes,
+        heard: &Heard,
+        can_drop: bool,
     ) -> (Arc<Scan>, Ruling) {
         envelope.direction = self.policies.direction(&envelope);
-        let mut checks = self.begin(&envelope);
+        heard.can_drop(can_drop);
+        let mut checks = self.begin(&envelope, heard);
         checks.mail(&envelope);
         let mut growing = envelope.clone();
         growing.recipients.clear();
@@ -285,7 +323,7 @@ impl Engine {
         });
         let deadline = Instant::now() + self.deadline;
         let reports = checks.finish(scan.clone(), deadline).await;
-        let ruling = self.rule(&selected, &scan, reports, true);
+        let ruling = self.rule(&selected, &scan, reports, can_drop);
         (scan, ruling)
     }
 
@@ -297,6 +335,24 @@ impl Engine {
                 .iter()
                 .map(|r| self.policies.select(envelope, Some(r)))
                 .collect(),
+        }
+    }
+
+    /// The verdict on outcomes of an earlier evaluation, under the policy of that name; where there is none, under that of
+    /// the first recipient. What the policy itself found stands among the outcomes.
+    pub fn judge(
+        &self,
+        policy: Option<&str>,
+        envelope: &Envelope,
+        reports: Vec<Report>,
+    ) -> Verdict {
+        let selected = self.select(envelope);
+        let named = |p: &&Arc<Policy>| policy.is_some_and(|name| **p.name() == *name);
+        let policy = selected.iter().find(named).or(selected.first());
+        let failure = |filter: &str, reason| self.failure(filter, reason);
+        match policy {
+            Some(policy) => policy.judge(reports, failure),
+            None => self.policies.select(envelope, None).judge(reports, failure),
         }
     }
 

@@ -11,6 +11,7 @@ mod connection;
 mod engine;
 mod http;
 mod listener;
+mod recording;
 mod reload;
 mod services;
 mod transaction;
