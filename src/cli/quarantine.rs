@@ -5,8 +5,6 @@
 
 mod display;
 
-mod when;
-
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -17,6 +15,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
 use crate::cli::printable::printable;
+use crate::cli::when;
 use crate::mail::Address;
 use crate::metrics::Metrics;
 use crate::quarantine::{Filter, Options, Quarantine, QuarantineError, Record, State};

@@ -15,6 +15,7 @@ use crate::filter::rules::RuleSet;
 use crate::filter::{
     self, Build, Chain, Checks, FailureAction, FailurePolicy, Filter, Reason, Report, Scan,
 };
+use crate::heard::{Heard, Record};
 use crate::history::Versions;
 use crate::mail::{Direction, Envelope, Limits, Mail, Spool};
 use crate::metrics::Metrics;
@@ -230,14 +231,16 @@ impl Engine {
         }
     }
 
-    /// Begins the checks of one transaction, with what is known of its session.
-    pub fn begin(&self, envelope: &Envelope) -> Checks {
+    /// Begins the checks of one transaction, with what is known of its session. What they hear from outside goes through
+    /// `heard`.
+    pub fn begin(&self, envelope: &Envelope, heard: &Heard) -> Checks {
         let mut checks = self.chain.begin();
-        self.start(envelope, &mut checks);
+        self.start(envelope, heard, &mut checks);
         checks
     }
 
-    fn start(&self, envelope: &Envelope, checks: &mut Checks) {
+    fn start(&self, envelope: &Envelope, heard: &Heard, checks: &mut Checks) {
+        checks.hears(heard);
         self.pass_by(envelope, checks);
         checks.connect(envelope);
         if envelope.helo.is_some() {
@@ -276,22 +279,61 @@ impl Engine {
 
     /// The same, and gives what the policy of each recipient says.
     pub async fn examine_by_policy(&self, envelope: Envelope, raw: Bytes) -> (Arc<Scan>, Ruling) {
-        self.examine_without(envelope, raw, &[], "").await
+        self.hear(envelope, raw, &Heard::default(), true).await
     }
 
-    /// The same, but for the filters of `left`, which do not see the message because of `why`: so that a trial leaves no
-    /// trace in what filters remember.
+    /// The same, from what was heard when the message came. Nobody is asked.
+    pub async fn replay(
+        &self,
+        envelope: Envelope,
+        raw: Bytes,
+        record: Record,
+    ) -> (Arc<Scan>, Ruling, Heard) {
+        let can_drop = record.can_drop();
+        let heard = Heard::telling(record);
+        let (scan, ruling) = self.hear(envelope, raw, &heard, can_drop).await;
+        (scan, ruling, heard)
+    }
+
+    /// As [`Engine::examine_by_policy`]; what filters hear from outside is kept in `heard`, or comes from it. `can_drop`: whether
+    /// recipients can be dropped.
+    pub async fn hear(
+        &self,
+        envelope: Envelope,
+        raw: Bytes,
+        heard: &Heard,
+        can_drop: bool,
+    ) -> (Arc<Scan>, Ruling) {
+        let checks = self.chain.begin();
+        self.run(checks, envelope, raw, heard, can_drop).await
+    }
+
+    /// As [`Engine::examine_by_policy`], but for the filters of `left`, which do not see the message because of `why`: so that
+    /// a trial leaves no trace in what filters remember.
     pub async fn examine_without(
         &self,
-        mut envelope: Envelope,
+        envelope: Envelope,
         raw: Bytes,
         left: &[&'static str],
         why: &'static str,
     ) -> (Arc<Scan>, Ruling) {
-        envelope.direction = self.policies.direction(&envelope);
         let mut checks = self.chain.begin();
         checks.leave(left, why);
-        self.start(&envelope, &mut checks);
+        self.run(checks, envelope, raw, &Heard::default(), true)
+            .await
+    }
+
+    async fn run(
+        &self,
+        mut checks: Checks,
+        mut envelope: Envelope,
+        raw: Bytes,
+        heard: &Heard,
+        can_drop: bool,
+    ) -> (Arc<Scan>, Ruling) {
+        envelope.direction = self.policies.direction(&envelope);
+        heard.can_drop(can_drop);
+        self.start(&envelope, heard, &mut checks);
         checks.mail(&envelope);
         let mut growing = envelope.clone();
         growing.recipients.clear();
@@ -313,7 +355,7 @@ impl Engine {
         });
         let deadline = Instant::now() + self.deadline;
         let reports = checks.finish(scan.clone(), deadline).await;
-        let ruling = self.rule(&selected, &scan, reports, true);
+        let ruling = self.rule(&selected, &scan, reports, can_drop);
         (scan, ruling)
     }
 
@@ -325,6 +367,24 @@ impl Engine {
                 .iter()
                 .map(|r| self.policies.select(envelope, Some(r)))
                 .collect(),
+        }
+    }
+
+    /// The verdict on outcomes of an earlier evaluation, under the policy of that name; where there is none, under that of
+    /// the first recipient. What the policy itself found stands among the outcomes.
+    pub fn judge(
+        &self,
+        policy: Option<&str>,
+        envelope: &Envelope,
+        reports: Vec<Report>,
+    ) -> Verdict {
+        let selected = self.select(envelope);
+        let named = |p: &&Arc<Policy>| policy.is_some_and(|name| **p.name() == *name);
+        let policy = selected.iter().find(named).or(selected.first());
+        let failure = |filter: &str, reason| self.failure(filter, reason);
+        match policy {
+            Some(policy) => policy.judge(reports, failure),
+            None => self.policies.select(envelope, None).judge(reports, failure),
         }
     }
 

@@ -43,6 +43,7 @@ mod delivery;
 mod facts;
 mod faults;
 mod greylisting;
+mod history;
 mod life;
 mod lua;
 mod order;

@@ -53,6 +53,7 @@ mod plan;
 pub(crate) mod probe;
 mod rarity;
 mod relation;
+mod rescoring;
 mod rule;
 mod ruleset;
 mod schema;
