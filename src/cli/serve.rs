@@ -144,9 +144,8 @@ async fn serve(
             stop.clone(),
         ))
     });
-    let console = console.map(|(listener, console)| {
-        tokio::spawn(web::serve(listener, console, stop.clone()))
-    });
+    let console = console
+        .map(|(listener, console)| tokio::spawn(web::serve(listener, console, stop.clone())));
     let housed = services.quarantine.clone();
     let until = stop.clone();
     let keeper = tokio::spawn(async move { housed.keep_house(until).await });

@@ -99,7 +99,10 @@ impl Access {
 async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     let programs = gate.programs;
     let method = request.method().clone();
-    let path = request.uri().path_and_query().map(|p| p.as_str().to_owned());
+    let path = request
+        .uri()
+        .path_and_query()
+        .map(|p| p.as_str().to_owned());
     let cross_site = is_cross_site(request.headers());
     let page = method == Method::GET && !programs && !wants_part(request.headers());
     match admit(gate, request, next).await {
@@ -107,9 +110,7 @@ async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Respons
         Err(refusal) if programs => refusal.json(),
         // Who follows a link from elsewhere comes without the cookie the first time.
         Err(Refusal::SignIn) if page && cross_site => login::again(path.as_deref()),
-        Err(Refusal::SignIn) if page => {
-            Redirect::to(&login::path(path.as_deref())).into_response()
-        }
+        Err(Refusal::SignIn) if page => Redirect::to(&login::path(path.as_deref())).into_response(),
         Err(refusal) => refusal.into_response(),
     }
 }
@@ -191,7 +192,11 @@ async fn visitor(gate: &Gate, headers: &HeaderMap, address: IpAddr) -> Result<Vi
     }
     let secret = cookie::read(&console.settings, headers).ok_or(Refusal::SignIn)?;
     let lifetime = console.settings.lifetime;
-    let session = console.accounts.session(&secret, lifetime).await?;
+    let is_click = !wants_part(headers);
+    let session = console
+        .accounts
+        .session(&secret, lifetime, is_click)
+        .await?;
     let session = session.ok_or(Refusal::SignIn)?;
     Ok(Visitor::new(session, secret.form_token(), None, address))
 }
@@ -228,7 +233,7 @@ fn is_form(headers: &HeaderMap) -> bool {
     kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
-/// The word of the session in a form; base64url, so that it needs no decoding.
+/// The word of the session in a form; it is of digits and letters, so that it needs no decoding.
 fn form_token(body: &[u8]) -> Option<String> {
     let fields = body.split(|b| *b == b'&');
     let fields = fields.filter_map(|field| std::str::from_utf8(field).ok());

@@ -102,9 +102,14 @@ async fn password(
 ) -> Result<Response, Refusal> {
     let now = std::time::Instant::now();
     // Who has found an open browser must not be able to try passwords faster here.
-    let waits = console.throttle.attempt(&visitor.name, visitor.address, now);
+    let waits = console
+        .throttle
+        .attempt(&visitor.name, visitor.address, now);
     waits.map_err(Refusal::Wait)?;
-    let known = console.accounts.verify(&visitor.name, &given.current).await?;
+    let known = console
+        .accounts
+        .verify(&visitor.name, &given.current)
+        .await?;
     if known.is_none() {
         let why = "the current password is another one".to_owned();
         return wrong(&console, &visitor, AccountError::Password(why)).await;
@@ -112,14 +117,19 @@ async fn password(
     console.throttle.passed(&visitor.name, visitor.address);
     let chosen = match given.password == given.again {
         true => Password::chosen(&given.password, &visitor.name),
-        false => Err(AccountError::Password("the two passwords differ".to_owned())),
+        false => Err(AccountError::Password(
+            "the two passwords differ".to_owned(),
+        )),
     };
     let chosen = match chosen {
         Ok(chosen) => chosen,
         Err(error) => return wrong(&console, &visitor, error).await,
     };
     let by = visitor.actor();
-    console.accounts.set_password(&by, visitor.user, &chosen).await?;
+    console
+        .accounts
+        .set_password(&by, visitor.user, &chosen)
+        .await?;
     // All his sessions have ended; this browser gets a new one.
     let address = visitor.address.to_string();
     login::begin(&console, visitor.user, &address, "/account").await

@@ -48,9 +48,10 @@ async fn show(
     let q: String = asked.q.trim().chars().take(WORD).collect();
     let lines = console.accounts.audit(asked.before, &q, PAGE).await?;
     let full = lines.len() >= PAGE as usize;
-    let older = lines.last().filter(|_| full).map(|last| {
-        format!("/audit?q={}&before={}", login::encoded(&q), last.id)
-    });
+    let older = lines
+        .last()
+        .filter(|_| full)
+        .map(|last| format!("/audit?q={}&before={}", login::encoded(&q), last.id));
     layout::render(&AuditPage {
         page: Page::new("Audit log", "/audit", &visitor),
         q,

@@ -77,8 +77,12 @@ async fn show(
     Query(done): Query<Done>,
 ) -> Result<Html<String>, Refusal> {
     let note = match done.done.as_str() {
-        "promoted" => Some("The model is in force; the daemon takes it when it next looks for changes."),
-        "rolledback" => Some("The model is in force again; the daemon takes it when it next looks for changes."),
+        "promoted" => {
+            Some("The model is in force; the daemon takes it when it next looks for changes.")
+        }
+        "rolledback" => {
+            Some("The model is in force again; the daemon takes it when it next looks for changes.")
+        }
         "already" => Some("This model is in force already."),
         _ => None,
     };
@@ -162,7 +166,9 @@ async fn promote(
     Form(chosen): Form<Chosen>,
 ) -> Result<Result<Redirect, Html<String>>, Refusal> {
     let busy = "Another model is being tried: wait for it to end.";
-    let _turn = PROMOTING.try_lock().map_err(|_| Refusal::Conflict(busy.to_owned()))?;
+    let _turn = PROMOTING
+        .try_lock()
+        .map_err(|_| Refusal::Conflict(busy.to_owned()))?;
     let engine = console.services.engine.load_full();
     let config = engine.config().ok_or(Refusal::NotFound)?;
     let models = registry(config);
@@ -172,9 +178,8 @@ async fn promote(
         keep: KEPT,
     };
     let candidate = Candidate::Known(chosen.model);
-    let tried = tokio::task::spawn_blocking(move || {
-        promotion::promote(&models, &candidate, how, &mut ())
-    });
+    let tried =
+        tokio::task::spawn_blocking(move || promotion::promote(&models, &candidate, how, &mut ()));
     let tried = tried.await;
     let tried = tried.map_err(|error| Refusal::internal("a model cannot be promoted", &error))?;
     let outcome = tried.map_err(|error| Refusal::Conflict(sentence(&error)))?;

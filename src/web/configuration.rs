@@ -20,7 +20,10 @@ use crate::config::Config;
 use crate::server::Engine;
 
 pub(super) fn routes(access: &Access) -> Router<Shared> {
-    access.allow(Role::Admin, Router::new().route("/configuration", get(show)))
+    access.allow(
+        Role::Admin,
+        Router::new().route("/configuration", get(show)),
+    )
 }
 
 /// A file that a change of is a change of the configuration.
@@ -44,10 +47,7 @@ struct ConfigurationPage {
     problem: Option<(String, i64)>,
 }
 
-async fn show(
-    State(console): State<Shared>,
-    visitor: Visitor,
-) -> Result<Html<String>, Refusal> {
+async fn show(State(console): State<Shared>, visitor: Visitor) -> Result<Html<String>, Refusal> {
     let engine = console.services.engine.load_full();
     let config = engine.config().ok_or(Refusal::NotFound)?;
     let files = Engine::files(config);
@@ -92,7 +92,13 @@ fn facts(config: &Config) -> Vec<(&'static str, String)> {
     vec![
         (
             "milter",
-            list(config.listen.iter().map(|l| l.address.to_string()).collect()),
+            list(
+                config
+                    .listen
+                    .iter()
+                    .map(|l| l.address.to_string())
+                    .collect(),
+            ),
         ),
         (
             "metrics",
@@ -101,9 +107,9 @@ fn facts(config: &Config) -> Vec<(&'static str, String)> {
         ("data folder", config.data_dir.display().to_string()),
         (
             "looked at for changes",
-            config
-                .watch
-                .map_or("at SIGHUP only".to_owned(), |w| format!("every {}", duration(w.as_secs_f64()))),
+            config.watch.map_or("at SIGHUP only".to_owned(), |w| {
+                format!("every {}", duration(w.as_secs_f64()))
+            }),
         ),
         (
             "chain",
@@ -125,7 +131,10 @@ fn facts(config: &Config) -> Vec<(&'static str, String)> {
             "milter connections",
             filters::grouped(&config.settings.connections.to_string()),
         ),
-        ("policies", filters::grouped(&file.policies.len().to_string())),
+        (
+            "policies",
+            filters::grouped(&file.policies.len().to_string()),
+        ),
         (
             "quarantine kept",
             format!(

@@ -107,8 +107,14 @@ pub(super) fn verdict_class(verdict: Action) -> &'static str {
 fn notes(hit: &Hit) -> Vec<String> {
     let mut notes = Vec::new();
     notes.extend(hit.decisive.map(|action| format!("decides: {action}")));
-    notes.extend(hit.shadow.map(|points| format!("on trial, would be {points:.2}")));
-    notes.extend(hit.uncapped.map(|points| format!("{points:.2} before the cap of its group")));
+    notes.extend(
+        hit.shadow
+            .map(|points| format!("on trial, would be {points:.2}")),
+    );
+    notes.extend(
+        hit.uncapped
+            .map(|points| format!("{points:.2} before the cap of its group")),
+    );
     notes.extend(hit.labels.iter().map(|label| format!("label {label}")));
     notes
 }

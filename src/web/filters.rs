@@ -37,11 +37,7 @@ impl<N, T: Value<N>> Value<N> for &T {
 
 /// Text from outside as one line of at most `max` characters, with characters that deceive written out.
 #[askama::filter_fn]
-pub(super) fn visible<T: Display>(
-    text: T,
-    _: &dyn Values,
-    max: usize,
-) -> askama::Result<String> {
+pub(super) fn visible<T: Display>(text: T, _: &dyn Values, max: usize) -> askama::Result<String> {
     Ok(printable::printable(&text.to_string(), max))
 }
 
@@ -57,7 +53,10 @@ pub(super) fn lines<T: Display>(text: T, _: &dyn Values, max: usize) -> askama::
 #[askama::filter_fn]
 pub(super) fn time<T: Value<i64>>(seconds: T, _: &dyn Values) -> askama::Result<String> {
     let shown = Timestamp::from_second(seconds.value()).map(|t| t.to_zoned(TimeZone::system()));
-    Ok(shown.map_or_else(|_| "?".to_owned(), |t| t.strftime("%Y-%m-%d %H:%M:%S").to_string()))
+    Ok(shown.map_or_else(
+        |_| "?".to_owned(),
+        |t| t.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+    ))
 }
 
 /// A number with a thin space between thousands.
@@ -118,7 +117,12 @@ mod tests {
         ] {
             assert_eq!(grouped(digits), shown);
         }
-        for (bytes, shown) in [(0, "0 B"), (999, "999 B"), (2048, "2.0 KiB"), (5 << 30, "5.0 GiB")] {
+        for (bytes, shown) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (2048, "2.0 KiB"),
+            (5 << 30, "5.0 GiB"),
+        ] {
             assert_eq!(size(bytes), shown);
         }
     }

@@ -87,7 +87,9 @@ impl Asked {
     fn query(&self) -> Result<Query, String> {
         let long = self.fields().into_iter().find(|(_, v)| v.len() > WORD);
         if let Some((name, _)) = long {
-            return Err(format!("What is looked for ({name}) is longer than {WORD} bytes."));
+            return Err(format!(
+                "What is looked for ({name}) is longer than {WORD} bytes."
+            ));
         }
         let some = |text: &str| Some(text.trim().to_owned()).filter(|t| !t.is_empty());
         let verdict = match self.verdict.as_str() {
@@ -129,7 +131,11 @@ fn instant(text: &str, is_end: bool) -> Result<Option<Timestamp>, String> {
     let wrong = |_| "Write a time as 2026-11-23 or 2026-11-23T08:30.".to_owned();
     let civil = match text.parse::<Date>() {
         Ok(day) if text.len() <= 10 => {
-            let day = if is_end { day.tomorrow().map_err(wrong)? } else { day };
+            let day = if is_end {
+                day.tomorrow().map_err(wrong)?
+            } else {
+                day
+            };
             day.to_datetime(jiff::civil::Time::midnight())
         }
         _ => text.parse::<DateTime>().map_err(wrong)?,
@@ -181,7 +187,11 @@ async fn search(
         Ok(query) => match console.services.history.search(&query, before, PAGE).await {
             Ok(found) => {
                 let next = found.next.map(|next| asked.path(next));
-                (found.entries.into_iter().map(Row::new).collect(), next, None)
+                (
+                    found.entries.into_iter().map(Row::new).collect(),
+                    next,
+                    None,
+                )
             }
             Err(error) => (Vec::new(), None, Some(told(&error)?)),
         },
@@ -258,13 +268,29 @@ mod tests {
         let minute = instant("2026-11-23T08:30", true).unwrap().unwrap();
         assert_eq!(minute.as_second() - from.as_second(), 8 * 3600 + 1800);
         assert_eq!(instant(" ", false), Ok(None));
-        assert!(instant("yesterday", false).unwrap_err().contains("2026-11-23"));
+        assert!(
+            instant("yesterday", false)
+                .unwrap_err()
+                .contains("2026-11-23")
+        );
     }
 
     #[test]
     fn what_makes_no_sense_is_told() {
         let of = |asked: Asked| asked.query().unwrap_err();
-        assert!(of(Asked { verdict: "maybe".into(), ..Asked::default() }).contains("verdict"));
-        assert!(of(Asked { q: "x".repeat(501), ..Asked::default() }).contains("longer"));
+        assert!(
+            of(Asked {
+                verdict: "maybe".into(),
+                ..Asked::default()
+            })
+            .contains("verdict")
+        );
+        assert!(
+            of(Asked {
+                q: "x".repeat(501),
+                ..Asked::default()
+            })
+            .contains("longer")
+        );
     }
 }

@@ -89,11 +89,18 @@ pub(super) fn lists(config: &Config) -> Vec<ListFile> {
         });
     };
     let everywhere = ("all inbound mail", &file.allow, &file.deny);
-    let own = file.policies.iter().map(|p| (p.name.value.as_str(), &p.allow, &p.deny));
+    let own = file
+        .policies
+        .iter()
+        .map(|p| (p.name.value.as_str(), &p.allow, &p.deny));
     for (name, allow, deny) in std::iter::once(everywhere).chain(own) {
         for item in allow {
             if let Some(path) = &item.value.list {
-                let proven = if item.value.unproven { ", unproven too" } else { "" };
+                let proven = if item.value.unproven {
+                    ", unproven too"
+                } else {
+                    ""
+                };
                 add(name, format!("allow{proven}"), &path.value, true);
             }
         }
@@ -110,7 +117,12 @@ pub(super) fn lists(config: &Config) -> Vec<ListFile> {
     }
     for policy in &file.policies {
         for path in &policy.scope.lists {
-            add(&policy.name.value, "recipients".to_owned(), &path.value, false);
+            add(
+                &policy.name.value,
+                "recipients".to_owned(),
+                &path.value,
+                false,
+            );
         }
     }
     lists
@@ -122,14 +134,31 @@ fn row(options: &PolicyOptions) -> PolicyRow {
     let mut few = |what: &str, values: Vec<String>| {
         if !values.is_empty() {
             let more = values.len().saturating_sub(5);
-            let shown = values.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let shown = values
+                .iter()
+                .take(5)
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(", ");
+            let more = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            };
             whom.push(format!("{what} {shown}{more}"));
         }
     };
-    let texts = |values: &[serde_saphyr::Spanned<String>]| values.iter().map(|v| v.value.clone()).collect();
+    let texts =
+        |values: &[serde_saphyr::Spanned<String>]| values.iter().map(|v| v.value.clone()).collect();
     few("to", texts(&scope.recipients));
-    few("to those in", scope.lists.iter().map(|l| l.value.display().to_string()).collect());
+    few(
+        "to those in",
+        scope
+            .lists
+            .iter()
+            .map(|l| l.value.display().to_string())
+            .collect(),
+    );
     few("from", texts(&scope.networks));
     few("signed in as", texts(&scope.users));
     let mut thresholds = Vec::new();

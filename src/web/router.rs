@@ -9,7 +9,8 @@ use super::access::Access;
 use super::console::Shared;
 use super::refusal::Refusal;
 use super::{
-    account, assets, audit, classifier, configuration, headers, history, login, overview, policies, rules, troubles, users, welcome, whoami,
+    account, assets, audit, classifier, configuration, headers, history, login, overview, policies,
+    rules, troubles, users, welcome, whoami,
 };
 
 /// All of the console.

@@ -94,7 +94,9 @@ impl Known {
             Ok(overview) => overview.rules,
             Err(_) => Vec::new(),
         };
-        let lately = lately.into_iter().map(|r| (r.word, (r.messages, r.stopped)));
+        let lately = lately
+            .into_iter()
+            .map(|r| (r.word, (r.messages, r.stopped)));
         Known {
             hits,
             lately: lately.collect(),
@@ -137,7 +139,11 @@ impl RulesPage {
     }
 
     fn sorted(&self, sort: &str) -> &'static str {
-        let by = if self.asked.sort.is_empty() { "id" } else { &self.asked.sort };
+        let by = if self.asked.sort.is_empty() {
+            "id"
+        } else {
+            &self.asked.sort
+        };
         match (by == sort, sort) {
             (true, "id") => "ascending",
             (true, _) => "descending",
@@ -153,7 +159,13 @@ async fn list(
 ) -> Result<impl IntoResponse, Refusal> {
     let engine = console.services.engine.load_full();
     let known = Known::new(&console).await;
-    let words: Vec<String> = asked.q.to_lowercase().split_whitespace().take(10).map(str::to_owned).collect();
+    let words: Vec<String> = asked
+        .q
+        .to_lowercase()
+        .split_whitespace()
+        .take(10)
+        .map(str::to_owned)
+        .collect();
     let mut rows: Vec<Row> = Vec::new();
     let mut all = 0;
     if let Some(set) = engine.rules() {
@@ -163,12 +175,23 @@ async fn list(
             let text = format!("{} {}", text.to_lowercase(), does(rule).0);
             words.iter().all(|word| text.contains(word.as_str()))
         };
-        rows = set.rules().iter().filter(fits).map(|rule| known.row(set, rule)).collect();
+        rows = set
+            .rules()
+            .iter()
+            .filter(fits)
+            .map(|rule| known.row(set, rule))
+            .collect();
     }
     match asked.sort.as_str() {
         "score" => rows.sort_by(|a, b| b.score.total_cmp(&a.score)),
         "hits" => rows.sort_by_key(|row| std::cmp::Reverse(row.hits)),
-        "cost" => rows.sort_by_key(|row| std::cmp::Reverse(["gated", "short", "long"].iter().position(|c| *c == row.cost))),
+        "cost" => rows.sort_by_key(|row| {
+            std::cmp::Reverse(
+                ["gated", "short", "long"]
+                    .iter()
+                    .position(|c| *c == row.cost),
+            )
+        }),
         _ => rows.sort_by(|a, b| a.id.cmp(&b.id)),
     }
     let found = rows.len();
@@ -186,7 +209,10 @@ async fn list(
         rows,
         found,
         all,
-        version: engine.rules().map(|set| set.version().to_owned()).unwrap_or_default(),
+        version: engine
+            .rules()
+            .map(|set| set.version().to_owned())
+            .unwrap_or_default(),
         pages,
     })?;
     Ok(page)

@@ -89,7 +89,12 @@ async fn add(
     match console.accounts.add_user(&by, name, role, None).await {
         Ok(id) => invited(&console, &visitor, id, name).await,
         Err(error @ (AccountError::Name(_) | AccountError::Taken)) => {
-            let page = page(&console, &visitor, frame(&visitor).with_problem(sentence(&error)), None);
+            let page = page(
+                &console,
+                &visitor,
+                frame(&visitor).with_problem(sentence(&error)),
+                None,
+            );
             Ok((StatusCode::UNPROCESSABLE_ENTITY, page.await?).into_response())
         }
         Err(error) => Err(error.into()),
@@ -138,7 +143,10 @@ async fn set_role(
     Form(given): Form<NewRole>,
 ) -> Result<Redirect, Refusal> {
     let role: Role = given.role.parse().map_err(Refusal::Invalid)?;
-    console.accounts.set_role(&visitor.actor(), given.id, role).await?;
+    console
+        .accounts
+        .set_role(&visitor.actor(), given.id, role)
+        .await?;
     Ok(Redirect::to("/users?done=role"))
 }
 
@@ -147,7 +155,10 @@ async fn disable(
     visitor: Visitor,
     Form(chosen): Form<Chosen>,
 ) -> Result<Redirect, Refusal> {
-    console.accounts.set_disabled(&visitor.actor(), chosen.id, true).await?;
+    console
+        .accounts
+        .set_disabled(&visitor.actor(), chosen.id, true)
+        .await?;
     Ok(Redirect::to("/users?done=disable"))
 }
 
@@ -156,7 +167,10 @@ async fn enable(
     visitor: Visitor,
     Form(chosen): Form<Chosen>,
 ) -> Result<Redirect, Refusal> {
-    console.accounts.set_disabled(&visitor.actor(), chosen.id, false).await?;
+    console
+        .accounts
+        .set_disabled(&visitor.actor(), chosen.id, false)
+        .await?;
     Ok(Redirect::to("/users?done=enable"))
 }
 
@@ -165,6 +179,9 @@ async fn remove(
     visitor: Visitor,
     Form(chosen): Form<Chosen>,
 ) -> Result<Redirect, Refusal> {
-    console.accounts.remove_user(&visitor.actor(), chosen.id).await?;
+    console
+        .accounts
+        .remove_user(&visitor.actor(), chosen.id)
+        .await?;
     Ok(Redirect::to("/users?done=remove"))
 }

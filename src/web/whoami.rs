@@ -14,7 +14,11 @@ use super::console::Shared;
 const BODY: usize = 1 << 10;
 
 pub(super) fn routes(access: &Access) -> Router<Shared> {
-    access.programs(Role::Viewer, BODY, Router::new().route("/api/whoami", get(show)))
+    access.programs(
+        Role::Viewer,
+        BODY,
+        Router::new().route("/api/whoami", get(show)),
+    )
 }
 
 async fn show(visitor: Visitor) -> Json<Value> {

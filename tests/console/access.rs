@@ -31,8 +31,18 @@ type Fields = &'static [(&'static str, &'static str)];
 
 /// The same of what changes something, with a form.
 const CHANGES: [(&str, Fields, usize, u16); 14] = [
-    ("/account/tokens", &[("label", "x"), ("role", "viewer"), ("days", "1")], 0, 200),
-    ("/account/tokens", &[("label", "x"), ("role", "viewer"), ("days", "0")], 0, 422),
+    (
+        "/account/tokens",
+        &[("label", "x"), ("role", "viewer"), ("days", "1")],
+        0,
+        200,
+    ),
+    (
+        "/account/tokens",
+        &[("label", "x"), ("role", "viewer"), ("days", "0")],
+        0,
+        422,
+    ),
     ("/account/tokens/remove", &[("id", "999")], 0, 409),
     ("/rules/trial", &[("message", "Subject: a\n\nb")], 1, 200),
     ("/rules/trial", &[("message", "")], 1, 422),
@@ -44,7 +54,12 @@ const CHANGES: [(&str, Fields, usize, u16); 14] = [
     ("/users/remove", &[("id", "999")], 2, 409),
     ("/classifier/promote", &[("model", "none")], 2, 409),
     ("/classifier/rollback", &[("model", "none")], 2, 409),
-    ("/policy/list/0000000000000000/text", &[("text", ""), ("digest", "")], 2, 404),
+    (
+        "/policy/list/0000000000000000/text",
+        &[("text", ""), ("digest", "")],
+        2,
+        404,
+    ),
 ];
 
 struct Signed {
@@ -76,7 +91,8 @@ fn every_page_opens_to_those_who_may_and_to_nobody_else() {
         // A cookie that was never given, one of another name, and a token where pages are.
         for request in [
             site.get(path).session("mailweir=bm90aGluZw"),
-            site.get(path).session(&signed[2].cookie.replace("mailweir=", "other=")),
+            site.get(path)
+                .session(&signed[2].cookie.replace("mailweir=", "other=")),
             site.get(path).field("Authorization", "Bearer mailweir_x"),
         ] {
             assert_eq!(request.send().status, 303, "{path}");
@@ -101,7 +117,11 @@ fn every_change_takes_session_role_form_token_and_origin() {
             let good = form(&user.form_token);
             let own = site.post(path).session(&user.cookie).form(&good).send();
             let wanted = if role >= least { answer } else { 403 };
-            assert_eq!(own.status, wanted, "{path} {fields:?} for {}: {}", USERS[role], own.body);
+            assert_eq!(
+                own.status, wanted,
+                "{path} {fields:?} for {}: {}",
+                USERS[role], own.body
+            );
         }
         let ann = &signed[2];
         let good = form(&ann.form_token);
@@ -112,13 +132,29 @@ fn every_change_takes_session_role_form_token_and_origin() {
         };
         for (what, answer, wanted) in [
             ("no session", site.post(path).form(&good).send(), 401),
-            ("no form token", site.post(path).session(&ann.cookie).form(fields).send(), 403),
-            ("another's form token", site.post(path).session(&ann.cookie).form(&other).send(), 403),
+            (
+                "no form token",
+                site.post(path).session(&ann.cookie).form(fields).send(),
+                403,
+            ),
+            (
+                "another's form token",
+                site.post(path).session(&ann.cookie).form(&other).send(),
+                403,
+            ),
             ("another site", evil("https://evil.example"), 403),
             ("another port", evil("http://127.0.0.1:1"), 403),
             ("a hidden origin", evil("null"), 403),
-            ("no origin", site.post(path).session(&ann.cookie).encoded(&good).send(), 403),
-            ("read instead of changed", site.get(path).session(&ann.cookie).send(), 405),
+            (
+                "no origin",
+                site.post(path).session(&ann.cookie).encoded(&good).send(),
+                403,
+            ),
+            (
+                "read instead of changed",
+                site.get(path).session(&ann.cookie).send(),
+                405,
+            ),
         ] {
             // Some paths are pages too.
             let page = what.starts_with("read") && PAGES.iter().any(|(p, ..)| *p == path);
@@ -140,13 +176,27 @@ fn tokens_open_what_is_for_programs_and_nothing_else() {
     };
     let who = |token: &str| {
         let request = site.get("/api/whoami");
-        request.field("Authorization", &format!("Bearer {token}")).send()
+        request
+            .field("Authorization", &format!("Bearer {token}"))
+            .send()
     };
     for (name, role, wanted) in [
-        ("ann", "admin", r#"{"name":"ann","role":"admin","token":"test"}"#),
-        ("ann", "viewer", r#"{"name":"ann","role":"viewer","token":"test"}"#),
+        (
+            "ann",
+            "admin",
+            r#"{"name":"ann","role":"admin","token":"test"}"#,
+        ),
+        (
+            "ann",
+            "viewer",
+            r#"{"name":"ann","role":"viewer","token":"test"}"#,
+        ),
         // No more than its user.
-        ("cid", "admin", r#"{"name":"cid","role":"viewer","token":"test"}"#),
+        (
+            "cid",
+            "admin",
+            r#"{"name":"cid","role":"viewer","token":"test"}"#,
+        ),
     ] {
         let answer = who(&token(name, role));
         assert_eq!((answer.status, answer.body.as_str()), (200, wanted));
@@ -154,7 +204,9 @@ fn tokens_open_what_is_for_programs_and_nothing_else() {
     let good = token("bob", "analyst");
     for path in ["/", "/rules", "/account"] {
         let request = site.get(path);
-        let page = request.field("Authorization", &format!("Bearer {good}")).send();
+        let page = request
+            .field("Authorization", &format!("Bearer {good}"))
+            .send();
         assert_eq!(page.status, 303, "{path}");
     }
     for bad in ["", "mailweir_", "Basic x", &good[1..], &format!("{good}x")] {
@@ -187,7 +239,11 @@ fn a_session_ends_with_its_time_with_its_user_and_by_signing_out() {
     assert!(site.command(&["enable", "bob"], "").status.success());
     assert!(!lives(&bob));
     let bob = site.session("bob");
-    assert!(site.command(&["role", "bob", "viewer"], "").status.success());
+    assert!(
+        site.command(&["role", "bob", "viewer"], "")
+            .status
+            .success()
+    );
     assert_eq!(site.get("/rules/trial").session(&bob).send().status, 403);
     assert!(site.command(&["remove", "bob"], "").status.success());
     assert!(!lives(&bob));
@@ -196,12 +252,20 @@ fn a_session_ends_with_its_time_with_its_user_and_by_signing_out() {
         assert!(lives(&cid));
         let change = format!("UPDATE sessions SET {column} = {column} - 90000");
         let path = site.daemon.path().join("data/console.sqlite");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(async {
             use sqlx::Connection;
             let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
-            let mut file = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
-            sqlx::query(sqlx::AssertSqlSafe(change)).execute(&mut file).await.unwrap();
+            let mut file = sqlx::SqliteConnection::connect_with(&options)
+                .await
+                .unwrap();
+            sqlx::query(sqlx::AssertSqlSafe(change))
+                .execute(&mut file)
+                .await
+                .unwrap();
             file.close().await.unwrap();
         });
         assert!(!lives(&cid), "{column}");
@@ -211,7 +275,9 @@ fn a_session_ends_with_its_time_with_its_user_and_by_signing_out() {
 #[test]
 fn passwords_cannot_be_tried_fast() {
     let site = Site::new(Config::default());
-    let mut answers: Vec<Answer> = (0..5).map(|n| site.sign_in("ann", &format!("wrong {n}"))).collect();
+    let mut answers: Vec<Answer> = (0..5)
+        .map(|n| site.sign_in("ann", &format!("wrong {n}")))
+        .collect();
     assert!(answers.iter().all(|a| a.status == 401), "{answers:?}");
     // The right one is not looked at either.
     answers.push(site.sign_in("ann", PASSWORD));
@@ -224,11 +290,17 @@ fn passwords_cannot_be_tried_fast() {
     // Those who do not exist wait in the same way, from the same address.
     let refused = |name: &str| (0..40).any(|_| site.sign_in(name, "x").status == 429);
     assert!(refused("nobody"));
-    assert!(site.daemon.metric("mailweir_console_logins_total{result=\"throttled\"}") >= 1.0);
+    assert!(
+        site.daemon
+            .metric("mailweir_console_logins_total{result=\"throttled\"}")
+            >= 1.0
+    );
     let log = site.daemon.log();
     assert!(log.contains("sign-in refused"), "{log}");
     assert!(!log.contains("wrong 3"), "a password stands in the log");
-    wait_for("the wait to be over", || (site.sign_in("ann", PASSWORD).status == 303).then_some(()));
+    wait_for("the wait to be over", || {
+        (site.sign_in("ann", PASSWORD).status == 303).then_some(())
+    });
 }
 
 #[test]
@@ -239,18 +311,25 @@ fn what_is_sent_is_bounded() {
     let form = |path: &str, field: &str, bytes: usize| {
         let text = long(bytes);
         let request = site.post(path).session(&ann.cookie);
-        request.form(&[("form_token", &ann.form_token), (field, &text)]).send().status
+        request
+            .form(&[("form_token", &ann.form_token), (field, &text)])
+            .send()
+            .status
     };
     assert_eq!(form("/users", "name", 70_000), 413);
     assert_eq!(form("/rules/trial", "message", 4 << 20), 413);
     assert_eq!(form("/rules/trial", "message", 1 << 19), 200);
-    let strangers = site.post("/login").form(&[("name", "ann"), ("password", &long(20_000))]);
+    let strangers = site
+        .post("/login")
+        .form(&[("name", "ann"), ("password", &long(20_000))]);
     assert_eq!(strangers.send().status, 413);
     let head = site.get("/").field("X-Long", &long(200_000)).send();
     assert_eq!(head.status, 431);
     let other = site.post("/users").session(&ann.cookie);
     let origin = site.url();
-    let other = other.field("Origin", &origin).field("Content-Type", "text/plain");
+    let other = other
+        .field("Origin", &origin)
+        .field("Content-Type", "text/plain");
     let token = format!("form_token={}", ann.form_token);
     assert_eq!(other.body(token.as_bytes()).send().status, 403);
 }
@@ -260,9 +339,11 @@ fn connections_are_bounded_and_places_are_given_back() {
     let site = Site::empty(Config::default(), ", connections: 4");
     let open = |site: &Site| std::net::TcpStream::connect(("127.0.0.1", site.port)).unwrap();
     let held: Vec<_> = (0..4).map(|_| open(&site)).collect();
-    site.daemon.wait_for_metric("mailweir_console_connections", 4.0);
+    site.daemon
+        .wait_for_metric("mailweir_console_connections", 4.0);
     let _fifth = open(&site);
-    site.daemon.wait_for_metric("mailweir_console_connections_refused_total", 1.0);
+    site.daemon
+        .wait_for_metric("mailweir_console_connections_refused_total", 1.0);
     drop(held);
     wait_for("a place", || {
         (site.daemon.metric("mailweir_console_connections") < 1.0).then_some(())
@@ -275,7 +356,8 @@ fn every_answer_tells_the_browser_to_trust_nobody_else() {
     let site = Site::new(Config::default());
     let ann = site.session("ann");
     let signed_in = ["/", "/history", "/log"].map(|path| site.get(path).session(&ann));
-    let strangers = ["/login", "/nothing", "/welcome?link=x", "/api/whoami"].map(|path| site.get(path));
+    let strangers =
+        ["/login", "/nothing", "/welcome?link=x", "/api/whoami"].map(|path| site.get(path));
     for request in signed_in.into_iter().chain(strangers) {
         let answer = request.send();
         let policy = answer.field("content-security-policy").unwrap();
@@ -316,14 +398,25 @@ fn behind_a_proxy_the_address_of_the_client_and_of_the_site_hold() {
     let cookie = answer.cookie().unwrap();
     assert!(cookie.starts_with("__Host-mailweir="), "{cookie}");
     let page = site.get("/account").session(&cookie).send();
-    let form = [("form_token", page.form_token()), ("label", "x".into()), ("role", "viewer".into()), ("days", "1".into())];
+    let form = [
+        ("form_token", page.form_token()),
+        ("label", "x".into()),
+        ("role", "viewer".into()),
+        ("days", "1".into()),
+    ];
     let form: Vec<(&str, &str)> = form.iter().map(|(k, v)| (*k, v.as_str())).collect();
     let request = site.post("/account/tokens").session(&cookie);
     let request = request.field("X-Forwarded-For", "10.9.9.9, 198.51.100.7");
-    let made = request.field("Origin", "https://console.example").encoded(&form).send();
+    let made = request
+        .field("Origin", "https://console.example")
+        .encoded(&form)
+        .send();
     assert_eq!(made.status, 200);
     let audit = site.get("/audit").session(&cookie).send();
     assert!(audit.body.contains("198.51.100.7"), "{}", audit.body);
     assert!(!audit.body.contains("10.9.9.9"));
-    assert!(site.first_link_of_command().starts_with("https://console.example/welcome?link="));
+    assert!(
+        site.first_link_of_command()
+            .starts_with("https://console.example/welcome?link=")
+    );
 }

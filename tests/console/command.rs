@@ -43,14 +43,23 @@ fn users_and_tokens_are_kept_on_the_command_line_too() {
     assert!(refused(&["remove", "ann"], "").contains("last admin"));
     assert!(refused(&["disable", "nobody"], "").contains("no such user"));
     let list = said(&["list"], "");
-    assert!(list.contains("may sign in") && list.contains("has no password yet"), "{list}");
+    assert!(
+        list.contains("may sign in") && list.contains("has no password yet"),
+        "{list}"
+    );
     let token = said(&["token", "ann", "--label", "backup", "--days", "7"], "");
     assert!(token.starts_with("mailweir_"));
     let tokens = said(&["tokens"], "");
-    assert!(tokens.contains("backup") && !tokens.contains(token.trim()), "{tokens}");
+    assert!(
+        tokens.contains("backup") && !tokens.contains(token.trim()),
+        "{tokens}"
+    );
     said(&["revoke", "1"], "");
     assert!(said(&["tokens"], "").contains("no tokens"));
-    said(&["password", "ann", "--password-stdin"], "an entirely new one\n");
+    said(
+        &["password", "ann", "--password-stdin"],
+        "an entirely new one\n",
+    );
     assert_eq!(site.sign_in("ann", PASSWORD).status, 401);
     let cookie = site.sign_in("ann", "an entirely new one").cookie().unwrap();
     let audit = site.get("/audit").session(&cookie).send();

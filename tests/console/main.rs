@@ -17,10 +17,10 @@ mod daemon;
 #[allow(dead_code)]
 #[path = "../system/place.rs"]
 mod place;
+mod post;
 #[allow(dead_code)]
 #[path = "../system/process.rs"]
 mod process;
-mod post;
 mod site;
 mod webdriver;
 

@@ -17,9 +17,10 @@ fn message(subject: &str, body: &str) -> String {
 
 /// A header word, RFC 2047.
 fn encoded(text: &str) -> String {
-    let words = text.as_bytes().chunks(40).map(|bytes| {
-        format!("=?utf-8?B?{}?=", data_encoding::BASE64.encode(bytes))
-    });
+    let words = text
+        .as_bytes()
+        .chunks(40)
+        .map(|bytes| format!("=?utf-8?B?{}?=", data_encoding::BASE64.encode(bytes)));
     words.collect::<Vec<_>>().join("\r\n ")
 }
 
@@ -31,28 +32,47 @@ impl Site {
             let file = folder.path().join(format!("{n}.eml"));
             std::fs::write(&file, text).unwrap();
             let out = program()
-                .args(["send", "--milter", &format!("127.0.0.1:{}", self.daemon.milter)])
+                .args([
+                    "send",
+                    "--milter",
+                    &format!("127.0.0.1:{}", self.daemon.milter),
+                ])
                 .args(["--from", sender, "--rcpt", "bob@here.example"])
                 .arg(&file)
                 .output()
                 .unwrap();
-            assert!(out.status.code().is_some_and(|c| c != 1 && c != 2), "{out:?}");
+            assert!(
+                out.status.code().is_some_and(|c| c != 1 && c != 2),
+                "{out:?}"
+            );
         }
     }
 
     /// A small day of mail; returns when it stands in the history.
     pub(crate) fn day_of_mail(&self) {
         let mut messages = vec![
-            (message("Minutes of the meeting", "Hello"), "ann@sender.example"),
+            (
+                message("Minutes of the meeting", "Hello"),
+                "ann@sender.example",
+            ),
             (message("Your invoice", TAGGED), "billing@shop.example"),
             (message("You have won", HELD), "lottery@spam.example"),
             (message("Cheap watches", REFUSED), "watches@spam.example"),
-            (message(&encoded(HOSTILE), &format!("{TAGGED} {HOSTILE}")), "<script>alert(1)</script>@evil.example"),
-            (message(&encoded(&HOSTILE.repeat(3000)), HELD), "long@evil.example"),
+            (
+                message(&encoded(HOSTILE), &format!("{TAGGED} {HOSTILE}")),
+                "<script>alert(1)</script>@evil.example",
+            ),
+            (
+                message(&encoded(&HOSTILE.repeat(3000)), HELD),
+                "long@evil.example",
+            ),
             (message(&"x".repeat(900), TAGGED), "wide@evil.example"),
         ];
         for n in 0..12 {
-            messages.push((message(&format!("Letter {n}"), "Hello again"), "ann@sender.example"));
+            messages.push((
+                message(&format!("Letter {n}"), "Hello again"),
+                "ann@sender.example",
+            ));
         }
         self.send(&messages);
         let wanted = messages.len() as f64;

@@ -13,9 +13,20 @@ fn the_console_speaks_tls_and_binds_its_cookie_to_it() {
         return;
     };
     let folder = folder();
-    let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    let (certificate, key) = (
+        folder.path().join("cert.pem"),
+        folder.path().join("key.pem"),
+    );
     let made = Command::new(openssl)
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"])
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+        ])
         .args(["-subj", "/CN=127.0.0.1", "-days", "2", "-keyout"])
         .arg(&key)
         .arg("-out")
@@ -41,7 +52,14 @@ fn the_console_speaks_tls_and_binds_its_cookie_to_it() {
     browser.click("button.main");
     browser.until("document.querySelector('h1')?.textContent === 'Overview'");
     browser.check("overview by TLS");
-    assert!(browser.cookies().iter().any(|name| name == "__Host-mailweir"), "{:?}", browser.cookies());
+    assert!(
+        browser
+            .cookies()
+            .iter()
+            .any(|name| name == "__Host-mailweir"),
+        "{:?}",
+        browser.cookies()
+    );
 }
 
 #[test]
@@ -54,7 +72,11 @@ fn files_that_do_not_serve_are_named_at_the_start() {
          console: { listen: '127.0.0.1:0', tls: { certificate: no.pem, key: no.key } }\n",
     )
     .unwrap();
-    let out = super::daemon::program().args(["serve", "--config"]).arg(&file).output().unwrap();
+    let out = super::daemon::program()
+        .args(["serve", "--config"])
+        .arg(&file)
+        .output()
+        .unwrap();
     assert_eq!(out.status.code(), Some(1));
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
     assert!(said.contains("no.pem"), "{said}");

@@ -52,7 +52,8 @@ fn harmless(browser: &Browser, what: &str) {
     assert_eq!(browser.value(visible), true, "{what}");
     let foreign = "document.querySelectorAll('main script, main style, main img, main iframe, main [onerror]').length";
     assert_eq!(browser.value(foreign), 0, "{what}");
-    let deceiving = "/[\\u202a-\\u202e\\u200b-\\u200f\\u2066-\\u2069]/.test(document.body.innerText)";
+    let deceiving =
+        "/[\\u202a-\\u202e\\u200b-\\u200f\\u2066-\\u2069]/.test(document.body.innerText)";
     assert_eq!(browser.value(deceiving), false, "{what}");
 }
 
@@ -83,10 +84,14 @@ fn every_view_is_in_order_on_a_desk_and_on_a_phone_in_light_and_dark() {
     for n in 1..=entries.as_u64().unwrap() {
         browser.click("#menu summary");
         let entry = format!("#menu li:nth-child({n}) a");
-        browser.until(&format!("document.querySelector('{entry}').checkVisibility()"));
+        browser.until(&format!(
+            "document.querySelector('{entry}').checkVisibility()"
+        ));
         let word = browser.text(&entry);
         browser.click(&entry);
-        browser.until(&format!("document.querySelector('#menu a[aria-current]')?.textContent === '{word}'"));
+        browser.until(&format!(
+            "document.querySelector('#menu a[aria-current]')?.textContent === '{word}'"
+        ));
         assert_eq!(browser.text("h1"), word);
         browser.check(&word);
     }
@@ -108,15 +113,29 @@ fn a_message_is_found_and_its_verdict_explained() {
         browser.until("document.activeElement.name === 'q'");
         browser.press("won\u{e007}");
         browser.until("location.search.includes('q=won') && document.readyState === 'complete'");
-        assert_eq!(browser.value("document.querySelectorAll('#messages tbody tr').length"), 1);
+        assert_eq!(
+            browser.value("document.querySelectorAll('#messages tbody tr').length"),
+            1
+        );
         browser.check("found");
         browser.click("#messages tbody a");
         browser.until("location.pathname.length > 20 && document.readyState === 'complete'");
         assert_eq!(browser.text("h1"), "You have won");
         assert!(browser.text("main").contains("TEST_NINE"));
-        assert!(browser.text("main").contains("The word that is worth nine points"));
+        assert!(
+            browser
+                .text("main")
+                .contains("The word that is worth nine points")
+        );
         browser.check("message");
-        keep(&browser, if size == DESK { "message" } else { "message-phone" });
+        keep(
+            &browser,
+            if size == DESK {
+                "message"
+            } else {
+                "message-phone"
+            },
+        );
         browser.click("a[href='/rules/TEST_NINE']");
         browser.until("document.querySelector('h1')?.textContent === 'TEST_NINE'");
         assert!(browser.text("pre.source").contains(HELD));
@@ -127,10 +146,16 @@ fn a_message_is_found_and_its_verdict_explained() {
     browser.click("form details summary");
     browser.fill("input[name=sender]", "spam.example");
     browser.click("form button.main");
-    browser.until("location.search.includes('sender=spam.example') && document.readyState === 'complete'");
-    assert_eq!(browser.value("document.querySelectorAll('#messages tbody tr').length"), 2);
+    browser.until(
+        "location.search.includes('sender=spam.example') && document.readyState === 'complete'",
+    );
+    assert_eq!(
+        browser.value("document.querySelectorAll('#messages tbody tr').length"),
+        2
+    );
     // By score, either way.
-    let first = "Number(document.querySelector('#messages tbody td[data-label=Score]').dataset.value)";
+    let first =
+        "Number(document.querySelector('#messages tbody td[data-label=Score]').dataset.value)";
     browser.click("#messages th:nth-child(3) button");
     assert_eq!(browser.value(first), 16);
     browser.click("#messages th:nth-child(3) button");
@@ -138,7 +163,10 @@ fn a_message_is_found_and_its_verdict_explained() {
     // Hostile mail is text, also with its reasons.
     browser.go("/history?sender=evil.example");
     harmless(&browser, "hostile");
-    let rows = browser.value("document.querySelectorAll('#messages tbody tr').length").as_u64().unwrap();
+    let rows = browser
+        .value("document.querySelectorAll('#messages tbody tr').length")
+        .as_u64()
+        .unwrap();
     assert_eq!(rows, 3);
     for n in 1..=rows {
         for size in [DESK, PHONE] {
@@ -150,7 +178,13 @@ fn a_message_is_found_and_its_verdict_explained() {
             browser.check("hostile message");
         }
     }
-    assert!(site.get("/history/01ARZ3NDEKTSV4RRFFQ69G5FAV").session(&site.session("cid")).send().status == 404);
+    assert!(
+        site.get("/history/01ARZ3NDEKTSV4RRFFQ69G5FAV")
+            .session(&site.session("cid"))
+            .send()
+            .status
+            == 404
+    );
     browser.go("/history?q=ab*");
     assert!(browser.text("[role=alert]").contains("3 characters"));
 }
@@ -169,7 +203,10 @@ fn a_message_is_tried_out_and_leaves_no_trace() {
         browser.until("document.querySelectorAll('#rules tbody tr').length === 1");
         browser.click("#rules tbody a");
         browser.click("a[href='/rules/trial?rule=TEST_NINE']");
-        browser.fill("textarea", &format!("Subject: a\n\n{HELD} <script>window.pwned=1</script>\n"));
+        browser.fill(
+            "textarea",
+            &format!("Subject: a\n\n{HELD} <script>window.pwned=1</script>\n"),
+        );
         browser.click("form button.main");
         browser.until("document.querySelector('[role=status]')");
         let text = browser.text("main");
@@ -186,8 +223,16 @@ fn a_message_is_tried_out_and_leaves_no_trace() {
     browser.fill("input[name=client]", "somewhere");
     browser.click("form button.main");
     browser.until("document.querySelector('[role=alert]')?.textContent.includes('192.0.2.1')");
-    assert_eq!(site.daemon.metric("mailweir_messages_total{verdict=\"quarantine\"}"), 0.0);
-    assert_eq!(site.daemon.metric("mailweir_hits_total{rule=\"TEST_NINE\",mode=\"live\"}"), 0.0);
+    assert_eq!(
+        site.daemon
+            .metric("mailweir_messages_total{verdict=\"quarantine\"}"),
+        0.0
+    );
+    assert_eq!(
+        site.daemon
+            .metric("mailweir_hits_total{rule=\"TEST_NINE\",mode=\"live\"}"),
+        0.0
+    );
     assert_eq!(site.daemon.metric("mailweir_history_written_total"), 0.0);
 }
 
@@ -206,8 +251,12 @@ fn a_list_is_edited_checked_and_comes_into_force() {
     browser.click("form[action$='/add'] button");
     browser.until("document.querySelector('[role=status]')");
     let text = std::fs::read_to_string(&file).unwrap();
-    assert!(text.ends_with("bad.example\nworse.example  # asked by sales\n"), "{text}");
-    site.daemon.wait_for_metric("mailweir_reloads_total{result=\"ok\"}", before + 1.0);
+    assert!(
+        text.ends_with("bad.example\nworse.example  # asked by sales\n"),
+        "{text}"
+    );
+    site.daemon
+        .wait_for_metric("mailweir_reloads_total{result=\"ok\"}", before + 1.0);
     // What is wrong is shown with its place, and nothing is written.
     browser.fill("textarea", "good.example\nno domain at all\n");
     browser.click("form[action$='/text'] button");
@@ -282,7 +331,11 @@ fn users_come_change_and_go() {
     browser.fill("input[name=label]", "backup");
     browser.click("form[action='/account/tokens'] button");
     let token = browser.text("#secret");
-    let whoami = || site.get("/api/whoami").field("Authorization", &format!("Bearer {token}")).send();
+    let whoami = || {
+        site.get("/api/whoami")
+            .field("Authorization", &format!("Bearer {token}"))
+            .send()
+    };
     assert_eq!(whoami().status, 200);
     browser.check("a new token");
     browser.click("table button.danger");
@@ -314,11 +367,18 @@ fn a_refused_reload_is_shown_with_its_place_and_the_overview_goes_on_by_itself()
     let first = browser.text(".tiles strong");
     assert_eq!(first, "0");
     site.day_of_mail();
-    std::fs::write(site.daemon.rules(), "version: 1\nrules:\n  - id: A\n    whn: {}\n").unwrap();
-    site.daemon.wait_for_metric("mailweir_reloads_total{result=\"failed\"}", 1.0);
+    std::fs::write(
+        site.daemon.rules(),
+        "version: 1\nrules:\n  - id: A\n    whn: {}\n",
+    )
+    .unwrap();
+    site.daemon
+        .wait_for_metric("mailweir_reloads_total{result=\"failed\"}", 1.0);
     // Nobody loads the page again.
     browser.until("document.querySelector('.tiles strong').textContent !== '0'");
-    browser.until("document.querySelector('pre.source')?.textContent.includes('did you mean `when`?')");
+    browser.until(
+        "document.querySelector('pre.source')?.textContent.includes('did you mean `when`?')",
+    );
     assert!(browser.text("pre.source").contains("test.yaml:4:5"));
     browser.check("overview");
     for path in ["/rules", "/configuration", "/log"] {
@@ -346,7 +406,10 @@ fn the_keyboard_is_enough() {
     };
     browser.go("/rules");
     browser.press("\u{e004}");
-    assert_eq!(browser.value("document.activeElement.textContent"), "Skip to the page");
+    assert_eq!(
+        browser.value("document.activeElement.textContent"),
+        "Skip to the page"
+    );
     browser.until("document.activeElement.getBoundingClientRect().left >= 0");
     browser.press("\u{e007}");
     browser.until("location.hash === '#main'");
@@ -354,7 +417,12 @@ fn the_keyboard_is_enough() {
     // Whatever has the focus shows it.
     for _ in 0..8 {
         let outline = browser.value("getComputedStyle(document.activeElement).outlineStyle");
-        assert_ne!(outline, "none", "{}", browser.value("document.activeElement.outerHTML"));
+        assert_ne!(
+            outline,
+            "none",
+            "{}",
+            browser.value("document.activeElement.outerHTML")
+        );
         browser.press("\u{e004}");
     }
 }

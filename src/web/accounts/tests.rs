@@ -55,7 +55,10 @@ async fn the_first_link_makes_one_admin_and_no_second() {
     let again = accounts.accept(&link, "eve", &secret, "::1").await;
     assert!(matches!(again, Err(AccountError::Spent)), "{again:?}");
     assert_eq!(accounts.invite_first().await.unwrap(), None);
-    let ann = accounts.verify("ANN", "correct horse battery").await.unwrap();
+    let ann = accounts
+        .verify("ANN", "correct horse battery")
+        .await
+        .unwrap();
     assert_eq!(ann.unwrap().role, Role::Admin);
 }
 
@@ -89,7 +92,10 @@ async fn only_name_and_password_together_open_the_door() {
     assert!(matches!(second, Err(AccountError::Taken)), "{second:?}");
     let new = password("a wholly new password");
     accounts.set_password(&root(), ann, &new).await.unwrap();
-    let old = accounts.verify("ann", "correct horse battery").await.unwrap();
+    let old = accounts
+        .verify("ann", "correct horse battery")
+        .await
+        .unwrap();
     assert_eq!(old, None);
 }
 
@@ -120,11 +126,15 @@ async fn a_session_ends_with_its_time_its_user_and_his_password() {
     let (_folder, accounts, ann) = with_an_admin().await;
     let begin = || accounts.begin_session(ann, "::1", LIFETIME);
     let lives = async |secret: &Secret| {
-        let session = accounts.session(secret, LIFETIME).await.unwrap();
+        let session = accounts.session(secret, LIFETIME, true).await.unwrap();
         session.is_some()
     };
     let session = begin().await.unwrap();
-    let who = accounts.session(&session, LIFETIME).await.unwrap().unwrap();
+    let who = accounts
+        .session(&session, LIFETIME, true)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!((who.name.as_str(), who.role), ("ann", Role::Admin));
     assert!(!lives(&Secret::presented("something-else").unwrap()).await);
     for column in ["seen", "created"] {
@@ -137,6 +147,31 @@ async fn a_session_ends_with_its_time_its_user_and_his_password() {
             .unwrap();
         assert!(!lives(&old).await, "{column}");
     }
+    // What a page asks for by itself does not count as somebody being there.
+    let seen = async || -> i64 {
+        sqlx::query_scalar("SELECT seen FROM sessions WHERE digest = ?")
+            .bind(session.digest())
+            .fetch_one(accounts.database.readers())
+            .await
+            .unwrap()
+    };
+    sqlx::query("UPDATE sessions SET seen = seen - 600")
+        .execute(accounts.database.writer())
+        .await
+        .unwrap();
+    let before = seen().await;
+    accounts
+        .session(&session, LIFETIME, false)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(seen().await, before);
+    accounts
+        .session(&session, LIFETIME, true)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(seen().await > before);
     accounts.end_session(&session).await.unwrap();
     assert!(!lives(&session).await);
     let session = begin().await.unwrap();
@@ -176,9 +211,14 @@ async fn a_token_may_no_more_than_its_user() {
     accounts.set_disabled(&by, bob, false).await.unwrap();
     let tokens = accounts.tokens(Some(bob)).await.unwrap();
     let strongest = tokens.iter().find(|t| t.role == Role::Admin).unwrap();
-    let wrong = accounts.remove_token(&by, strongest.id, Some(bob + 1)).await;
+    let wrong = accounts
+        .remove_token(&by, strongest.id, Some(bob + 1))
+        .await;
     assert!(matches!(wrong, Err(AccountError::Absent(_))), "{wrong:?}");
-    accounts.remove_token(&by, strongest.id, None).await.unwrap();
+    accounts
+        .remove_token(&by, strongest.id, None)
+        .await
+        .unwrap();
     assert_eq!(accounts.bearer(&token).await.unwrap(), None);
 }
 
@@ -222,12 +262,22 @@ async fn every_change_has_its_line() {
     accounts.invite(&by, bob).await.unwrap();
     let token = accounts.add_token(&by, ann, "backup", Role::Viewer, now() + 60);
     token.await.unwrap();
-    accounts.record(&by, "list.edit", "deny.txt", &"x".repeat(5000)).await.unwrap();
+    accounts
+        .record(&by, "list.edit", "deny.txt", &"x".repeat(5000))
+        .await
+        .unwrap();
     let lines = accounts.audit(None, "", 100).await.unwrap();
     let actions: Vec<_> = lines.iter().map(|l| l.action.as_str()).collect();
     assert_eq!(
         actions,
-        ["list.edit", "token.add", "user.invite", "user.role", "user.add", "user.add"]
+        [
+            "list.edit",
+            "token.add",
+            "user.invite",
+            "user.role",
+            "user.add",
+            "user.add"
+        ]
     );
     assert_eq!(lines[0].detail.len(), 2000);
     assert_eq!(lines[3].actor, by);

@@ -91,7 +91,10 @@ async fn page(
     let end = text.floor_char_boundary(EDITED);
     let (text, digest) = match edited {
         Some(edited) => edited,
-        None => (text.get(..end).unwrap_or_default().to_owned(), digest(&text)),
+        None => (
+            text.get(..end).unwrap_or_default().to_owned(),
+            digest(&text),
+        ),
     };
     layout::render(&ListPage {
         is_writable: uses.iter().any(|l| l.is_senders) && page.may(&Role::Admin),
@@ -117,7 +120,9 @@ pub(in crate::web) async fn show(
     Query(done): Query<Done>,
 ) -> Result<Html<String>, Refusal> {
     let note = match done.done.as_str() {
-        "written" => Some("The file is written. The daemon takes it when it next looks for changes."),
+        "written" => {
+            Some("The file is written. The daemon takes it when it next looks for changes.")
+        }
         "same" => Some("Nothing was changed."),
         _ => None,
     };
@@ -145,7 +150,10 @@ pub(in crate::web) async fn replace(
     if text.len() > EDITED {
         return Err(Refusal::TooLarge(EDITED));
     }
-    write(&console, &visitor, &key, Some(&given.digest), |_| text.clone()).await
+    write(&console, &visitor, &key, Some(&given.digest), |_| {
+        text.clone()
+    })
+    .await
 }
 
 #[derive(Deserialize)]
@@ -162,9 +170,8 @@ pub(in crate::web) async fn add(
     Form(given): Form<Added>,
 ) -> Result<Response, Refusal> {
     let (entry, remark) = (given.entry.trim(), given.remark.trim());
-    let is_line = |text: &str| {
-        text.chars().count() <= ENTRY && !text.chars().any(crate::printable::deceives)
-    };
+    let is_line =
+        |text: &str| text.chars().count() <= ENTRY && !text.chars().any(crate::printable::deceives);
     if entry.is_empty() || entry.contains('#') || !is_line(entry) || !is_line(remark) {
         return Err(Refusal::Invalid(
             "An entry is one address or domain, a remark one line.".to_owned(),
@@ -226,7 +233,9 @@ async fn write(
         return again(why, StatusCode::CONFLICT).await;
     }
     let detail = difference(&old, &text);
-    console.record(&visitor.actor(), "list.edit", &list.written, &detail).await;
+    console
+        .record(&visitor.actor(), "list.edit", &list.written, &detail)
+        .await;
     tracing::info!(list = ?list.written, user = ?visitor.name, address = %visitor.address, "console: a list was changed");
     Ok(Redirect::to(&format!("/policy/list/{key}?done=written")).into_response())
 }
@@ -241,7 +250,11 @@ fn put(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 
 /// The lines that went and those that came, the first of them, as sets.
 fn difference(old: &str, new: &str) -> String {
-    let set = |text: &str| text.lines().map(str::to_owned).collect::<std::collections::BTreeSet<_>>();
+    let set = |text: &str| {
+        text.lines()
+            .map(str::to_owned)
+            .collect::<std::collections::BTreeSet<_>>()
+    };
     let (before, after) = (set(old), set(new));
     let gone = before.difference(&after).map(|line| format!("-{line}"));
     let came = after.difference(&before).map(|line| format!("+{line}"));

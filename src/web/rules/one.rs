@@ -79,7 +79,9 @@ pub(super) async fn show(
 
 /// Rules that are in force, for links.
 fn known(set: &RuleSet, ids: Vec<String>) -> Vec<String> {
-    ids.into_iter().filter(|id| set.rule(id).is_some()).collect()
+    ids.into_iter()
+        .filter(|id| set.rule(id).is_some())
+        .collect()
 }
 
 fn source(sources: Vec<crate::config::Source>, id: &str) -> Source {

@@ -122,10 +122,16 @@ pub(super) async fn examine(
         return refuse(given, "Paste a message, with its header.".to_owned());
     }
     if given.message.len() > MESSAGE {
-        return refuse(given, format!("A message has at most {MESSAGE} bytes here."));
+        return refuse(
+            given,
+            format!("A message has at most {MESSAGE} bytes here."),
+        );
     }
     let Ok(_turn) = TURNS.try_acquire() else {
-        return refuse(given, "Other messages are being tried: try again in a moment.".to_owned());
+        return refuse(
+            given,
+            "Other messages are being tried: try again in a moment.".to_owned(),
+        );
     };
     let engine = console.services.engine.load_full();
     let raw = Bytes::from(given.message.clone().into_bytes());
