@@ -267,6 +267,16 @@ metrics! {
     facts_up: gauge = "mailweir_facts_up";
     /// Time to write the facts that have changed.
     facts_seconds: histogram = "mailweir_facts_write_seconds" {WAITS};
+    /// Connections of the console open now.
+    console_connections: gauge = "mailweir_console_connections";
+    /// Connections of the console allowed at one time.
+    console_connections_limit: gauge = "mailweir_console_connections_limit";
+    /// Connections of the console closed at once because the bound was reached.
+    console_refused: counter = "mailweir_console_connections_refused_total";
+    /// Requests to the console, by class of the answer: 2xx, 3xx, 4xx, 5xx.
+    console_requests: counters = "mailweir_console_requests_total"["status"];
+    /// Attempts to sign in to the console: ok, wrong (name and password), throttled (not looked at).
+    console_logins: counters = "mailweir_console_logins_total"["result"];
     /// Messages in the history.
     history_rows: gauge = "mailweir_history_messages";
     /// Bytes of the history in use.
@@ -309,7 +319,7 @@ impl Metrics {
     /// Shows the counters whose labels are fixed before anything has happened. A counter that is first
     /// seen at 1 has not grown for Prometheus, so the first failure would raise no alert.
     fn start_at_zero(&self) {
-        let fixed: [(&Counters, &[&str]); 9] = [
+        let fixed: [(&Counters, &[&str]); 11] = [
             (
                 &self.dns_queries,
                 &["answered", "no_records", "timeout", "error", "down"],
@@ -348,6 +358,8 @@ impl Metrics {
                 &self.quarantine_failures,
                 &["store", "read", "release", "delete", "expire", "redeem"],
             ),
+            (&self.console_requests, &["2xx", "3xx", "4xx", "5xx"]),
+            (&self.console_logins, &["ok", "wrong", "throttled"]),
             (&self.reloads, &["ok", "failed"]),
             (&self.policy_conflicts, &Settled::CONFLICTS),
             (&self.policy_senders, &["allow", "unproven", "deny"]),

@@ -16,7 +16,6 @@ mod history;
 pub mod learn;
 mod logging;
 pub mod model;
-mod printable;
 mod progress;
 pub mod quarantine;
 mod replay;
@@ -26,6 +25,7 @@ mod send;
 mod serve;
 mod tokens;
 pub mod train;
+mod user;
 mod when;
 
 use std::path::PathBuf;
@@ -35,6 +35,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, Overrides, Problems};
+use crate::printable;
 
 /// Inbound spam and virus filter for mail servers, spoken to over the milter protocol.
 #[derive(Debug, Parser)]
@@ -93,6 +94,13 @@ enum Command {
         config: ConfigArgs,
         #[command(flatten)]
         args: facts::FactsArgs,
+    },
+    /// List, add and remove the users of the console.
+    User {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(flatten)]
+        args: user::UserArgs,
     },
     /// Send messages to a milter as a mail server would, and print the verdicts.
     Send(send::SendArgs),
@@ -155,6 +163,12 @@ pub fn run() -> ExitCode {
         },
         Command::History(args) => history::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::User { config, args } => match told(config.load()) {
+            Some(config) => {
+                runtime().and_then(|runtime| runtime.block_on(user::run(args, &config)))
+            }
+            None => Ok(ExitCode::FAILURE),
+        },
         Command::Send(args) => send::run(args),
         Command::Completions(args) => generate::completions(&args),
         Command::Man(args) => generate::man(&args),

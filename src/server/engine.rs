@@ -27,6 +27,23 @@ use crate::verdict::{Thresholds, Verdict};
 /// Digits of the version of an engine.
 const VERSION_DIGITS: usize = 12;
 
+/// Filters that do not see a message, for a reason that reports give.
+#[derive(Clone, Copy, Debug)]
+pub struct Left<'a> {
+    /// Their names.
+    pub filters: &'a [&'static str],
+    /// The reason.
+    pub why: &'static str,
+}
+
+impl Left<'_> {
+    /// All filters see it.
+    pub const NONE: Left<'static> = Left {
+        filters: &[],
+        why: "",
+    };
+}
+
 /// Chain and policy. Immutable: a transaction keeps the one it began with.
 #[derive(Debug)]
 pub struct Engine {
@@ -42,8 +59,8 @@ pub struct Engine {
     pub policies: Policies,
     failures: HashMap<&'static str, FailurePolicy>,
     scanner: Option<&'static str>,
-    /// The text of the configuration file that it was built from.
-    written: Option<Arc<str>>,
+    /// The configuration that it was built from.
+    config: Option<Arc<Config>>,
     rules: Option<Arc<RuleSet>>,
     authserv: Option<Arc<Authserv>>,
     /// The resolver that the filters share.
@@ -79,7 +96,8 @@ impl Engine {
             Some(dns) if dns.serves(&config.file.dns, &config.source) => dns,
             _ => Dns::new(&config.file.dns, &config.source, metrics)?,
         };
-        let old = old.filter(|old| old.written.as_deref() == Some(config.source.text()));
+        let unchanged = |old: &Config| old.source.text() == config.source.text();
+        let old = old.filter(|old| old.config().is_some_and(unchanged));
         let kept = |name: &str| {
             let members = old?.chain.members();
             members.iter().find(|m| m.name() == name).cloned()
@@ -162,7 +180,7 @@ impl Engine {
         let digest = digest.finalize().to_hex();
         engine.version = digest.chars().take(VERSION_DIGITS).collect();
         engine.policies = policies;
-        engine.written = Some(text.into());
+        engine.config = Some(Arc::new(config.clone()));
         engine.rules = rules;
         engine.dns = Some(dns);
         engine.facts = facts.cloned();
@@ -233,7 +251,12 @@ impl Engine {
     /// Begins the checks of one transaction, with what is known of its session. What they hear from outside goes through
     /// `heard`.
     pub fn begin(&self, envelope: &Envelope, heard: &Heard) -> Checks {
+        self.begin_without(envelope, heard, Left::NONE)
+    }
+
+    fn begin_without(&self, envelope: &Envelope, heard: &Heard, left: Left<'_>) -> Checks {
         let mut checks = self.chain.begin();
+        checks.leave(left.filters, left.why);
         checks.hears(heard);
         self.pass_by(envelope, &mut checks);
         checks.connect(envelope);
@@ -277,6 +300,17 @@ impl Engine {
         self.hear(envelope, raw, &Heard::default(), true).await
     }
 
+    /// The same, but for the filters of `left`: so that a trial leaves no trace in what filters remember.
+    pub async fn examine_without(
+        &self,
+        envelope: Envelope,
+        raw: Bytes,
+        left: Left<'_>,
+    ) -> (Arc<Scan>, Ruling) {
+        self.pass(envelope, raw, &Heard::default(), true, left)
+            .await
+    }
+
     /// The same, from what was heard when the message came. Nobody is asked.
     pub async fn replay(
         &self,
@@ -294,14 +328,25 @@ impl Engine {
     /// recipients can be dropped.
     pub async fn hear(
         &self,
-        mut envelope: Envelope,
+        envelope: Envelope,
         raw: Bytes,
         heard: &Heard,
         can_drop: bool,
     ) -> (Arc<Scan>, Ruling) {
+        self.pass(envelope, raw, heard, can_drop, Left::NONE).await
+    }
+
+    async fn pass(
+        &self,
+        mut envelope: Envelope,
+        raw: Bytes,
+        heard: &Heard,
+        can_drop: bool,
+        left: Left<'_>,
+    ) -> (Arc<Scan>, Ruling) {
         envelope.direction = self.policies.direction(&envelope);
         heard.can_drop(can_drop);
-        let mut checks = self.begin(&envelope, heard);
+        let mut checks = self.begin_without(&envelope, heard, left);
         checks.mail(&envelope);
         let mut growing = envelope.clone();
         growing.recipients.clear();
@@ -398,7 +443,7 @@ impl Engine {
             policies: Policies::one(thresholds),
             failures,
             scanner,
-            written: None,
+            config: None,
             rules: None,
             dns: None,
             facts: None,
@@ -409,6 +454,11 @@ impl Engine {
     /// What its filters remember of senders; `None` outside of the daemon.
     pub(super) fn facts(&self) -> Option<&Arc<Facts>> {
         self.facts.as_ref()
+    }
+
+    /// The configuration that it was built from, if there is one behind it.
+    pub fn config(&self) -> Option<&Config> {
+        self.config.as_deref()
     }
 
     /// The rules of the chain, if it has any.
