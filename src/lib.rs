@@ -19,6 +19,7 @@
 //! - [`metrics`]: every metric in one place.
 //! - [`workbench`]: the analyst's side of the classifier: figures, corpora, and which model is in force.
 //! - [`tuning`]: what rules are worth, told from sorted mail, and scores fitted to it.
+//! - `printable`: text from outside made harmless for whoever reads it.
 //! - [`cli`]: the commands.
 
 pub mod auth;
@@ -32,6 +33,7 @@ pub mod mail;
 pub mod metrics;
 pub mod milter;
 pub mod policy;
+mod printable;
 pub mod quarantine;
 pub mod router;
 pub mod server;

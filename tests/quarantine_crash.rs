@@ -323,13 +323,15 @@ fn file_name_folder_and_index_are_durable_in_this_order_before_the_answer() {
         let day = day.unwrap().strftime("%Y-%m-%d").to_string();
         let mut steps = vec![
             ("fsync(", format!("/quarantine/tmp/{id}.")),
+            ("fsync(", format!("/quarantine/tmp/{id}.")),
+            ("rename", format!("/quarantine/{day}/{id}.eml\"")),
             ("rename", format!("/quarantine/{day}/{id}\"")),
             ("fsync(", format!("/quarantine/{day}>")),
             ("sync(", "/quarantine/index.sqlite-wal>".to_owned()),
             ("write(1<", format!("acknowledged {id}")),
         ];
         if i == 0 {
-            steps.insert(1, ("fsync(", "/quarantine>".to_owned()));
+            steps.insert(2, ("fsync(", "/quarantine>".to_owned()));
         }
         let mut rest = calls
             .lines()

@@ -15,7 +15,6 @@ mod header_fields;
 pub mod learn;
 mod logging;
 pub mod model;
-mod printable;
 mod progress;
 pub mod quarantine;
 mod rules;
@@ -32,6 +31,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, Overrides, Problems};
+use crate::printable;
 
 /// Inbound spam and virus filter for mail servers, spoken to over the milter protocol.
 #[derive(Debug, Parser)]
@@ -75,7 +75,7 @@ enum Command {
         #[command(flatten)]
         args: model::ModelArgs,
     },
-    /// List, show, release and delete what was held back.
+    /// List, show, release, forward and delete what was held back; tell recipients of it.
     Quarantine {
         #[command(flatten)]
         config: ConfigArgs,
@@ -179,6 +179,8 @@ fn held(config: &ConfigArgs, args: quarantine::QuarantineArgs) -> anyhow::Result
         return Ok(ExitCode::FAILURE);
     };
     let settings = quarantine::QuarantineSettings {
+        model: config.file.bayes.model_path(&config.base, &config.data_dir),
+        engine: config.file.bayes.engine,
         options: config.file.quarantine,
         data_dir: config.data_dir,
     };

@@ -126,6 +126,7 @@ async fn serve(args: ServeArgs, config: Config, watched: Watched) -> anyhow::Res
     let housed = services.quarantine.clone();
     let until = stop.clone();
     let keeper = tokio::spawn(async move { housed.keep_house(until).await });
+    let digests = tokio::spawn(services.quarantine.clone().keep_digests(stop.clone()));
     let facts = tokio::spawn(facts.run(stop.clone()));
     let load = Arc::new(move || args.load());
     let reloader = Reloader::new(load, services.clone(), watched, config.watch);
@@ -134,6 +135,7 @@ async fn serve(args: ServeArgs, config: Config, watched: Watched) -> anyhow::Res
     server::serve(listeners, services, drain).await;
     stop.cancel();
     keeper.await?;
+    digests.await?;
     facts.await?;
     if let Some(web) = web {
         web.await??;
