@@ -8,8 +8,9 @@ use data_encoding::{BASE64, BASE64_MIME};
 use jiff::Zoned;
 use ulid::Ulid;
 
-/// Bytes of text in one encoded word: 75 characters with its frame (RFC 2047, section 2).
-const WORD_BYTES: usize = 45;
+/// Bytes of text in one encoded word: 64 characters with its frame, so that a line with the name of a field keeps to
+/// 76 (RFC 2047, section 2).
+const WORD_BYTES: usize = 39;
 
 /// What stands on top of a letter.
 #[derive(Clone, Debug)]
@@ -107,6 +108,7 @@ fn one_line(text: &str) -> String {
 
 /// Unstructured text (RFC 2047), folded.
 fn encoded(text: &str) -> String {
+    let text = one_line(text);
     let plain = text.len() <= 60
         && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ')
         && !text.contains(['=', '"', '(', ')', '<', '>', '@', ',', ';', ':', '\\']);
@@ -155,10 +157,7 @@ mod tests {
     fn a_letter_in_text_and_html_says_what_it_was_given_and_nothing_gets_out_of_place() {
         let mail = written(|w| w.both(EVIL, &format!("<p>{EVIL}</p>")));
         assert!(mail.flags().is_empty(), "{:?}", mail.flags());
-        assert_eq!(
-            mail.subject(),
-            EVIL.repeat(10).replace(['\r', '\n'], "").trim()
-        );
+        assert_eq!(mail.subject(), one_line(&EVIL.repeat(10)));
         assert_eq!(mail.headers_named("Bcc").count(), 0);
         let from = mail.mailboxes("From");
         assert_eq!(from[0].address, "mailweir@example.org");

@@ -195,13 +195,13 @@ mod tests {
         );
         assert_eq!(
             preview.html(),
-            "hello &lt;b&gt;\n<hr><p>hi<span class=\"link\">bank\n</span> \
+            "hello &lt;b&gt;<hr><p>hi<span class=\"link\">bank</span> \
              <span class=\"target\">http://evil.example/</span></p>"
         );
         let [file] = preview.attachments.as_slice() else {
             panic!("{:?}", preview.attachments);
         };
-        assert_eq!((file.name.as_str(), file.size), ("a.pdf", 70));
+        assert_eq!((file.name.as_str(), file.size), ("a.pdf", 68));
         assert!(!file.odd.is_empty(), "{file:?}");
         assert_eq!(preview.links, ["http://evil.example/"]);
         let [rules, clamav] = preview.why.as_slice() else {
