@@ -19,6 +19,7 @@
 //! - [`metrics`]: every metric in one place.
 //! - [`workbench`]: the analyst's side of the classifier: figures, corpora, and which model is in force.
 //! - [`tuning`]: what rules are worth, told from sorted mail, and scores fitted to it.
+//! - [`web`]: the console in a browser.
 //! - `printable`: text from outside made harmless for whoever reads it.
 //! - [`cli`]: the commands.
 
@@ -40,4 +41,5 @@ pub mod server;
 pub mod store;
 pub mod tuning;
 pub mod verdict;
+pub mod web;
 pub mod workbench;

@@ -269,6 +269,16 @@ metrics! {
     facts_up: gauge = "mailweir_facts_up";
     /// Time to write the facts that have changed.
     facts_seconds: histogram = "mailweir_facts_write_seconds" {WAITS};
+    /// Connections of the console open now.
+    console_connections: gauge = "mailweir_console_connections";
+    /// Connections of the console allowed at one time.
+    console_connections_limit: gauge = "mailweir_console_connections_limit";
+    /// Connections of the console closed at once because the bound was reached.
+    console_refused: counter = "mailweir_console_connections_refused_total";
+    /// Requests to the console, by class of the answer: 2xx, 3xx, 4xx, 5xx.
+    console_requests: counters = "mailweir_console_requests_total"["status"];
+    /// Attempts to sign in to the console: ok, wrong (name and password), throttled (not looked at).
+    console_logins: counters = "mailweir_console_logins_total"["result"];
     /// Reloads by result: ok, failed.
     reloads: counters = "mailweir_reloads_total"["result"];
     /// Whether the last reload was taken (1) or refused, the old configuration going on (0).
@@ -343,6 +353,8 @@ impl Metrics {
                     "shown", "released", "before", "expired", "gone", "invalid", "failed",
                 ],
             ),
+            (&self.console_requests, &["2xx", "3xx", "4xx", "5xx"]),
+            (&self.console_logins, &["ok", "wrong", "throttled"]),
             (&self.reloads, &["ok", "failed"]),
             (&self.policy_conflicts, &Settled::CONFLICTS),
             (&self.policy_senders, &["allow", "unproven", "deny"]),

@@ -23,6 +23,7 @@ mod send;
 mod serve;
 mod tokens;
 pub mod train;
+mod user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -89,6 +90,13 @@ enum Command {
         #[command(flatten)]
         args: facts::FactsArgs,
     },
+    /// List, add and remove the users of the console.
+    User {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(flatten)]
+        args: user::UserArgs,
+    },
     /// Send messages to a milter as a mail server would, and print the verdicts.
     Send(send::SendArgs),
     /// Write shell completions to standard output.
@@ -146,6 +154,10 @@ pub fn run() -> ExitCode {
             Some(config) => {
                 runtime().and_then(|runtime| runtime.block_on(facts::run(args, &config.data_dir)))
             }
+            None => Ok(ExitCode::FAILURE),
+        },
+        Command::User { config, args } => match told(config.load()) {
+            Some(config) => runtime().and_then(|runtime| runtime.block_on(user::run(args, &config))),
             None => Ok(ExitCode::FAILURE),
         },
         Command::Send(args) => send::run(args),

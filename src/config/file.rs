@@ -12,6 +12,7 @@ use crate::policy;
 use crate::quarantine;
 use crate::router::Hold;
 use crate::server::{Address, Listen};
+use crate::web;
 
 /// A value that nobody wrote, so that it has no place in a file.
 pub(crate) fn unwritten<T>(value: T) -> Spanned<T> {
@@ -30,6 +31,8 @@ pub struct File {
     pub milter: MilterSection,
     /// The HTTP listener for metrics and health.
     pub http: HttpSection,
+    /// The console in a browser.
+    pub console: web::Options,
     /// Bounds of memory and of parsing.
     pub limits: LimitsSection,
     /// From end of message to the verdict, at most.
@@ -85,6 +88,7 @@ impl Default for File {
             watch: Some(unwritten(Seconds::new(2))),
             milter: MilterSection::default(),
             http: HttpSection::default(),
+            console: web::Options::default(),
             limits: LimitsSection::default(),
             deadline: unwritten(Seconds::new(120)),
             thresholds: unwritten(ThresholdsSection::default()),

@@ -13,6 +13,7 @@ use crate::mail::Limits;
 use crate::policy::Policies;
 use crate::server::{Address, Listen, Settings, SocketAccess};
 use crate::verdict::Thresholds;
+use crate::web;
 
 /// What the command line says; it wins over the file.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +48,8 @@ pub struct Config {
     pub access: SocketAccess,
     /// The HTTP listener.
     pub http: Option<SocketAddr>,
+    /// The console; `None` where it is off.
+    pub console: Option<web::Settings>,
     /// Bounds and waits of sessions.
     pub settings: Settings,
     /// Bounds of parsing.
@@ -160,6 +163,10 @@ impl Config {
             .as_ref()
             .map(|w| problems.within("watch", w, Seconds::millis(50), Seconds::new(3600)));
         problems.0.extend(file.quarantine.problems(&source).0);
+        let console = web::Settings::new(&file.console, &source, &base).unwrap_or_else(|found| {
+            problems.0.extend(found.0);
+            None
+        });
         let config = Config {
             data_dir,
             watch,
@@ -172,6 +179,7 @@ impl Config {
                 group: milter.socket_group.clone(),
             },
             http: overrides.http.or(file.http.listen),
+            console,
             settings,
             mail_limits,
             deadline,
