@@ -297,7 +297,7 @@ impl Metrics {
     /// Shows the counters whose labels are fixed before anything has happened. A counter that is first
     /// seen at 1 has not grown for Prometheus, so the first failure would raise no alert.
     fn start_at_zero(&self) {
-        let fixed: [(&Counters, &[&str]); 11] = [
+        let fixed: [(&Counters, &[&str]); 13] = [
             (
                 &self.dns_queries,
                 &["answered", "no_records", "timeout", "error", "down"],

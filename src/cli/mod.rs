@@ -157,7 +157,9 @@ pub fn run() -> ExitCode {
             None => Ok(ExitCode::FAILURE),
         },
         Command::User { config, args } => match told(config.load()) {
-            Some(config) => runtime().and_then(|runtime| runtime.block_on(user::run(args, &config))),
+            Some(config) => {
+                runtime().and_then(|runtime| runtime.block_on(user::run(args, &config)))
+            }
             None => Ok(ExitCode::FAILURE),
         },
         Command::Send(args) => send::run(args),

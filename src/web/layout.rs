@@ -8,7 +8,10 @@ use super::accounts::Role;
 use super::refusal::Refusal;
 
 /// Path, word and least role of each entry of the menu, in order.
-const MENU: &[(&str, &str, Role)] = &[("/", "Overview", Role::Viewer)];
+const MENU: &[(&str, &str, Role)] = &[
+    ("/", "Overview", Role::Viewer),
+    ("/quarantine", "Quarantine", Role::Viewer),
+];
 
 /// An entry of the menu.
 #[derive(Clone, Debug)]

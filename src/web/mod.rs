@@ -39,6 +39,7 @@ mod layout;
 mod login;
 mod options;
 mod overview;
+mod quarantine;
 mod readings;
 mod refusal;
 mod router;

@@ -8,7 +8,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use super::access::Access;
 use super::console::Shared;
 use super::refusal::Refusal;
-use super::{assets, headers, login, overview, welcome};
+use super::{assets, headers, login, overview, quarantine, welcome};
 
 /// All of the console.
 pub(super) fn router(console: Shared) -> Router {
@@ -18,6 +18,7 @@ pub(super) fn router(console: Shared) -> Router {
         .merge(login::routes(&access))
         .merge(welcome::routes())
         .merge(overview::routes(&access))
+        .merge(quarantine::routes(&access))
         .fallback(async || Refusal::NotFound)
         .layer(from_fn(headers::secure))
         .layer(from_fn_with_state(console.clone(), count))
