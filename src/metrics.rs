@@ -242,11 +242,19 @@ metrics! {
     quarantine_messages_limit: gauge = "mailweir_quarantine_messages_limit";
     /// Bytes that the retention of the quarantine allows.
     quarantine_bytes_limit: gauge = "mailweir_quarantine_bytes_limit";
-    /// Quarantine operations: stored, released, deleted, expired, redeemed.
+    /// Quarantine operations: stored, shared (stored without writing its bytes again), released, forwarded, deleted,
+    /// expired, redeemed.
     quarantine_operations: counters = "mailweir_quarantine_operations_total"["operation"];
-    /// Quarantine operations that failed: store, read, release, delete, expire, redeem; a failed store was
+    /// Quarantine operations that failed: store, read, release, forward, delete, expire, redeem; a failed store was
     /// answered tempfail.
     quarantine_failures: counters = "mailweir_quarantine_failures_total"["operation"];
+    /// Digests to recipients: sent, failed (and to be tried again).
+    quarantine_digests: counters = "mailweir_quarantine_digests_total"["result"];
+    /// Digests that are made and not sent.
+    quarantine_digests_waiting: gauge = "mailweir_quarantine_digests_waiting";
+    /// Links of digests that were opened or used: shown, released, before (released earlier), expired, gone, invalid,
+    /// failed.
+    quarantine_links: counters = "mailweir_quarantine_links_total"["result"];
     /// Facts about senders in memory, by kind.
     facts_entries: gauges = "mailweir_facts_entries"["kind"];
     /// Facts about senders allowed in memory, by kind.
@@ -319,7 +327,7 @@ impl Metrics {
     /// Shows the counters whose labels are fixed before anything has happened. A counter that is first
     /// seen at 1 has not grown for Prometheus, so the first failure would raise no alert.
     fn start_at_zero(&self) {
-        let fixed: [(&Counters, &[&str]); 11] = [
+        let fixed: [(&Counters, &[&str]); 13] = [
             (
                 &self.dns_queries,
                 &["answered", "no_records", "timeout", "error", "down"],
@@ -352,11 +360,28 @@ impl Metrics {
             (&self.over_limit, &["message", "total"]),
             (
                 &self.quarantine_operations,
-                &["stored", "released", "deleted", "expired", "redeemed"],
+                &[
+                    "stored",
+                    "shared",
+                    "released",
+                    "forwarded",
+                    "deleted",
+                    "expired",
+                    "redeemed",
+                ],
             ),
             (
                 &self.quarantine_failures,
-                &["store", "read", "release", "delete", "expire", "redeem"],
+                &[
+                    "store", "read", "release", "forward", "delete", "expire", "redeem",
+                ],
+            ),
+            (&self.quarantine_digests, &["sent", "failed"]),
+            (
+                &self.quarantine_links,
+                &[
+                    "shown", "released", "before", "expired", "gone", "invalid", "failed",
+                ],
             ),
             (&self.console_requests, &["2xx", "3xx", "4xx", "5xx"]),
             (&self.console_logins, &["ok", "wrong", "throttled"]),

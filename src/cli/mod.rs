@@ -79,7 +79,7 @@ enum Command {
         #[command(flatten)]
         args: model::ModelArgs,
     },
-    /// List, show, release and delete what was held back.
+    /// List, show, release, forward and delete what was held back; tell recipients of it.
     Quarantine {
         #[command(flatten)]
         config: ConfigArgs,
@@ -161,14 +161,14 @@ pub fn run() -> ExitCode {
             }
             None => Ok(ExitCode::FAILURE),
         },
+        Command::History(args) => history::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::User { config, args } => match told(config.load()) {
             Some(config) => {
                 runtime().and_then(|runtime| runtime.block_on(user::run(args, &config)))
             }
             None => Ok(ExitCode::FAILURE),
         },
-        Command::History(args) => history::run(&args),
-        Command::Replay(args) => replay::run(&args),
         Command::Send(args) => send::run(args),
         Command::Completions(args) => generate::completions(&args),
         Command::Man(args) => generate::man(&args),
@@ -200,6 +200,8 @@ fn held(config: &ConfigArgs, args: quarantine::QuarantineArgs) -> anyhow::Result
         return Ok(ExitCode::FAILURE);
     };
     let settings = quarantine::QuarantineSettings {
+        model: config.file.bayes.model_path(&config.base, &config.data_dir),
+        engine: config.file.bayes.engine,
         options: config.file.quarantine,
         data_dir: config.data_dir,
     };

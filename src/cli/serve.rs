@@ -21,7 +21,9 @@ use crate::history::History;
 use crate::mail::Direction;
 use crate::metrics::Metrics;
 use crate::quarantine::Quarantine;
-use crate::server::{self, Address, Budget, Engine, Health, Listener, Reloader, Services, Watched};
+use crate::server::{
+    self, Address, Budget, Engine, Health, Listener, ModelPlace, Reloader, Services, Watched,
+};
 use crate::store::{Facts, Keeper};
 use crate::web::accounts::Accounts;
 use crate::web::{self, Console, Journal, WebListener};
@@ -115,6 +117,10 @@ async fn serve(
         budget: Budget::new(config.settings.total_bytes, metrics.bytes_in_flight.clone()),
         metrics: metrics.clone(),
         settings: config.settings,
+        model: ModelPlace {
+            path: config.file.bayes.model_path(&config.base, &config.data_dir),
+            engine: config.file.bayes.engine,
+        },
         reload_problem: ArcSwapOption::empty(),
     });
     let console = match &config.console {
@@ -149,6 +155,7 @@ async fn serve(
     let housed = services.quarantine.clone();
     let until = stop.clone();
     let keeper = tokio::spawn(async move { housed.keep_house(until).await });
+    let digests = tokio::spawn(services.quarantine.clone().keep_digests(stop.clone()));
     let facts = tokio::spawn(facts.run(stop.clone()));
     let historian = tokio::spawn(historian.run(stop.clone()));
     let load = Arc::new(move || args.load());
@@ -158,6 +165,7 @@ async fn serve(
     server::serve(listeners, services, drain).await;
     stop.cancel();
     keeper.await?;
+    digests.await?;
     facts.await?;
     historian.await?;
     if let Some(web) = web {

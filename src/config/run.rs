@@ -105,7 +105,7 @@ impl Config {
             true => File::default(),
             false => parse_yaml(&source)?,
         };
-        file.quarantine.release.resolve(&base);
+        file.quarantine.resolve(&base);
         let mut problems = Checker(Findings::new(&source));
         let milter = &file.milter;
         let mode = problems.octal(&milter.socket_mode);

@@ -27,6 +27,23 @@ use crate::verdict::{Thresholds, Verdict};
 /// Digits of the version of an engine.
 const VERSION_DIGITS: usize = 12;
 
+/// Filters that do not see a message, for a reason that reports give.
+#[derive(Clone, Copy, Debug)]
+pub struct Left<'a> {
+    /// Their names.
+    pub filters: &'a [&'static str],
+    /// The reason.
+    pub why: &'static str,
+}
+
+impl Left<'_> {
+    /// All filters see it.
+    pub const NONE: Left<'static> = Left {
+        filters: &[],
+        why: "",
+    };
+}
+
 /// Chain and policy. Immutable: a transaction keeps the one it began with.
 #[derive(Debug)]
 pub struct Engine {
@@ -234,18 +251,19 @@ impl Engine {
     /// Begins the checks of one transaction, with what is known of its session. What they hear from outside goes through
     /// `heard`.
     pub fn begin(&self, envelope: &Envelope, heard: &Heard) -> Checks {
-        let mut checks = self.chain.begin();
-        self.start(envelope, heard, &mut checks);
-        checks
+        self.begin_without(envelope, heard, Left::NONE)
     }
 
-    fn start(&self, envelope: &Envelope, heard: &Heard, checks: &mut Checks) {
+    fn begin_without(&self, envelope: &Envelope, heard: &Heard, left: Left<'_>) -> Checks {
+        let mut checks = self.chain.begin();
+        checks.leave(left.filters, left.why);
         checks.hears(heard);
-        self.pass_by(envelope, checks);
+        self.pass_by(envelope, &mut checks);
         checks.connect(envelope);
         if envelope.helo.is_some() {
             checks.helo(envelope);
         }
+        checks
     }
 
     /// Whether a message, or one of its recipients, may be refused before its end.
@@ -282,6 +300,17 @@ impl Engine {
         self.hear(envelope, raw, &Heard::default(), true).await
     }
 
+    /// The same, but for the filters of `left`: so that a trial leaves no trace in what filters remember.
+    pub async fn examine_without(
+        &self,
+        envelope: Envelope,
+        raw: Bytes,
+        left: Left<'_>,
+    ) -> (Arc<Scan>, Ruling) {
+        self.pass(envelope, raw, &Heard::default(), true, left)
+            .await
+    }
+
     /// The same, from what was heard when the message came. Nobody is asked.
     pub async fn replay(
         &self,
@@ -304,36 +333,20 @@ impl Engine {
         heard: &Heard,
         can_drop: bool,
     ) -> (Arc<Scan>, Ruling) {
-        let checks = self.chain.begin();
-        self.run(checks, envelope, raw, heard, can_drop).await
+        self.pass(envelope, raw, heard, can_drop, Left::NONE).await
     }
 
-    /// As [`Engine::examine_by_policy`], but for the filters of `left`, which do not see the message because of `why`: so that
-    /// a trial leaves no trace in what filters remember.
-    pub async fn examine_without(
+    async fn pass(
         &self,
-        envelope: Envelope,
-        raw: Bytes,
-        left: &[&'static str],
-        why: &'static str,
-    ) -> (Arc<Scan>, Ruling) {
-        let mut checks = self.chain.begin();
-        checks.leave(left, why);
-        self.run(checks, envelope, raw, &Heard::default(), true)
-            .await
-    }
-
-    async fn run(
-        &self,
-        mut checks: Checks,
         mut envelope: Envelope,
         raw: Bytes,
         heard: &Heard,
         can_drop: bool,
+        left: Left<'_>,
     ) -> (Arc<Scan>, Ruling) {
         envelope.direction = self.policies.direction(&envelope);
         heard.can_drop(can_drop);
-        self.start(&envelope, heard, &mut checks);
+        let mut checks = self.begin_without(&envelope, heard, left);
         checks.mail(&envelope);
         let mut growing = envelope.clone();
         growing.recipients.clear();

@@ -12,6 +12,7 @@ use super::refusal::Refusal;
 const MENU: &[(&str, &str, Role)] = &[
     ("/", "Overview", Role::Viewer),
     ("/history", "History", Role::Viewer),
+    ("/quarantine", "Quarantine", Role::Viewer),
     ("/rules", "Rules", Role::Viewer),
     ("/classifier", "Classifier", Role::Viewer),
     ("/policy", "Policy", Role::Viewer),

@@ -46,6 +46,7 @@ mod login;
 mod options;
 mod overview;
 mod policies;
+mod quarantine;
 mod readings;
 mod refusal;
 mod router;

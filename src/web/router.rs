@@ -10,7 +10,7 @@ use super::console::Shared;
 use super::refusal::Refusal;
 use super::{
     account, assets, audit, classifier, configuration, headers, history, login, overview, policies,
-    rules, troubles, users, welcome, whoami,
+    quarantine, rules, troubles, users, welcome, whoami,
 };
 
 /// All of the console.
@@ -31,6 +31,7 @@ pub(super) fn router(console: Shared) -> Router {
         .merge(audit::routes(&access))
         .merge(account::routes(&access))
         .merge(whoami::routes(&access))
+        .merge(quarantine::routes(&access))
         .fallback(async || Refusal::NotFound)
         .layer(from_fn(headers::secure))
         .layer(from_fn_with_state(console.clone(), count))

@@ -18,6 +18,7 @@ use crate::filter::{Scan, greylist, rates, reputation};
 use crate::history::{Entry, Stage, Transaction};
 use crate::mail::{Address, Envelope};
 use crate::milter::Reply;
+use crate::server::Left;
 use crate::web::Visitor;
 use crate::web::console::Shared;
 use crate::web::explanation::Explanation;
@@ -137,9 +138,12 @@ pub(super) async fn examine(
     let raw = Bytes::from(given.message.clone().into_bytes());
     let bytes = raw.len();
     let received = Timestamp::now();
-    let left = [greylist::NAME, rates::NAME, reputation::NAME];
+    let left = Left {
+        filters: &[greylist::NAME, rates::NAME, reputation::NAME],
+        why: "leaves no trace of a trial",
+    };
     let started = std::time::Instant::now();
-    let examined = engine.examine_without(envelope, raw, &left, "leaves no trace of a trial");
+    let examined = engine.examine_without(envelope, raw, left);
     let (scan, ruling) = examined.await;
     let versions = engine.versions();
     let transaction = Transaction {
