@@ -27,5 +27,6 @@ mod webdriver;
 mod access;
 mod command;
 mod entrance;
+mod models;
 mod tls;
 mod views;
