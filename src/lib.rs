@@ -4,6 +4,7 @@
 //!
 //! - [`milter`]: the wire protocol and its session machine, bytes to types and back, without I/O.
 //! - [`server`]: listeners, permits, the session driver, timeouts, drain and reload.
+//! - [`scanners`]: the protocols of spamd and rspamd, for programs that speak these.
 //! - [`mail`]: envelope, message, MIME parts, text, URLs; damage becomes flags, never errors.
 //! - [`content`]: the files of a message: attachments, and what archives and documents hold.
 //! - [`dns`]: the resolver that filters share, with its cache and its bounds.
@@ -34,6 +35,7 @@ pub mod milter;
 pub mod policy;
 pub mod quarantine;
 pub mod router;
+pub mod scanners;
 pub mod server;
 pub mod store;
 pub mod tuning;

@@ -241,6 +241,16 @@ metrics! {
     /// Quarantine operations that failed: store, read, release, delete, expire, redeem; a failed store was
     /// answered tempfail.
     quarantine_failures: counters = "mailweir_quarantine_failures_total"["operation"];
+    /// Requests in other protocols than milter, by protocol (spamd, rspamd), command and result: answered, failed (to come
+    /// again later), bad, denied, incomplete.
+    scanner_requests: counters = "mailweir_scanner_requests_total"["protocol", "command", "result"];
+    /// Connections in other protocols than milter that are open now, by protocol.
+    scanner_connections: gauges = "mailweir_scanner_connections_open"["protocol"];
+    /// Connections in other protocols than milter that are allowed at one time, by protocol.
+    scanner_connections_limit: gauges = "mailweir_scanner_connections_limit"["protocol"];
+    /// Connections in other protocols than milter that were closed at once, by protocol and cause: connections (the bound
+    /// on them was reached), network (who connects may not).
+    scanner_refused: counters = "mailweir_scanner_refused_total"["protocol", "cause"];
     /// Facts about senders in memory, by kind.
     facts_entries: gauges = "mailweir_facts_entries"["kind"];
     /// Facts about senders allowed in memory, by kind.
@@ -400,6 +410,17 @@ impl Metrics {
             self.dnsbl_trips.with_label_values(&[zone, cause]);
         }
         self.dnsbl_left_out.with_label_values(&[zone]);
+    }
+
+    /// Shows the counters of a protocol before it was spoken, for the same reason.
+    pub fn scanner_starts_at_zero(&self, protocol: &str) {
+        for result in crate::scanners::OUTCOMES {
+            let labels = [protocol, "check", result];
+            self.scanner_requests.with_label_values(&labels);
+        }
+        for cause in ["connections", "network"] {
+            self.scanner_refused.with_label_values(&[protocol, cause]);
+        }
     }
 
     /// Shows the counters of a policy before it has taken a recipient, for the same reason.

@@ -19,6 +19,7 @@ use crate::config::{Config, Overrides};
 use crate::mail::Direction;
 use crate::metrics::Metrics;
 use crate::quarantine::Quarantine;
+use crate::scanners::Doors;
 use crate::server::{self, Address, Budget, Engine, Health, Listener, Reloader, Services, Watched};
 use crate::store::{Facts, Keeper};
 
@@ -88,6 +89,7 @@ async fn serve(args: ServeArgs, config: Config, watched: Watched) -> anyhow::Res
         let listener = Listener::bind(&listen.address, &config.access).await?;
         listeners.push((listener, listen.profile));
     }
+    let doors = Doors::bind(&config.scanners).await?;
     let http = match config.http {
         Some(address) => Some(
             TcpListener::bind(address)
@@ -108,7 +110,7 @@ async fn serve(args: ServeArgs, config: Config, watched: Watched) -> anyhow::Res
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
     ];
-    announce(&listeners, http.as_ref(), &services)?;
+    announce(&listeners, &doors, http.as_ref(), &services)?;
     tell_manager(NotifyState::Ready);
 
     let drain = CancellationToken::new();
@@ -131,7 +133,9 @@ async fn serve(args: ServeArgs, config: Config, watched: Watched) -> anyhow::Res
     let reloader = Reloader::new(load, services.clone(), watched, config.watch);
     tokio::spawn(reloader.run(hangup, stop.clone()));
     tokio::spawn(drain_on_signal(ends, drain.clone(), health));
+    let scanners = tokio::spawn(doors.serve(services.clone(), drain.clone()));
     server::serve(listeners, services, drain).await;
+    scanners.await?;
     stop.cancel();
     keeper.await?;
     facts.await?;
@@ -146,6 +150,7 @@ async fn serve(args: ServeArgs, config: Config, watched: Watched) -> anyhow::Res
 /// for scripts that chose port 0.
 fn announce(
     listeners: &[(Listener, Direction)],
+    doors: &Doors,
     http: Option<&TcpListener>,
     services: &Services,
 ) -> anyhow::Result<()> {
@@ -169,6 +174,9 @@ fn announce(
              milter_default_action = tempfail\n  \
              first message:        mailweir send --milter {address} FILE..."
         )?;
+    }
+    for (protocol, address) in doors.addresses()? {
+        writeln!(out, "{}: {address}", protocol.name())?;
     }
     if let Some(http) = http {
         writeln!(out, "metrics: http://{}/metrics", http.local_addr()?)?;

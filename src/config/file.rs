@@ -11,6 +11,7 @@ use crate::filter::{attachments, auth, bayes, clamav, dnsbl, greylist, rates, re
 use crate::policy;
 use crate::quarantine;
 use crate::router::Hold;
+use crate::scanners;
 use crate::server::{Address, Listen};
 
 /// A value that nobody wrote, so that it has no place in a file.
@@ -30,6 +31,8 @@ pub struct File {
     pub milter: MilterSection,
     /// The HTTP listener for metrics and health.
     pub http: HttpSection,
+    /// Other protocols in which verdicts are asked for.
+    pub scanners: scanners::Options,
     /// Bounds of memory and of parsing.
     pub limits: LimitsSection,
     /// From end of message to the verdict, at most.
@@ -85,6 +88,7 @@ impl Default for File {
             watch: Some(unwritten(Seconds::new(2))),
             milter: MilterSection::default(),
             http: HttpSection::default(),
+            scanners: scanners::Options::default(),
             limits: LimitsSection::default(),
             deadline: unwritten(Seconds::new(120)),
             thresholds: unwritten(ThresholdsSection::default()),

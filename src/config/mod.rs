@@ -10,6 +10,7 @@ mod findings;
 mod glob;
 mod mask;
 mod run;
+mod secret;
 mod size;
 
 pub use diagnostic::{Problem, Problems, Severity, Source, parse_yaml, span_of};
@@ -20,4 +21,5 @@ pub use findings::Findings;
 pub(crate) use glob::fits;
 pub use glob::{GLOB_BYTES, Glob};
 pub use run::{Config, DEFAULT, Overrides};
+pub(crate) use secret::secret_line;
 pub use size::ByteSize;

@@ -11,6 +11,7 @@ use super::file::{File, FilterName};
 use super::{Findings, LogSection, Problem, Problems, Seconds, Source, parse_yaml};
 use crate::mail::Limits;
 use crate::policy::Policies;
+use crate::scanners;
 use crate::server::{Address, Listen, Settings, SocketAccess};
 use crate::verdict::Thresholds;
 
@@ -49,6 +50,8 @@ pub struct Config {
     pub http: Option<SocketAddr>,
     /// Bounds and waits of sessions.
     pub settings: Settings,
+    /// Other protocols than milter.
+    pub scanners: scanners::Settings,
     /// Bounds of parsing.
     pub mail_limits: Limits,
     /// From end of message to the verdict.
@@ -105,7 +108,7 @@ impl Config {
         file.quarantine.release.resolve(&base);
         let mut problems = Checker(Findings::new(&source));
         let milter = &file.milter;
-        let mode = problems.octal(&milter.socket_mode);
+        let mode = problems.0.octal("milter.socket_mode", &milter.socket_mode);
         let data_dir = overrides
             .data_dir
             .clone()
@@ -160,6 +163,7 @@ impl Config {
             .as_ref()
             .map(|w| problems.within("watch", w, Seconds::millis(50), Seconds::new(3600)));
         problems.0.extend(file.quarantine.problems(&source).0);
+        let scanners = file.scanners.check(&base, &mut problems.0);
         let config = Config {
             data_dir,
             watch,
@@ -173,6 +177,7 @@ impl Config {
             },
             http: overrides.http.or(file.http.listen),
             settings,
+            scanners,
             mail_limits,
             deadline,
             thresholds: problems.thresholds(&file),
@@ -226,19 +231,6 @@ impl Checker<'_> {
                 .wrong(value, format!("{key} must be between {least} and {most}"));
         }
         value.value.0
-    }
-
-    fn octal(&mut self, value: &Spanned<String>) -> u32 {
-        match u32::from_str_radix(&value.value, 8) {
-            Ok(mode) if mode <= 0o777 => mode,
-            _ => {
-                self.0.wrong(
-                    value,
-                    "milter.socket_mode must be octal permissions such as \"0660\"",
-                );
-                0o600
-            }
-        }
     }
 
     fn thresholds(&mut self, file: &File) -> Thresholds {

@@ -10,6 +10,7 @@ mod conclusion;
 mod connection;
 mod engine;
 mod http;
+mod inquiry;
 mod listener;
 mod reload;
 mod services;
@@ -30,6 +31,7 @@ use crate::mail::Direction;
 pub use budget::{Budget, Share};
 pub use engine::Engine;
 pub use http::{Health, serve_http};
+pub use inquiry::{Inquired, Inquiry, inquire};
 pub use listener::{Address, Listen, Listener, SocketAccess};
 pub use reload::{Load, Reloader, taken};
 pub use services::{Services, Settings};
@@ -145,12 +147,14 @@ impl Acceptor {
     }
 }
 
-enum Accepted {
+/// A connection that came in.
+pub(crate) enum Accepted {
     Tcp(tokio::net::TcpStream),
     Unix(tokio::net::UnixStream),
 }
 
-async fn accept(listener: &Listener) -> std::io::Result<Accepted> {
+/// Waits for the next connection.
+pub(crate) async fn accept(listener: &Listener) -> std::io::Result<Accepted> {
     Ok(match listener {
         Listener::Tcp(l) => Accepted::Tcp(l.accept().await?.0),
         Listener::Unix(l, _) => Accepted::Unix(l.accept().await?.0),
