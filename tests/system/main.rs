@@ -47,6 +47,7 @@ mod order;
 mod packaging;
 mod policies;
 mod release;
+mod scanners;
 mod sendmail;
 mod soak;
 mod split;

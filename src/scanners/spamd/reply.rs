@@ -133,7 +133,8 @@ impl Reply {
             head.push_str(field);
             head.push_str("\r\n");
         }
-        // Behind a failure and behind PONG the connection ends with the line.
+        // Behind a failure the connection ends with the line. spamc does not look at the code: an end of the answer is how it
+        // knows a failure, and an empty line would make it take TELL for done.
         if !self.fields.is_empty() {
             head.push_str("\r\n");
         }
