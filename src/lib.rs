@@ -13,6 +13,7 @@
 //! - [`policy`]: which way a message goes, and what holds for it.
 //! - [`verdict`]: a pure function from outcomes to one verdict.
 //! - [`router`]: a verdict becomes replies, header changes and side effects.
+//! - [`events`]: what happens, told to the outside: a file of JSON lines, a webhook.
 //! - [`quarantine`]: the durable store of what was held back.
 //! - [`store`]: what filters remember of senders, in memory and in a file.
 //! - [`import`]: rules of other filters, written as rule files.
@@ -27,6 +28,7 @@ pub mod cli;
 pub mod config;
 pub mod content;
 pub mod dns;
+pub mod events;
 pub mod filter;
 pub mod import;
 pub mod mail;

@@ -251,6 +251,21 @@ metrics! {
     /// Connections in other protocols than milter that were closed at once, by protocol and cause: connections (the bound
     /// on them was reached), network (who connects may not).
     scanner_refused: counters = "mailweir_scanner_refused_total"["protocol", "cause"];
+    /// Events told to the outside, by kind: verdict, released, daemon, reload, model, dns_list, clamav.
+    events: counters = "mailweir_events_total"["event"];
+    /// Events that were lost, by where: queue (too many at a time), file (it could not be written), webhook (its spool has
+    /// reached its bound or could not be written).
+    events_dropped: counters = "mailweir_events_dropped_total"["sink"];
+    /// Bytes of events that wait for the webhook.
+    events_waiting: gauge = "mailweir_events_waiting_bytes";
+    /// Bytes of events that may wait for the webhook.
+    events_waiting_limit: gauge = "mailweir_events_waiting_bytes_limit";
+    /// Requests to the webhook, by result: taken, refused (another status than 200 to 299), timeout, error.
+    webhook_requests: counters = "mailweir_webhook_requests_total"["result"];
+    /// Events that the webhook has taken.
+    webhook_events: counter = "mailweir_webhook_events_total";
+    /// When the webhook has taken events last, seconds since 1970; 0 for never.
+    webhook_taken: float = "mailweir_webhook_last_taken_timestamp_seconds";
     /// Facts about senders in memory, by kind.
     facts_entries: gauges = "mailweir_facts_entries"["kind"];
     /// Facts about senders allowed in memory, by kind.
@@ -410,6 +425,19 @@ impl Metrics {
             self.dnsbl_trips.with_label_values(&[zone, cause]);
         }
         self.dnsbl_left_out.with_label_values(&[zone]);
+    }
+
+    /// Shows the counters of events before there was one, for the same reason.
+    pub fn events_start_at_zero(&self) {
+        for kind in crate::events::Kind::ALL {
+            self.events.with_label_values(&[kind.name()]);
+        }
+        for sink in ["queue", "file", "webhook"] {
+            self.events_dropped.with_label_values(&[sink]);
+        }
+        for result in ["taken", "refused", "timeout", "error"] {
+            self.webhook_requests.with_label_values(&[result]);
+        }
     }
 
     /// Shows the counters of a protocol before it was spoken, for the same reason.

@@ -125,6 +125,7 @@ async fn daemon(act: Act, deadline: Duration, settings: Settings) -> Daemon {
         .await
         .unwrap();
     let services = Arc::new(Services {
+        events: mailweir::events::Events::none(),
         engine: ArcSwap::from_pointee(engine),
         quarantine: Arc::new(quarantine),
         budget: Budget::new(settings.total_bytes, metrics.bytes_in_flight.clone()),

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{ConfigArgs, logging, told};
 use crate::config::{Config, Overrides};
+use crate::events::{Events, Herald, Kind};
 use crate::mail::Direction;
 use crate::metrics::Metrics;
 use crate::quarantine::Quarantine;
@@ -98,7 +99,9 @@ async fn serve(args: ServeArgs, config: Config, watched: Watched) -> anyhow::Res
         ),
         None => None,
     };
+    let (events, herald) = Herald::start(config.events.clone(), &metrics)?;
     let services = Arc::new(Services {
+        events: events.clone(),
         engine: ArcSwap::from_pointee(engine),
         quarantine: Arc::new(quarantine),
         budget: Budget::new(config.settings.total_bytes, metrics.bytes_in_flight.clone()),
@@ -110,6 +113,7 @@ async fn serve(args: ServeArgs, config: Config, watched: Watched) -> anyhow::Res
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
     ];
+    events.tell(Kind::Daemon, &Life::new("started", &services));
     announce(&listeners, &doors, http.as_ref(), &services)?;
     tell_manager(NotifyState::Ready);
 
@@ -133,8 +137,12 @@ async fn serve(args: ServeArgs, config: Config, watched: Watched) -> anyhow::Res
     let reloader = Reloader::new(load, services.clone(), watched, config.watch);
     tokio::spawn(reloader.run(hangup, stop.clone()));
     tokio::spawn(drain_on_signal(ends, drain.clone(), health));
+    tokio::spawn(reopen_on_hangup(
+        signal(SignalKind::hangup())?,
+        events.clone(),
+    ));
     let scanners = tokio::spawn(doors.serve(services.clone(), drain.clone()));
-    server::serve(listeners, services, drain).await;
+    server::serve(listeners, services.clone(), drain).await;
     scanners.await?;
     stop.cancel();
     keeper.await?;
@@ -142,8 +150,36 @@ async fn serve(args: ServeArgs, config: Config, watched: Watched) -> anyhow::Res
     if let Some(web) = web {
         web.await??;
     }
+    events.tell(Kind::Daemon, &Life::new("stopped", &services));
+    herald.stop().await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// The daemon's own life, as an event.
+#[derive(serde::Serialize)]
+struct Life {
+    state: &'static str,
+    program: &'static str,
+    /// Of configuration, rules and model.
+    version: String,
+}
+
+impl Life {
+    fn new(state: &'static str, services: &Services) -> Life {
+        Life {
+            state,
+            program: env!("CARGO_PKG_VERSION"),
+            version: services.engine.load().version().to_owned(),
+        }
+    }
+}
+
+/// Whoever rotates the file of events sends SIGHUP afterwards.
+async fn reopen_on_hangup(mut hangup: Signal, events: Events) {
+    while hangup.recv().await.is_some() {
+        events.reopen();
+    }
 }
 
 /// Says where the daemon listens and how a mail server is told, on standard output, for people and

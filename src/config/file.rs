@@ -7,6 +7,7 @@ use serde_saphyr::{Location, Spanned};
 
 use super::{ByteSize, Seconds};
 use crate::dns;
+use crate::events;
 use crate::filter::{attachments, auth, bayes, clamav, dnsbl, greylist, rates, reputation, rules};
 use crate::policy;
 use crate::quarantine;
@@ -77,6 +78,8 @@ pub struct File {
     pub hold: Hold,
     /// The quarantine store.
     pub quarantine: quarantine::Options,
+    /// Events to the outside.
+    pub events: events::Options,
     /// The log.
     pub log: LogSection,
 }
@@ -120,6 +123,7 @@ impl Default for File {
             outbound: policy::OutboundOptions::default(),
             hold: Hold::default(),
             quarantine: quarantine::Options::default(),
+            events: events::Options::default(),
             log: LogSection::default(),
         }
     }

@@ -9,6 +9,7 @@ use serde_saphyr::Spanned;
 
 use super::file::{File, FilterName};
 use super::{Findings, LogSection, Problem, Problems, Seconds, Source, parse_yaml};
+use crate::events;
 use crate::mail::Limits;
 use crate::policy::Policies;
 use crate::scanners;
@@ -52,6 +53,8 @@ pub struct Config {
     pub settings: Settings,
     /// Other protocols than milter.
     pub scanners: scanners::Settings,
+    /// Events to the outside.
+    pub events: events::Checked,
     /// Bounds of parsing.
     pub mail_limits: Limits,
     /// From end of message to the verdict.
@@ -163,6 +166,11 @@ impl Config {
             .as_ref()
             .map(|w| problems.within("watch", w, Seconds::millis(50), Seconds::new(3600)));
         problems.0.extend(file.quarantine.problems(&source).0);
+        let events = file.events.check(&source, &base, &data_dir);
+        let events = events.unwrap_or_else(|found| {
+            problems.0.extend(found.0);
+            events::Checked::default()
+        });
         let scanners = file.scanners.check(&base, &mut problems.0);
         let config = Config {
             data_dir,
@@ -178,6 +186,7 @@ impl Config {
             http: overrides.http.or(file.http.listen),
             settings,
             scanners,
+            events,
             mail_limits,
             deadline,
             thresholds: problems.thresholds(&file),

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::transaction::Transaction;
+use crate::events::{Events, Judged, Kind, MessageJudged};
 use crate::filter::{Action, Outcome, Report, Scan, offload};
 use crate::mail::{Envelope, Mail};
 use crate::metrics::Metrics;
@@ -29,6 +30,12 @@ pub(super) struct Grants {
     pub(super) hold: bool,
     /// Drop recipients.
     pub(super) drop: bool,
+}
+
+/// A message that was released has passed.
+#[derive(serde::Serialize)]
+struct Released<'a> {
+    message: &'a str,
 }
 
 /// What goes to the MTA.
@@ -97,6 +104,8 @@ impl Transaction {
             ..Scan::default()
         });
         let ruling = if released {
+            let released = Released { message: &id };
+            services.events.tell(Kind::Released, &released);
             let required = selected.first().and_then(|p| p.thresholds().tag);
             Ruling::whole(Verdict::released(), required)
         } else {
@@ -153,7 +162,7 @@ impl Transaction {
         let answered = not_kept.as_ref().unwrap_or(&ruling.verdict);
         count_verdict(&services.metrics, &ruling, answered);
         count_ruling(&services.metrics, &ruling, not_kept.is_none());
-        log(&Line {
+        tell(&services.events, &Line {
             protocol: MILTER,
             id: &id,
             version: engine.version(),
@@ -184,7 +193,7 @@ impl Transaction {
 
     /// The line of a message that was answered before its end.
     pub(super) fn log(&self, verdict: &Verdict, started: Instant) {
-        log(&Line {
+        tell(&self.services.events, &Line {
             protocol: MILTER,
             id: &self.id,
             version: self.engine.version(),
@@ -301,9 +310,28 @@ pub(super) struct Line<'a> {
     pub(super) started: Instant,
 }
 
+/// Tells what became of a message: a line of the log, an event.
+pub(super) fn tell(events: &Events, line: &Line<'_>) {
+    log(line);
+    if events.wants(Kind::Verdict) {
+        let judged = MessageJudged::from(Judged {
+            id: line.id,
+            protocol: line.protocol,
+            envelope: line.envelope,
+            subject: line.subject,
+            bytes: line.bytes,
+            verdict: line.verdict,
+            ruling: line.ruling,
+            version: line.version,
+            took: line.started.elapsed(),
+        });
+        events.tell(Kind::Verdict, &judged);
+    }
+}
+
 /// One line for each message. What comes from outside is written by its `Debug` form, which escapes, and
 /// is cut.
-pub(super) fn log(line: &Line<'_>) {
+fn log(line: &Line<'_>) {
     let Line {
         protocol,
         id,

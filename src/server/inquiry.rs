@@ -115,7 +115,7 @@ async fn judge(services: &Arc<Services>, inquiry: Inquiry) -> Inquired {
     metrics
         .end_of_message_seconds
         .observe(elapsed.as_secs_f64());
-    conclusion::log(&Line {
+    conclusion::tell(&services.events, &Line {
         protocol: inquiry.protocol,
         id: &id,
         version: engine.version(),

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 
 use super::budget::Budget;
 use super::engine::Engine;
+use crate::events::Events;
 use crate::metrics::Metrics;
 use crate::quarantine::Quarantine;
 
@@ -38,6 +39,8 @@ pub struct Services {
     pub engine: ArcSwap<Engine>,
     /// Where held-back messages go.
     pub quarantine: Arc<Quarantine>,
+    /// Who is told what happens.
+    pub events: Events,
     /// All metrics.
     pub metrics: Arc<Metrics>,
     /// The bound on message bytes.
