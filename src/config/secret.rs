@@ -30,3 +30,33 @@ pub(crate) fn secret_line(file: &Path, what: &str) -> Result<String, String> {
     }
     Ok(secret.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_one_line_that_others_cannot_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("password");
+        let read = |text: &str, mode: u32| {
+            std::fs::write(&file, text).unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+            secret_line(&file, "password")
+        };
+        assert_eq!(read("s3 cret\n", 0o600).as_deref(), Ok("s3 cret"));
+        assert_eq!(read("s3cret\r\n", 0o640).as_deref(), Ok("s3cret"));
+        assert!(read("s3cret", 0o644).unwrap_err().contains("chmod o="));
+        for bad in ["", "\n", "a\nb\n", "a\0b"] {
+            assert!(
+                read(bad, 0o600).unwrap_err().contains("one line"),
+                "{bad:?}"
+            );
+        }
+        assert!(
+            secret_line(&dir.path().join("absent"), "password")
+                .unwrap_err()
+                .contains("cannot read")
+        );
+    }
+}

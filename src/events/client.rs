@@ -96,7 +96,10 @@ impl Client {
             .body(Full::new(body))
             .map_err(io::Error::other)?;
         let answer = async {
-            let answer = sender.send_request(request).await.map_err(io::Error::other)?;
+            let answer = sender
+                .send_request(request)
+                .await
+                .map_err(io::Error::other)?;
             let status = answer.status();
             // The status is all that counts, but it counts only with the whole answer.
             let body = Limited::new(answer.into_body(), ANSWER_BYTES);

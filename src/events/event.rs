@@ -190,8 +190,16 @@ impl<'a> From<Judged<'a>> for MessageJudged<'a> {
             helo: some(&envelope.helo),
             authenticated: some(&envelope.authenticated),
             queue_id: some(&envelope.queue_id),
-            from: envelope.sender.as_ref().map_or(String::new(), |a| cut(a.text())),
-            to: envelope.recipients.iter().take(MANY).map(|a| cut(Address::text(a))).collect(),
+            from: envelope
+                .sender
+                .as_ref()
+                .map_or(String::new(), |a| cut(a.text())),
+            to: envelope
+                .recipients
+                .iter()
+                .take(MANY)
+                .map(|a| cut(Address::text(a)))
+                .collect(),
             recipients: envelope.recipients.len(),
             subject: cut(judged.subject),
             bytes: judged.bytes,

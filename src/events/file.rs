@@ -114,7 +114,11 @@ mod tests {
         assert_eq!(read("e.jsonl.3"), None);
         // What is there stays there.
         drop(file);
-        let mut file = File::open(Rotation { bytes: 100, ..rotation }).unwrap();
+        let mut file = File::open(Rotation {
+            bytes: 100,
+            ..rotation
+        })
+        .unwrap();
         file.append(b"more\n").unwrap();
         assert_eq!(read("e.jsonl").as_deref(), Some("line-4\nmore\n"));
         fs::rename(&path, folder.path().join("moved")).unwrap();
@@ -128,7 +132,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("e.jsonl");
         std::os::unix::fs::symlink(folder.path().join("target"), &path).unwrap();
-        let rotation = Rotation { path, bytes: 10, kept: 2 };
+        let rotation = Rotation {
+            path,
+            bytes: 10,
+            kept: 2,
+        };
         assert!(File::open(rotation).is_err());
         assert!(!folder.path().join("target").exists());
     }

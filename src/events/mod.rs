@@ -58,7 +58,9 @@ impl Events {
 
     /// Whether events of a kind are wanted: nothing need be made of one that is not.
     pub fn wants(&self, kind: Kind) -> bool {
-        self.0.as_ref().is_some_and(|told| told.wanted.contains(&kind))
+        self.0
+            .as_ref()
+            .is_some_and(|told| told.wanted.contains(&kind))
     }
 
     /// Tells an event. Never waits.

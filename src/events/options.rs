@@ -151,7 +151,9 @@ impl Target {
             host,
             port: port.unwrap_or(if tls { 443 } else { 80 }),
             authority: authority.as_str().to_owned(),
-            path: uri.path_and_query().map_or("/".to_owned(), ToString::to_string),
+            path: uri
+                .path_and_query()
+                .map_or("/".to_owned(), ToString::to_string),
         })
     }
 }
@@ -165,7 +167,9 @@ impl Settings {
     ) -> Result<Settings, Problems> {
         let mut findings = Findings::new(source);
         let Options {
-            webhook, file_bytes, ..
+            webhook,
+            file_bytes,
+            ..
         } = options;
         let (least, most) = (ByteSize(64 << 10), ByteSize(1 << 40));
         findings.within(file_bytes, least, most, "of a file");
@@ -173,7 +177,12 @@ impl Settings {
         findings.within(&webhook.batch, 1, 1_000, "events");
         let (least, most) = (Seconds::millis(100), Seconds::new(300));
         findings.within(&webhook.timeout, least, most, "for a request");
-        findings.within(&webhook.wait, Seconds::millis(10), Seconds::new(60), "for more events");
+        findings.within(
+            &webhook.wait,
+            Seconds::millis(10),
+            Seconds::new(60),
+            "for more events",
+        );
         let (least, most) = (Seconds::new(1), Seconds::new(86_400));
         findings.within(&webhook.retry, least, most, "between attempts");
         let (least, most) = (ByteSize(1 << 20), ByteSize(1 << 40));
@@ -250,7 +259,10 @@ mod tests {
     #[test]
     fn senseless_values_are_shown_where_they_stand() {
         assert_eq!(problems("{}"), "");
-        assert_eq!(problems("file: e.jsonl\nwhich: [verdict, dns_list]\nfiles: 0\n"), "");
+        assert_eq!(
+            problems("file: e.jsonl\nwhich: [verdict, dns_list]\nfiles: 0\n"),
+            ""
+        );
         for (text, place) in [
             ("file_bytes: 1\n", "e.yaml:1:13"),
             ("files: 101\n", "e.yaml:1:8"),
@@ -261,9 +273,15 @@ mod tests {
             ("webhook:\n  spool: 1\n", "e.yaml:2:10"),
             ("webhook:\n  url: example.org\n", "e.yaml:2:8"),
             ("webhook:\n  url: 'http://example.org/'\n", "e.yaml:2:8"),
-            ("webhook:\n  url: 'https://u:p@example.org/'\n", "e.yaml:2:8"),
+            (
+                "webhook:\n  url: 'https://u:p@example.org/'\n",
+                "e.yaml:2:8",
+            ),
             ("webhook:\n  url: 'https://example.org/'\n", "e.yaml:2:8"),
-            ("webhook:\n  url: 'https://example.org/'\n  secret_file: s\n", "e.yaml:3:16"),
+            (
+                "webhook:\n  url: 'https://example.org/'\n  secret_file: s\n",
+                "e.yaml:3:16",
+            ),
         ] {
             let shown = problems(text);
             assert!(shown.contains(place), "{text}: {shown}");

@@ -61,7 +61,11 @@ impl Spool {
             io::Error::new(e.kind(), format!("cannot use {shown} for events: {e}"))
         };
         let mut builder = fs::DirBuilder::new();
-        builder.recursive(true).mode(0o700).create(&folder).map_err(named)?;
+        builder
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder)
+            .map_err(named)?;
         let mut numbers = Vec::new();
         for entry in fs::read_dir(&folder).map_err(named)? {
             let entry = entry.map_err(named)?;
@@ -119,9 +123,10 @@ impl Spool {
     /// Appends whole lines.
     pub(super) fn append(&self, lines: &[u8]) -> io::Result<()> {
         let mut state = self.lock();
-        let full = state.files.back().is_some_and(|(_, bytes)| {
-            *bytes > 0 && bytes + lines.len() as u64 > self.bound / PART
-        });
+        let full = state
+            .files
+            .back()
+            .is_some_and(|(_, bytes)| *bytes > 0 && bytes + lines.len() as u64 > self.bound / PART);
         if full {
             let next = state.files.back().map_or(1, |(number, _)| number + 1);
             if let Some(open) = state.open.take() {
@@ -149,7 +154,10 @@ impl Spool {
         remove(&self.folder, number);
         let dropped = &self.metrics.events_dropped;
         dropped.with_label_values(&["webhook"]).inc_by(lost);
-        tracing::error!(lost, "events for the webhook are given up: the spool has reached its bound");
+        tracing::error!(
+            lost,
+            "events for the webhook are given up: the spool has reached its bound"
+        );
     }
 
     /// The next lines, at most `most`; `None` where there are none.
@@ -172,7 +180,11 @@ impl Spool {
             }
             // All of it is sent, but perhaps half a line that a crash has left.
             let mut state = self.lock();
-            if state.files.front().is_some_and(|(first, _)| *first == number) {
+            if state
+                .files
+                .front()
+                .is_some_and(|(first, _)| *first == number)
+            {
                 state.files.pop_front();
                 state.sent = 0;
                 remove(&self.folder, number);
@@ -186,7 +198,11 @@ impl Spool {
         {
             let mut state = self.lock();
             // It may have been given up meanwhile.
-            if state.files.front().is_none_or(|(first, _)| *first != batch.file) {
+            if state
+                .files
+                .front()
+                .is_none_or(|(first, _)| *first != batch.file)
+            {
                 return Ok(());
             }
             state.sent = batch.end;
@@ -264,13 +280,7 @@ fn append(folder: &Path, state: &mut State, lines: &[u8]) -> io::Result<()> {
 }
 
 /// Whole lines between two places of a file.
-fn read(
-    folder: &Path,
-    number: u64,
-    from: u64,
-    to: u64,
-    most: usize,
-) -> io::Result<Option<Batch>> {
+fn read(folder: &Path, number: u64, from: u64, to: u64, most: usize) -> io::Result<Option<Batch>> {
     let mut file = fs::File::open(path(folder, number))?;
     file.seek(SeekFrom::Start(from))?;
     let mut reader = BufReader::new(io::Read::take(file, to.saturating_sub(from)));
@@ -332,12 +342,17 @@ mod tests {
 
     fn open(folder: &Path, bytes: u64) -> (Spool, Arc<Metrics>) {
         let metrics = Arc::new(Metrics::new().unwrap());
-        (Spool::open(&hook(folder, bytes), metrics.clone()).unwrap(), metrics)
+        (
+            Spool::open(&hook(folder, bytes), metrics.clone()).unwrap(),
+            metrics,
+        )
     }
 
     fn texts(batch: &Batch) -> Vec<String> {
         let lines = batch.lines.iter();
-        lines.map(|l| String::from_utf8(l.clone()).unwrap()).collect()
+        lines
+            .map(|l| String::from_utf8(l.clone()).unwrap())
+            .collect()
     }
 
     #[test]
@@ -349,13 +364,21 @@ mod tests {
         spool.append(b"c\n").unwrap();
         let first = spool.next(2).unwrap().unwrap();
         assert_eq!(texts(&first), ["a", "b"]);
-        assert_eq!(spool.next(2).unwrap(), Some(Batch { lines: first.lines.clone(), ..first }));
+        assert_eq!(
+            spool.next(2).unwrap(),
+            Some(Batch {
+                lines: first.lines.clone(),
+                ..first
+            })
+        );
         let first = spool.next(2).unwrap().unwrap();
         spool.taken(&first).unwrap();
         assert_eq!(texts(&spool.next(2).unwrap().unwrap()), ["c"]);
         assert_eq!(metrics.events_waiting.get(), 2);
         // As after a crash, in the middle of a line.
-        let file = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().path());
+        let file = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|e| e.unwrap().path());
         let file = file.filter(|p| p.extension().is_some()).next().unwrap();
         let mut torn = OpenOptions::new().append(true).open(file).unwrap();
         torn.write_all(b"half").unwrap();
@@ -370,7 +393,11 @@ mod tests {
         assert_eq!(all, ["c", "d"]);
         drop(spool);
         let (spool, metrics) = open(folder.path(), 1 << 20);
-        assert_eq!(spool.next(10).unwrap(), None, "nothing is sent twice after an orderly end");
+        assert_eq!(
+            spool.next(10).unwrap(),
+            None,
+            "nothing is sent twice after an orderly end"
+        );
         assert_eq!(metrics.events_waiting.get(), 0);
         spool.append(b"e\n").unwrap();
         assert_eq!(texts(&spool.next(10).unwrap().unwrap()), ["e"]);

@@ -84,7 +84,13 @@ impl Watch {
                 // A server or list that is new is in use, unless it is not.
                 let before = known.get(name).copied().unwrap_or(true);
                 if before != *in_use {
-                    events.tell(kind, &InUse { name, in_use: *in_use });
+                    events.tell(
+                        kind,
+                        &InUse {
+                            name,
+                            in_use: *in_use,
+                        },
+                    );
                 }
             }
             *known = now;
@@ -115,4 +121,53 @@ fn in_use(gauges: &Gauges) -> BTreeMap<String, bool> {
         }
     }
     now
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Told;
+    use super::super::writer::Order;
+    use super::*;
+    use serde_json::Value;
+
+    #[test]
+    fn only_changes_are_told() {
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let (orders, mut told) = tokio::sync::mpsc::channel(10);
+        let events = Events(Some(Arc::new(Told {
+            orders,
+            wanted: Kind::ALL.to_vec(),
+            host: "here".into(),
+            metrics: metrics.clone(),
+        })));
+        let list = metrics.dnsbl_up.with_label_values(&["bl.example.org"]);
+        list.set(1);
+        metrics.model_trained.set(5.0);
+        let mut watch = Watch::new(events, metrics.clone());
+        let mut next = || match told.try_recv() {
+            Ok(Order::Line(line)) => serde_json::from_slice::<Value>(&line).unwrap(),
+            _ => Value::Null,
+        };
+        watch.look();
+        assert_eq!(next(), Value::Null);
+        list.set(0);
+        watch.look();
+        let event = next();
+        assert_eq!(
+            (&event["event"], &event["in_use"]),
+            (&"dns_list".into(), &false.into())
+        );
+        assert_eq!(
+            (&event["name"], &event["host"]),
+            (&"bl.example.org".into(), &"here".into())
+        );
+        watch.look();
+        assert_eq!(next(), Value::Null);
+        list.set(1);
+        metrics.model_trained.set(6.0);
+        watch.look();
+        assert_eq!(next()["in_use"], true);
+        assert_eq!(next()["trained"], 6.0);
+        assert_eq!(next(), Value::Null);
+    }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 use ring::hmac;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::client::Client;
@@ -44,11 +44,7 @@ enum Sent {
 }
 
 impl Webhook {
-    pub(super) fn new(
-        hook: Hook,
-        spool: Arc<Spool>,
-        metrics: Arc<Metrics>,
-    ) -> io::Result<Webhook> {
+    pub(super) fn new(hook: Hook, spool: Arc<Spool>, metrics: Arc<Metrics>) -> io::Result<Webhook> {
         let client = Client::new(hook.target.clone(), hook.ca_file.as_deref())?;
         let seed = Timestamp::now().as_nanosecond().unsigned_abs();
         Ok(Webhook {
@@ -61,41 +57,49 @@ impl Webhook {
         })
     }
 
-    /// Sends until `stop` is cancelled, and then what is left, as far as it goes without waiting.
+    /// Sends until `stop` is cancelled, and then for a few seconds what is left, as far as it is taken at once.
     pub(super) async fn run(mut self, stop: CancellationToken) {
+        let ended = stop.clone();
+        let late = async {
+            ended.cancelled().await;
+            sleep(FAREWELL).await;
+        };
+        tokio::select! {
+            () = self.work(&stop) => {}
+            () = late => {}
+        }
+    }
+
+    async fn work(&mut self, stop: &CancellationToken) {
         let mut wait = FIRST;
-        loop {
+        while !stop.is_cancelled() {
             match self.round().await {
                 // There may be more already.
                 Ok(true) => wait = FIRST,
                 Ok(false) => {
                     wait = FIRST;
-                    tokio::select! {
-                        () = stop.cancelled() => break,
-                        () = self.spool.grown() => {}
-                    }
                     // More of them make one request.
+                    let more = async {
+                        self.spool.grown().await;
+                        sleep(self.hook.wait).await;
+                    };
                     tokio::select! {
-                        () = stop.cancelled() => break,
-                        () = sleep(self.hook.wait) => {}
+                        () = stop.cancelled() => {}
+                        () = more => {}
                     }
                 }
                 Err(()) => {
                     let part = u32::try_from(self.random.next() % 256).unwrap_or(0);
                     let shorter = wait - wait * part / 1024;
                     tokio::select! {
-                        () = stop.cancelled() => break,
+                        () = stop.cancelled() => {}
                         () = sleep(shorter) => {}
                     }
                     wait = (wait * 2).min(self.hook.retry);
                 }
             }
-            if stop.is_cancelled() {
-                break;
-            }
         }
-        let until = Instant::now() + FAREWELL;
-        while let Ok(Ok(true)) = tokio::time::timeout_at(until, self.round()).await {}
+        while let Ok(true) = self.round().await {}
     }
 
     /// Sends one batch; whether there was one.
@@ -127,7 +131,10 @@ impl Webhook {
             }
             Sent::Refused(status) => {
                 self.count("refused");
-                tracing::warn!(status, "the webhook has not taken events; they are sent again");
+                tracing::warn!(
+                    status,
+                    "the webhook has not taken events; they are sent again"
+                );
             }
             Sent::Late => {
                 self.count("timeout");
@@ -136,7 +143,10 @@ impl Webhook {
             Sent::Failed(error) => {
                 self.count("error");
                 let error = error.to_string().escape_debug().to_string();
-                tracing::warn!(error, "the webhook cannot be reached; events are sent again");
+                tracing::warn!(
+                    error,
+                    "the webhook cannot be reached; events are sent again"
+                );
             }
         }
         Err(())

@@ -152,33 +152,3 @@ fn own_name() -> Option<ClientId> {
     server(&format!("{name}:25"))?;
     Some(ClientId::Domain(name.to_owned()))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_password_is_one_line_that_others_cannot_read() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("password");
-        let read = |text: &str, mode: u32| {
-            std::fs::write(&file, text).unwrap();
-            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
-            password(&file)
-        };
-        assert_eq!(read("s3 cret\n", 0o600).as_deref(), Ok("s3 cret"));
-        assert_eq!(read("s3cret\r\n", 0o640).as_deref(), Ok("s3cret"));
-        assert!(read("s3cret", 0o644).unwrap_err().contains("chmod o="));
-        for bad in ["", "\n", "a\nb\n", "a\0b"] {
-            assert!(
-                read(bad, 0o600).unwrap_err().contains("one line"),
-                "{bad:?}"
-            );
-        }
-        assert!(
-            password(&dir.path().join("absent"))
-                .unwrap_err()
-                .contains("cannot read")
-        );
-    }
-}

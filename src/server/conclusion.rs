@@ -162,17 +162,20 @@ impl Transaction {
         let answered = not_kept.as_ref().unwrap_or(&ruling.verdict);
         count_verdict(&services.metrics, &ruling, answered);
         count_ruling(&services.metrics, &ruling, not_kept.is_none());
-        tell(&services.events, &Line {
-            protocol: MILTER,
-            id: &id,
-            version: engine.version(),
-            envelope: &scan.envelope,
-            subject: &subject,
-            bytes,
-            verdict: answered,
-            ruling: Some(&ruling),
-            started,
-        });
+        tell(
+            &services.events,
+            &Line {
+                protocol: MILTER,
+                id: &id,
+                version: engine.version(),
+                envelope: &scan.envelope,
+                subject: &subject,
+                bytes,
+                verdict: answered,
+                ruling: Some(&ruling),
+                started,
+            },
+        );
         for filter in engine.chain.members() {
             filter.concluded(&scan, &answered.reports, answered.action);
         }
@@ -193,17 +196,20 @@ impl Transaction {
 
     /// The line of a message that was answered before its end.
     pub(super) fn log(&self, verdict: &Verdict, started: Instant) {
-        tell(&self.services.events, &Line {
-            protocol: MILTER,
-            id: &self.id,
-            version: self.engine.version(),
-            envelope: &self.envelope,
-            subject: "",
-            bytes: self.bytes(),
-            verdict,
-            ruling: None,
-            started,
-        });
+        tell(
+            &self.services.events,
+            &Line {
+                protocol: MILTER,
+                id: &self.id,
+                version: self.engine.version(),
+                envelope: &self.envelope,
+                subject: "",
+                bytes: self.bytes(),
+                verdict,
+                ruling: None,
+                started,
+            },
+        );
     }
 }
 

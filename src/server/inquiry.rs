@@ -115,17 +115,20 @@ async fn judge(services: &Arc<Services>, inquiry: Inquiry) -> Inquired {
     metrics
         .end_of_message_seconds
         .observe(elapsed.as_secs_f64());
-    conclusion::tell(&services.events, &Line {
-        protocol: inquiry.protocol,
-        id: &id,
-        version: engine.version(),
-        envelope: &scan.envelope,
-        subject: &subject,
-        bytes,
-        verdict: &verdict,
-        ruling: Some(&ruling),
-        started,
-    });
+    conclusion::tell(
+        &services.events,
+        &Line {
+            protocol: inquiry.protocol,
+            id: &id,
+            version: engine.version(),
+            envelope: &scan.envelope,
+            subject: &subject,
+            bytes,
+            verdict: &verdict,
+            ruling: Some(&ruling),
+            started,
+        },
+    );
     for filter in engine.chain.members() {
         filter.concluded(&scan, &verdict.reports, verdict.action);
     }

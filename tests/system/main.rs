@@ -38,6 +38,7 @@ mod bombs;
 mod clamav;
 mod crashes;
 mod delivery;
+mod events;
 mod facts;
 mod faults;
 mod greylisting;
