@@ -21,6 +21,8 @@
 //! - [`metrics`]: every metric in one place.
 //! - [`workbench`]: the analyst's side of the classifier: figures, corpora, and which model is in force.
 //! - [`tuning`]: what rules are worth, told from sorted mail, and scores fitted to it.
+//! - [`web`]: the console in a browser.
+//! - `printable`: text from outside made harmless for whoever reads it.
 //! - [`cli`]: the commands.
 
 pub mod auth;
@@ -35,6 +37,7 @@ pub mod mail;
 pub mod metrics;
 pub mod milter;
 pub mod policy;
+mod printable;
 pub mod quarantine;
 pub mod router;
 pub mod scanners;
@@ -42,4 +45,5 @@ pub mod server;
 pub mod store;
 pub mod tuning;
 pub mod verdict;
+pub mod web;
 pub mod workbench;

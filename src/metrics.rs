@@ -236,9 +236,10 @@ metrics! {
     quarantine_messages_limit: gauge = "mailweir_quarantine_messages_limit";
     /// Bytes that the retention of the quarantine allows.
     quarantine_bytes_limit: gauge = "mailweir_quarantine_bytes_limit";
-    /// Quarantine operations: stored, released, deleted, expired, redeemed.
+    /// Quarantine operations: stored, shared (stored without writing its bytes again), released, forwarded, deleted,
+    /// expired, redeemed.
     quarantine_operations: counters = "mailweir_quarantine_operations_total"["operation"];
-    /// Quarantine operations that failed: store, read, release, delete, expire, redeem; a failed store was
+    /// Quarantine operations that failed: store, read, release, forward, delete, expire, redeem; a failed store was
     /// answered tempfail.
     quarantine_failures: counters = "mailweir_quarantine_failures_total"["operation"];
     /// Requests in other protocols than milter, by protocol (spamd, rspamd), command and result: answered, failed (to come
@@ -266,6 +267,13 @@ metrics! {
     webhook_events: counter = "mailweir_webhook_events_total";
     /// When the webhook has taken events last, seconds since 1970; 0 for never.
     webhook_taken: float = "mailweir_webhook_last_taken_timestamp_seconds";
+    /// Digests to recipients: sent, failed (and to be tried again).
+    quarantine_digests: counters = "mailweir_quarantine_digests_total"["result"];
+    /// Digests that are made and not sent.
+    quarantine_digests_waiting: gauge = "mailweir_quarantine_digests_waiting";
+    /// Links of digests that were opened or used: shown, released, before (released earlier), expired, gone, invalid,
+    /// failed.
+    quarantine_links: counters = "mailweir_quarantine_links_total"["result"];
     /// Facts about senders in memory, by kind.
     facts_entries: gauges = "mailweir_facts_entries"["kind"];
     /// Facts about senders allowed in memory, by kind.
@@ -286,6 +294,16 @@ metrics! {
     facts_up: gauge = "mailweir_facts_up";
     /// Time to write the facts that have changed.
     facts_seconds: histogram = "mailweir_facts_write_seconds" {WAITS};
+    /// Connections of the console open now.
+    console_connections: gauge = "mailweir_console_connections";
+    /// Connections of the console allowed at one time.
+    console_connections_limit: gauge = "mailweir_console_connections_limit";
+    /// Connections of the console closed at once because the bound was reached.
+    console_refused: counter = "mailweir_console_connections_refused_total";
+    /// Requests to the console, by class of the answer: 2xx, 3xx, 4xx, 5xx.
+    console_requests: counters = "mailweir_console_requests_total"["status"];
+    /// Attempts to sign in to the console: ok, wrong (name and password), throttled (not looked at).
+    console_logins: counters = "mailweir_console_logins_total"["result"];
     /// Reloads by result: ok, failed.
     reloads: counters = "mailweir_reloads_total"["result"];
     /// Whether the last reload was taken (1) or refused, the old configuration going on (0).
@@ -304,7 +322,7 @@ impl Metrics {
     /// Shows the counters whose labels are fixed before anything has happened. A counter that is first
     /// seen at 1 has not grown for Prometheus, so the first failure would raise no alert.
     fn start_at_zero(&self) {
-        let fixed: [(&Counters, &[&str]); 9] = [
+        let fixed: &[(&Counters, &[&str])] = &[
             (
                 &self.dns_queries,
                 &["answered", "no_records", "timeout", "error", "down"],
@@ -337,19 +355,38 @@ impl Metrics {
             (&self.over_limit, &["message", "total"]),
             (
                 &self.quarantine_operations,
-                &["stored", "released", "deleted", "expired", "redeemed"],
+                &[
+                    "stored",
+                    "shared",
+                    "released",
+                    "forwarded",
+                    "deleted",
+                    "expired",
+                    "redeemed",
+                ],
             ),
             (
                 &self.quarantine_failures,
-                &["store", "read", "release", "delete", "expire", "redeem"],
+                &[
+                    "store", "read", "release", "forward", "delete", "expire", "redeem",
+                ],
             ),
+            (&self.quarantine_digests, &["sent", "failed"]),
+            (
+                &self.quarantine_links,
+                &[
+                    "shown", "released", "before", "expired", "gone", "invalid", "failed",
+                ],
+            ),
+            (&self.console_requests, &["2xx", "3xx", "4xx", "5xx"]),
+            (&self.console_logins, &["ok", "wrong", "throttled"]),
             (&self.reloads, &["ok", "failed"]),
             (&self.policy_conflicts, &Settled::CONFLICTS),
             (&self.policy_senders, &["allow", "unproven", "deny"]),
         ];
         for (counters, values) in fixed {
-            for value in values {
-                counters.with_label_values(&[value]);
+            for value in *values {
+                counters.with_label_values(&[*value]);
             }
         }
         self.reload_ok.set(1);

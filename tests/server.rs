@@ -131,6 +131,7 @@ async fn daemon(act: Act, deadline: Duration, settings: Settings) -> Daemon {
         budget: Budget::new(settings.total_bytes, metrics.bytes_in_flight.clone()),
         metrics: metrics.clone(),
         settings,
+        reload_problem: arc_swap::ArcSwapOption::empty(),
     });
     let access = SocketAccess {
         mode: 0o600,

@@ -15,7 +15,6 @@ mod header_fields;
 pub mod learn;
 mod logging;
 pub mod model;
-mod printable;
 mod progress;
 pub mod quarantine;
 mod rules;
@@ -24,6 +23,7 @@ mod send;
 mod serve;
 mod tokens;
 pub mod train;
+mod user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,6 +32,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, Overrides, Problems};
+use crate::printable;
 
 /// Inbound spam and virus filter for mail servers, spoken to over the milter protocol.
 #[derive(Debug, Parser)]
@@ -75,7 +76,7 @@ enum Command {
         #[command(flatten)]
         args: model::ModelArgs,
     },
-    /// List, show, release and delete what was held back.
+    /// List, show, release, forward and delete what was held back; tell recipients of it.
     Quarantine {
         #[command(flatten)]
         config: ConfigArgs,
@@ -88,6 +89,13 @@ enum Command {
         config: ConfigArgs,
         #[command(flatten)]
         args: facts::FactsArgs,
+    },
+    /// List, add and remove the users of the console.
+    User {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(flatten)]
+        args: user::UserArgs,
     },
     /// Send messages to a milter as a mail server would, and print the verdicts.
     Send(send::SendArgs),
@@ -148,6 +156,12 @@ pub fn run() -> ExitCode {
             }
             None => Ok(ExitCode::FAILURE),
         },
+        Command::User { config, args } => match told(config.load()) {
+            Some(config) => {
+                runtime().and_then(|runtime| runtime.block_on(user::run(args, &config)))
+            }
+            None => Ok(ExitCode::FAILURE),
+        },
         Command::Send(args) => send::run(args),
         Command::Completions(args) => generate::completions(&args),
         Command::Man(args) => generate::man(&args),
@@ -179,6 +193,8 @@ fn held(config: &ConfigArgs, args: quarantine::QuarantineArgs) -> anyhow::Result
         return Ok(ExitCode::FAILURE);
     };
     let settings = quarantine::QuarantineSettings {
+        model: config.file.bayes.model_path(&config.base, &config.data_dir),
+        engine: config.file.bayes.engine,
         options: config.file.quarantine,
         data_dir: config.data_dir,
     };

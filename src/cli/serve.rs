@@ -3,11 +3,12 @@
 use std::io::Write;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use clap::Args;
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
@@ -23,6 +24,8 @@ use crate::quarantine::Quarantine;
 use crate::scanners::Doors;
 use crate::server::{self, Address, Budget, Engine, Health, Listener, Reloader, Services, Watched};
 use crate::store::{Facts, Keeper};
+use crate::web::accounts::Accounts;
+use crate::web::{self, Console, Journal, WebListener};
 
 /// `mailweir serve`
 #[derive(Debug, Args)]
@@ -53,14 +56,20 @@ pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let Some(config) = told(args.load()) else {
         return Ok(ExitCode::FAILURE);
     };
-    logging::start(config.log());
+    let journal = Journal::default();
+    logging::start_with(config.log(), &journal);
     // Whatever the daemon creates is nobody else's business; sockets get their mode explicitly.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     let runtime = super::runtime()?;
-    runtime.block_on(serve(args, config, watched))
+    runtime.block_on(serve(args, config, watched, journal))
 }
 
-async fn serve(args: ServeArgs, config: Config, watched: Watched) -> anyhow::Result<ExitCode> {
+async fn serve(
+    args: ServeArgs,
+    config: Config,
+    watched: Watched,
+    journal: Journal,
+) -> anyhow::Result<ExitCode> {
     let watched = watched.and(Engine::files(&config));
     // From here on a SIGHUP is a reload and no longer the end.
     let hangup = signal(SignalKind::hangup())?;
@@ -107,7 +116,12 @@ async fn serve(args: ServeArgs, config: Config, watched: Watched) -> anyhow::Res
         budget: Budget::new(config.settings.total_bytes, metrics.bytes_in_flight.clone()),
         metrics: metrics.clone(),
         settings: config.settings,
+        reload_problem: ArcSwapOption::empty(),
     });
+    let console = match &config.console {
+        Some(settings) => Some(console(settings, &config.data_dir, &services, journal).await?),
+        None => None,
+    };
     server::taken(&services, &services.engine.load());
     let ends = [
         signal(SignalKind::terminate())?,
@@ -115,6 +129,9 @@ async fn serve(args: ServeArgs, config: Config, watched: Watched) -> anyhow::Res
     ];
     events.tell(Kind::Daemon, &Life::new("started", &services));
     announce(&listeners, &doors, http.as_ref(), &services)?;
+    if let Some((listener, console)) = &console {
+        invite(listener, console, config.console.as_ref()).await?;
+    }
     tell_manager(NotifyState::Ready);
 
     let drain = CancellationToken::new();
@@ -129,9 +146,12 @@ async fn serve(args: ServeArgs, config: Config, watched: Watched) -> anyhow::Res
             stop.clone(),
         ))
     });
+    let console = console
+        .map(|(listener, console)| tokio::spawn(web::serve(listener, console, stop.clone())));
     let housed = services.quarantine.clone();
     let until = stop.clone();
     let keeper = tokio::spawn(async move { housed.keep_house(until).await });
+    let digests = tokio::spawn(services.quarantine.clone().keep_digests(stop.clone()));
     let facts = tokio::spawn(facts.run(stop.clone()));
     let load = Arc::new(move || args.load());
     let reloader = Reloader::new(load, services.clone(), watched, config.watch);
@@ -146,9 +166,13 @@ async fn serve(args: ServeArgs, config: Config, watched: Watched) -> anyhow::Res
     scanners.await?;
     stop.cancel();
     keeper.await?;
+    digests.await?;
     facts.await?;
     if let Some(web) = web {
         web.await??;
+    }
+    if let Some(console) = console {
+        console.await?;
     }
     events.tell(Kind::Daemon, &Life::new("stopped", &services));
     herald.stop().await;
@@ -180,6 +204,42 @@ async fn reopen_on_hangup(mut hangup: Signal, events: Events) {
     while hangup.recv().await.is_some() {
         events.reopen();
     }
+}
+
+/// The console, with its listener.
+async fn console(
+    settings: &web::Settings,
+    data_dir: &Path,
+    services: &Arc<Services>,
+    journal: Journal,
+) -> anyhow::Result<(WebListener, Arc<Console>)> {
+    let accounts = Accounts::open(data_dir)
+        .await
+        .context("cannot open the users of the console")?;
+    let listener = WebListener::bind(settings).await?;
+    let console = Console::new(services.clone(), accounts, settings.clone(), journal);
+    Ok((listener, Arc::new(console)))
+}
+
+/// Says where the console is, and, while nobody could sign in as admin, how the first one gets in.
+async fn invite(
+    listener: &WebListener,
+    console: &Console,
+    settings: Option<&web::Settings>,
+) -> anyhow::Result<()> {
+    let address = listener.address()?;
+    let site = settings.map_or_else(String::new, |settings| settings.link(address));
+    let first = console.first_link(&site).await?;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "console: {site}/")?;
+    if let Some(link) = first {
+        writeln!(
+            out,
+            "  there is no admin yet; this link makes one, once, within 24 hours:\n  {link}"
+        )?;
+    }
+    out.flush()?;
+    Ok(())
 }
 
 /// Says where the daemon listens and how a mail server is told, on standard output, for people and

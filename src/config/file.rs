@@ -14,6 +14,7 @@ use crate::quarantine;
 use crate::router::Hold;
 use crate::scanners;
 use crate::server::{Address, Listen};
+use crate::web;
 
 /// A value that nobody wrote, so that it has no place in a file.
 pub(crate) fn unwritten<T>(value: T) -> Spanned<T> {
@@ -34,6 +35,8 @@ pub struct File {
     pub http: HttpSection,
     /// Other protocols in which verdicts are asked for.
     pub scanners: scanners::Options,
+    /// The console in a browser.
+    pub console: web::Options,
     /// Bounds of memory and of parsing.
     pub limits: LimitsSection,
     /// From end of message to the verdict, at most.
@@ -92,6 +95,7 @@ impl Default for File {
             milter: MilterSection::default(),
             http: HttpSection::default(),
             scanners: scanners::Options::default(),
+            console: web::Options::default(),
             limits: LimitsSection::default(),
             deadline: unwritten(Seconds::new(120)),
             thresholds: unwritten(ThresholdsSection::default()),

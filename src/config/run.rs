@@ -15,6 +15,7 @@ use crate::policy::Policies;
 use crate::scanners;
 use crate::server::{Address, Listen, Settings, SocketAccess};
 use crate::verdict::Thresholds;
+use crate::web;
 
 /// What the command line says; it wins over the file.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +50,8 @@ pub struct Config {
     pub access: SocketAccess,
     /// The HTTP listener.
     pub http: Option<SocketAddr>,
+    /// The console; `None` where it is off.
+    pub console: Option<web::Settings>,
     /// Bounds and waits of sessions.
     pub settings: Settings,
     /// Other protocols than milter.
@@ -108,7 +111,7 @@ impl Config {
             true => File::default(),
             false => parse_yaml(&source)?,
         };
-        file.quarantine.release.resolve(&base);
+        file.quarantine.resolve(&base);
         let mut problems = Checker(Findings::new(&source));
         let milter = &file.milter;
         let mode = problems.0.octal("milter.socket_mode", &milter.socket_mode);
@@ -172,6 +175,10 @@ impl Config {
             events::Checked::default()
         });
         let scanners = file.scanners.check(&base, &mut problems.0);
+        let console = web::Settings::new(&file.console, &source, &base).unwrap_or_else(|found| {
+            problems.0.extend(found.0);
+            None
+        });
         let config = Config {
             data_dir,
             watch,
@@ -184,6 +191,7 @@ impl Config {
                 group: milter.socket_group.clone(),
             },
             http: overrides.http.or(file.http.listen),
+            console,
             settings,
             scanners,
             events,

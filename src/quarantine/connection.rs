@@ -26,7 +26,7 @@ pub(super) async fn open(options: &ReleaseOptions) -> Result<AsyncSmtpConnection
         server(address).ok_or_else(|| refused(format!("{address:?} is not host:port")))?;
     let own = match &options.helo {
         Some(helo) => ClientId::Domain(helo.value.clone()),
-        None => own_name().unwrap_or_default(),
+        None => ClientId::Domain(host_name()),
     };
     let login = login(options)?;
     let timeout = options.timeout.value.0;
@@ -146,9 +146,12 @@ pub(super) fn not_sent(what: &str, failure: &Failure) -> QuarantineError {
     QuarantineError::NotSent(format!("{what}: {}", failure.text()))
 }
 
-fn own_name() -> Option<ClientId> {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+/// The name of this host; `localhost` where it has none that could stand in an address.
+pub(super) fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();
-    server(&format!("{name}:25"))?;
-    Some(ClientId::Domain(name.to_owned()))
+    match server(&format!("{name}:25")) {
+        Some(_) => name.to_owned(),
+        None => "localhost".to_owned(),
+    }
 }

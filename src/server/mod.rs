@@ -34,7 +34,7 @@ pub use http::{Health, serve_http};
 pub use inquiry::{Inquired, Inquiry, inquire};
 pub use listener::{Address, Listen, Listener, SocketAccess};
 pub use reload::{Load, Reloader, taken};
-pub use services::{Services, Settings};
+pub use services::{ReloadProblem, Services, Settings};
 pub use watch::Watched;
 
 /// Serves until `drain` is cancelled and the sessions have ended. Each listener comes with the direction of the

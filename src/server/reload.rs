@@ -19,7 +19,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::engine::Engine;
-use super::services::Services;
+use super::services::{ReloadProblem, Services};
 use super::watch::{Fingerprint, Watched};
 use crate::config::{Config, Problem, Problems};
 use crate::events::Kind;
@@ -157,12 +157,18 @@ impl Reloader {
             version = self.services.engine.load().version(),
             "reload refused, the old configuration goes on:\n{failure}"
         );
+        let problem = ReloadProblem {
+            at: jiff::Timestamp::now(),
+            text: failure,
+        };
+        self.services.reload_problem.store(Some(Arc::new(problem)));
     }
 
     fn take(&self, engine: Engine, changed: bool) {
         let engine = Arc::new(engine);
         let before = self.services.engine.swap(engine.clone());
         taken(&self.services, &engine);
+        self.services.reload_problem.store(None);
         let metrics = &self.services.metrics;
         metrics.reloads.with_label_values(&["ok"]).inc();
         self.services.events.tell(

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
+use jiff::Timestamp;
 
 use super::budget::Budget;
 use super::engine::Engine;
@@ -47,4 +48,15 @@ pub struct Services {
     pub budget: Budget,
     /// Bounds and waits.
     pub settings: Settings,
+    /// Why the last reload was refused; `None` when it was not.
+    pub reload_problem: ArcSwapOption<ReloadProblem>,
+}
+
+/// A reload that was refused.
+#[derive(Clone, Debug)]
+pub struct ReloadProblem {
+    /// When.
+    pub at: Timestamp,
+    /// What is wrong and where, as the log has it: several lines.
+    pub text: String,
 }
