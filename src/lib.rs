@@ -15,6 +15,7 @@
 //! - [`router`]: a verdict becomes replies, header changes and side effects.
 //! - [`events`]: what happens, told to the outside: a file of JSON lines, a webhook.
 //! - [`quarantine`]: the durable store of what was held back.
+//! - [`history`]: what became of each message and why, kept for people to search, explain and replay.
 //! - [`store`]: what filters remember of senders, in memory and in a file.
 //! - [`import`]: rules of other filters, written as rule files.
 //! - [`config`]: what the admin wrote, checked, as what the daemon runs with.
@@ -32,6 +33,7 @@ pub mod content;
 pub mod dns;
 pub mod events;
 pub mod filter;
+pub mod history;
 pub mod import;
 pub mod mail;
 pub mod metrics;

@@ -9,6 +9,7 @@ use super::{ByteSize, Seconds};
 use crate::dns;
 use crate::events;
 use crate::filter::{attachments, auth, bayes, clamav, dnsbl, greylist, rates, reputation, rules};
+use crate::history;
 use crate::policy;
 use crate::quarantine;
 use crate::router::Hold;
@@ -83,6 +84,8 @@ pub struct File {
     pub quarantine: quarantine::Options,
     /// Events to the outside.
     pub events: events::Options,
+    /// The history of verdicts.
+    pub history: history::Options,
     /// The log.
     pub log: LogSection,
 }
@@ -128,6 +131,7 @@ impl Default for File {
             hold: Hold::default(),
             quarantine: quarantine::Options::default(),
             events: events::Options::default(),
+            history: history::Options::default(),
             log: LogSection::default(),
         }
     }

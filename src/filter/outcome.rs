@@ -25,6 +25,16 @@ pub enum Action {
 }
 
 impl Action {
+    /// Every action, mildest first.
+    pub const ALL: [Action; 6] = [
+        Action::Deliver,
+        Action::Tag,
+        Action::Quarantine,
+        Action::Tempfail,
+        Action::Discard,
+        Action::Reject,
+    ];
+
     /// The word used in configuration, metrics, logs and JSON.
     pub fn name(self) -> &'static str {
         match self {

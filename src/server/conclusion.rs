@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::transaction::Transaction;
 use crate::events::{Events, Judged, Kind, MessageJudged};
 use crate::filter::{Action, Outcome, Report, Scan, offload};
+use crate::history;
 use crate::mail::{Envelope, Mail};
 use crate::metrics::Metrics;
 use crate::milter::{Modification, Reply};
@@ -66,9 +67,11 @@ impl Transaction {
                 None if sealed.permanent => self.count_message(Action::Reject),
                 None => self.count_message(Action::Tempfail),
             }
+            let reply = sealed.reply.clone();
+            self.record_early();
             return Conclusion {
                 modifications: Vec::new(),
-                reply: sealed.reply.clone(),
+                reply,
             };
         }
         let raw = self.spool.complete();
@@ -86,6 +89,7 @@ impl Transaction {
             checks,
             services,
             share,
+            refused,
             ..
         } = self;
 
@@ -103,6 +107,8 @@ impl Transaction {
             mail,
             ..Scan::default()
         });
+        // Before the model learns from this message.
+        let versions = engine.versions();
         let ruling = if released {
             let released = Released { message: &id };
             services.events.tell(Kind::Released, &released);
@@ -176,6 +182,23 @@ impl Transaction {
                 started,
             },
         );
+        if services.history.is_enabled() {
+            let transaction = history::Transaction {
+                id: &id,
+                received,
+                envelope: &scan.envelope,
+                stage: history::Stage::End,
+                mail: Some(&scan.mail),
+                refused: refused.all(),
+                bytes,
+                reply: &reply,
+                versions: &versions,
+                took: started.elapsed(),
+            };
+            let held = plan.store && not_kept.is_none();
+            let entry = history::Entry::new(&transaction, answered, Some(&ruling), held);
+            services.history.record(entry);
+        }
         for filter in engine.chain.members() {
             filter.concluded(&scan, &answered.reports, answered.action);
         }

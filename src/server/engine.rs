@@ -16,6 +16,7 @@ use crate::filter::rules::RuleSet;
 use crate::filter::{
     self, Build, Chain, Checks, FailureAction, FailurePolicy, Filter, Reason, Report, Scan, offload,
 };
+use crate::history::Versions;
 use crate::mail::{Direction, Envelope, Limits, Mail, Spool};
 use crate::metrics::Metrics;
 use crate::policy::{Policies, Policy, Ruling, SKIPPED};
@@ -213,8 +214,7 @@ impl Engine {
             metrics.policy_starts_at_zero(policy);
         }
         metrics.configuration.reset();
-        let rules = self.chain.members().iter().find(|m| m.name() == "rules");
-        let rules = rules.and_then(|m| m.version()).unwrap_or_default();
+        let rules = self.versions().rules.unwrap_or_default();
         metrics
             .configuration
             .with_label_values(&[self.version.as_str(), rules.as_str()])
@@ -225,6 +225,19 @@ impl Engine {
     /// all of them. Empty where there is no configuration file behind it.
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// Which configuration, rules and model a verdict is reached with now.
+    pub fn versions(&self) -> Versions {
+        let of = |name: &str| {
+            let mut members = self.chain.members().iter();
+            members.find(|m| m.name() == name).and_then(|m| m.version())
+        };
+        Versions {
+            all: self.version.clone(),
+            rules: of("rules"),
+            model: of("bayes"),
+        }
     }
 
     /// Begins the checks of one transaction, with what is known of its session.

@@ -12,6 +12,7 @@ mod engine;
 mod http;
 mod inquiry;
 mod listener;
+mod recording;
 mod reload;
 mod services;
 mod transaction;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::budget::Share;
 use super::engine::Engine;
+use super::recording::Refusals;
 use super::services::Services;
 use crate::filter::auth::FIELD;
 use crate::filter::{Action, Checks};
@@ -30,6 +31,8 @@ pub(super) struct Transaction {
     pub(super) release_mark: Option<Vec<u8>>,
     pub(super) sealed: Option<Sealed>,
     pub(super) answered_early: bool,
+    /// Recipients who were refused, and what was said of the first.
+    pub(super) refused: Refusals,
     pub(super) checks: Checks,
     pub(super) spool: Arc<Spool>,
     pub(super) services: Arc<Services>,
@@ -83,6 +86,7 @@ impl Transaction {
             release_mark: None,
             sealed: None,
             answered_early: false,
+            refused: Refusals::default(),
             checks,
             spool: Arc::new(Spool::new()),
             services: services.clone(),
