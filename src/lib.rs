@@ -9,6 +9,7 @@
 //! - [`content`]: the files of a message: attachments, and what archives and documents hold.
 //! - [`dns`]: the resolver that filters share, with its cache and its bounds.
 //! - [`auth`]: SPF, DKIM, DMARC, ARC and reverse DNS, without scores and sockets.
+//! - [`heard`]: what filters hear from outside about a message, kept, and told again for a replay.
 //! - [`filter`]: the chain and its members: DNS lists, sender authentication, rules, Bayes, ClamAV.
 //! - [`policy`]: which way a message goes, and what holds for it.
 //! - [`verdict`]: a pure function from outcomes to one verdict.
@@ -33,6 +34,7 @@ pub mod content;
 pub mod dns;
 pub mod events;
 pub mod filter;
+pub mod heard;
 pub mod history;
 pub mod import;
 pub mod mail;

@@ -13,7 +13,7 @@ use futures_util::future::join;
 use finding::Finding;
 
 use super::ConfigArgs;
-use super::printable::printable;
+use crate::printable::printable;
 use crate::config::{Config, FilterName, Problem, Problems, Severity};
 use crate::dns::Dns;
 use crate::filter::rules::{self, Written};

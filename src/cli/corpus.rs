@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::evaluate::shown;
 use super::header_fields::HeaderFieldArgs;
-use super::printable::printable;
+use crate::printable::printable;
 use super::progress::Progress;
 use crate::filter::bayes::Class;
 use crate::workbench::corpus::skew::Dates;

@@ -16,7 +16,7 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::printable::printable;
+use crate::printable::printable;
 use crate::dns::domain;
 use crate::filter::{greylist, remembered_address};
 use crate::store::{FILE, Fact, Key, Kind, Row, Table};

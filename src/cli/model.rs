@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::evaluate::{self, reading, shown};
-use super::printable::printable;
+use crate::printable::printable;
 use super::progress::Progress;
 use super::tokens;
 use crate::config::Config;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::printable::printable;
+use crate::printable::printable;
 use crate::mail::corpus::CorpusError;
 use crate::workbench::reading::Watch;
 

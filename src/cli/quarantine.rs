@@ -6,7 +6,6 @@
 mod arguments;
 mod display;
 mod look;
-mod when;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -20,6 +19,7 @@ use jiff::Timestamp;
 pub use arguments::QuarantineArgs;
 
 use crate::filter::bayes::{Class, EngineKind};
+use crate::cli::when;
 use crate::mail::Address;
 use crate::metrics::Metrics;
 use crate::printable::printable;

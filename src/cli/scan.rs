@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::examination::{EnvelopeArgs, Examined};
-use super::printable::printable;
+use crate::printable::printable;
 use super::{ConfigArgs, logging, progress, told};
 use crate::config::Config;
 use crate::filter::{Action, Outcome};

@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 
 use super::evaluate::{self, reading, shown};
 use super::header_fields::HeaderFieldArgs;
-use super::printable::printable;
+use crate::printable::printable;
 use super::progress::Progress;
 use super::{ConfigArgs, told};
 use crate::filter::bayes::{Class, EngineKind, Facts, Trained, Trainer};

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::outcome::{self, DecidedBy, Outcome, Share, finite};
-use crate::filter::Action;
+use crate::filter::{Action, Scan};
 use crate::mail::{Address, Client, Direction, Envelope, Mail};
 use crate::milter::Reply;
 use crate::policy::{Ruling, Settled};
@@ -302,6 +302,23 @@ impl Entry {
             model: transaction.versions.model.clone(),
             quarantine: held.then(|| transaction.id.to_owned()),
         }
+    }
+
+    /// What the same message gets in another evaluation.
+    pub fn again(&self, scan: &Scan, ruling: &Ruling, versions: &Versions) -> Entry {
+        let transaction = Transaction {
+            id: &self.id,
+            received: self.received,
+            envelope: &scan.envelope,
+            stage: self.stage,
+            mail: Some(&scan.mail),
+            refused: &self.refused,
+            bytes: scan.mail.raw().len(),
+            reply: &Reply::Accept,
+            versions,
+            took: std::time::Duration::ZERO,
+        };
+        Entry::new(&transaction, &ruling.verdict, Some(ruling), false)
     }
 
     /// The envelope, for an evaluation that is made again.

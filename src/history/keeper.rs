@@ -180,8 +180,9 @@ impl Keeper {
         let started = Instant::now();
         let mut tallies = Tallies::default();
         let mut prepared = Vec::with_capacity(entries.len());
-        for entry in &entries {
-            match Prepared::new(entry) {
+        for waiting in &entries {
+            let entry = &waiting.entry;
+            match Prepared::new(waiting) {
                 Ok(row) => {
                     tallies.add(entry);
                     prepared.push(row);

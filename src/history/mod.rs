@@ -35,9 +35,10 @@ pub use outcome::{DecidedBy, Hit, Outcome, Share, State};
 pub use query::{Cursor, PAGE, Page, Query};
 pub use tally::{Hour, Overview, VerdictCount, WordCount};
 
+use crate::heard::Record;
 use crate::metrics::Metrics;
 use crate::store::DatabaseError;
-use queue::Queue;
+use queue::{Queue, Waiting};
 use table::Table;
 
 /// The name of the file below the daemon's folder.
@@ -82,6 +83,7 @@ pub struct History(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     enabled: bool,
+    answers: bool,
     queue: Queue,
     /// Enough wait to be written now.
     full: Notify,
@@ -94,7 +96,7 @@ impl History {
     /// The history of the daemon, in its folder, and the task that writes it, which opens the file. Never fails: what goes
     /// wrong is logged, counted and tried again.
     pub fn open(folder: &Path, options: &Options, metrics: Arc<Metrics>) -> (History, Keeper) {
-        let history = History::new(options.enabled, metrics);
+        let history = History::new(options.enabled, options.answers, metrics);
         let keep = options.keep.value.0.as_millis();
         let settings = Settings {
             enabled: options.enabled,
@@ -107,7 +109,7 @@ impl History {
 
     /// One that keeps nothing.
     pub fn off(metrics: Arc<Metrics>) -> History {
-        History::new(false, metrics)
+        History::new(false, false, metrics)
     }
 
     /// The history in a folder, to be read beside a daemon that may write it.
@@ -119,15 +121,16 @@ impl History {
         if !path.exists() {
             return Err(HistoryError::Absent(folder.display().to_string()));
         }
-        let history = History::new(true, metrics);
+        let history = History::new(true, false, metrics);
         let table = Table::open(&path).await?;
         history.0.table.store(Some(Arc::new(table)));
         Ok(history)
     }
 
-    fn new(enabled: bool, metrics: Arc<Metrics>) -> History {
+    fn new(enabled: bool, answers: bool, metrics: Arc<Metrics>) -> History {
         History(Arc::new(Shared {
             enabled,
+            answers,
             queue: Queue::default(),
             full: Notify::new(),
             table: ArcSwapOption::empty(),
@@ -135,18 +138,23 @@ impl History {
         }))
     }
 
+    /// Whether what filters hear from outside is kept with each message.
+    pub fn keeps_answers(&self) -> bool {
+        self.0.enabled && self.0.answers
+    }
+
     /// Whether a history is kept.
     pub fn is_enabled(&self) -> bool {
         self.0.enabled
     }
 
-    /// Keeps an entry. Never waits: it is written within a second. Where too many wait already the oldest goes, and is
+    /// Keeps an entry, with what filters heard from outside. Never waits: it is written within a second. Where too many wait already the oldest goes, and is
     /// counted.
-    pub fn record(&self, entry: Entry) {
+    pub fn record(&self, entry: Entry, heard: Option<Record>) {
         if !self.0.enabled {
             return;
         }
-        let gone = self.0.queue.push(entry);
+        let gone = self.0.queue.push(Waiting { entry, heard });
         self.0.metrics.history_dropped.inc_by(gone as u64);
         if self.0.queue.len() >= queue::BATCH {
             self.0.full.notify_one();
@@ -174,6 +182,14 @@ impl History {
     /// A file that cannot be used; an entry that cannot be read.
     pub async fn get(&self, id: &str) -> Result<Option<Entry>, HistoryError> {
         self.table()?.get(&id.trim().to_ascii_uppercase()).await
+    }
+
+    /// What filters heard from outside when the message of that id came; `None` where it was not kept.
+    ///
+    /// # Errors
+    /// A file that cannot be used; what cannot be read.
+    pub async fn heard(&self, id: &str) -> Result<Option<Record>, HistoryError> {
+        self.table()?.heard(&id.trim().to_ascii_uppercase()).await
     }
 
     /// What happened from one time to another, by whole hours.

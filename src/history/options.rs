@@ -20,6 +20,8 @@ const MOST_SIZE: ByteSize = ByteSize::mib(1 << 20);
 pub struct Options {
     /// Whether a history is kept at all. Default true.
     pub enabled: bool,
+    /// Whether what filters heard from outside is kept with each message, for `mailweir replay`. Default true.
+    pub answers: bool,
     /// How long a message stays in it. Default 30d.
     pub keep: Spanned<Seconds>,
     /// Bytes that it may use on the disk; past them the oldest messages go. Default 2GiB.
@@ -30,6 +32,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             enabled: true,
+            answers: true,
             keep: unwritten(Seconds::new(30 * 86_400)),
             size: unwritten(ByteSize(2 << 30)),
         }

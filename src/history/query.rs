@@ -56,6 +56,8 @@ pub struct Query {
     pub message_id: Option<String>,
     /// The queue id of the mail server.
     pub queue_id: Option<String>,
+    /// The BLAKE3 digest of the message, hexadecimal.
+    pub digest: Option<String>,
     /// Only messages of which a copy went into the quarantine.
     pub quarantined: bool,
     /// Verdicts reached then or later.
@@ -156,6 +158,7 @@ impl Query {
             (Field::Unscanned, self.unscanned.as_deref()),
             (Field::MessageId, message_id),
             (Field::QueueId, self.queue_id.as_deref()),
+            (Field::Digest, self.digest.as_deref()),
             (Field::Verdict, self.verdict.map(Action::name)),
             (Field::Direction, self.direction.map(Direction::name)),
             (Field::Held, self.quarantined.then_some("yes")),

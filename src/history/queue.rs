@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Entry;
+use crate::heard::Record;
 
 /// Entries that may wait.
 const ENTRIES: usize = 20_000;
@@ -13,17 +14,24 @@ const BYTES: usize = 64 << 20;
 /// From so many on they are written before their time is over.
 pub(super) const BATCH: usize = 1000;
 
-#[derive(Debug, Default)]
-pub(super) struct Queue(Mutex<Waiting>);
+/// A verdict, and what filters heard from outside.
+#[derive(Clone, Debug)]
+pub(super) struct Waiting {
+    pub(super) entry: Entry,
+    pub(super) heard: Option<Record>,
+}
 
 #[derive(Debug, Default)]
-struct Waiting {
-    entries: VecDeque<(usize, Entry)>,
+pub(super) struct Queue(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    entries: VecDeque<(usize, Waiting)>,
     bytes: usize,
 }
 
 impl Queue {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -32,7 +40,7 @@ impl Queue {
     }
 
     /// Adds an entry; gives how many had to go for it.
-    pub(super) fn push(&self, entry: Entry) -> usize {
+    pub(super) fn push(&self, entry: Waiting) -> usize {
         let bytes = weight(&entry);
         let mut waiting = self.lock();
         waiting.bytes += bytes;
@@ -49,16 +57,16 @@ impl Queue {
     }
 
     /// Takes at most a batch, the oldest first.
-    pub(super) fn take(&self) -> Vec<Entry> {
+    pub(super) fn take(&self) -> Vec<Waiting> {
         let mut waiting = self.lock();
         let most = waiting.entries.len().min(BATCH);
-        let taken: Vec<(usize, Entry)> = waiting.entries.drain(..most).collect();
+        let taken: Vec<(usize, Waiting)> = waiting.entries.drain(..most).collect();
         waiting.bytes -= taken.iter().map(|(bytes, _)| bytes).sum::<usize>();
         taken.into_iter().map(|(_, entry)| entry).collect()
     }
 
     /// Puts back what could not be written, in front, as far as there is room; gives how many found none.
-    pub(super) fn give_back(&self, entries: Vec<Entry>) -> usize {
+    pub(super) fn give_back(&self, entries: Vec<Waiting>) -> usize {
         let mut waiting = self.lock();
         let mut left = entries.len();
         for entry in entries.into_iter().rev() {
@@ -75,7 +83,8 @@ impl Queue {
 }
 
 /// About how much memory an entry takes.
-fn weight(entry: &Entry) -> usize {
+fn weight(waiting: &Waiting) -> usize {
+    let entry = &waiting.entry;
     let texts = [&entry.subject, &entry.from, &entry.message_id];
     let texts: usize = texts.into_iter().map(String::len).sum();
     let recipients: usize = entry.recipients.iter().map(|r| r.len() + 24).sum();
@@ -89,7 +98,8 @@ fn weight(entry: &Entry) -> usize {
             120 + o.detail.len() + hits.sum::<usize>()
         })
         .sum();
-    size_of::<Entry>() + texts + recipients + outcomes
+    let heard = waiting.heard.as_ref().map_or(0, Record::weight);
+    size_of::<Waiting>() + heard + texts + recipients + outcomes
 }
 
 #[cfg(test)]
@@ -100,9 +110,12 @@ mod tests {
     #[test]
     fn the_oldest_goes_when_there_is_no_room() {
         let queue = Queue::default();
-        let numbered = |n: usize| Entry {
-            message_id: n.to_string(),
-            ..entry()
+        let numbered = |n: usize| Waiting {
+            entry: Entry {
+                message_id: n.to_string(),
+                ..entry()
+            },
+            heard: None,
         };
         for n in 0..ENTRIES {
             assert_eq!(queue.push(numbered(n)), 0);
@@ -110,17 +123,20 @@ mod tests {
         assert_eq!(queue.push(numbered(ENTRIES)), 1);
         let batch = queue.take();
         assert_eq!(batch.len(), BATCH);
-        assert_eq!(batch[0].message_id, "1");
+        assert_eq!(batch[0].entry.message_id, "1");
         assert_eq!(queue.give_back(batch), 0);
-        assert_eq!(queue.take()[0].message_id, "1");
+        assert_eq!(queue.take()[0].entry.message_id, "1");
     }
 
     #[test]
     fn large_entries_are_bounded_by_their_bytes() {
         let queue = Queue::default();
-        let large = Entry {
-            recipients: vec!["r".repeat(1000); 1000],
-            ..entry()
+        let large = Waiting {
+            entry: Entry {
+                recipients: vec!["r".repeat(1000); 1000],
+                ..entry()
+            },
+            heard: None,
         };
         let gone: usize = (0..100).map(|_| queue.push(large.clone())).sum();
         assert!(gone > 20, "{gone}");

@@ -13,8 +13,10 @@ use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
 use super::query::{Cursor, PAGE, Page, Search};
+use super::queue::Waiting;
 use super::tally::{self, Overview, Tallies};
 use super::{Entry, HistoryError, terms};
+use crate::heard::Record;
 use crate::store::{Database, DatabaseError, Durability, Schema};
 
 const SCHEMA: Schema = Schema {
@@ -62,13 +64,15 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    pub(super) fn new(entry: &Entry) -> Result<Prepared, HistoryError> {
+    pub(super) fn new(waiting: &Waiting) -> Result<Prepared, HistoryError> {
+        let Waiting { entry, heard } = waiting;
+        let heard = heard.as_ref().map(serde_json::to_vec).transpose();
         Ok(Prepared {
             at: entry.at.as_millisecond(),
             id: entry.id.clone(),
             client: entry.client.map(address),
             entry: serde_json::to_string(entry).map_err(HistoryError::Entry)?,
-            heard: None,
+            heard: heard.map_err(HistoryError::Entry)?,
             terms: terms::of_entry(entry),
         })
     }
@@ -127,6 +131,18 @@ impl Table {
             .await
             .map_err(DatabaseError::from)?;
         found.map(|json| read(&json)).transpose()
+    }
+
+    /// What filters heard when the message of that id came.
+    pub(super) async fn heard(&self, id: &str) -> Result<Option<Record>, HistoryError> {
+        let found: Option<Option<Vec<u8>>> =
+            sqlx::query_scalar("SELECT heard FROM messages WHERE id = ?")
+                .bind(id)
+                .fetch_optional(self.database.readers())
+                .await
+                .map_err(DatabaseError::from)?;
+        let read = |json: Vec<u8>| serde_json::from_slice(&json).map_err(HistoryError::Entry);
+        found.flatten().map(read).transpose()
     }
 
     /// One page of what is looked for.

@@ -52,6 +52,8 @@ pub(super) enum Field {
     MessageId,
     /// Queue id.
     QueueId,
+    /// Digest of the message.
+    Digest,
     /// Whether there is a copy in the quarantine.
     Held,
 }
@@ -74,6 +76,7 @@ impl Field {
             Field::User => "a",
             Field::MessageId => "m",
             Field::QueueId => "q",
+            Field::Digest => "b",
             Field::Held => "h",
         }
     }
@@ -152,6 +155,7 @@ pub(super) fn of_entry(entry: &Entry) -> String {
     for (field, value) in [
         (Field::User, &entry.authenticated),
         (Field::QueueId, &entry.queue_id),
+        (Field::Digest, &entry.digest),
     ] {
         if let Some(value) = value {
             terms.add(field, value);

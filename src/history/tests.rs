@@ -36,7 +36,7 @@ impl Kept {
     /// Records and writes.
     async fn keep(&mut self, entries: impl IntoIterator<Item = Entry>) {
         for entry in entries {
-            self.history.record(entry);
+            self.history.record(entry, None);
         }
         while self.history.0.queue.len() > 0 {
             self.keeper.turn().await;
@@ -96,6 +96,7 @@ async fn what_is_recorded_is_found_by_each_field() {
     other.recipients = vec!["z@w.example".into()];
     other.outcomes.clear();
     other.message_id = "2@y".into();
+    other.digest = None;
     other.queue_id = None;
     other.direction = Direction::Outbound;
     let subject = one.subject.clone();
@@ -127,6 +128,7 @@ async fn what_is_recorded_is_found_by_each_field() {
         query(|q| q.unscanned = Some("clamav".into())),
         query(|q| q.message_id = Some("<1@sender.example>".into())),
         query(|q| q.queue_id = Some("4xyz".into())),
+        query(|q| q.digest.clone_from(&one.digest)),
         query(|q| q.quarantined = true),
         query(|q| q.to = Some(Timestamp::from_second(1_800_000_100).unwrap())),
         query(|q| text(q, "rechnung")),
@@ -330,7 +332,7 @@ async fn a_damaged_file_is_set_aside_and_a_new_one_begun() {
     let mut kept = Kept::new();
     let path = kept.folder.path().join(FILE);
     std::fs::write(&path, vec![7u8; 9000]).unwrap();
-    kept.history.record(numbered(1));
+    kept.history.record(numbered(1), None);
     kept.keeper.turn().await;
     assert_eq!(kept.metrics.history_set_aside.get(), 1);
     assert_eq!(kept.metrics.history_up.get(), 1);
@@ -343,7 +345,7 @@ async fn a_file_that_cannot_be_opened_is_counted_and_what_waits_is_written_later
     let mut kept = Kept::new();
     let path = kept.folder.path().join(FILE);
     std::fs::create_dir(&path).unwrap();
-    kept.history.record(numbered(1));
+    kept.history.record(numbered(1), None);
     kept.keeper.turn().await;
     assert_eq!(kept.metrics.history_failures.get(), 1);
     assert_eq!(kept.metrics.history_up.get(), 0);
@@ -363,7 +365,7 @@ async fn a_history_that_is_off_keeps_nothing_and_says_so() {
         ..Options::default()
     };
     let kept = Kept::with(&options);
-    kept.history.record(numbered(1));
+    kept.history.record(numbered(1), None);
     kept.keeper
         .run(tokio_util::sync::CancellationToken::new())
         .await;

@@ -90,6 +90,7 @@ impl Transaction {
             services,
             share,
             refused,
+            heard,
             ..
         } = self;
 
@@ -197,7 +198,8 @@ impl Transaction {
             };
             let held = plan.store && not_kept.is_none();
             let entry = history::Entry::new(&transaction, answered, Some(&ruling), held);
-            services.history.record(entry);
+            heard.can_drop(grants.drop);
+            services.history.record(entry, heard.take());
         }
         for filter in engine.chain.members() {
             filter.concluded(&scan, &answered.reports, answered.action);

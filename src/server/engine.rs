@@ -16,6 +16,7 @@ use crate::filter::rules::RuleSet;
 use crate::filter::{
     self, Build, Chain, Checks, FailureAction, FailurePolicy, Filter, Reason, Report, Scan, offload,
 };
+use crate::heard::{Heard, Record};
 use crate::history::Versions;
 use crate::mail::{Direction, Envelope, Limits, Mail, Spool};
 use crate::metrics::Metrics;
@@ -240,9 +241,11 @@ impl Engine {
         }
     }
 
-    /// Begins the checks of one transaction, with what is known of its session.
-    pub fn begin(&self, envelope: &Envelope) -> Checks {
+    /// Begins the checks of one transaction, with what is known of its session. What they hear from outside goes through
+    /// `heard`.
+    pub fn begin(&self, envelope: &Envelope, heard: &Heard) -> Checks {
         let mut checks = self.chain.begin();
+        checks.hears(heard);
         self.pass_by(envelope, &mut checks);
         checks.connect(envelope);
         if envelope.helo.is_some() {
@@ -280,6 +283,29 @@ impl Engine {
 
     /// The same, and gives what the policy of each recipient says.
     pub async fn examine_by_policy(&self, envelope: Envelope, raw: Bytes) -> (Arc<Scan>, Ruling) {
+        self.hear(envelope, raw, &Heard::default(), true).await
+    }
+
+    /// The same, from what was heard when the message came. Nobody is asked.
+    pub async fn replay(
+        &self,
+        envelope: Envelope,
+        raw: Bytes,
+        record: Record,
+    ) -> (Arc<Scan>, Ruling, Heard) {
+        let can_drop = record.can_drop();
+        let heard = Heard::telling(record);
+        let (scan, ruling) = self.hear(envelope, raw, &heard, can_drop).await;
+        (scan, ruling, heard)
+    }
+
+    async fn hear(
+        &self,
+        envelope: Envelope,
+        raw: Bytes,
+        heard: &Heard,
+        can_drop: bool,
+    ) -> (Arc<Scan>, Ruling) {
         let spool = Spool::new();
         spool.push(&raw);
         drop(raw);
@@ -287,15 +313,20 @@ impl Engine {
             scan,
             selected,
             reports,
-        } = self.pass(envelope, spool).await;
-        let ruling = self.rule(&selected, &scan, reports, true);
+        } = self.pass(envelope, spool, heard).await;
+        let ruling = self.rule(&selected, &scan, reports, can_drop);
         (scan, ruling)
     }
 
     /// Lets a message that is there as a whole pass every filter, as if it came by milter.
-    pub(super) async fn pass(&self, mut envelope: Envelope, spool: Spool) -> Passed {
+    pub(super) async fn pass(
+        &self,
+        mut envelope: Envelope,
+        spool: Spool,
+        heard: &Heard,
+    ) -> Passed {
         envelope.direction = self.policies.direction(&envelope);
-        let mut checks = self.begin(&envelope);
+        let mut checks = self.begin(&envelope, heard);
         checks.mail(&envelope);
         let mut growing = envelope.clone();
         growing.recipients.clear();

@@ -19,6 +19,8 @@ use super::engine::{Engine, Passed};
 use super::services::Services;
 use crate::filter::auth::FIELD;
 use crate::filter::{Action, Scan};
+use crate::heard::Heard;
+use crate::history;
 use crate::mail::{Envelope, Spool, fields};
 use crate::milter::{Modification, Reply};
 use crate::policy::Ruling;
@@ -87,12 +89,18 @@ async fn judge(services: &Arc<Services>, inquiry: Inquiry) -> Inquired {
     let metrics = &services.metrics;
     let engine = services.engine.load_full();
     let bytes = inquiry.spool.len();
+    let heard = match services.history.keeps_answers() {
+        true => Heard::keeping(),
+        false => Heard::default(),
+    };
+    // Before the model learns from this message.
+    let versions = engine.versions();
     metrics.message_bytes.observe(bytes as f64);
     let Passed {
         scan,
         selected,
         reports,
-    } = engine.pass(inquiry.envelope, inquiry.spool).await;
+    } = engine.pass(inquiry.envelope, inquiry.spool, &heard).await;
     conclusion::count_reports(metrics, &reports);
     let ruling = engine.rule(&selected, &scan, reports, false);
     let subject = scan.mail.subject();
@@ -129,10 +137,30 @@ async fn judge(services: &Arc<Services>, inquiry: Inquiry) -> Inquired {
             started,
         },
     );
+    let (modifications, reply) = written(&engine, &id, &scan, &ruling, &verdict, kept);
+    if services.history.is_enabled() {
+        let transaction = history::Transaction {
+            id: &id,
+            received,
+            envelope: &scan.envelope,
+            stage: history::Stage::End,
+            mail: Some(&scan.mail),
+            refused: &[],
+            bytes,
+            reply: &reply,
+            versions: &versions,
+            took: elapsed,
+        };
+        let entry = history::Entry::new(&transaction, &verdict, Some(&ruling), kept);
+        services.history.record(entry, heard.take());
+    }
+    let refusal = match reply {
+        Reply::Text(text) => Some(words(text.as_str())),
+        _ => None,
+    };
     for filter in engine.chain.members() {
         filter.concluded(&scan, &verdict.reports, verdict.action);
     }
-    let (modifications, refusal) = written(&engine, &id, &scan, &ruling, &verdict);
     drop(inquiry.share);
     Inquired {
         id,
@@ -147,14 +175,15 @@ async fn judge(services: &Arc<Services>, inquiry: Inquiry) -> Inquired {
     }
 }
 
-/// The changes to the header, and the words of a refusal.
+/// The changes to the header, and what a mail server would have been told.
 fn written(
     engine: &Engine,
     id: &str,
     scan: &Scan,
     ruling: &Ruling,
     verdict: &Verdict,
-) -> (Vec<Modification>, Option<String>) {
+    kept: bool,
+) -> (Vec<Modification>, Reply) {
     let raw = scan.mail.raw();
     let mut field_names = Vec::new();
     let mut forged_results = Vec::new();
@@ -184,15 +213,23 @@ fn written(
         forged_results: &forged_results,
         results: results.as_deref(),
     };
-    let refusal = match router::route(verdict, &context).reply {
-        Reply::Text(text) => Some(words(text.as_str())),
-        _ => None,
+    let reply = match router::route(verdict, &context).reply {
+        // Where no copy is kept, the message stays with who asks.
+        Reply::Discard if !kept && verdict.action == Action::Quarantine => Reply::Continue,
+        Reply::Discard if !kept => {
+            let refused = Verdict {
+                action: Action::Reject,
+                ..verdict.clone()
+            };
+            router::route(&refused, &context).reply
+        }
+        reply => reply,
     };
     let passing = Verdict {
         action: verdict.action.min(Action::Tag),
         ..verdict.clone()
     };
-    (router::route(&passing, &context).modifications, refusal)
+    (router::route(&passing, &context).modifications, reply)
 }
 
 /// What stands behind the first code of an SMTP reply, as it is to be read.

@@ -73,6 +73,6 @@ impl Transaction {
         if verdict.is_none() {
             entry.decided_by = DecidedBy::Size;
         }
-        self.services.history.record(entry);
+        self.services.history.record(entry, None);
     }
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
-use crate::cli::printable::printable;
+use crate::printable::printable;
 use crate::filter::bayes::Class;
 use crate::workbench::bootstrap::around;
 use crate::workbench::evaluation::{Comparison, Evaluation, Run};

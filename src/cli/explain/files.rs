@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use super::super::printable::printable;
+use crate::printable::printable;
 use crate::content::{Content, File, FileFlag};
 
 /// Files that are shown of one message.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::origin::{open, origin};
 use crate::cli::evaluate::{self, reading};
-use crate::cli::printable::printable;
+use crate::printable::printable;
 use crate::cli::progress::Progress;
 use crate::workbench::evaluation::{Comparison, Evaluation};
 use crate::workbench::registry::Registry;

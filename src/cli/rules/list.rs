@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{Book, Mode, table};
-use crate::cli::printable::printable;
+use crate::printable::printable;
 use crate::filter::Action;
 use crate::filter::rules::{Cost, Rule, Written};
 

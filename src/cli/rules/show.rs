@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::list::JsonRule;
 use super::{Book, Mode};
-use crate::cli::printable::{printable, visible};
+use crate::printable::{printable, visible};
 use crate::filter::rules::{Rule, Written, literals};
 
 /// Longest line of a rule that is shown, characters.

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{Book, Mode, table};
 use crate::cli::examination::{EnvelopeArgs, name};
-use crate::cli::printable::printable;
+use crate::printable::printable;
 use crate::filter::Hit;
 use crate::mail::Mail;
 use crate::mail::corpus::Corpus;

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::profile::threshold;
 use super::sorted::{SortedArgs, Worth};
 use super::{Book, table};
-use crate::cli::printable::printable;
+use crate::printable::printable;
 use crate::filter::bayes::Class;
 use crate::filter::rules::scores_text;
 use crate::tuning::Rates;

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::table;
 use crate::cli::examination::{EnvelopeArgs, name};
-use crate::cli::printable::printable;
+use crate::printable::printable;
 use crate::cli::told;
 use crate::config::{Config, FilterName, unwritten};
 use crate::filter::Action;
