@@ -18,8 +18,8 @@ use jiff::Timestamp;
 
 pub use arguments::QuarantineArgs;
 
-use crate::filter::bayes::{Class, EngineKind};
 use crate::cli::when;
+use crate::filter::bayes::{Class, EngineKind};
 use crate::mail::Address;
 use crate::metrics::Metrics;
 use crate::printable::printable;

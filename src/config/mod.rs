@@ -20,6 +20,7 @@ pub use file::{File, FilterName, LogFormat, LogLevel, LogSection};
 pub use findings::Findings;
 pub(crate) use glob::fits;
 pub use glob::{GLOB_BYTES, Glob};
+pub(crate) use mask::masked;
 pub use run::{Config, DEFAULT, Overrides};
 pub(crate) use secret::secret_line;
 pub use size::ByteSize;

@@ -10,7 +10,6 @@
 
 mod body;
 mod door;
-mod lesson;
 mod options;
 mod rewriting;
 mod rspamd;

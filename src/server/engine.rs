@@ -319,12 +319,7 @@ impl Engine {
     }
 
     /// Lets a message that is there as a whole pass every filter, as if it came by milter.
-    pub(super) async fn pass(
-        &self,
-        mut envelope: Envelope,
-        spool: Spool,
-        heard: &Heard,
-    ) -> Passed {
+    pub(super) async fn pass(&self, mut envelope: Envelope, spool: Spool, heard: &Heard) -> Passed {
         envelope.direction = self.policies.direction(&envelope);
         let mut checks = self.begin(&envelope, heard);
         checks.mail(&envelope);
@@ -419,6 +414,11 @@ impl Engine {
     /// What its filters remember of senders; `None` outside of the daemon.
     pub(super) fn facts(&self) -> Option<&Arc<Facts>> {
         self.facts.as_ref()
+    }
+
+    /// The text of the configuration file that it was built from.
+    pub fn written(&self) -> Option<&str> {
+        self.written.as_deref()
     }
 
     /// Who takes lessons for the classifier of the chain; `None` where there is none.

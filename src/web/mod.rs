@@ -28,6 +28,7 @@
 mod access;
 pub mod accounts;
 mod address;
+mod api;
 mod assets;
 mod chart;
 mod console;

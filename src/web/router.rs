@@ -8,16 +8,18 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use super::access::Access;
 use super::console::Shared;
 use super::refusal::Refusal;
-use super::{assets, headers, login, overview, welcome};
+use super::{api, assets, headers, login, overview, welcome};
 
 /// All of the console.
 pub(super) fn router(console: Shared) -> Router {
     let access = Access::new(console.clone());
+    let message = console.services.settings.message_bytes;
     Router::new()
         .merge(assets::routes())
         .merge(login::routes(&access))
         .merge(welcome::routes())
         .merge(overview::routes(&access))
+        .merge(api::routes(&access, message))
         .fallback(async || Refusal::NotFound)
         .layer(from_fn(headers::secure))
         .layer(from_fn_with_state(console.clone(), count))

@@ -82,6 +82,16 @@ impl Live {
         Ok(live)
     }
 
+    /// Where the model lies.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Which engine reads it.
+    pub(super) fn kind(&self) -> EngineKind {
+        self.kind
+    }
+
     /// The engine, as of now.
     pub(super) fn engine(&self) -> Option<Arc<Engine>> {
         self.engine.load_full()

@@ -4,12 +4,13 @@
 //! counts within a second or two. A lesson is the same whichever way it came, so a message that is learned here and by
 //! `mailweir learn` is learned once.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::mail::Mail;
 
-use super::engine::{Engine, ModelError};
+use super::engine::{Engine, EngineKind, ModelError};
 use super::lesson::{Origin, Teaching};
 use super::live::Live;
 
@@ -56,6 +57,16 @@ impl Teacher {
                 Ok(Taught::Kept)
             }
         }
+    }
+
+    /// Where the model lies.
+    pub fn model(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Which engine reads it.
+    pub fn kind(&self) -> EngineKind {
+        self.0.kind()
     }
 
     /// Messages learned into the model in force: ham, spam. Zero without a model.

@@ -16,14 +16,13 @@ use tokio::io::AsyncReadExt;
 
 use super::super::body::{Body, Refused};
 use super::super::door::{Outcome, Protocol, Stream, count};
-use super::super::lesson::{Learned, learn};
 use super::Desk;
 use super::answer::Answer;
 use super::envelope::Told;
 use super::statistics::Statistics;
 use crate::filter::Action;
 use crate::filter::bayes::{Class, Teaching};
-use crate::server::{Inquiry, inquire};
+use crate::server::{Inquiry, Learned, inquire, learn};
 
 /// Longest header of a request, bytes: many recipients.
 const HEAD_BYTES: usize = 512 << 10;

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use super::super::body::Body;
-use super::super::lesson::{Learned, learn};
 use super::judging::separated;
 use super::reply::{Code, Reply};
 use super::request::Request;
 use crate::filter::bayes::{Class, Teaching};
-use crate::server::Services;
+use crate::server::{Learned, Services, learn};
 
 /// Learns or forgets a message, durably, before it says so. Reporting to others (`remote`) is not done, and not claimed.
 pub(super) async fn tell(services: &Arc<Services>, request: &Request, body: Body) -> Reply {

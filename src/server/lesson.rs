@@ -1,16 +1,16 @@
-//! Lessons that come over these protocols.
+//! Lessons that people give the daemon, whichever way they come.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::services::Services;
 use crate::filter::bayes::{Taught, Teaching};
 use crate::mail::Mail;
-use crate::server::Services;
 
 /// What became of a lesson.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Learned {
+pub enum Learned {
     /// It is durable, and counts within seconds.
     Kept,
     /// There is nobody to learn it, and there will not be.
@@ -20,7 +20,7 @@ pub(super) enum Learned {
 }
 
 /// Teaches the classifier of the engine in force.
-pub(super) async fn learn(services: &Arc<Services>, raw: Bytes, teaching: Teaching) -> Learned {
+pub async fn learn(services: &Arc<Services>, raw: Bytes, teaching: Teaching) -> Learned {
     if raw.iter().all(u8::is_ascii_whitespace) {
         return Learned::Not("there is no message to learn");
     }
