@@ -23,4 +23,5 @@ mod process;
 mod site;
 mod webdriver;
 
+mod api;
 mod entrance;
