@@ -9,13 +9,14 @@ use super::access::Access;
 use super::console::Shared;
 use super::refusal::Refusal;
 use super::{
-    account, assets, audit, classifier, configuration, headers, history, login, overview, policies,
-    quarantine, rules, troubles, users, welcome, whoami,
+    account, api, assets, audit, classifier, configuration, headers, history, login, overview,
+    policies, quarantine, rules, troubles, users, welcome, whoami,
 };
 
 /// All of the console.
 pub(super) fn router(console: Shared) -> Router {
     let access = Access::new(console.clone());
+    let message = console.services.settings.message_bytes;
     Router::new()
         .merge(assets::routes())
         .merge(login::routes(&access))
@@ -32,6 +33,7 @@ pub(super) fn router(console: Shared) -> Router {
         .merge(account::routes(&access))
         .merge(whoami::routes(&access))
         .merge(quarantine::routes(&access))
+        .merge(api::routes(&access, message))
         .fallback(async || Refusal::NotFound)
         .layer(from_fn(headers::secure))
         .layer(from_fn_with_state(console.clone(), count))
