@@ -24,3 +24,4 @@ mod site;
 mod webdriver;
 
 mod entrance;
+mod quarantine;

@@ -96,6 +96,8 @@ fn something_happens(m: &Metrics) {
         (&m.clamav_cached, &["127.0.0.1:3310"]),
         (&m.quarantine_operations, &["stored"]),
         (&m.quarantine_failures, &["store"]),
+        (&m.quarantine_digests, &["sent"]),
+        (&m.quarantine_links, &["released"]),
         (&m.reloads, &["ok"]),
         (&m.lessons, &["human", "spam"]),
     ];
@@ -146,6 +148,7 @@ fn something_happens(m: &Metrics) {
         (&m.facts_up, 1),
         (&m.journal_bytes, 5_000),
         (&m.quarantine_messages, 12),
+        (&m.quarantine_digests_waiting, 1),
         (&m.quarantine_messages_limit, 100_000),
         (&m.quarantine_bytes, 90_000),
         (&m.quarantine_bytes_limit, 1 << 31),

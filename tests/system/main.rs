@@ -43,6 +43,7 @@ mod faults;
 mod greylisting;
 mod life;
 mod lua;
+mod once;
 mod order;
 mod packaging;
 mod policies;
