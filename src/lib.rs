@@ -8,11 +8,13 @@
 //! - [`content`]: the files of a message: attachments, and what archives and documents hold.
 //! - [`dns`]: the resolver that filters share, with its cache and its bounds.
 //! - [`auth`]: SPF, DKIM, DMARC, ARC and reverse DNS, without scores and sockets.
+//! - [`heard`]: what filters hear from outside about a message, kept, and told again for a replay.
 //! - [`filter`]: the chain and its members: DNS lists, sender authentication, rules, Bayes, ClamAV.
 //! - [`policy`]: which way a message goes, and what holds for it.
 //! - [`verdict`]: a pure function from outcomes to one verdict.
 //! - [`router`]: a verdict becomes replies, header changes and side effects.
 //! - [`quarantine`]: the durable store of what was held back.
+//! - [`history`]: what became of each message and why, kept for people to search, explain and replay.
 //! - [`store`]: what filters remember of senders, in memory and in a file.
 //! - [`import`]: rules of other filters, written as rule files.
 //! - [`config`]: what the admin wrote, checked, as what the daemon runs with.
@@ -29,6 +31,8 @@ pub mod config;
 pub mod content;
 pub mod dns;
 pub mod filter;
+pub mod heard;
+pub mod history;
 pub mod import;
 pub mod mail;
 pub mod metrics;

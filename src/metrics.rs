@@ -3,6 +3,10 @@
 //! Names begin with `mailweir_`; units are seconds and bytes; labels take values from configuration or
 //! from fixed sets, never from a message. `docs/metrics.md` lists them for the people who read them.
 
+mod series;
+
+use std::sync::Arc;
+
 use prometheus::core::{AtomicF64, AtomicI64, AtomicU64};
 use prometheus::core::{
     Collector, GenericCounter, GenericCounterVec, GenericGauge, GenericGaugeVec,
@@ -12,6 +16,7 @@ use prometheus::{Encoder, Histogram, HistogramOpts, HistogramVec, Opts, Registry
 use crate::filter::{Action, Hit};
 use crate::policy::Settled;
 use crate::verdict::labels;
+pub use series::Series;
 
 /// A counter.
 pub type Counter = GenericCounter<AtomicU64>;
@@ -40,6 +45,7 @@ macro_rules! metrics {
         #[derive(Clone, Debug)]
         pub struct Metrics {
             registry: Registry,
+            users: Arc<series::Users>,
             $( $(#[doc = $doc])+ pub $field: metrics!(@type $kind), )*
         }
 
@@ -54,7 +60,7 @@ macro_rules! metrics {
                     let $field = metrics!(@make $kind, $name, concat!($($doc,)+), [$($($label),*)?], $($buckets)?);
                     registry.register(boxed(&$field))?;
                 )*
-                let metrics = Metrics { registry, $($field),* };
+                let metrics = Metrics { registry, users: Arc::default(), $($field),* };
                 metrics.start_at_zero();
                 Ok(metrics)
             }
@@ -279,6 +285,30 @@ metrics! {
     console_requests: counters = "mailweir_console_requests_total"["status"];
     /// Attempts to sign in to the console: ok, wrong (name and password), throttled (not looked at).
     console_logins: counters = "mailweir_console_logins_total"["result"];
+    /// Messages in the history.
+    history_rows: gauge = "mailweir_history_messages";
+    /// Bytes of the history in use.
+    history_bytes: gauge = "mailweir_history_bytes";
+    /// Bytes that the history may use.
+    history_bytes_limit: gauge = "mailweir_history_bytes_limit";
+    /// Verdicts that wait to be written to the history.
+    history_waiting: gauge = "mailweir_history_waiting";
+    /// Verdicts that were written to the history.
+    history_written: counter = "mailweir_history_written_total";
+    /// Verdicts that are not in the history, because too many waited already.
+    history_dropped: counter = "mailweir_history_dropped_total";
+    /// Messages that were removed from the history because of their age or its size.
+    history_removed: counter = "mailweir_history_removed_total";
+    /// Times that the file of the history could not be opened, read or written.
+    history_failures: counter = "mailweir_history_failures_total";
+    /// Files of the history that were damaged and set aside.
+    history_set_aside: counter = "mailweir_history_set_aside_total";
+    /// Whether verdicts are written to the history (1), or it is switched off or cannot be written (0).
+    history_up: gauge = "mailweir_history_up";
+    /// Whether a history is kept at all (1) or switched off (0).
+    history_enabled: gauge = "mailweir_history_enabled";
+    /// Time to write a batch of verdicts to the history.
+    history_seconds: histogram = "mailweir_history_write_seconds" {WAITS};
     /// Reloads by result: ok, failed.
     reloads: counters = "mailweir_reloads_total"["result"];
     /// Whether the last reload was taken (1) or refused, the old configuration going on (0).
@@ -386,69 +416,9 @@ impl Metrics {
         }
     }
 
-    /// Shows the counters of a ClamAV server before it was asked, for the same reason.
-    pub fn clamav_server_starts_at_zero(&self, server: &str) {
-        for result in [
-            "clean",
-            "found",
-            "too_large",
-            "limit",
-            "encrypted",
-            "error",
-            "timeout",
-            "down",
-            "closed",
-            "garbled",
-            "idle",
-            "overtaken",
-        ] {
-            self.clamav_scans.with_label_values(&[server, result]);
-        }
-        for result in ["sent", "won"] {
-            self.clamav_hedges.with_label_values(&[server, result]);
-        }
-        self.clamav_cached.with_label_values(&[server]);
-    }
-
-    /// Shows the counters of a DNS list before it was asked, for the same reason.
-    pub fn dns_list_starts_at_zero(&self, zone: &str) {
-        for result in [
-            "listed",
-            "not_listed",
-            "cached",
-            "refused",
-            "bogus",
-            "timeout",
-            "error",
-            "skipped",
-        ] {
-            self.dnsbl_lookups.with_label_values(&[zone, result]);
-        }
-        for cause in [
-            "refused",
-            "bogus",
-            "everything",
-            "gone",
-            "timeout",
-            "slow",
-            "error",
-            "down",
-        ] {
-            self.dnsbl_trips.with_label_values(&[zone, cause]);
-        }
-        self.dnsbl_left_out.with_label_values(&[zone]);
-    }
-
     /// Shows the counters of a policy before it has taken a recipient, for the same reason.
     pub fn policy_starts_at_zero(&self, policy: &str) {
-        for action in [
-            Action::Deliver,
-            Action::Tag,
-            Action::Quarantine,
-            Action::Tempfail,
-            Action::Discard,
-            Action::Reject,
-        ] {
+        for action in Action::ALL {
             self.count_recipients(policy, action, 0);
         }
     }

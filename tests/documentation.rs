@@ -77,6 +77,7 @@ fn every_key_of_the_configuration_is_documented() {
         &["quarantine", "release"],
         &["quarantine", "forward"],
         &["quarantine", "digest"],
+        &["history"],
     ] {
         for key in known_keys(section) {
             let written = [format!("`{key}`"), format!("{key}: ")];

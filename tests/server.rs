@@ -17,6 +17,7 @@ use futures_util::future::BoxFuture;
 use mailweir::filter::{
     Chain, Check, FailureAction, FailurePolicy, Filter, OnFailure, Outcome, Scan,
 };
+use mailweir::history::History;
 use mailweir::mail::Direction;
 use mailweir::mail::Limits;
 use mailweir::metrics::Metrics;
@@ -127,6 +128,7 @@ async fn daemon(act: Act, deadline: Duration, settings: Settings) -> Daemon {
     let services = Arc::new(Services {
         engine: ArcSwap::from_pointee(engine),
         quarantine: Arc::new(quarantine),
+        history: History::off(metrics.clone()),
         budget: Budget::new(settings.total_bytes, metrics.bytes_in_flight.clone()),
         metrics: metrics.clone(),
         settings,

@@ -8,8 +8,10 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::filter::{Action, Hit, Outcome, Scan};
+use crate::history::{Entry, Stage, Transaction, Versions};
 use crate::mail::corpus::Sample;
 use crate::mail::{Address, Direction, Envelope};
+use crate::milter::Reply;
 use crate::policy::{Held, Ruling, Share};
 use crate::server::Engine;
 use crate::verdict::{DecidedBy, Decision, Listed, Verdict};
@@ -84,6 +86,23 @@ impl Examined {
             verdict: ruling.verdict.clone(),
             ruling,
         }
+    }
+
+    /// As the history would keep it.
+    pub(super) fn entry(&self) -> Entry {
+        let transaction = Transaction {
+            id: "",
+            received: jiff::Timestamp::now(),
+            envelope: &self.scan.envelope,
+            stage: Stage::End,
+            mail: Some(&self.scan.mail),
+            refused: &[],
+            bytes: self.scan.mail.raw().len(),
+            reply: &Reply::Accept,
+            versions: &Versions::default(),
+            took: std::time::Duration::ZERO,
+        };
+        Entry::new(&transaction, &self.verdict, Some(&self.ruling), false)
     }
 
     /// What each policy said, where there are several.

@@ -2,7 +2,7 @@
 //!
 //! Exit codes: 0 done; 1 something failed, as the message on standard error says; 2 the command line is
 //! wrong. `send` adds 3 (refused for now) and 4 (refused for good), `check --strict` 3 (a service does not
-//! work), `train` and `model promote` 3 (kept aside), `learn` 75 (try again).
+//! work), `train` and `model promote` 3 (kept aside), `replay` 3 (another result), `learn` 75 (try again).
 
 mod check;
 pub mod corpus;
@@ -12,11 +12,13 @@ mod explain;
 mod facts;
 mod generate;
 mod header_fields;
+mod history;
 pub mod learn;
 mod logging;
 pub mod model;
 mod progress;
 pub mod quarantine;
+mod replay;
 mod rules;
 mod scan;
 mod send;
@@ -24,6 +26,7 @@ mod serve;
 mod tokens;
 pub mod train;
 mod user;
+mod when;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -83,6 +86,8 @@ enum Command {
         #[command(flatten)]
         args: quarantine::QuarantineArgs,
     },
+    History(history::HistoryArgs),
+    Replay(replay::ReplayArgs),
     /// Show what greylisting, rates and reputation remember of senders, and have it forgotten.
     Facts {
         #[command(flatten)]
@@ -156,6 +161,8 @@ pub fn run() -> ExitCode {
             }
             None => Ok(ExitCode::FAILURE),
         },
+        Command::History(args) => history::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::User { config, args } => match told(config.load()) {
             Some(config) => {
                 runtime().and_then(|runtime| runtime.block_on(user::run(args, &config)))

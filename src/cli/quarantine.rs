@@ -6,7 +6,6 @@
 mod arguments;
 mod display;
 mod look;
-mod when;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;

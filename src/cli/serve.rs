@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{ConfigArgs, logging, told};
 use crate::config::{Config, Overrides};
+use crate::history::History;
 use crate::mail::Direction;
 use crate::metrics::Metrics;
 use crate::quarantine::Quarantine;
@@ -93,6 +94,8 @@ async fn serve(
         .context("cannot open the quarantine")?;
     // Behind the quarantine, which knows whether another daemon uses this folder.
     let facts = Keeper::open(&config.data_dir, facts, metrics.clone()).await;
+    let (history, historian) =
+        History::open(&config.data_dir, &config.file.history, metrics.clone());
 
     let mut listeners = Vec::new();
     for listen in &config.listen {
@@ -110,6 +113,7 @@ async fn serve(
     let services = Arc::new(Services {
         engine: ArcSwap::from_pointee(engine),
         quarantine: Arc::new(quarantine),
+        history,
         budget: Budget::new(config.settings.total_bytes, metrics.bytes_in_flight.clone()),
         metrics: metrics.clone(),
         settings: config.settings,
@@ -153,6 +157,7 @@ async fn serve(
     let keeper = tokio::spawn(async move { housed.keep_house(until).await });
     let digests = tokio::spawn(services.quarantine.clone().keep_digests(stop.clone()));
     let facts = tokio::spawn(facts.run(stop.clone()));
+    let historian = tokio::spawn(historian.run(stop.clone()));
     let load = Arc::new(move || args.load());
     let reloader = Reloader::new(load, services.clone(), watched, config.watch);
     tokio::spawn(reloader.run(hangup, stop.clone()));
@@ -162,6 +167,7 @@ async fn serve(
     keeper.await?;
     digests.await?;
     facts.await?;
+    historian.await?;
     if let Some(web) = web {
         web.await??;
     }

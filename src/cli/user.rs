@@ -136,10 +136,17 @@ fn belongs_to_the_daemon(folder: &std::path::Path) {
         return;
     };
     let name = crate::web::accounts::FILE;
-    for file in [name.to_owned(), format!("{name}-wal"), format!("{name}-shm")] {
+    for file in [
+        name.to_owned(),
+        format!("{name}-wal"),
+        format!("{name}-shm"),
+    ] {
         let path = folder.join(file);
         let other = std::fs::metadata(&path).is_ok_and(|file| file.uid() != owner.uid());
-        if other && let Err(error) = std::os::unix::fs::chown(&path, Some(owner.uid()), Some(owner.gid())) {
+        if other
+            && let Err(error) =
+                std::os::unix::fs::chown(&path, Some(owner.uid()), Some(owner.gid()))
+        {
             eprintln!(
                 "mailweir: {} must belong to the user of the daemon: {error}",
                 path.display()
@@ -151,7 +158,11 @@ fn belongs_to_the_daemon(folder: &std::path::Path) {
 async fn command(command: Command, accounts: &Accounts, config: &Config) -> anyhow::Result<()> {
     let by = Actor {
         name: match std::env::var("SUDO_USER") {
-            Ok(user) if user.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) => {
+            Ok(user)
+                if user
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) =>
+            {
                 format!("command line ({user})")
             }
             _ => "command line".to_owned(),
@@ -166,7 +177,9 @@ async fn command(command: Command, accounts: &Accounts, config: &Config) -> anyh
             password_stdin,
         } => {
             let password = chosen(password_stdin, &name)?;
-            let id = accounts.add_user(&by, &name, role, password.as_ref()).await?;
+            let id = accounts
+                .add_user(&by, &name, role, password.as_ref())
+                .await?;
             match password {
                 Some(_) => say(&format!("{name} is added as {role}")),
                 None => invite(accounts, config, &by, id).await,
@@ -243,12 +256,7 @@ fn chosen(from_input: bool, name: &str) -> anyhow::Result<Option<Password>> {
     Ok(Some(Password::chosen(line, name)?))
 }
 
-async fn invite(
-    accounts: &Accounts,
-    config: &Config,
-    by: &Actor,
-    id: i64,
-) -> anyhow::Result<()> {
+async fn invite(accounts: &Accounts, config: &Config, by: &Actor, id: i64) -> anyhow::Result<()> {
     let secret: Secret = accounts.invite(by, id).await?;
     let Some(settings) = &config.console else {
         bail!(
@@ -261,7 +269,10 @@ async fn invite(
 
 fn when(seconds: Option<i64>) -> String {
     let shown = seconds.and_then(|s| Timestamp::from_second(s).ok());
-    shown.map_or_else(|| "never".to_owned(), |t| t.strftime("%Y-%m-%d %H:%M").to_string())
+    shown.map_or_else(
+        || "never".to_owned(),
+        |t| t.strftime("%Y-%m-%d %H:%M").to_string(),
+    )
 }
 
 fn screen(heads: &[&str]) -> Table {
@@ -314,7 +325,14 @@ async fn tokens(accounts: &Accounts) -> anyhow::Result<()> {
     if tokens.is_empty() {
         return say("There are no tokens.");
     }
-    let mut table = screen(&["Number", "User", "For", "Role", "Ends (UTC)", "Last used (UTC)"]);
+    let mut table = screen(&[
+        "Number",
+        "User",
+        "For",
+        "Role",
+        "Ends (UTC)",
+        "Last used (UTC)",
+    ]);
     for token in tokens {
         table.add_row([
             token.id.to_string(),

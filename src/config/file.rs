@@ -8,6 +8,7 @@ use serde_saphyr::{Location, Spanned};
 use super::{ByteSize, Seconds};
 use crate::dns;
 use crate::filter::{attachments, auth, bayes, clamav, dnsbl, greylist, rates, reputation, rules};
+use crate::history;
 use crate::policy;
 use crate::quarantine;
 use crate::router::Hold;
@@ -77,6 +78,8 @@ pub struct File {
     pub hold: Hold,
     /// The quarantine store.
     pub quarantine: quarantine::Options,
+    /// The history of verdicts.
+    pub history: history::Options,
     /// The log.
     pub log: LogSection,
 }
@@ -120,6 +123,7 @@ impl Default for File {
             outbound: policy::OutboundOptions::default(),
             hold: Hold::default(),
             quarantine: quarantine::Options::default(),
+            history: history::Options::default(),
             log: LogSection::default(),
         }
     }

@@ -167,6 +167,7 @@ impl Config {
             problems.0.extend(found.0);
             None
         });
+        file.history.check(&mut problems.0);
         let config = Config {
             data_dir,
             watch,

@@ -26,6 +26,7 @@ pub mod reputation;
 pub mod rules;
 mod scores;
 mod sender;
+mod told;
 pub(crate) mod trusted;
 
 use std::path::Path;
@@ -43,11 +44,10 @@ pub(crate) use sender::address as remembered_address;
 
 use crate::config::Source;
 use crate::content::Content;
+use crate::heard::Heard;
 use crate::mail::{Envelope, Mail, Spool};
 use crate::metrics::Metrics;
 
-/// Why filters that remember senders skip every message outside of the daemon.
-pub(crate) const OUTSIDE: &str = "only the daemon remembers senders";
 /// How many facts of a kind a filter may be allowed: the fewest and the most.
 const ENTRIES: (usize, usize) = (crate::store::Facts::FEWEST, 10_000_000);
 
@@ -97,6 +97,9 @@ pub trait Filter: Send + Sync + 'static {
 /// accepted recipient. `connect` and `helo` are called for every transaction, also for the second of a
 /// session.
 pub trait Check: Send {
+    /// Comes before all stages: through this it hears what it asks others, so that it can be kept, or told again.
+    fn hears(&mut self, _heard: &Heard) {}
+
     /// The client is known.
     fn connect(&mut self, _envelope: &Envelope) {}
 
@@ -115,6 +118,9 @@ pub trait Check: Send {
     fn refuse_rcpt(&mut self) -> Option<Hit> {
         None
     }
+
+    /// All recipients are known, and some of them do not use this filter: which of them do, in their order.
+    fn wanted_by(&mut self, _recipients: Vec<bool>) {}
 
     /// The header is complete and in the spool, with the empty line after it; the body follows there.
     fn headers(&mut self, _envelope: &Envelope, _spool: &Arc<Spool>) {}

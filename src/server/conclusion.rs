@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::transaction::Transaction;
 use crate::filter::{Action, Outcome, Report, Scan, offload};
+use crate::history;
 use crate::mail::{Envelope, Mail};
 use crate::metrics::Metrics;
 use crate::milter::{Modification, Reply};
@@ -56,9 +57,11 @@ impl Transaction {
                 None if sealed.permanent => self.count_message(Action::Reject),
                 None => self.count_message(Action::Tempfail),
             }
+            let reply = sealed.reply.clone();
+            self.record_early();
             return Conclusion {
                 modifications: Vec::new(),
-                reply: sealed.reply.clone(),
+                reply,
             };
         }
         let raw = self.spool.complete();
@@ -76,6 +79,8 @@ impl Transaction {
             checks,
             services,
             share,
+            refused,
+            heard,
             ..
         } = self;
 
@@ -93,6 +98,8 @@ impl Transaction {
             mail,
             ..Scan::default()
         });
+        // Before the model learns from this message.
+        let versions = engine.versions();
         let ruling = if let Some(verdict) = released {
             let required = selected.first().and_then(|p| p.thresholds().tag);
             Ruling::whole(verdict, required)
@@ -165,6 +172,24 @@ impl Transaction {
             ruling: Some(&ruling),
             started,
         });
+        if services.history.is_enabled() {
+            let transaction = history::Transaction {
+                id: &id,
+                received,
+                envelope: &scan.envelope,
+                stage: history::Stage::End,
+                mail: Some(&scan.mail),
+                refused: refused.all(),
+                bytes,
+                reply: &reply,
+                versions: &versions,
+                took: started.elapsed(),
+            };
+            let held = plan.store && not_kept.is_none();
+            let entry = history::Entry::new(&transaction, answered, Some(&ruling), held);
+            heard.can_drop(grants.drop);
+            services.history.record(entry, heard.take());
+        }
         for filter in engine.chain.members() {
             filter.concluded(&scan, &answered.reports, answered.action);
         }
@@ -222,7 +247,10 @@ async fn redeem(
     match quarantine.redeem(&String::from_utf8_lossy(mark), raw).await {
         Ok(Redeem::Pass) => Some(Verdict::released()),
         Ok(Redeem::Superseded) => {
-            tracing::warn!(id, "a released message was sent once more since; this copy is dropped");
+            tracing::warn!(
+                id,
+                "a released message was sent once more since; this copy is dropped"
+            );
             Some(Verdict::superseded())
         }
         Ok(Redeem::Refused(why)) => {

@@ -11,6 +11,7 @@ mod connection;
 mod engine;
 mod http;
 mod listener;
+mod recording;
 mod reload;
 mod services;
 mod transaction;
@@ -28,7 +29,7 @@ use connection::{Connection, Socket};
 use crate::mail::Direction;
 
 pub use budget::{Budget, Share};
-pub use engine::Engine;
+pub use engine::{Engine, Left};
 pub use http::{Health, serve_http};
 pub use listener::{Address, Listen, Listener, SocketAccess};
 pub use reload::{Load, Reloader, taken};

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::budget::Budget;
 use super::engine::Engine;
 use crate::filter::bayes::EngineKind;
+use crate::history::History;
 use crate::metrics::Metrics;
 use crate::quarantine::Quarantine;
 
@@ -41,6 +42,8 @@ pub struct Services {
     pub engine: ArcSwap<Engine>,
     /// Where held-back messages go.
     pub quarantine: Arc<Quarantine>,
+    /// What became of each message.
+    pub history: History,
     /// All metrics.
     pub metrics: Arc<Metrics>,
     /// The bound on message bytes.

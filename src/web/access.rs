@@ -99,7 +99,10 @@ impl Access {
 async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     let programs = gate.programs;
     let method = request.method().clone();
-    let path = request.uri().path_and_query().map(|p| p.as_str().to_owned());
+    let path = request
+        .uri()
+        .path_and_query()
+        .map(|p| p.as_str().to_owned());
     let cross_site = is_cross_site(request.headers());
     let page = method == Method::GET && !programs && !wants_part(request.headers());
     match admit(gate, request, next).await {
@@ -107,9 +110,7 @@ async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Respons
         Err(refusal) if programs => refusal.json(),
         // Who follows a link from elsewhere comes without the cookie the first time.
         Err(Refusal::SignIn) if page && cross_site => login::again(path.as_deref()),
-        Err(Refusal::SignIn) if page => {
-            Redirect::to(&login::path(path.as_deref())).into_response()
-        }
+        Err(Refusal::SignIn) if page => Redirect::to(&login::path(path.as_deref())).into_response(),
         Err(refusal) => refusal.into_response(),
     }
 }

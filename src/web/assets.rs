@@ -30,16 +30,25 @@ pub(super) fn version() -> &'static str {
 
 pub(super) fn routes() -> Router<Shared> {
     Router::new()
-        .route("/assets/console.css", get(async || kept("text/css; charset=utf-8", STYLE)))
+        .route(
+            "/assets/console.css",
+            get(async || kept("text/css; charset=utf-8", STYLE)),
+        )
         .route(
             "/assets/console.js",
             get(async || kept("text/javascript; charset=utf-8", SCRIPT)),
         )
-        .route("/assets/icon.svg", get(async || kept("image/svg+xml", ICON)))
+        .route(
+            "/assets/icon.svg",
+            get(async || kept("image/svg+xml", ICON)),
+        )
         // Crawlers of whoever stumbles upon it.
         .route("/robots.txt", get(async || "User-agent: *\nDisallow: /\n"))
 }
 
 fn kept(kind: &'static str, text: &'static str) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, KEEP)], text)
+    (
+        [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, KEEP)],
+        text,
+    )
 }

@@ -112,7 +112,9 @@ impl Chart {
         }
         Chart {
             title: title.to_owned(),
-            scale: [top, top / 2, 0].map(|n| super::filters::grouped(&n.to_string())).to_vec(),
+            scale: [top, top / 2, 0]
+                .map(|n| super::filters::grouped(&n.to_string()))
+                .to_vec(),
             grid: [0.0, HEIGHT / 2.0, HEIGHT].map(number).to_vec(),
             times,
             is_empty: bars.is_empty(),
@@ -210,7 +212,15 @@ mod tests {
 
     #[test]
     fn scales_end_at_round_numbers() {
-        for (n, top) in [(0, 2), (2, 2), (3, 4), (5, 10), (11, 20), (41, 100), (1001, 2000)] {
+        for (n, top) in [
+            (0, 2),
+            (2, 2),
+            (3, 4),
+            (5, 10),
+            (11, 20),
+            (41, 100),
+            (1001, 2000),
+        ] {
             assert_eq!(ceiling(n), top);
         }
         assert_eq!(ceiling(u64::MAX), u64::MAX);
@@ -221,8 +231,14 @@ mod tests {
         let bins = [(vec![1, 1], "<b>".to_owned()), (vec![0, 2], String::new())];
         let chart = Chart::bars("Mail", &[("a", "A"), ("b", "B")], &bins, vec![]);
         let svg = chart.render().unwrap();
-        assert!(svg.contains(r#"y="100.0" width="400.0" height="100.0" class="a""#), "{svg}");
-        assert!(svg.contains(r#"y="0.0" width="400.0" height="100.0" class="b""#), "{svg}");
+        assert!(
+            svg.contains(r#"y="100.0" width="400.0" height="100.0" class="a""#),
+            "{svg}"
+        );
+        assert!(
+            svg.contains(r#"y="0.0" width="400.0" height="100.0" class="b""#),
+            "{svg}"
+        );
         assert!(svg.contains("&#60;b&#62;"), "{svg}");
     }
 

@@ -12,7 +12,11 @@ const BOUND: &str = "__Host-mailweir";
 const LOCAL: &str = "mailweir";
 
 fn name(settings: &Settings) -> &'static str {
-    if settings.is_encrypted() { BOUND } else { LOCAL }
+    if settings.is_encrypted() {
+        BOUND
+    } else {
+        LOCAL
+    }
 }
 
 /// The secret that a request brings along.
@@ -39,7 +43,6 @@ pub(super) fn unset(settings: &Settings) -> Option<HeaderValue> {
 
 fn field(settings: &Settings, value: &str, age: u64) -> Option<HeaderValue> {
     let name = name(settings);
-    let text =
-        format!("{name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict; Secure");
+    let text = format!("{name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict; Secure");
     HeaderValue::from_str(&text).ok()
 }

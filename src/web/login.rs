@@ -153,7 +153,10 @@ pub(super) async fn begin(
     next: &str,
 ) -> Result<Response, Refusal> {
     let lifetime = console.settings.lifetime;
-    let secret = console.accounts.begin_session(user, address, lifetime).await?;
+    let secret = console
+        .accounts
+        .begin_session(user, address, lifetime)
+        .await?;
     let mut response = Redirect::to(next).into_response();
     let field = cookie::set(&console.settings, &secret).ok_or(Refusal::Internal)?;
     response.headers_mut().insert(header::SET_COOKIE, field);

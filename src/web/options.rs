@@ -199,7 +199,10 @@ mod tests {
     #[test]
     fn passwords_never_cross_a_network_in_clear_text() {
         let open = settings("listen: 192.0.2.1:80").unwrap_err();
-        assert!(open.contains("clear text") && open.contains("console.tls"), "{open}");
+        assert!(
+            open.contains("clear text") && open.contains("console.tls"),
+            "{open}"
+        );
         let tls = "listen: 0.0.0.0:443\ntls: { certificate: a.pem, key: /b.pem }";
         let tls = settings(tls).unwrap().unwrap();
         assert!(tls.is_encrypted());

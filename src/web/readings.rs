@@ -91,7 +91,9 @@ impl Distribution {
         let more = |i: usize| other.buckets.get(i).map_or(0, |(_, n)| *n);
         let buckets = self.buckets.iter().enumerate();
         Distribution {
-            buckets: buckets.map(|(i, (bound, n))| (*bound, n + more(i))).collect(),
+            buckets: buckets
+                .map(|(i, (bound, n))| (*bound, n + more(i)))
+                .collect(),
             count: self.count + other.count,
         }
     }

@@ -8,7 +8,10 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use super::access::Access;
 use super::console::Shared;
 use super::refusal::Refusal;
-use super::{assets, headers, login, overview, quarantine, welcome};
+use super::{
+    account, assets, audit, classifier, configuration, headers, history, login, overview, policies,
+    quarantine, rules, troubles, users, welcome, whoami,
+};
 
 /// All of the console.
 pub(super) fn router(console: Shared) -> Router {
@@ -18,6 +21,16 @@ pub(super) fn router(console: Shared) -> Router {
         .merge(login::routes(&access))
         .merge(welcome::routes())
         .merge(overview::routes(&access))
+        .merge(history::routes(&access))
+        .merge(rules::routes(&access))
+        .merge(classifier::routes(&access))
+        .merge(policies::routes(&access))
+        .merge(configuration::routes(&access))
+        .merge(troubles::routes(&access))
+        .merge(users::routes(&access))
+        .merge(audit::routes(&access))
+        .merge(account::routes(&access))
+        .merge(whoami::routes(&access))
         .merge(quarantine::routes(&access))
         .fallback(async || Refusal::NotFound)
         .layer(from_fn(headers::secure))

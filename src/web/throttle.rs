@@ -42,7 +42,12 @@ impl Throttle {
     ///
     /// # Errors
     /// How long to wait before the next; the password is not to be looked at.
-    pub(super) fn attempt(&self, name: &str, address: IpAddr, now: Instant) -> Result<(), Duration> {
+    pub(super) fn attempt(
+        &self,
+        name: &str,
+        address: IpAddr,
+        now: Instant,
+    ) -> Result<(), Duration> {
         let mut tables = self.tables();
         let (name, address) = (key(name), network(address));
         let waits = [

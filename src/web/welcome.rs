@@ -111,7 +111,12 @@ async fn accept(
     let address = address::client(&extensions, &headers, &console.settings.trusted_proxies);
     let address = address.to_string();
     let accepted = match password {
-        Ok(password) => console.accounts.accept(&secret, chosen, &password, &address).await,
+        Ok(password) => {
+            console
+                .accounts
+                .accept(&secret, chosen, &password, &address)
+                .await
+        }
         Err(wrong) => Err(wrong),
     };
     match accepted {

@@ -30,7 +30,10 @@ impl Answer {
 
     /// The word of the session in a form of the page.
     pub(crate) fn form_token(&self) -> String {
-        let (_, rest) = self.body.split_once("name=\"form_token\" value=\"").unwrap();
+        let (_, rest) = self
+            .body
+            .split_once("name=\"form_token\" value=\"")
+            .unwrap();
         rest.split('"').next().unwrap().to_owned()
     }
 }

@@ -98,7 +98,11 @@ impl Browser {
     fn try_call(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
         stream.set_read_timeout(Some(PATIENCE * 2)).unwrap();
-        let body = if method == "POST" { body.to_string() } else { String::new() };
+        let body = if method == "POST" {
+            body.to_string()
+        } else {
+            String::new()
+        };
         write!(
             stream,
             "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
@@ -198,7 +202,10 @@ impl Browser {
     pub(crate) fn press(&self, keys: &str) {
         let press = |key: char| {
             let key = key.to_string();
-            [json!({ "type": "keyDown", "value": key }), json!({ "type": "keyUp", "value": key })]
+            [
+                json!({ "type": "keyDown", "value": key }),
+                json!({ "type": "keyUp", "value": key }),
+            ]
         };
         let actions: Vec<Value> = keys.chars().flat_map(press).collect();
         let body = json!({ "actions": [{ "type": "key", "id": "keys", "actions": actions }] });
@@ -223,14 +230,30 @@ impl Browser {
         let path = format!("/session/{}/execute/sync", self.session);
         let body = json!({ "script": format!("return Boolean({expression});"), "args": [] });
         // A page that is being left answers with an error.
-        let holds = || self.try_call("POST", &path, &body).ok()?.as_bool()?.then_some(());
+        let holds = || {
+            self.try_call("POST", &path, &body)
+                .ok()?
+                .as_bool()?
+                .then_some(())
+        };
         wait_for(expression, holds);
     }
 
     /// Answers the question that a page asks with yes.
     pub(crate) fn accept(&self) {
         let path = format!("/session/{}/alert/accept", self.session);
-        wait_for("a question", || self.try_call("POST", &path, &json!({})).ok());
+        wait_for("a question", || {
+            self.try_call("POST", &path, &json!({})).ok()
+        });
+    }
+
+    /// Names of the cookies that the site has set.
+    pub(crate) fn cookies(&self) -> Vec<String> {
+        let cookies = self.in_session("GET", "/cookie", &Value::Null);
+        let names = cookies.as_array().unwrap().iter();
+        names
+            .map(|c| c["name"].as_str().unwrap_or_default().to_owned())
+            .collect()
     }
 
     /// The page as it is seen, a PNG.
@@ -245,17 +268,25 @@ impl Browser {
         let entries = self.in_session("POST", "/se/log", &json!({ "type": "browser" }));
         let entries = entries.as_array().unwrap().iter();
         let bad = entries.filter(|e| matches!(e["level"].as_str(), Some("SEVERE" | "WARNING")));
-        bad.map(|e| e["message"].as_str().unwrap_or_default().to_owned()).collect()
+        bad.map(|e| e["message"].as_str().unwrap_or_default().to_owned())
+            .collect()
     }
 
     /// Requests to other hosts since the last question.
     pub(crate) fn strangers(&self) -> Vec<String> {
         let entries = self.in_session("POST", "/se/log", &json!({ "type": "performance" }));
         let entries = entries.as_array().unwrap().iter();
-        let events = entries.filter_map(|e| serde_json::from_str::<Value>(e["message"].as_str()?).ok());
+        let events =
+            entries.filter_map(|e| serde_json::from_str::<Value>(e["message"].as_str()?).ok());
         events
             .filter(|e| e["message"]["method"] == "Network.requestWillBeSent")
-            .filter_map(|e| Some(e["message"]["params"]["request"]["url"].as_str()?.to_owned()))
+            .filter_map(|e| {
+                Some(
+                    e["message"]["params"]["request"]["url"]
+                        .as_str()?
+                        .to_owned(),
+                )
+            })
             .filter(|url| url.starts_with("http") && !url.starts_with(&self.site))
             .collect()
     }

@@ -8,22 +8,26 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::triplet::Result as Sight;
-use super::{Shared, address};
+use super::{NAME, Shared, address};
 use crate::auth::spf::{Identity, SpfResult};
 use crate::filter::auth::Authenticated;
-use crate::filter::{Action, Check, Hit, Outcome, Report, Scan, trusted};
+use crate::filter::{Action, Check, Hit, Outcome, Report, Scan, told};
+use crate::heard::Heard;
 use crate::mail::{Address, Envelope};
 use crate::store::now;
 
 pub(super) struct GreylistCheck {
     shared: Arc<Shared>,
     client: Result<IpAddr, &'static str>,
+    heard: Heard,
     /// As triplets know it.
     sender: String,
     /// For a recipient that was put off at RCPT, until the MTA is told.
     waiting: Option<Hit>,
     /// The longest time after which a recipient has come back.
     passed: Option<Duration>,
+    /// Which recipients use the filter, in their order, where not all of them do.
+    wanted_by: Option<Vec<bool>>,
 }
 
 impl GreylistCheck {
@@ -31,9 +35,11 @@ impl GreylistCheck {
         GreylistCheck {
             shared,
             client: Err("no client address"),
+            heard: Heard::default(),
             sender: String::new(),
             waiting: None,
             passed: None,
+            wanted_by: None,
         }
     }
 
@@ -71,10 +77,12 @@ impl GreylistCheck {
         Outcome::Checked(self.passed.map(hit).into_iter().collect())
     }
 
-    /// All recipients of a complete message: the one that has to wait longest decides.
+    /// All recipients of a complete message who use the filter: the one that has to wait longest decides.
     fn all(mut self, origin: &str, envelope: &Envelope) -> Outcome {
         let mut longest: Option<Hit> = None;
-        for recipient in &envelope.recipients {
+        let wanted_by = self.wanted_by.take();
+        let wants = |n: usize| wanted_by.as_ref().is_none_or(|w| w.get(n) != Some(&false));
+        for (_, recipient) in (0..).zip(&envelope.recipients).filter(|(n, _)| wants(*n)) {
             if let Some(hit) = self.attempt(origin, recipient)
                 && longest
                     .as_ref()
@@ -95,11 +103,16 @@ impl GreylistCheck {
             Err(why) => return Outcome::Skipped(why),
         };
         if self.at_rcpt() {
+            if let Some(outcome) = told::told(&self.heard, NAME) {
+                return outcome;
+            }
+            let heard = self.heard.clone();
             // The MTA did not ask at RCPT.
-            return match self.waiting.take() {
+            let outcome = match self.waiting.take() {
                 Some(hit) => Outcome::Checked(vec![hit]),
                 None => self.concluded(),
             };
+            return told::keep(&heard, NAME, outcome);
         }
         let hits = || reports.iter().flat_map(|r| r.outcome.hits());
         if hits().any(|hit| hit.decisive == Some(Action::Deliver)) {
@@ -119,11 +132,15 @@ impl GreylistCheck {
         {
             return Outcome::Skipped(LARGE);
         }
+        if let Some(outcome) = told::told(&self.heard, NAME) {
+            return outcome;
+        }
         let origin = match authenticated.as_deref().and_then(sent_for) {
             Some(domain) => domain.to_owned(),
-            None => settings.prefix.network(client),
+            None => settings.strangers.network(client),
         };
-        self.all(&origin, &scan.envelope)
+        let heard = self.heard.clone();
+        told::keep(&heard, NAME, self.all(&origin, &scan.envelope))
     }
 }
 
@@ -141,9 +158,13 @@ fn seconds(duration: Duration) -> u64 {
 }
 
 impl Check for GreylistCheck {
+    fn hears(&mut self, heard: &Heard) {
+        self.heard = heard.clone();
+    }
+
     fn mail(&mut self, envelope: &Envelope) {
         let settings = &self.shared.settings;
-        self.client = trusted::stranger(envelope, &settings.trusted);
+        self.client = settings.strangers.client(envelope);
         let name = envelope.client.name.as_deref();
         if self.client.is_ok() && name.is_some_and(|name| settings.exempt.holds(name)) {
             self.client = Err(LARGE);
@@ -153,15 +174,19 @@ impl Check for GreylistCheck {
     }
 
     fn rcpt(&mut self, envelope: &Envelope) {
-        if !self.at_rcpt() {
+        if !self.at_rcpt() || self.heard.is_telling() {
             return;
         }
         if let (Ok(client), Some(recipient)) = (self.client, envelope.recipients.last()) {
-            let origin = self.shared.settings.prefix.network(client);
+            let origin = self.shared.settings.strangers.network(client);
             if let Some(hit) = self.attempt(&origin, recipient) {
                 self.waiting = Some(hit);
             }
         }
+    }
+
+    fn wanted_by(&mut self, recipients: Vec<bool>) {
+        self.wanted_by = Some(recipients);
     }
 
     fn refuse_rcpt(&mut self) -> Option<Hit> {

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::Shared;
 use super::correspondence::{self, Contact};
 use super::lesson::subjects;
 use super::standing::points;
+use super::{NAME, Shared};
 use crate::filter::sender::Sender;
-use crate::filter::{Check, Hit, Outcome, Scan, trusted};
+use crate::filter::{Check, Hit, Outcome, Scan, told};
+use crate::heard::Heard;
 use crate::store::{Key, Kind, now};
 
 /// Every hit whose points are fixed, with its points as shipped and its meaning: docs/reputation.md has the same table.
@@ -34,12 +35,22 @@ pub const HITS: &[(&str, f64, &str)] = &[
     ),
 ];
 
-pub(super) struct ReputationCheck(pub(super) Arc<Shared>);
+pub(super) struct ReputationCheck {
+    shared: Arc<Shared>,
+    heard: Heard,
+}
 
 impl ReputationCheck {
+    pub(super) fn new(shared: Arc<Shared>) -> ReputationCheck {
+        ReputationCheck {
+            shared,
+            heard: Heard::default(),
+        }
+    }
+
     fn hits(&self, scan: &Scan, client: IpAddr, sender: &Sender, now: i64) -> Vec<Hit> {
-        let shared = &self.0;
-        let network = shared.settings.prefix.network(client);
+        let shared = &self.shared;
+        let network = shared.settings.strangers.network(client);
         let mut hits: Vec<Hit> = Vec::new();
         for (kind, key) in subjects(sender, &network) {
             if let Some(hit) = self.reputation(kind, &key, now) {
@@ -71,14 +82,14 @@ impl ReputationCheck {
     }
 
     fn reputation(&self, kind: Kind, key: &Key, now: i64) -> Option<Hit> {
-        let settings = &self.0.settings;
+        let settings = &self.shared.settings;
         let (rule, between) = match kind {
             Kind::Network => ("REPUTATION_NETWORK", settings.network_points),
             Kind::Domain => ("REPUTATION_DOMAIN", settings.domain_points),
             Kind::UnprovenDomain => ("REPUTATION_UNPROVEN_DOMAIN", settings.unproven_points),
             _ => ("REPUTATION_SIGNING_DOMAIN", settings.signing_points),
         };
-        let known = self.0.facts.get(kind, key, now);
+        let known = self.shared.facts.get(kind, key, now);
         let (standing, messages) = settings.scale.standing(known, now);
         let points = points(standing, between);
         (points != 0.0).then(|| {
@@ -90,14 +101,22 @@ impl ReputationCheck {
 }
 
 impl Check for ReputationCheck {
+    fn hears(&mut self, heard: &Heard) {
+        self.heard = heard.clone();
+    }
+
     fn finish(self: Box<Self>, scan: Arc<Scan>) -> BoxFuture<'static, Outcome> {
         async move {
-            match trusted::stranger(&scan.envelope, &self.0.settings.trusted) {
+            match self.shared.settings.strangers.client(&scan.envelope) {
                 Err(why) => Outcome::Skipped(why),
                 Ok(client) => {
+                    if let Some(outcome) = told::told(&self.heard, NAME) {
+                        return outcome;
+                    }
                     let found = scan.authentication.known().await;
                     let sender = Sender::of(&scan, found.as_deref());
-                    Outcome::Checked(self.hits(&scan, client, &sender, now()))
+                    let hits = self.hits(&scan, client, &sender, now());
+                    told::keep(&self.heard, NAME, Outcome::Checked(hits))
                 }
             }
         }

@@ -123,7 +123,14 @@ impl Accounts {
             Invitation::First => {
                 let name = name::user(chosen)?;
                 let user = insert(&mut tx, name, Role::Admin, Some(hash)).await?;
-                record(&mut tx, &by(name), "user.add", name, "admin, by the first link").await?;
+                record(
+                    &mut tx,
+                    &by(name),
+                    "user.add",
+                    name,
+                    "admin, by the first link",
+                )
+                .await?;
                 user
             }
             Invitation::User(user, name) => {

@@ -32,8 +32,8 @@ pub use password::Password;
 pub use role::Role;
 pub use secret::Secret;
 pub(in crate::web) use secret::same;
-pub use session::Session;
 pub(in crate::web) use session::Lifetime;
+pub use session::Session;
 pub use token::Token;
 pub use user::User;
 

@@ -137,8 +137,15 @@ mod tests {
     async fn only_the_same_password_matches_its_hash() {
         let password = Password::chosen("correct horse battery", "ann").unwrap();
         let hash = password.hash().await.unwrap();
-        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        assert!(matches("correct horse battery", Some(hash.clone())).await.unwrap());
+        assert!(
+            hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{hash}"
+        );
+        assert!(
+            matches("correct horse battery", Some(hash.clone()))
+                .await
+                .unwrap()
+        );
         assert!(!matches("correct horse batter", Some(hash)).await.unwrap());
         assert!(!matches("nobody has this password", None).await.unwrap());
     }

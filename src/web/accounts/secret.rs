@@ -37,7 +37,8 @@ impl Secret {
 
     /// One that somebody has presented.
     pub fn presented(text: &str) -> Option<Secret> {
-        let fits = (1..=LONGEST).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        let fits =
+            (1..=LONGEST).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
         fits.then(|| Secret(text.to_owned()))
     }
 

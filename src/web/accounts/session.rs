@@ -70,14 +70,16 @@ impl Accounts {
         .bind(OF_ONE_USER - 1)
         .execute(&mut *tx)
         .await?;
-        sqlx::query("INSERT INTO sessions (digest, user, address, created, seen) VALUES (?, ?, ?, ?, ?)")
-            .bind(secret.digest())
-            .bind(user)
-            .bind(address)
-            .bind(now)
-            .bind(now)
-            .execute(&mut *tx)
-            .await?;
+        sqlx::query(
+            "INSERT INTO sessions (digest, user, address, created, seen) VALUES (?, ?, ?, ?, ?)",
+        )
+        .bind(secret.digest())
+        .bind(user)
+        .bind(address)
+        .bind(now)
+        .bind(now)
+        .execute(&mut *tx)
+        .await?;
         sqlx::query("UPDATE users SET seen = ? WHERE id = ?")
             .bind(now)
             .bind(user)

@@ -55,7 +55,10 @@ async fn the_first_link_makes_one_admin_and_no_second() {
     let again = accounts.accept(&link, "eve", &secret, "::1").await;
     assert!(matches!(again, Err(AccountError::Spent)), "{again:?}");
     assert_eq!(accounts.invite_first().await.unwrap(), None);
-    let ann = accounts.verify("ANN", "correct horse battery").await.unwrap();
+    let ann = accounts
+        .verify("ANN", "correct horse battery")
+        .await
+        .unwrap();
     assert_eq!(ann.unwrap().role, Role::Admin);
 }
 
@@ -89,7 +92,10 @@ async fn only_name_and_password_together_open_the_door() {
     assert!(matches!(second, Err(AccountError::Taken)), "{second:?}");
     let new = password("a wholly new password");
     accounts.set_password(&root(), ann, &new).await.unwrap();
-    let old = accounts.verify("ann", "correct horse battery").await.unwrap();
+    let old = accounts
+        .verify("ann", "correct horse battery")
+        .await
+        .unwrap();
     assert_eq!(old, None);
 }
 
@@ -176,9 +182,14 @@ async fn a_token_may_no_more_than_its_user() {
     accounts.set_disabled(&by, bob, false).await.unwrap();
     let tokens = accounts.tokens(Some(bob)).await.unwrap();
     let strongest = tokens.iter().find(|t| t.role == Role::Admin).unwrap();
-    let wrong = accounts.remove_token(&by, strongest.id, Some(bob + 1)).await;
+    let wrong = accounts
+        .remove_token(&by, strongest.id, Some(bob + 1))
+        .await;
     assert!(matches!(wrong, Err(AccountError::Absent(_))), "{wrong:?}");
-    accounts.remove_token(&by, strongest.id, None).await.unwrap();
+    accounts
+        .remove_token(&by, strongest.id, None)
+        .await
+        .unwrap();
     assert_eq!(accounts.bearer(&token).await.unwrap(), None);
 }
 
@@ -222,12 +233,22 @@ async fn every_change_has_its_line() {
     accounts.invite(&by, bob).await.unwrap();
     let token = accounts.add_token(&by, ann, "backup", Role::Viewer, now() + 60);
     token.await.unwrap();
-    accounts.record(&by, "list.edit", "deny.txt", &"x".repeat(5000)).await.unwrap();
+    accounts
+        .record(&by, "list.edit", "deny.txt", &"x".repeat(5000))
+        .await
+        .unwrap();
     let lines = accounts.audit(None, "", 100).await.unwrap();
     let actions: Vec<_> = lines.iter().map(|l| l.action.as_str()).collect();
     assert_eq!(
         actions,
-        ["list.edit", "token.add", "user.invite", "user.role", "user.add", "user.add"]
+        [
+            "list.edit",
+            "token.add",
+            "user.invite",
+            "user.role",
+            "user.add",
+            "user.add"
+        ]
     );
     assert_eq!(lines[0].detail.len(), 2000);
     assert_eq!(lines[3].actor, by);

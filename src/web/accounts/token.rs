@@ -156,7 +156,8 @@ impl Accounts {
         .await?;
         let Some(row) = row else { return Ok(None) };
         let (of_user, of_token): (String, String) = (row.try_get(3)?, row.try_get(4)?);
-        let (Ok(of_user), Ok(of_token)) = (of_user.parse::<Role>(), of_token.parse::<Role>()) else {
+        let (Ok(of_user), Ok(of_token)) = (of_user.parse::<Role>(), of_token.parse::<Role>())
+        else {
             return Ok(None);
         };
         let seen: Option<i64> = row.try_get(6)?;

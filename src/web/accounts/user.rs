@@ -145,7 +145,11 @@ impl Accounts {
             keeps_an_admin(&mut tx).await?;
             end_sessions(&mut tx, id).await?;
         }
-        let action = if disabled { "user.disable" } else { "user.enable" };
+        let action = if disabled {
+            "user.disable"
+        } else {
+            "user.enable"
+        };
         record(&mut tx, by, action, &name, "").await?;
         Ok(tx.commit().await?)
     }

@@ -157,10 +157,18 @@ impl Course {
                 used || *v < 3 || *v == 5
             })
             .collect();
-        let series: Vec<_> = shown.iter().filter_map(|v| SERIES.get(*v).copied()).collect();
+        let series: Vec<_> = shown
+            .iter()
+            .filter_map(|v| SERIES.get(*v).copied())
+            .collect();
         let bins: Vec<_> = bins
             .into_iter()
-            .map(|(n, text)| (shown.iter().filter_map(|v| n.get(*v).copied()).collect(), text))
+            .map(|(n, text)| {
+                (
+                    shown.iter().filter_map(|v| n.get(*v).copied()).collect(),
+                    text,
+                )
+            })
             .collect();
         Chart::bars(title, &series, &bins, self.times())
     }
@@ -172,9 +180,16 @@ impl Course {
                 .iter()
                 .map(|(share, _)| bin.latency.quantile(*share))
                 .collect();
-            let words = values.iter().zip(QUANTILES).filter_map(|(value, (share, _))| {
-                Some(format!("{:.0} % within {}", share * 100.0, duration((*value)?)))
-            });
+            let words = values
+                .iter()
+                .zip(QUANTILES)
+                .filter_map(|(value, (share, _))| {
+                    Some(format!(
+                        "{:.0} % within {}",
+                        share * 100.0,
+                        duration((*value)?)
+                    ))
+                });
             let words: Vec<_> = words.collect();
             let text = match words.as_slice() {
                 [] => format!("{}: no message", self.clock(i)),
@@ -204,7 +219,12 @@ mod tests {
 
     #[test]
     fn what_happened_between_two_looks_stands_in_the_bin_of_the_second() {
-        let samples = [sample(0, 5), sample(3540, 5), sample(3601, 8), sample(3605, 10)];
+        let samples = [
+            sample(0, 5),
+            sample(3540, 5),
+            sample(3601, 8),
+            sample(3605, 10),
+        ];
         let course = Course::of(&samples, Span::Hour, 60, 60);
         assert_eq!(course.from, 60);
         let delivered: Vec<u64> = course.bins.iter().map(|bin| bin.verdicts[0]).collect();

@@ -25,7 +25,9 @@ fn is(labels: &Labels, name: &str, value: &str) -> bool {
 
 /// Counts of the series with `label` equal to `value`, by their other label.
 fn by(counted: &[(Labels, u64)], [label, value, other]: [&str; 3]) -> Vec<(String, u64)> {
-    let chosen = counted.iter().filter(|(l, n)| *n > 0 && is(l, label, value));
+    let chosen = counted
+        .iter()
+        .filter(|(l, n)| *n > 0 && is(l, label, value));
     let named = chosen.filter_map(|(l, n)| Some((l.get(other)?.clone(), *n)));
     named.collect()
 }
@@ -47,7 +49,8 @@ pub(super) fn filters(console: &Console) -> Vec<FilterRow> {
     let row = |name: &'static str| {
         let of = by(&outcomes, ["filter", name, "outcome"]);
         let one = |word: &str| of.iter().find(|(o, _)| o == word).map_or(0, |(_, n)| *n);
-        let failed = |(outcome, _): &&(String, u64)| Reason::ALL.iter().any(|r| r.name() == outcome);
+        let failed =
+            |(outcome, _): &&(String, u64)| Reason::ALL.iter().any(|r| r.name() == outcome);
         let [median, high] = quantiles(&times, "filter", name);
         FilterRow {
             name,
@@ -58,7 +61,12 @@ pub(super) fn filters(console: &Console) -> Vec<FilterRow> {
             high,
         }
     };
-    engine.chain.members().iter().map(|m| row(m.name())).collect()
+    engine
+        .chain
+        .members()
+        .iter()
+        .map(|m| row(m.name()))
+        .collect()
 }
 
 /// A DNS list.
@@ -100,7 +108,10 @@ pub(super) fn zones(console: &Console) -> Vec<ZoneRow> {
             name,
         })
     };
-    let mut rows: Vec<_> = levels(&metrics.dnsbl_up).into_iter().filter_map(row).collect();
+    let mut rows: Vec<_> = levels(&metrics.dnsbl_up)
+        .into_iter()
+        .filter_map(row)
+        .collect();
     rows.sort_by(|a, b| (a.is_up, &a.name).cmp(&(b.is_up, &b.name)));
     rows
 }
@@ -144,7 +155,10 @@ pub(super) fn clamav(console: &Console) -> Vec<ClamavRow> {
             name,
         })
     };
-    let mut rows: Vec<_> = levels(&metrics.clamav_up).into_iter().filter_map(row).collect();
+    let mut rows: Vec<_> = levels(&metrics.clamav_up)
+        .into_iter()
+        .filter_map(row)
+        .collect();
     rows.sort_by(|a, b| (a.is_up, &a.name).cmp(&(b.is_up, &b.name)));
     rows
 }
