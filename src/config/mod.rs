@@ -12,6 +12,8 @@ mod mask;
 mod run;
 mod size;
 
+#[cfg(test)]
+pub(crate) use diagnostic::checked;
 pub use diagnostic::{Problem, Problems, Severity, Source, parse_yaml, span_of};
 pub use duration::Seconds;
 pub(crate) use file::unwritten;

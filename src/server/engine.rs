@@ -261,7 +261,9 @@ impl Engine {
     /// All recipients are known, with their policies: leaves the filters that none of them wants.
     pub fn prepare(selected: &[Arc<Policy>], checks: &mut Checks) {
         checks.leave(&Policies::unwanted(selected), SKIPPED);
-        checks.optional(Policies::skipped_by_some(selected));
+        checks.optional(Policies::skipped_by_some(selected), |filter| {
+            selected.iter().map(|p| !p.skips(filter)).collect()
+        });
     }
 
     /// Examines a message that is there as a whole, as if it came by milter.

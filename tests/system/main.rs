@@ -27,6 +27,8 @@ mod names;
 mod place;
 mod postfix;
 mod process;
+#[path = "../rules_workflow/program.rs"]
+mod program;
 mod scanner;
 mod smtp;
 mod tap;
@@ -48,6 +50,8 @@ mod order;
 mod packaging;
 mod policies;
 mod release;
+mod rules_reload;
 mod sendmail;
 mod soak;
 mod split;
+mod whatif;

@@ -17,8 +17,9 @@ use regex_syntax::hir::{Hir, Look};
 use super::backtracker::{Backtracker, Exceeded};
 use super::extension::{self, Extension};
 use super::gate::{Sighting, Sought};
+use super::lead::Lead;
 use super::literal::Required;
-use super::machine::{self, Lead, Machine, Program};
+use super::machine::{self, Machine, Program};
 
 /// Cache of a lazy automaton, bytes.
 const CACHE_BYTES: usize = 1 << 20;
@@ -137,7 +138,7 @@ impl Branch {
             machine: Machine::new(hir, limit).ok_or(TooLarge)?,
             extensions: extensions.clone(),
         };
-        let lead = program.lead();
+        let lead = Lead::of(&program);
         let by_lead = lead.rarity();
         // Literals are looked for in less time.
         let required = required.filter(|r| {
@@ -273,10 +274,6 @@ impl Places {
         seen: Option<&[Sighting]>,
         backtracker: &mut Backtracker,
     ) -> Result<Option<Range<usize>>, Exceeded> {
-        let mut at = |start: usize| match self.lead.fits(text, start) {
-            true => backtracker.attempt(&self.program, text, start),
-            false => Ok(None),
-        };
         let seen = seen.filter(|_| self.gated);
         let more =
             seen.is_some_and(|seen| seen.last().is_some_and(|last| last.at == Sighting::MORE));
@@ -284,7 +281,9 @@ impl Places {
             let mut from = from;
             while let Some(found) = weaker.search(&Input::new(text).range(from.min(text.len())..)) {
                 let start = found.start();
-                if let Some(end) = at(start)? {
+                if self.lead.fits(text, start)
+                    && let Some(end) = backtracker.attempt(&self.program, text, start)?
+                {
                     return Ok(Some(start..end));
                 }
                 if start >= text.len() {
@@ -295,12 +294,14 @@ impl Places {
             return Ok(None);
         }
         let mut attempt = |starts: Range<usize>| {
-            for start in starts {
+            let mut next = starts.start;
+            while let Some(start) = self.lead.next(text, next, starts.end) {
                 if self.may_match(text, start)
-                    && let Some(end) = at(start)?
+                    && let Some(end) = backtracker.attempt(&self.program, text, start)?
                 {
                     return Ok(Some(start..end));
                 }
+                next = start + 1;
             }
             Ok(None)
         };

@@ -17,6 +17,7 @@ use super::gate::{Gate, Sighting};
 use super::group;
 use super::rule::Rule;
 use super::ruleset::RuleSet;
+use super::sparse::Sparse;
 use super::texts::{Subject, Texts};
 use crate::content::Content;
 use crate::filter::{EVIDENCE_BYTES, Hit};
@@ -32,7 +33,7 @@ pub(super) struct Evaluation<'a> {
     /// By place: what its gate saw. Empty when everything is to run.
     seen: Vec<Vec<Sighting>>,
     scratch: RefCell<Scratch>,
-    known: Vec<Option<f64>>,
+    known: Sparse<Option<f64>>,
     today: Option<Date>,
 }
 
@@ -64,7 +65,7 @@ impl<'a> Evaluation<'a> {
             subject,
             texts,
             scratch: RefCell::default(),
-            known: vec![None; set.rules.len()],
+            known: Sparse::new(set.rules.len()),
             today,
         }
     }
@@ -86,7 +87,7 @@ impl<'a> Evaluation<'a> {
             };
             let mut found = Vec::new();
             let value = self.value_of(rule, &mut found);
-            if let Some(known) = self.known.get_mut(number) {
+            if let Some(known) = self.known.entry(number) {
                 *known = Some(value);
             }
             if value != 0.0 {
@@ -145,15 +146,15 @@ impl<'a> Evaluation<'a> {
 
     /// The value of a rule.
     pub(super) fn value(&mut self, number: Index) -> f64 {
-        if let Some(Some(known)) = self.known.get(number) {
-            return *known;
+        if let Some(known) = self.known.get(number) {
+            return known;
         }
         let set = self.set;
         let value = match set.rules.get(number) {
             Some(rule) => self.value_of(rule, &mut Vec::new()),
             None => 0.0,
         };
-        if let Some(known) = self.known.get_mut(number) {
+        if let Some(known) = self.known.entry(number) {
             *known = Some(value);
         }
         value

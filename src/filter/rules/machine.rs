@@ -1,5 +1,4 @@
-//! An automaton whose marks stand for extensions, as the backtracker runs it, and what it says of the first bytes
-//! of its matches.
+//! An automaton whose marks stand for extensions, as the backtracker runs it, and the ways through it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -12,11 +11,8 @@ use regex_syntax::hir::{Class, Hir, HirKind};
 use super::extension::{self, Extension};
 use super::rarity;
 
-/// Most bytes at the beginning of a match about which something is said.
-const LEAD: usize = 8;
-
 /// What a word boundary adds to the rarity of a place, in bits.
-const BOUNDARY_BITS: f64 = 1.0;
+pub(super) const BOUNDARY_BITS: f64 = 1.0;
 /// Memory from which on an automaton counts as large, bytes.
 const LARGE: usize = 512 << 10;
 
@@ -107,45 +103,6 @@ impl Program {
     fn extensions(&self) -> impl Iterator<Item = &Extension> {
         let marks = self.machine.marks.iter().flatten();
         marks.filter_map(|mark| self.extensions.get(*mark as usize))
-    }
-
-    /// What the first bytes of a match can be.
-    pub(super) fn lead(&self) -> Lead {
-        let mut lead = Lead {
-            sets: Box::default(),
-            at_beginning: false,
-            at_boundary: true,
-        };
-        let mut sets = Vec::with_capacity(LEAD);
-        let mut states = vec![self.machine.nfa().start_anchored()];
-        while sets.len() < LEAD {
-            let mut set = Bytes::default();
-            let mut next = Vec::new();
-            for state in states {
-                let Some(onward) = self.onward(state, sets.is_empty()) else {
-                    next.clear();
-                    break;
-                };
-                if sets.is_empty() {
-                    lead.at_beginning = onward.at_beginning;
-                    lead.at_boundary = onward.ways.iter().all(|way| way.boundary);
-                }
-                for way in onward.ways {
-                    set.insert(way.first..=way.last);
-                    next.push(way.next);
-                }
-            }
-            if next.is_empty() {
-                break;
-            }
-            next.sort_unstable();
-            next.dedup();
-            states = next;
-            sets.push(set);
-        }
-        lead.at_boundary &= !sets.is_empty();
-        lead.sets = sets.into();
-        lead
     }
 
     /// How seldom the text goes on like a match for so many bytes, in bits. It is estimated from how often each byte
@@ -277,7 +234,7 @@ pub(super) struct Way {
 pub(super) struct Bytes([u64; 4]);
 
 impl Bytes {
-    fn insert(&mut self, range: std::ops::RangeInclusive<u8>) {
+    pub(super) fn insert(&mut self, range: std::ops::RangeInclusive<u8>) {
         for byte in range {
             if let Some(word) = self.0.get_mut(usize::from(byte >> 6)) {
                 *word |= 1 << (byte & 63);
@@ -357,47 +314,8 @@ impl Bytes {
     }
 }
 
-/// What the first bytes of a match can be: a set for each, as far as every match reaches.
-#[derive(Clone, Debug)]
-pub(super) struct Lead {
-    sets: Box<[Bytes]>,
-    /// At the beginning of a text a match may begin whatever the bytes.
-    at_beginning: bool,
-    /// Every match begins at an ASCII word boundary.
-    at_boundary: bool,
-}
-
-impl Lead {
-    /// How seldom a match can begin at a place of a text, in bits.
-    pub(super) fn rarity(&self) -> f64 {
-        let bits: f64 = self.sets.iter().map(|set| -set.share().log2()).sum();
-        bits + if self.at_boundary { BOUNDARY_BITS } else { 0.0 }
-    }
-
-    /// Whether a match can begin at this place of a text.
-    #[inline]
-    pub(super) fn fits(&self, text: &[u8], at: usize) -> bool {
-        if at == 0 && self.at_beginning {
-            return true;
-        }
-        let ahead = text.get(at..).unwrap_or_default();
-        ahead.len() >= self.sets.len()
-            && self
-                .sets
-                .iter()
-                .zip(ahead)
-                .all(|(set, byte)| set.contain(*byte))
-            && (!self.at_boundary || is_boundary(text, at))
-    }
-}
-
 /// Whether the byte is part of a word, as `\b` has it without Unicode.
+#[inline]
 pub(super) fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
-}
-
-fn is_boundary(text: &[u8], at: usize) -> bool {
-    let is_word = |byte: Option<&u8>| byte.is_some_and(|byte| is_word(*byte));
-    let before = at.checked_sub(1).and_then(|at| text.get(at));
-    is_word(before) != is_word(text.get(at))
 }
