@@ -173,6 +173,8 @@ impl Transaction {
             started,
         });
         if services.history.is_enabled() {
+            let whole = scan.mail.raw().clone();
+            let digest = offload(bytes, move || history::digest(&whole)).await;
             let transaction = history::Transaction {
                 id: &id,
                 received,
@@ -180,6 +182,7 @@ impl Transaction {
                 stage: history::Stage::End,
                 mail: Some(&scan.mail),
                 refused: refused.all(),
+                digest: Some(digest),
                 bytes,
                 reply: &reply,
                 versions: &versions,

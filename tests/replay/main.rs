@@ -26,7 +26,7 @@ use hickory_proto::rr::{Name, RData, Record, RecordType};
 use jiff::Timestamp;
 use mailweir::config::{Config, Overrides};
 use mailweir::heard::{Heard, Record as Kept};
-use mailweir::history::{Entry, Outcome, Stage, Transaction, Versions};
+use mailweir::history::{Entry, Outcome, Stage, Transaction, Versions, digest};
 use mailweir::mail::corpus::Corpus;
 use mailweir::mail::{Address, Envelope};
 use mailweir::metrics::Metrics;
@@ -212,6 +212,7 @@ async fn examined(engine: &Engine, envelope: Envelope, raw: &Bytes) -> (String, 
         stage: Stage::End,
         mail: Some(&scan.mail),
         refused: &[],
+        digest: Some(digest(raw)),
         bytes: raw.len(),
         reply: &MilterReply::Accept,
         versions: &versions,
