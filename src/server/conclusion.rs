@@ -186,6 +186,8 @@ impl Transaction {
             },
         );
         if services.history.is_enabled() {
+            let whole = scan.mail.raw().clone();
+            let digest = offload(bytes, move || history::digest(&whole)).await;
             let transaction = history::Transaction {
                 id: &id,
                 received,
@@ -193,6 +195,7 @@ impl Transaction {
                 stage: history::Stage::End,
                 mail: Some(&scan.mail),
                 refused: refused.all(),
+                digest: Some(digest),
                 bytes,
                 reply: &reply,
                 versions: &versions,
