@@ -14,54 +14,24 @@
 
 use std::fs;
 use std::hint::black_box;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bytes::Bytes;
 use mailweir::content::{self, Limits};
 use mailweir::mail::Mail;
-use nix::sys::resource::{UsageWho, getrusage};
 
 #[path = "../tests/archives/mod.rs"]
 mod archives;
+#[path = "measure/cpu.rs"]
+mod cpu;
+#[path = "measure/real_mail.rs"]
+mod real_mail;
 
-/// CPU time of this process so far.
-fn cpu() -> Duration {
-    let usage = getrusage(UsageWho::RUSAGE_SELF).unwrap();
-    let (user, system) = (usage.user_time(), usage.system_time());
-    let micros = (user.tv_sec() + system.tv_sec()) * 1_000_000 + user.tv_usec() + system.tv_usec();
-    Duration::from_micros(micros.try_into().unwrap())
-}
-
-fn messages(folder: &Path, found: &mut Vec<PathBuf>) {
-    let Ok(entries) = fs::read_dir(folder) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            messages(&path, found);
-        } else if path.extension().is_some_and(|e| e == "eml") {
-            found.push(path);
-        }
-    }
-}
+use cpu::cpu;
 
 fn mail() -> Vec<Mail> {
-    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let shared = std::env::var_os("MAILWEIR_SHARED")
-        .map_or_else(|| project.join("../shared"), PathBuf::from)
-        .join("mail");
-    let mut found = Vec::new();
-    for set in ["sa-open", "modern", "torture"] {
-        messages(&shared.join(set), &mut found);
-    }
-    if found.is_empty() {
-        eprintln!("no ../shared/mail: the messages of corpus are taken");
-        messages(&project.join("corpus"), &mut found);
-    }
-    found.sort();
+    let found = real_mail::messages(&["sa-open", "modern", "torture"]);
     let read = found.iter().map(|p| fs::read(p).unwrap());
     read.map(parsed).collect()
 }

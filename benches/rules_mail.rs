@@ -15,25 +15,23 @@
 
 use std::fs;
 use std::hint::black_box;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
 use mailweir::config::Source;
 use mailweir::filter::rules::RuleSet;
 use mailweir::mail::{Envelope, Limits, Mail};
-use nix::sys::resource::{UsageWho, getrusage};
+
+#[path = "measure/cpu.rs"]
+mod cpu;
+#[path = "measure/real_mail.rs"]
+mod real_mail;
+
+use cpu::cpu;
 
 /// Messages of one run.
 const MESSAGES: usize = 2000;
-
-/// CPU time of this process so far.
-fn cpu() -> Duration {
-    let usage = getrusage(UsageWho::RUSAGE_SELF).unwrap();
-    let (user, system) = (usage.user_time(), usage.system_time());
-    let micros = (user.tv_sec() + system.tv_sec()) * 1_000_000 + user.tv_usec() + system.tv_usec();
-    Duration::from_micros(micros.try_into().unwrap())
-}
 
 fn resident_kib() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -42,35 +40,9 @@ fn resident_kib() -> u64 {
         .unwrap_or(0)
 }
 
-fn messages(folder: &Path, found: &mut Vec<PathBuf>) {
-    let Ok(entries) = fs::read_dir(folder) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            messages(&path, found);
-        } else if path.extension().is_some_and(|e| e == "eml") {
-            found.push(path);
-        }
-    }
-}
-
 /// An even sample over all sets.
 fn mail() -> Vec<Bytes> {
-    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let shared = std::env::var_os("MAILWEIR_SHARED")
-        .map_or_else(|| project.join("../shared"), PathBuf::from)
-        .join("mail");
-    let mut found = Vec::new();
-    for set in ["sa-open", "modern"] {
-        messages(&shared.join(set), &mut found);
-    }
-    if found.is_empty() {
-        eprintln!("no ../shared/mail: the messages of corpus are taken");
-        messages(&project.join("corpus"), &mut found);
-    }
-    found.sort();
+    let found = real_mail::messages(&["sa-open", "modern"]);
     let step = (found.len() as f64 / MESSAGES as f64).max(1.0);
     let chosen = (0..MESSAGES.min(found.len())).map(|i| &found[(i as f64 * step) as usize]);
     chosen.map(|p| Bytes::from(fs::read(p).unwrap())).collect()

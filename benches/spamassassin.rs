@@ -18,7 +18,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use mailweir::filter::rules::RuleSet;
 use mailweir::mail::{Envelope, Limits, Mail};
-use nix::sys::resource::{UsageWho, getrusage};
+
+#[path = "measure/cpu.rs"]
+mod cpu;
+
+use cpu::cpu;
 
 /// Disagreements about one rule.
 #[derive(Default)]
@@ -146,14 +150,6 @@ fn main() {
             example(&d.only_ours)
         );
     }
-}
-
-/// CPU time of this process so far.
-fn cpu() -> Duration {
-    let usage = getrusage(UsageWho::RUSAGE_SELF).unwrap();
-    let (user, system) = (usage.user_time(), usage.system_time());
-    let micros = (user.tv_sec() + system.tv_sec()) * 1_000_000 + user.tv_usec() + system.tv_usec();
-    Duration::from_micros(micros.try_into().unwrap())
 }
 
 fn example(paths: &[String]) -> String {

@@ -3,6 +3,10 @@
 //! Names begin with `mailweir_`; units are seconds and bytes; labels take values from configuration or
 //! from fixed sets, never from a message. `docs/metrics.md` lists them for the people who read them.
 
+mod series;
+
+use std::sync::Arc;
+
 use prometheus::core::{AtomicF64, AtomicI64, AtomicU64};
 use prometheus::core::{
     Collector, GenericCounter, GenericCounterVec, GenericGauge, GenericGaugeVec,
@@ -12,6 +16,7 @@ use prometheus::{Encoder, Histogram, HistogramOpts, HistogramVec, Opts, Registry
 use crate::filter::{Action, Hit};
 use crate::policy::Settled;
 use crate::verdict::labels;
+pub use series::Series;
 
 /// A counter.
 pub type Counter = GenericCounter<AtomicU64>;
@@ -40,6 +45,7 @@ macro_rules! metrics {
         #[derive(Clone, Debug)]
         pub struct Metrics {
             registry: Registry,
+            users: Arc<series::Users>,
             $( $(#[doc = $doc])+ pub $field: metrics!(@type $kind), )*
         }
 
@@ -54,7 +60,7 @@ macro_rules! metrics {
                     let $field = metrics!(@make $kind, $name, concat!($($doc,)+), [$($($label),*)?], $($buckets)?);
                     registry.register(boxed(&$field))?;
                 )*
-                let metrics = Metrics { registry, $($field),* };
+                let metrics = Metrics { registry, users: Arc::default(), $($field),* };
                 metrics.start_at_zero();
                 Ok(metrics)
             }
@@ -433,59 +439,6 @@ impl Metrics {
             self.outcomes.with_label_values(&[filter, reason]);
             self.unscanned.with_label_values(&[filter, reason]);
         }
-    }
-
-    /// Shows the counters of a ClamAV server before it was asked, for the same reason.
-    pub fn clamav_server_starts_at_zero(&self, server: &str) {
-        for result in [
-            "clean",
-            "found",
-            "too_large",
-            "limit",
-            "encrypted",
-            "error",
-            "timeout",
-            "down",
-            "closed",
-            "garbled",
-            "idle",
-            "overtaken",
-        ] {
-            self.clamav_scans.with_label_values(&[server, result]);
-        }
-        for result in ["sent", "won"] {
-            self.clamav_hedges.with_label_values(&[server, result]);
-        }
-        self.clamav_cached.with_label_values(&[server]);
-    }
-
-    /// Shows the counters of a DNS list before it was asked, for the same reason.
-    pub fn dns_list_starts_at_zero(&self, zone: &str) {
-        for result in [
-            "listed",
-            "not_listed",
-            "cached",
-            "refused",
-            "bogus",
-            "timeout",
-            "error",
-            "skipped",
-        ] {
-            self.dnsbl_lookups.with_label_values(&[zone, result]);
-        }
-        for cause in [
-            "refused",
-            "bogus",
-            "everything",
-            "gone",
-            "timeout",
-            "slow",
-            "error",
-            "down",
-        ] {
-            self.dnsbl_trips.with_label_values(&[zone, cause]);
-        }
-        self.dnsbl_left_out.with_label_values(&[zone]);
     }
 
     /// Shows the counters of events before there was one, for the same reason.

@@ -75,6 +75,7 @@ fn every_key_of_the_configuration_is_documented() {
         &["quarantine"],
         &["quarantine", "retention"],
         &["quarantine", "release"],
+        &["history"],
     ] {
         for key in known_keys(section) {
             let written = [format!("`{key}`"), format!("{key}: ")];

@@ -9,45 +9,23 @@
 )]
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use mail_parser::{MessageParser, PartType};
 use mailweir::mail::{Flag, Limits, Mail, PartKind};
 
+#[path = "shared/files.rs"]
+mod files;
+#[path = "shared/folder.rs"]
+mod folder;
+
+use files::files;
+use folder::shared;
+
 /// Longest time that one message may take in a debug build on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-fn shared(folder: &str) -> Option<PathBuf> {
-    let base = std::env::var_os("MAILWEIR_SHARED").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")),
-        PathBuf::from,
-    );
-    if !base.is_dir() {
-        println!("skipped: ../shared is not here");
-        return None;
-    }
-    Some(base.join("mail").join(folder))
-}
-
-/// All files below `folder`, sorted, so that every run reads the same ones.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                found.push(path);
-            }
-        }
-    }
-    found.sort();
-    found
-}
 
 fn to_lf(raw: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(raw.len());
@@ -139,7 +117,7 @@ fn both(path: &Path) {
 }
 
 fn both_of_all(folder: &str, step: usize) {
-    let Some(folder) = shared(folder) else {
+    let Some(folder) = shared(&format!("mail/{folder}")) else {
         return;
     };
     let files = files(&folder);
@@ -252,7 +230,7 @@ fn mutate(raw: &mut Vec<u8>, random: &mut Random) {
 
 #[test]
 fn twenty_thousand_mutations() {
-    let Some(folder) = shared("torture") else {
+    let Some(folder) = shared("mail/torture") else {
         return;
     };
     let seeds: Vec<Vec<u8>> = files(&folder)
@@ -303,7 +281,7 @@ fn squeeze(bytes: &[u8]) -> String {
 /// The few that differ are those whose charset the library cannot decode or takes for another.
 #[test]
 fn undamaged_messages_read_as_mail_parser_reads_them() {
-    let Some(folder) = shared("modern") else {
+    let Some(folder) = shared("mail/modern") else {
         return;
     };
     let (mut same, mut different) = (0, Vec::new());

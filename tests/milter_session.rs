@@ -22,3 +22,7 @@ mod order;
 mod peer;
 #[path = "milter_session/properties.rs"]
 mod properties;
+#[path = "milter_session/replay.rs"]
+mod replay;
+#[path = "milter_session/transcript.rs"]
+mod transcript;

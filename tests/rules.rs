@@ -19,15 +19,23 @@ use mailweir::filter::rules::RuleSet;
 use mailweir::mail::{Address, Envelope, Limits, Mail};
 use rayon::prelude::*;
 
+#[path = "shared/files.rs"]
+mod files;
+#[path = "shared/folder.rs"]
+mod folder;
+
+use files::files;
+use folder::shared;
+
 /// Sets of messages: name, folder, whether it is spam.
 const SHARED: &[(&str, &str, bool)] = &[
-    ("sa-spam", "mail/sa-open/spam", true),
-    ("phish", "mail/modern/phish-2022-2024", true),
-    ("glitchy", "mail/modern/spam-glitchy-2023-2024", true),
-    ("sa-ham", "mail/sa-open/ham", false),
-    ("usrp-ham", "mail/modern/ham-usrp-2019-2022", false),
-    ("raid-ham", "mail/modern/ham-raid-2019-2022", false),
-    ("bounces", "mail/bounces/maildir/bsd", false),
+    ("sa-spam", "sa-open/spam", true),
+    ("phish", "modern/phish-2022-2024", true),
+    ("glitchy", "modern/spam-glitchy-2023-2024", true),
+    ("sa-ham", "sa-open/ham", false),
+    ("usrp-ham", "modern/ham-usrp-2019-2022", false),
+    ("raid-ham", "modern/ham-raid-2019-2022", false),
+    ("bounces", "bounces/maildir/bsd", false),
 ];
 
 /// The messages of this project.
@@ -51,35 +59,6 @@ struct Scored {
     file: PathBuf,
     score: f64,
     rules: Vec<String>,
-}
-
-fn shared() -> Option<PathBuf> {
-    let folder = std::env::var_os("MAILWEIR_SHARED").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")),
-        PathBuf::from,
-    );
-    folder.join("mail").is_dir().then_some(folder)
-}
-
-/// All message files below a folder, sorted.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut open = vec![folder.to_path_buf()];
-    while let Some(next) = open.pop() {
-        let Ok(entries) = std::fs::read_dir(&next) else {
-            continue;
-        };
-        for entry in entries {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                open.push(path);
-            } else if path.extension().is_some_and(|e| e == "eml") {
-                found.push(path);
-            }
-        }
-    }
-    found.sort();
-    found
 }
 
 /// What collectors put in the place of addresses becomes ordinary again, so that no rule lives on it.
@@ -177,7 +156,8 @@ fn score(rules: &RuleSet, base: &Path, sets: &[(&'static str, &str, bool)]) -> V
     let without_way = std::env::var_os("MAILWEIR_RULES_BARE").is_some();
     let mut all = Vec::new();
     for (set, folder, spam) in sets {
-        let found = files(&base.join(folder));
+        let mut found = files(&base.join(folder));
+        found.retain(|path| path.extension().is_some_and(|e| e == "eml"));
         let step = if found.len() > 200 { SAMPLE } else { 1 };
         for file in found.into_iter().step_by(step) {
             all.push((*set, *spam, file));
@@ -269,12 +249,9 @@ fn shipped_rules_find_spam_and_leave_ham_alone() {
         None => RuleSet::shipped(),
     }
     .unwrap_or_else(|p| panic!("{p}"));
-    let mut scored = match shared() {
+    let mut scored = match shared("mail") {
         Some(folder) => score(&rules, &folder, SHARED),
-        None => {
-            println!("skipped: ../shared is not here");
-            Vec::new()
-        }
+        None => Vec::new(),
     };
     let own = std::env::var_os("MAILWEIR_CORPUS_BASE")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);

@@ -133,6 +133,10 @@ async fn daemon(act: Act, deadline: Duration, settings: Settings) -> Daemon {
         budget: Budget::new(settings.total_bytes, metrics.bytes_in_flight.clone()),
         metrics: metrics.clone(),
         settings,
+        model: server::ModelPlace {
+            path: folder.path().join("model.mwb"),
+            engine: mailweir::filter::bayes::EngineKind::Osb,
+        },
         reload_problem: arc_swap::ArcSwapOption::empty(),
     });
     let access = SocketAccess {

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::{ConfigArgs, told, when};
 use crate::filter::Action;
-use crate::history::{Cursor, Entry, History, PAGE, Query};
+use crate::history::{Cursor, History, PAGE, Query};
 use crate::mail::Direction;
 use crate::metrics::Metrics;
 
@@ -67,7 +67,7 @@ const FILTERS: [&str; 17] = [
 
 /// Which messages.
 #[derive(Clone, Debug, Default, Args)]
-pub(super) struct Filters {
+struct Filters {
     /// Words to look for.
     #[arg(value_name = "WORD")]
     words: Vec<String>,
@@ -256,24 +256,4 @@ async fn overview(args: &HistoryArgs, history: &History) -> anyhow::Result<ExitC
         false => writeln!(out, "{}", display::overview(&overview))?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Every message for which the filters hold, in the order of the history, handed to `each`.
-pub(super) async fn each(
-    filters: &Filters,
-    history: &History,
-    mut each: impl AsyncFnMut(Entry) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let query = Query::from(filters);
-    let mut before = None;
-    loop {
-        let page = history.search(&query, before, PAGE).await?;
-        for entry in page.entries {
-            each(entry).await?;
-        }
-        before = page.next;
-        if before.is_none() {
-            return Ok(());
-        }
-    }
 }

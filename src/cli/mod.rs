@@ -160,14 +160,14 @@ pub fn run() -> ExitCode {
             }
             None => Ok(ExitCode::FAILURE),
         },
+        Command::History(args) => history::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::User { config, args } => match told(config.load()) {
             Some(config) => {
                 runtime().and_then(|runtime| runtime.block_on(user::run(args, &config)))
             }
             None => Ok(ExitCode::FAILURE),
         },
-        Command::History(args) => history::run(&args),
-        Command::Replay(args) => replay::run(&args),
         Command::Send(args) => send::run(args),
         Command::Completions(args) => generate::completions(&args),
         Command::Man(args) => generate::man(&args),

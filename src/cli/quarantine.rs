@@ -18,7 +18,6 @@ use jiff::Timestamp;
 
 pub use arguments::QuarantineArgs;
 
-use crate::cli::when;
 use crate::filter::bayes::{Class, EngineKind};
 use crate::mail::Address;
 use crate::metrics::Metrics;

@@ -23,7 +23,9 @@ use crate::mail::Direction;
 use crate::metrics::Metrics;
 use crate::quarantine::Quarantine;
 use crate::scanners::Doors;
-use crate::server::{self, Address, Budget, Engine, Health, Listener, Reloader, Services, Watched};
+use crate::server::{
+    self, Address, Budget, Engine, Health, Listener, ModelPlace, Reloader, Services, Watched,
+};
 use crate::store::{Facts, Keeper};
 use crate::web::accounts::Accounts;
 use crate::web::{self, Console, Journal, WebListener};
@@ -120,6 +122,10 @@ async fn serve(
         budget: Budget::new(config.settings.total_bytes, metrics.bytes_in_flight.clone()),
         metrics: metrics.clone(),
         settings: config.settings,
+        model: ModelPlace {
+            path: config.file.bayes.model_path(&config.base, &config.data_dir),
+            engine: config.file.bayes.engine,
+        },
         reload_problem: ArcSwapOption::empty(),
     });
     let console = match &config.console {

@@ -66,6 +66,11 @@ impl Source {
         &self.0.text
     }
 
+    /// Its text with `*` in place of secrets: the values of keys called `key`.
+    pub fn masked(&self) -> std::borrow::Cow<'_, str> {
+        masked(self.text())
+    }
+
     /// Line and column, from 1, of a byte offset; the column counts characters.
     pub fn line_column(&self, offset: usize) -> (usize, usize) {
         let offset = offset.min(self.0.text.len());
@@ -319,6 +324,18 @@ fn one_line(text: &str) -> String {
     line.split(" at line ").next().unwrap_or(line).to_owned()
 }
 
+/// Settings made of options that are all of a file, or what is shown of its problems, as tests need it.
+#[cfg(test)]
+pub(crate) fn checked<O: DeserializeOwned, S>(
+    file: &str,
+    yaml: &str,
+    check: impl FnOnce(&O, &Source) -> Result<S, Problems>,
+) -> Result<S, String> {
+    let source = Source::new(file, yaml);
+    let options = parse_yaml(&source).map_err(|p| p.to_string())?;
+    check(&options, &source).map_err(|p| p.to_string())
+}
+
 fn unknown(
     source: &Source,
     span: Range<usize>,
@@ -347,7 +364,6 @@ mod tests {
     #[derive(Debug, serde::Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Sample {
-        #[allow(dead_code)]
         threshold: f64,
     }
 
@@ -359,6 +375,8 @@ mod tests {
 
     #[test]
     fn unknown_key_is_shown_with_caret_and_nearest_key() {
+        let known: Sample = parse_yaml(&Source::new("a.yaml", "threshold: 5\n")).unwrap();
+        assert_eq!(known.threshold, 5.0);
         let shown = problem("thresold: 5\n");
         assert!(shown.contains("a.yaml:1:1"), "{shown}");
         assert!(shown.contains("did you mean `threshold`?"), "{shown}");

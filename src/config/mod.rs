@@ -13,6 +13,8 @@ mod run;
 mod secret;
 mod size;
 
+#[cfg(test)]
+pub(crate) use diagnostic::checked;
 pub use diagnostic::{Problem, Problems, Severity, Source, parse_yaml, span_of};
 pub use duration::Seconds;
 pub(crate) use file::unwritten;
@@ -20,7 +22,6 @@ pub use file::{File, FilterName, LogFormat, LogLevel, LogSection};
 pub use findings::Findings;
 pub(crate) use glob::fits;
 pub use glob::{GLOB_BYTES, Glob};
-pub(crate) use mask::masked;
 pub use run::{Config, DEFAULT, Overrides};
 pub(crate) use secret::secret_line;
 pub use size::ByteSize;

@@ -161,8 +161,13 @@ impl Checks {
     }
 
     /// These filters say nothing to some of the recipients, so that a decisive hit of theirs does not end the
-    /// evaluation for all.
-    pub fn optional(&mut self, filters: Vec<&'static str>) {
+    /// evaluation for all. `wanted_by` tells which recipients use a filter, in their order.
+    pub fn optional(&mut self, filters: Vec<&'static str>, wanted_by: impl Fn(&str) -> Vec<bool>) {
+        for (name, check) in &mut self.members {
+            if filters.contains(name) {
+                check.wanted_by(wanted_by(name));
+            }
+        }
         self.optional = filters;
     }
 

@@ -29,6 +29,11 @@ impl Idle {
             on_failure,
         })
     }
+
+    /// What stands for a filter that remembers senders where nobody does.
+    pub(super) fn outside(name: &'static str, on_failure: FailurePolicy) -> Arc<dyn Filter> {
+        Idle::filter(name, "only the daemon remembers senders", on_failure)
+    }
 }
 
 impl Filter for Idle {

@@ -48,8 +48,6 @@ use crate::heard::Heard;
 use crate::mail::{Envelope, Mail, Spool};
 use crate::metrics::Metrics;
 
-/// Why filters that remember senders skip every message outside of the daemon.
-pub(crate) const OUTSIDE: &str = "only the daemon remembers senders";
 /// How many facts of a kind a filter may be allowed: the fewest and the most.
 const ENTRIES: (usize, usize) = (crate::store::Facts::FEWEST, 10_000_000);
 
@@ -125,6 +123,9 @@ pub trait Check: Send {
     fn refuse_rcpt(&mut self) -> Option<Hit> {
         None
     }
+
+    /// All recipients are known, and some of them do not use this filter: which of them do, in their order.
+    fn wanted_by(&mut self, _recipients: Vec<bool>) {}
 
     /// The header is complete and in the spool, with the empty line after it; the body follows there.
     fn headers(&mut self, _envelope: &Envelope, _spool: &Arc<Spool>) {}

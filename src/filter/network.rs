@@ -1,5 +1,5 @@
-//! The network of a client: what is remembered of one address is remembered of its neighbours, because large senders
-//! send from many, and an IPv6 host has billions.
+//! Clients of somebody else's, and the network of each: what is remembered of one address is remembered of its neighbours,
+//! because large senders send from many, and an IPv6 host has billions.
 
 use std::net::IpAddr;
 
@@ -7,7 +7,9 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
+use super::trusted;
 use crate::config::{Findings, unwritten};
+use crate::mail::Envelope;
 
 /// The prefix lengths as written.
 #[derive(Clone, Debug, Deserialize)]
@@ -28,15 +30,46 @@ impl Default for PrefixOptions {
     }
 }
 
+/// Which clients a filter that remembers senders looks at, and as what it remembers them.
+#[derive(Debug)]
+pub(super) struct Strangers {
+    prefix: Prefix,
+    trusted: Vec<IpNet>,
+}
+
+impl Strangers {
+    /// `network` and `trusted_networks` of a filter; without the latter, local networks are trusted.
+    pub(super) fn check(
+        network: &PrefixOptions,
+        trusted_networks: Option<&[Spanned<String>]>,
+        findings: &mut Findings<'_>,
+    ) -> Strangers {
+        Strangers {
+            prefix: Prefix::check(network, findings),
+            trusted: trusted::networks(trusted_networks, findings),
+        }
+    }
+
+    /// The address of the client, or why it is not looked at.
+    pub(super) fn client(&self, envelope: &Envelope) -> Result<IpAddr, &'static str> {
+        trusted::stranger(envelope, &self.trusted)
+    }
+
+    /// The network under which a client is remembered, `192.0.2.0/24`.
+    pub(super) fn network(&self, client: IpAddr) -> String {
+        self.prefix.network(client)
+    }
+}
+
 /// Prefix lengths that were checked.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Prefix {
+struct Prefix {
     ipv4: u8,
     ipv6: u8,
 }
 
 impl Prefix {
-    pub(super) fn check(options: &PrefixOptions, findings: &mut Findings<'_>) -> Prefix {
+    fn check(options: &PrefixOptions, findings: &mut Findings<'_>) -> Prefix {
         findings.within(&options.ipv4, 8, 32, "bits");
         findings.within(&options.ipv6, 16, 128, "bits");
         Prefix {
@@ -45,8 +78,7 @@ impl Prefix {
         }
     }
 
-    /// The network of an address, `192.0.2.0/24`.
-    pub(super) fn network(self, address: IpAddr) -> String {
+    fn network(self, address: IpAddr) -> String {
         let bits = match address {
             IpAddr::V4(_) => self.ipv4,
             IpAddr::V6(_) => self.ipv6,

@@ -1,5 +1,8 @@
 //! What filters and policies said, as it is kept: the same words as in the output of `scan --json`.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::entry::{ListedBy, milliseconds};
@@ -156,6 +159,20 @@ impl From<&filter::Hit> for Hit {
             uncapped: hit.uncapped.map(finite),
             labels: hit.labels.iter().map(ToString::to_string).collect(),
             retry_after: hit.retry_after.map(|wait| wait.as_secs_f64()),
+        }
+    }
+}
+
+impl From<&Hit> for filter::Hit {
+    fn from(hit: &Hit) -> filter::Hit {
+        let wait = hit.retry_after.map(Duration::try_from_secs_f64);
+        filter::Hit {
+            decisive: hit.decisive,
+            shadow: hit.shadow,
+            uncapped: hit.uncapped,
+            labels: hit.labels.iter().map(|l| Arc::from(l.as_str())).collect(),
+            retry_after: wait.and_then(Result::ok),
+            ..filter::Hit::new(hit.rule.as_str(), hit.score, hit.evidence.as_str())
         }
     }
 }

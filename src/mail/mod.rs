@@ -43,6 +43,7 @@ pub use header::{Header, HeaderField, fields};
 pub use line_end::push_with_crlf;
 pub use message::{Limits, Mail};
 pub use mime::{Part, PartKind, extension};
+pub(crate) use real_type::certain_type;
 pub use real_type::real_type;
 pub use received::Hop;
 pub use safe_html::{Removed, SafeHtml, safe_html, safe_text};

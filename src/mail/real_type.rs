@@ -9,26 +9,30 @@ const TEXT_BYTES: usize = 1 << 10;
 /// Where an ISO 9660 image names itself.
 const ISO_AT: usize = 0x8001;
 
-/// Signatures at the beginning of a file.
+/// Signatures at the beginning of a file, long enough that nothing else begins so.
 const SIGNATURES: &[(&[u8], &str)] = &[
     (b"\x4C\x00\x00\x00\x01\x14\x02\x00", "lnk"),
     (b"\xE4\x52\x5C\x7B\x8C\xD8\xA7\x4D", "one"),
     (b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", "ole"),
     (b"ITSF", "chm"),
     (b"MSCF", "cab"),
-    (b"\x60\xEA", "arj"),
     (b"!BDN", "pst"),
     (b"\x78\x9f\x3e\x22", "tnef"),
     (b"vhdxfile", "vhdx"),
     (b"conectix", "vhd"),
     (b"{\\rtf", "rtf"),
-    (b"#!", "script"),
     (b"Rar!\x1A\x07", "rar"),
     (b"MSWIM\x00\x00\x00", "wim"),
     (b"EGGA", "egg"),
     (b"ALZ\x01", "alz"),
     (b"KDMV", "vmdk"),
     (b"HSP\x01", "hlp"),
+];
+
+/// Signatures that other data may begin with by chance.
+const SHORT_SIGNATURES: &[(&[u8], &str)] = &[
+    (b"\x60\xEA", "arj"),
+    (b"#!", "script"),
     (b"\x5D\x00\x00", "lzma"),
 ];
 
@@ -55,10 +59,7 @@ const BEGINNINGS: &[(&str, &str)] = &[
 
 /// What the content is, as the usual extension of such files.
 pub fn real_type(content: &[u8]) -> Option<&'static str> {
-    let signed = SIGNATURES
-        .iter()
-        .find(|(signature, _)| content.starts_with(signature))
-        .map(|(_, name)| *name);
+    let signed = signed(content, SIGNATURES).or_else(|| signed(content, SHORT_SIGNATURES));
     signed
         .or_else(|| infer::get(content).map(|kind| kind.extension()))
         .filter(|name| !matches!(*name, "html" | "xml"))
@@ -67,6 +68,21 @@ pub fn real_type(content: &[u8]) -> Option<&'static str> {
         .or_else(|| of_text(content))
         .or_else(|| of_image(content))
         .or_else(|| is_tar(content).then_some("tar"))
+}
+
+fn signed(content: &[u8], table: &[(&[u8], &'static str)]) -> Option<&'static str> {
+    let mut fitting = table.iter().filter(|(s, _)| content.starts_with(s));
+    fitting.next().map(|(_, name)| *name)
+}
+
+/// What the library does not know and nothing else can be: by a signature of four bytes or more, or by the name that an
+/// ISO 9660 image gives itself.
+pub(crate) fn certain_type(content: &[u8]) -> Option<&'static str> {
+    signed(content, SIGNATURES).or_else(|| is_iso(content).then_some("iso"))
+}
+
+fn is_iso(content: &[u8]) -> bool {
+    content.get(ISO_AT..ISO_AT + 5) == Some(b"CD001")
 }
 
 /// Images of disks, which name themselves far behind their beginning.
@@ -78,7 +94,7 @@ fn of_image(content: &[u8]) -> Option<&'static str> {
     if at(2, 3) == Some(b"-lh") && at(6, 1) == Some(b"-") {
         return Some("lzh");
     }
-    if at(ISO_AT, 5) == Some(b"CD001") {
+    if is_iso(content) {
         return Some("iso");
     }
     if matches!(at(ISO_AT, 5), Some(b"BEA01" | b"NSR02" | b"NSR03")) {

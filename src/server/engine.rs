@@ -38,6 +38,23 @@ pub(super) struct Passed {
     pub(super) reports: Vec<Report>,
 }
 
+/// Filters that do not see a message, for a reason that reports give.
+#[derive(Clone, Copy, Debug)]
+pub struct Left<'a> {
+    /// Their names.
+    pub filters: &'a [&'static str],
+    /// The reason.
+    pub why: &'static str,
+}
+
+impl Left<'_> {
+    /// All filters see it.
+    pub const NONE: Left<'static> = Left {
+        filters: &[],
+        why: "",
+    };
+}
+
 /// Chain and policy. Immutable: a transaction keeps the one it began with.
 #[derive(Debug)]
 pub struct Engine {
@@ -53,8 +70,8 @@ pub struct Engine {
     pub policies: Policies,
     failures: HashMap<&'static str, FailurePolicy>,
     scanner: Option<&'static str>,
-    /// The text of the configuration file that it was built from.
-    written: Option<Arc<str>>,
+    /// The configuration that it was built from.
+    config: Option<Arc<Config>>,
     rules: Option<Arc<RuleSet>>,
     authserv: Option<Arc<Authserv>>,
     /// The resolver that the filters share.
@@ -90,7 +107,8 @@ impl Engine {
             Some(dns) if dns.serves(&config.file.dns, &config.source) => dns,
             _ => Dns::new(&config.file.dns, &config.source, metrics)?,
         };
-        let old = old.filter(|old| old.written.as_deref() == Some(config.source.text()));
+        let unchanged = |old: &Config| old.source.text() == config.source.text();
+        let old = old.filter(|old| old.config().is_some_and(unchanged));
         let kept = |name: &str| {
             let members = old?.chain.members();
             members.iter().find(|m| m.name() == name).cloned()
@@ -173,7 +191,7 @@ impl Engine {
         let digest = digest.finalize().to_hex();
         engine.version = digest.chars().take(VERSION_DIGITS).collect();
         engine.policies = policies;
-        engine.written = Some(text.into());
+        engine.config = Some(Arc::new(config.clone()));
         engine.rules = rules;
         engine.dns = Some(dns);
         engine.facts = facts.cloned();
@@ -244,7 +262,12 @@ impl Engine {
     /// Begins the checks of one transaction, with what is known of its session. What they hear from outside goes through
     /// `heard`.
     pub fn begin(&self, envelope: &Envelope, heard: &Heard) -> Checks {
+        self.begin_without(envelope, heard, Left::NONE)
+    }
+
+    fn begin_without(&self, envelope: &Envelope, heard: &Heard, left: Left<'_>) -> Checks {
         let mut checks = self.chain.begin();
+        checks.leave(left.filters, left.why);
         checks.hears(heard);
         self.pass_by(envelope, &mut checks);
         checks.connect(envelope);
@@ -272,7 +295,9 @@ impl Engine {
     /// All recipients are known, with their policies: leaves the filters that none of them wants.
     pub fn prepare(selected: &[Arc<Policy>], checks: &mut Checks) {
         checks.leave(&Policies::unwanted(selected), SKIPPED);
-        checks.optional(Policies::skipped_by_some(selected));
+        checks.optional(Policies::skipped_by_some(selected), |filter| {
+            selected.iter().map(|p| !p.skips(filter)).collect()
+        });
     }
 
     /// Examines a message that is there as a whole, as if it came by milter.
@@ -284,6 +309,17 @@ impl Engine {
     /// The same, and gives what the policy of each recipient says.
     pub async fn examine_by_policy(&self, envelope: Envelope, raw: Bytes) -> (Arc<Scan>, Ruling) {
         self.hear(envelope, raw, &Heard::default(), true).await
+    }
+
+    /// The same, but for the filters of `left`: so that a trial leaves no trace in what filters remember.
+    pub async fn examine_without(
+        &self,
+        envelope: Envelope,
+        raw: Bytes,
+        left: Left<'_>,
+    ) -> (Arc<Scan>, Ruling) {
+        self.whole(envelope, raw, &Heard::default(), true, left)
+            .await
     }
 
     /// The same, from what was heard when the message came. Nobody is asked.
@@ -299,12 +335,25 @@ impl Engine {
         (scan, ruling, heard)
     }
 
-    async fn hear(
+    /// As [`Engine::examine_by_policy`]; what filters hear from outside is kept in `heard`, or comes from it. `can_drop`: whether
+    /// recipients can be dropped.
+    pub async fn hear(
         &self,
         envelope: Envelope,
         raw: Bytes,
         heard: &Heard,
         can_drop: bool,
+    ) -> (Arc<Scan>, Ruling) {
+        self.whole(envelope, raw, heard, can_drop, Left::NONE).await
+    }
+
+    async fn whole(
+        &self,
+        envelope: Envelope,
+        raw: Bytes,
+        heard: &Heard,
+        can_drop: bool,
+        left: Left<'_>,
     ) -> (Arc<Scan>, Ruling) {
         let spool = Spool::new();
         spool.push(&raw);
@@ -313,15 +362,23 @@ impl Engine {
             scan,
             selected,
             reports,
-        } = self.pass(envelope, spool, heard).await;
+        } = self.pass(envelope, spool, heard, can_drop, left).await;
         let ruling = self.rule(&selected, &scan, reports, can_drop);
         (scan, ruling)
     }
 
     /// Lets a message that is there as a whole pass every filter, as if it came by milter.
-    pub(super) async fn pass(&self, mut envelope: Envelope, spool: Spool, heard: &Heard) -> Passed {
+    pub(super) async fn pass(
+        &self,
+        mut envelope: Envelope,
+        spool: Spool,
+        heard: &Heard,
+        can_drop: bool,
+        left: Left<'_>,
+    ) -> Passed {
         envelope.direction = self.policies.direction(&envelope);
-        let mut checks = self.begin(&envelope, heard);
+        heard.can_drop(can_drop);
+        let mut checks = self.begin_without(&envelope, heard, left);
         checks.mail(&envelope);
         let mut growing = envelope.clone();
         growing.recipients.clear();
@@ -358,6 +415,24 @@ impl Engine {
                 .iter()
                 .map(|r| self.policies.select(envelope, Some(r)))
                 .collect(),
+        }
+    }
+
+    /// The verdict on outcomes of an earlier evaluation, under the policy of that name; where there is none, under that of
+    /// the first recipient. What the policy itself found stands among the outcomes.
+    pub fn judge(
+        &self,
+        policy: Option<&str>,
+        envelope: &Envelope,
+        reports: Vec<Report>,
+    ) -> Verdict {
+        let selected = self.select(envelope);
+        let named = |p: &&Arc<Policy>| policy.is_some_and(|name| **p.name() == *name);
+        let policy = selected.iter().find(named).or(selected.first());
+        let failure = |filter: &str, reason| self.failure(filter, reason);
+        match policy {
+            Some(policy) => policy.judge(reports, failure),
+            None => self.policies.select(envelope, None).judge(reports, failure),
         }
     }
 
@@ -403,7 +478,7 @@ impl Engine {
             policies: Policies::one(thresholds),
             failures,
             scanner,
-            written: None,
+            config: None,
             rules: None,
             dns: None,
             facts: None,
@@ -416,14 +491,14 @@ impl Engine {
         self.facts.as_ref()
     }
 
-    /// The text of the configuration file that it was built from.
-    pub fn written(&self) -> Option<&str> {
-        self.written.as_deref()
-    }
-
     /// Who takes lessons for the classifier of the chain; `None` where there is none.
     pub fn teacher(&self) -> Option<Teacher> {
         self.chain.members().iter().find_map(|f| f.teacher())
+    }
+
+    /// The configuration that it was built from, if there is one behind it.
+    pub fn config(&self) -> Option<&Config> {
+        self.config.as_deref()
     }
 
     /// The rules of the chain, if it has any.

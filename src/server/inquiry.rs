@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::budget::Share;
 use super::conclusion::{self, Line};
-use super::engine::{Engine, Passed};
+use super::engine::{Engine, Left, Passed};
 use super::services::Services;
 use crate::filter::auth::FIELD;
 use crate::filter::{Action, Scan};
@@ -100,7 +100,9 @@ async fn judge(services: &Arc<Services>, inquiry: Inquiry) -> Inquired {
         scan,
         selected,
         reports,
-    } = engine.pass(inquiry.envelope, inquiry.spool, &heard).await;
+    } = engine
+        .pass(inquiry.envelope, inquiry.spool, &heard, false, Left::NONE)
+        .await;
     conclusion::count_reports(metrics, &reports);
     let ruling = engine.rule(&selected, &scan, reports, false);
     let subject = scan.mail.subject();

@@ -31,13 +31,13 @@ use connection::{Connection, Socket};
 use crate::mail::Direction;
 
 pub use budget::{Budget, Share};
-pub use engine::Engine;
+pub use engine::{Engine, Left};
 pub use http::{Health, serve_http};
 pub use inquiry::{Inquired, Inquiry, inquire};
 pub use lesson::{Learned, learn};
 pub use listener::{Address, Listen, Listener, SocketAccess};
 pub use reload::{Load, Reloader, taken};
-pub use services::{ReloadProblem, Services, Settings};
+pub use services::{ModelPlace, ReloadProblem, Services, Settings};
 pub use watch::Watched;
 
 /// Serves until `drain` is cancelled and the sessions have ended. Each listener comes with the direction of the

@@ -1,5 +1,6 @@
 //! What every session shares.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use jiff::Timestamp;
 use super::budget::Budget;
 use super::engine::Engine;
 use crate::events::Events;
+use crate::filter::bayes::EngineKind;
 use crate::history::History;
 use crate::metrics::Metrics;
 use crate::quarantine::Quarantine;
@@ -51,8 +53,19 @@ pub struct Services {
     pub budget: Budget,
     /// Bounds and waits.
     pub settings: Settings,
+    /// The model that people teach.
+    pub model: ModelPlace,
     /// Why the last reload was refused; `None` when it was not.
     pub reload_problem: ArcSwapOption<ReloadProblem>,
+}
+
+/// A model, and how it is read.
+#[derive(Clone, Debug)]
+pub struct ModelPlace {
+    /// Where the filter reads it.
+    pub path: PathBuf,
+    /// Its engine.
+    pub engine: EngineKind,
 }
 
 /// A reload that was refused.

@@ -11,6 +11,30 @@ use jiff::tz::TimeZone;
 
 use crate::printable;
 
+/// A number, or a reference to one of any depth: templates hand over both.
+pub(super) trait Value<N> {
+    /// The number.
+    fn value(&self) -> N;
+}
+
+impl Value<i64> for i64 {
+    fn value(&self) -> i64 {
+        *self
+    }
+}
+
+impl Value<u64> for u64 {
+    fn value(&self) -> u64 {
+        *self
+    }
+}
+
+impl<N, T: Value<N>> Value<N> for &T {
+    fn value(&self) -> N {
+        (**self).value()
+    }
+}
+
 /// Text from outside as one line of at most `max` characters, with characters that deceive written out.
 #[askama::filter_fn]
 pub(super) fn visible<T: Display>(text: T, _: &dyn Values, max: usize) -> askama::Result<String> {
@@ -27,8 +51,8 @@ pub(super) fn lines<T: Display>(text: T, _: &dyn Values, max: usize) -> askama::
 
 /// Seconds since 1970 as date and time of this host.
 #[askama::filter_fn]
-pub(super) fn time(seconds: &i64, _: &dyn Values) -> askama::Result<String> {
-    let shown = Timestamp::from_second(*seconds).map(|t| t.to_zoned(TimeZone::system()));
+pub(super) fn time<T: Value<i64>>(seconds: T, _: &dyn Values) -> askama::Result<String> {
+    let shown = Timestamp::from_second(seconds.value()).map(|t| t.to_zoned(TimeZone::system()));
     Ok(shown.map_or_else(
         |_| "?".to_owned(),
         |t| t.strftime("%Y-%m-%d %H:%M:%S").to_string(),
@@ -43,8 +67,8 @@ pub(super) fn number<T: Display>(value: T, _: &dyn Values) -> askama::Result<Str
 
 /// Bytes as people read them.
 #[askama::filter_fn]
-pub(super) fn bytes(value: &u64, _: &dyn Values) -> askama::Result<String> {
-    Ok(size(*value))
+pub(super) fn bytes<T: Value<u64>>(value: T, _: &dyn Values) -> askama::Result<String> {
+    Ok(size(value.value()))
 }
 
 /// Digits in groups of three.

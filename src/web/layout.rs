@@ -2,13 +2,32 @@
 
 use askama::Template;
 use axum::response::Html;
+use serde::Deserialize;
 
 use super::Visitor;
 use super::accounts::Role;
 use super::refusal::Refusal;
 
 /// Path, word and least role of each entry of the menu, in order.
-const MENU: &[(&str, &str, Role)] = &[("/", "Overview", Role::Viewer)];
+const MENU: &[(&str, &str, Role)] = &[
+    ("/", "Overview", Role::Viewer),
+    ("/history", "History", Role::Viewer),
+    ("/quarantine", "Quarantine", Role::Viewer),
+    ("/rules", "Rules", Role::Viewer),
+    ("/classifier", "Classifier", Role::Viewer),
+    ("/policy", "Policy", Role::Viewer),
+    ("/configuration", "Configuration", Role::Admin),
+    ("/log", "Log", Role::Admin),
+    ("/users", "Users", Role::Admin),
+    ("/audit", "Audit log", Role::Admin),
+];
+
+/// What was just done, as a word of our own in the address that a form leads to.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Done {
+    #[serde(default)]
+    pub(super) done: String,
+}
 
 /// An entry of the menu.
 #[derive(Clone, Debug)]

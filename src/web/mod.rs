@@ -26,29 +26,41 @@
 //! mail path never waits for the console.
 
 mod access;
+mod account;
 pub mod accounts;
 mod address;
 mod api;
 mod assets;
+mod audit;
 mod chart;
+mod classifier;
+mod configuration;
 mod console;
 mod cookie;
+mod explanation;
 mod filters;
 mod headers;
+mod history;
 mod journal;
 mod layout;
 mod login;
 mod options;
 mod overview;
+mod policies;
+mod quarantine;
 mod readings;
 mod refusal;
 mod router;
+mod rules;
 mod samples;
 mod server;
 mod throttle;
 mod tls;
+mod troubles;
+mod users;
 mod visitor;
 mod welcome;
+mod whoami;
 
 pub use console::Console;
 pub use journal::{Journal, JournalEntry};

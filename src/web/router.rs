@@ -8,7 +8,10 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use super::access::Access;
 use super::console::Shared;
 use super::refusal::Refusal;
-use super::{api, assets, headers, login, overview, welcome};
+use super::{
+    account, api, assets, audit, classifier, configuration, headers, history, login, overview,
+    policies, quarantine, rules, troubles, users, welcome, whoami,
+};
 
 /// All of the console.
 pub(super) fn router(console: Shared) -> Router {
@@ -20,6 +23,17 @@ pub(super) fn router(console: Shared) -> Router {
         .merge(welcome::routes())
         .merge(overview::routes(&access))
         .merge(api::routes(&access, message))
+        .merge(history::routes(&access))
+        .merge(rules::routes(&access))
+        .merge(classifier::routes(&access))
+        .merge(policies::routes(&access))
+        .merge(configuration::routes(&access))
+        .merge(troubles::routes(&access))
+        .merge(users::routes(&access))
+        .merge(audit::routes(&access))
+        .merge(account::routes(&access))
+        .merge(whoami::routes(&access))
+        .merge(quarantine::routes(&access))
         .fallback(async || Refusal::NotFound)
         .layer(from_fn(headers::secure))
         .layer(from_fn_with_state(console.clone(), count))

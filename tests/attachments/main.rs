@@ -9,6 +9,10 @@
 
 #[path = "../archives/mod.rs"]
 mod archives;
+#[path = "../shared/files.rs"]
+mod files;
+#[path = "../shared/folder.rs"]
+mod folder;
 
 mod bounds;
 mod documents;

@@ -5,14 +5,15 @@
 //! `cargo test --test attachments readings -- --nocapture` prints the table of that page.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use mail_parser::{MessageParser, MimeHeaders, PartType};
 use mailweir::content::{Content, Limits};
 use sha2::{Digest, Sha256};
 
-use crate::torture::messages;
+use crate::files::files;
+use crate::folder::shared;
 use crate::{of_message, sha256};
 
 /// Name; where the other has the bytes as sent, SHA-256; declared type.
@@ -153,21 +154,14 @@ fn decision(
 
 #[test]
 fn whatever_others_take_for_a_file_is_one() {
-    let shared = std::env::var_os("MAILWEIR_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
-    let mut paths = Vec::new();
-    messages(&shared.join("mail/torture"), &mut paths);
+    let Some(torture) = shared("mail/torture") else {
+        return;
+    };
+    let mut paths = files(&torture);
     paths.retain(|p| {
         p.extension()
             .is_some_and(|e| e == "eml" || e == "msg" || e == "txt")
     });
-    paths.sort();
-    if paths.is_empty() {
-        println!("skipped: no ../shared/mail/torture");
-        return;
-    }
     let python = of_python(&paths);
     if python.is_none() {
         println!("skipped: python3 is not there");
@@ -198,7 +192,7 @@ fn whatever_others_take_for_a_file_is_one() {
                 match decision(who, found, &raw, file) {
                     Some(decision) => *decided.entry((decision, who)).or_default() += 1,
                     None => {
-                        let path = path.strip_prefix(&shared).unwrap().display();
+                        let path = path.strip_prefix(&torture).unwrap().display();
                         undecided.push(format!("{who} {found:?} {path} {file:?}"));
                     }
                 }

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use mail_auth::common::crypto::{RsaKey, Sha256};
+use mail_auth::common::headers::HeaderWriter;
+use mail_auth::dkim::DkimSigner;
 use mailweir::filter::auth::Authenticated;
 
 use crate::fixture::{Fixture, envelope};
-use crate::signer::sign_with_rsa;
 use crate::suites;
 use crate::zone::Zone;
 
@@ -172,4 +174,20 @@ async fn keys_of_dkimpy() {
         let found = examine(zone, signed.as_bytes()).await;
         assert_eq!(results(&found), [expected], "{private} {public}");
     }
+}
+
+/// A message signed with an RSA key of a PEM file.
+#[allow(deprecated)]
+fn sign_with_rsa(pem: &str, domain: &str, selector: &str, message: &str) -> String {
+    let key = match pem.contains("BEGIN RSA") {
+        true => RsaKey::<Sha256>::from_rsa_pem(pem),
+        false => RsaKey::<Sha256>::from_pkcs8_pem(pem),
+    };
+    let signature = DkimSigner::from_key(key.unwrap())
+        .domain(domain)
+        .selector(selector)
+        .headers(["From", "To", "Subject", "Date"])
+        .sign(message.as_bytes())
+        .unwrap();
+    format!("{}{message}", signature.to_header())
 }

@@ -7,9 +7,9 @@ use mailweir::filter::Outcome;
 
 use crate::dns_server::FakeDns;
 use crate::fixture::{Fixture, envelope, from_yaml, rules};
-use crate::resolver;
 use crate::signer::Signer;
 use crate::zone::Zone;
+use crate::{mistake, resolver};
 
 pub(crate) const CLIENT: &str = "192.0.2.1";
 
@@ -318,11 +318,6 @@ async fn mistakes_are_shown_where_they_are() {
             "must be -100 to 100 points",
         ),
     ] {
-        let said = from_yaml(yaml, &dns, &metrics).map(|_| ()).unwrap_err();
-        assert!(said.contains(words), "{yaml}: {said}");
-        assert!(
-            said.contains(&format!("mailweir.yaml:{position}")),
-            "{yaml}: {said}"
-        );
+        mistake::shown(yaml, from_yaml(yaml, &dns, &metrics), position, words);
     }
 }

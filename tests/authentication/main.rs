@@ -9,6 +9,10 @@
 
 #[path = "../dns_server/mod.rs"]
 mod dns_server;
+#[path = "../shared/folder.rs"]
+mod folder;
+#[path = "../shared/mistake.rs"]
+mod mistake;
 
 mod arc_suite;
 mod dkim_messages;
@@ -17,6 +21,7 @@ mod filter;
 mod fixture;
 mod hostile;
 mod policy;
+mod sealer;
 mod signer;
 mod spf_suite;
 mod zone;
@@ -33,16 +38,7 @@ use serde_json::Value;
 
 /// The folder of the suites, or `None`, said, where it is absent.
 fn suites() -> Option<PathBuf> {
-    let shared = std::env::var_os("MAILWEIR_SHARED").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")),
-        PathBuf::from,
-    );
-    let folder = shared.join("mail/auth-suites");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    eprintln!("skipped: no {}", folder.display());
-    None
+    folder::shared("mail/auth-suites")
 }
 
 /// The documents of a suite. Where a key stands twice, as it does in one of them, the last counts.

@@ -6,6 +6,7 @@ use mailweir::filter::auth::Disposition;
 
 use crate::filter::{CLIENT, message, zone};
 use crate::fixture::{Fixture, envelope, rules};
+use crate::sealer::seal;
 use crate::signer::Signer;
 
 /// Policy records, the domain of From, whether SPF passes for it: what is asked for and what becomes of it.
@@ -229,7 +230,7 @@ async fn a_trusted_seal_excuses_and_no_other() {
     // The list has changed the body and sealed what it saw before.
     let changed = author.sign(&message("example.org")) + "-- \r\nfooter\r\n";
     let passed = "dmarc=pass header.from=example.org; spf=pass smtp.mailfrom=ann@example.org";
-    let sealed = list.seal(&changed, passed);
+    let sealed = seal(&list, &changed, passed);
     let trusting = "trusted_arc_sealers: [example.com]\ndmarc: {reject: reject}";
     for (yaml, raw, rule) in [
         (trusting, sealed.clone(), "DMARC_EXEMPT"),
@@ -239,23 +240,23 @@ async fn a_trusted_seal_excuses_and_no_other() {
         // The sealer saw something else.
         (
             trusting,
-            list.seal(&changed, "dmarc=fail header.from=example.org"),
+            seal(&list, &changed, "dmarc=fail header.from=example.org"),
             "DMARC_REJECT",
         ),
         (
             trusting,
-            list.seal(&changed, "dmarc=pass header.from=other.example"),
+            seal(&list, &changed, "dmarc=pass header.from=other.example"),
             "DMARC_REJECT",
         ),
         (
             trusting,
-            list.seal(&changed, "spf=pass smtp.mailfrom=x@other.example"),
+            seal(&list, &changed, "spf=pass smtp.mailfrom=x@other.example"),
             "DMARC_REJECT",
         ),
         // And what makes DMARC pass.
         (
             trusting,
-            list.seal(&changed, "dkim=pass header.d=mail.example.org"),
+            seal(&list, &changed, "dkim=pass header.d=mail.example.org"),
             "DMARC_EXEMPT",
         ),
     ] {

@@ -212,14 +212,6 @@ fn mistakes_are_shown_where_they_are() {
         ),
         ("server: []", "1:1", "did you mean `servers`?"),
     ] {
-        let shown = match from_yaml(yaml) {
-            Ok(_) => panic!("taken: {yaml}"),
-            Err(shown) => shown,
-        };
-        assert!(
-            shown.contains(&format!("mailweir.yaml:{position}")),
-            "{yaml}\n{shown}"
-        );
-        assert!(shown.contains(words), "{yaml}\n{shown}");
+        mistake::shown(yaml, from_yaml(yaml), position, words);
     }
 }

@@ -8,10 +8,13 @@
 
 #[path = "../fake_clamd/mod.rs"]
 mod fake_clamd;
+#[path = "../shared/mistake.rs"]
+mod mistake;
 #[path = "../real_clamd/mod.rs"]
 mod real_clamd;
 
 mod configuration;
+mod fixture;
 mod health;
 mod hedge;
 mod memory;
@@ -27,6 +30,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use fake_clamd::{Act, FakeClamd, Gate};
+use fixture::{
+    Fixture, Transfer, body, clean, fixture, from_yaml, nobody, options, unscanned, until,
+};
 use mailweir::config::{Source, parse_yaml};
 use mailweir::filter::clamav::{Options, build, health};
 use mailweir::filter::{Action, Build, Check, FailureAction, Filter, Outcome, Reason, Scan};
@@ -37,151 +43,6 @@ const DAY: Duration = Duration::from_secs(86_400);
 const OK: &[u8] = b"stream: OK\0";
 const FOUND: &[u8] = b"stream: Eicar-Test-Signature FOUND\0";
 const TOO_LARGE: &[u8] = b"INSTREAM size limit exceeded. ERROR\0";
-
-struct Fixture {
-    filter: Arc<dyn Filter>,
-    metrics: Arc<Metrics>,
-}
-
-fn options(yaml: &str) -> Result<(Source, Options), String> {
-    let source = Source::new("mailweir.yaml", yaml);
-    let options = parse_yaml(&source).map_err(|p| p.to_string())?;
-    Ok((source, options))
-}
-
-fn from_yaml(yaml: &str) -> Result<Fixture, String> {
-    let (source, options) = options(yaml)?;
-    let metrics = Arc::new(Metrics::new().unwrap());
-    let context = Build {
-        source: &source,
-        metrics: &metrics,
-        base: Path::new("."),
-        data_dir: Path::new("."),
-    };
-    let filter = build(&options, &context).map_err(|p| p.to_string())?;
-    Ok(Fixture { filter, metrics })
-}
-
-fn fixture(servers: &[&str], rest: &str) -> Fixture {
-    let servers: Vec<_> = servers.iter().map(|s| format!("\"{s}\"")).collect();
-    from_yaml(&format!("servers: [{}]\n{rest}\n", servers.join(", "))).unwrap()
-}
-
-/// One message on its way.
-struct Transfer {
-    check: Box<dyn Check>,
-    spool: Arc<Spool>,
-}
-
-impl Fixture {
-    /// The header has arrived.
-    fn begin(&self) -> Transfer {
-        let mut check = self.filter.check();
-        let envelope = Envelope::default();
-        check.connect(&envelope);
-        let spool = Arc::new(Spool::new());
-        spool.push(b"Subject: test\r\n\r\n");
-        check.headers(&envelope, &spool);
-        Transfer { check, spool }
-    }
-
-    async fn scan(&self, body: &[u8]) -> Outcome {
-        let transfer = self.begin();
-        for part in body.chunks(50_000) {
-            transfer.spool.push(part);
-            tokio::task::yield_now().await;
-        }
-        transfer.finish().await.0
-    }
-
-    fn counted(&self, server: &str, result: &str) -> u64 {
-        self.metrics
-            .clamav_scans
-            .with_label_values(&[server, result])
-            .get()
-    }
-
-    /// Puts it in force and waits until every server has told its version.
-    async fn in_force(&self, servers: &[&FakeClamd]) {
-        self.filter.in_force(&self.metrics);
-        for clamd in servers {
-            clamd.until(|c| c.versions > 0).await;
-            let known = || self.known_version(&clamd.server) > 0;
-            until(known, "the version to be known").await;
-        }
-    }
-
-    fn known_version(&self, server: &str) -> i64 {
-        let versions = &self.metrics.clamav_signatures;
-        versions.with_label_values(&[server]).get()
-    }
-
-    fn up(&self, server: &str) -> i64 {
-        self.metrics.clamav_up.with_label_values(&[server]).get()
-    }
-
-    fn running(&self, server: &str) -> i64 {
-        self.metrics
-            .clamav_running
-            .with_label_values(&[server])
-            .get()
-    }
-}
-
-impl Transfer {
-    /// The message is complete: the outcome, and all that was sent.
-    async fn finish(self) -> (Outcome, Bytes) {
-        let raw = self.spool.complete();
-        let scan = Scan {
-            envelope: Envelope::default(),
-            mail: Mail::parse(raw.clone(), &Limits::default()),
-            ..Scan::default()
-        };
-        (self.check.finish(Arc::new(scan)).await, raw)
-    }
-}
-
-#[track_caller]
-fn unscanned(outcome: &Outcome, reason: Reason, words: &str) {
-    match outcome {
-        Outcome::Unscanned {
-            reason: r, detail, ..
-        } if *r == reason && detail.contains(words) => {}
-        other => panic!("not {reason} with {words:?}: {other:?}"),
-    }
-}
-
-fn clean() -> Outcome {
-    Outcome::Checked(vec![])
-}
-
-/// Waits for something that shows no sign when it has happened.
-async fn until(happened: impl Fn() -> bool, what: &str) {
-    let start = Instant::now();
-    while !happened() {
-        assert!(
-            start.elapsed() < Duration::from_secs(60),
-            "waited for {what}"
-        );
-        tokio::task::yield_now().await;
-    }
-}
-
-/// The address of a server that is not there.
-async fn nobody() -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    listener.local_addr().unwrap().to_string()
-}
-
-/// A body of many chunks in which no place looks like another.
-fn body(bytes: usize) -> Vec<u8> {
-    let mut state: u32 = 1;
-    let mut next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        state.to_be_bytes()[0]
-    };
-    (0..bytes).map(|_| next()).collect()
-}
 
 #[tokio::test]
 async fn the_exact_message_is_sent_while_it_arrives() {

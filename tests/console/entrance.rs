@@ -36,16 +36,3 @@ fn the_first_start_prints_a_link_that_makes_one_admin() {
     assert!(browser.text("[role=alert]").contains("used already"));
     assert_eq!(site.get("/").send().status, 303);
 }
-
-#[test]
-fn look() {
-    let site = Site::new(Config::default());
-    let browser = site.browser("ann").unwrap();
-    browser.go("/");
-    std::fs::write("/tmp/shot1.png", browser.screenshot()).unwrap();
-    browser.size(PHONE);
-    std::fs::write("/tmp/shot2.png", browser.screenshot()).unwrap();
-    browser.click("#menu summary");
-    browser.scheme("dark");
-    std::fs::write("/tmp/shot3.png", browser.screenshot()).unwrap();
-}

@@ -17,11 +17,16 @@ mod daemon;
 #[allow(dead_code)]
 #[path = "../system/place.rs"]
 mod place;
+mod post;
 #[allow(dead_code)]
 #[path = "../system/process.rs"]
 mod process;
 mod site;
 mod webdriver;
 
+mod access;
 mod api;
+mod command;
 mod entrance;
+mod tls;
+mod views;

@@ -247,6 +247,15 @@ impl Browser {
         });
     }
 
+    /// Names of the cookies that the site has set.
+    pub(crate) fn cookies(&self) -> Vec<String> {
+        let cookies = self.in_session("GET", "/cookie", &Value::Null);
+        let names = cookies.as_array().unwrap().iter();
+        names
+            .map(|c| c["name"].as_str().unwrap_or_default().to_owned())
+            .collect()
+    }
+
     /// The page as it is seen, a PNG.
     pub(crate) fn screenshot(&self) -> Vec<u8> {
         let image = self.in_session("GET", "/screenshot", &Value::Null);

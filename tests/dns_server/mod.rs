@@ -3,14 +3,7 @@
 //! `FakeDns::start(handler)` binds an ephemeral port of 127.0.0.1; the handler is called for each
 //! question and gives a [`Reply`]. Nothing in here sleeps except `Reply::After`, and that only where a
 //! test is about time.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic
-)]
+#![allow(dead_code, unreachable_pub)]
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};

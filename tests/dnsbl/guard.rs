@@ -231,3 +231,17 @@ async fn test_entries_of_a_list_may_be_its_own() {
     f.filter.in_force(&f.metrics);
     until("its test entry is listed", || !f.in_use("bl.example.org")).await;
 }
+
+#[tokio::test]
+async fn the_series_of_a_list_go_with_the_filter_that_asks_it() {
+    let dns = FakeDns::start(in_order).await;
+    let f = fixture(&dns, &format!("{QUICK}\n{ONE_ZONE}"));
+    let shown = || String::from_utf8(f.metrics.encode().unwrap()).unwrap();
+    let check = f.connect("192.0.2.1");
+    assert!(shown().contains("mailweir_dnsbl_up{zone=\"bl.example.org\"} 1"));
+    drop(f.filter);
+    // A message that began under it is still counted.
+    assert_eq!(finish(check).await, Outcome::Checked(Vec::new()));
+    let left = shown();
+    assert!(!left.contains("bl.example.org"), "{left}");
+}

@@ -9,6 +9,8 @@
 
 #[path = "../dns_server/mod.rs"]
 mod dns_server;
+#[path = "../shared/mistake.rs"]
+mod mistake;
 
 mod allow;
 mod bounds;

@@ -2,14 +2,7 @@
 //!
 //! `FakeClamd::start(script)` binds an ephemeral port of 127.0.0.1; the script is called with the number
 //! of the stream, from 0, and gives an [`Act`]. Everything is waited for by counting, never by sleeping.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic
-)]
+#![allow(dead_code, unreachable_pub)]
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};

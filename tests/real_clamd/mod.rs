@@ -1,13 +1,6 @@
 //! The real clamd with a signature database of our own: the EICAR test string, and ClamAV's own test file. The database
 //! has a number and a time as ClamAV's have, so that clamd tells of them. It ends with the test.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic
-)]
+#![allow(dead_code, unreachable_pub)]
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;

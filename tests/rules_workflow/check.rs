@@ -1,6 +1,7 @@
 //! `mailweir check` says everything in one go, for people, editors and CI.
 
-use super::program::{folder, run};
+use super::files::folder;
+use super::program::run;
 
 const CONFIG: &str = "data_dir: data\nchain: [rules]\nrules: { path: rules }\n";
 

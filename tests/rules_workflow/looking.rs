@@ -1,6 +1,7 @@
 //! `rules list`, `show`, `test`, and `explain`.
 
-use super::program::{done, folder, repository, run};
+use super::files::{folder, repository};
+use super::program::{done, run};
 
 const RULES: &str = "version: 1
 rules:

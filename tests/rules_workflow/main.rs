@@ -1,4 +1,5 @@
-//! The workflow of rules through the real binary: check, look, try, measure, fit, compare, reload.
+//! The workflow of rules through the real binary: check, look, try, measure, fit, compare. What needs the daemon stands in
+//! `tests/system`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,22 +8,8 @@
     clippy::panic
 )]
 
-#[path = "../system/daemon.rs"]
-#[allow(dead_code)]
-mod daemon;
-#[path = "../system/milter.rs"]
-#[allow(dead_code)]
-mod milter;
-#[path = "../system/place.rs"]
-#[allow(dead_code)]
-mod place;
-#[path = "../system/process.rs"]
-#[allow(dead_code)]
-mod process;
-
 mod check;
-mod held;
+mod files;
 mod looking;
 mod measuring;
 mod program;
-mod reload;

@@ -1,6 +1,7 @@
 //! `rules profile`, `tune` and `whatif`.
 
-use super::program::{done, folder, repository, run};
+use super::files::{folder, repository};
+use super::program::{done, run};
 
 /// Forty ham and forty spam. Spam says "lottery", three quarters of it "claim"; of ham one in ten says "claim".
 fn mail() -> tempfile::TempDir {

@@ -16,17 +16,6 @@ impl Said {
     }
 }
 
-/// A folder with files, each `(name, text)`, and `data` in it for the daemon's own.
-pub(crate) fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    for (name, text) in files {
-        let path = folder.path().join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
-    folder
-}
-
 /// Runs the program in a folder.
 pub(crate) fn run(folder: &Path, args: &[&str]) -> Said {
     let Output {
@@ -50,9 +39,4 @@ pub(crate) fn done(folder: &Path, args: &[&str]) -> Said {
     let said = run(folder, args);
     assert_eq!(said.code, 0, "{args:?}: {}{}", said.out, said.err);
     said
-}
-
-/// A path of the repository.
-pub(crate) fn repository(path: &str) -> String {
-    format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))
 }

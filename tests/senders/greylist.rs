@@ -184,3 +184,35 @@ fn letters(mut number: usize) -> String {
     }
     name
 }
+
+/// Break it by asking for all recipients whatever their policy.
+#[tokio::test]
+async fn who_does_not_use_it_keeps_nobody_waiting() {
+    let yaml = format!(
+        "{CHAIN}policies:\n- {{ name: open, for: {{ recipients: [carol@example.net] }}, skip: [greylist] }}\n"
+    );
+    let f = Fixture::new(Zone::default(), &yaml).await;
+    let send = async |recipients: &[&str]| {
+        let envelope = envelope("203.0.113.7", "<ann@example.com>", recipients);
+        f.send(envelope, &message("ann@example.com", "word-four"))
+            .await
+    };
+    assert_eq!(send(&[TO]).await.action, Action::Tempfail);
+    f.age(
+        Kind::GreylistWaiting,
+        &["203.0.113.0/24", "ann@example.com", TO],
+        minutes(6),
+    );
+    assert!(send(&[TO]).await.action < Action::Tempfail);
+    // Carol is new, and her policy does not care.
+    for recipients in [[TO, "carol@example.net"], ["carol@example.net", TO]] {
+        let both = send(&recipients).await;
+        assert!(both.action < Action::Tempfail, "{both:?}");
+        assert!(hit(&both, "GREYLISTED").is_none());
+    }
+    let of_carol = ["203.0.113.0/24", "ann@example.com", "carol@example.net"];
+    assert_eq!(f.fact(Kind::GreylistWaiting, &of_carol), None);
+    // Who does use it waits, whoever else gets the message.
+    let with_new = send(&["dora@example.net", "carol@example.net"]).await;
+    assert_eq!(with_new.action, Action::Tempfail);
+}

@@ -9,7 +9,6 @@
 
 #[path = "../dns_server/mod.rs"]
 mod dns_server;
-#[allow(dead_code)]
 #[path = "../authentication/signer.rs"]
 mod signer;
 #[path = "../authentication/zone.rs"]

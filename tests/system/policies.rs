@@ -136,9 +136,8 @@ policies:
     );
 }
 
-/// A zone that refuses clients refuses them for those only who use it.
-#[test]
-fn a_listed_client_is_refused_at_rcpt_but_not_by_those_who_skip_the_filter() {
+/// A daemon that asks a zone of this kind, on which the client 192.0.2.1 is; all recipients but the postmaster use it.
+fn where_a_client_is_listed(zone: &str) -> (Names, Daemon) {
     let names = Names::start(|question| match question.name.as_str() {
         "1.2.0.192.bl.test" | "2.0.0.127.bl.test" => Reply::A(vec![[127, 0, 0, 2]], 60),
         _ => Reply::NxDomain(Some(60)),
@@ -149,7 +148,7 @@ fn a_listed_client_is_refused_at_rcpt_but_not_by_those_who_skip_the_filter() {
             "dns: {{ resolvers: [\"{}\"] }}
 dnsbl:
   zones:
-    - {{ zone: bl.test, subjects: [client], score: 3, decisive: reject, test: {{ listed: null, unlisted: null }} }}
+    - {{ zone: bl.test, {zone}, test: {{ listed: null, unlisted: null }} }}
 policies:
   - {{ name: open, for: {{ recipients: [postmaster@example.org] }}, skip: [dnsbl] }}
 ",
@@ -157,6 +156,14 @@ policies:
         ),
         ..Config::default()
     });
+    (names, daemon)
+}
+
+/// A zone that refuses clients refuses them for those only who use it.
+#[test]
+fn a_listed_client_is_refused_at_rcpt_but_not_by_those_who_skip_the_filter() {
+    let (_names, daemon) =
+        where_a_client_is_listed("subjects: [client], score: 3, decisive: reject");
     let listed = "mailweir_dnsbl_lookups_total{result=\"listed\",zone=\"bl.test\"}";
     let mut milter = Milter::open(daemon.milter);
     milter.connect("192.0.2.1");
@@ -177,24 +184,7 @@ policies:
 /// A hit that decides for one does not keep the other filters from looking for those to whom it says nothing.
 #[test]
 fn a_decisive_hit_ends_the_evaluation_for_those_only_who_use_the_filter() {
-    let names = Names::start(|question| match question.name.as_str() {
-        "1.2.0.192.bl.test" | "2.0.0.127.bl.test" => Reply::A(vec![[127, 0, 0, 2]], 60),
-        _ => Reply::NxDomain(Some(60)),
-    });
-    let daemon = Daemon::start(&Config {
-        chain: "[dnsbl, rules]",
-        sections: format!(
-            "dns: {{ resolvers: [\"{}\"] }}
-dnsbl:
-  zones:
-    - {{ zone: bl.test, score: 0, decisive: quarantine, test: {{ listed: null, unlisted: null }} }}
-policies:
-  - {{ name: open, for: {{ recipients: [postmaster@example.org] }}, skip: [dnsbl] }}
-",
-            names.address()
-        ),
-        ..Config::default()
-    });
+    let (_names, daemon) = where_a_client_is_listed("score: 0, decisive: quarantine");
     let mut milter = session(&daemon, "sender@example.net");
     milter.rcpt("ann@example.org");
     milter.rcpt("postmaster@example.org");

@@ -1,9 +1,9 @@
 //! `mailweir evaluate`: figures that can be checked, designs that do not flatter.
 
 use std::fs;
-use std::path::PathBuf;
 use std::process::Command;
 
+use super::folder::shared;
 use super::letters::{self, letter};
 use super::place::Place;
 
@@ -86,15 +86,9 @@ fn figures_are_those_of_the_scores_and_every_message_is_judged_once() {
 /// The figures of another program over the same scores, where it is at hand.
 #[test]
 fn the_shared_metrics_say_the_same() {
-    let base = std::env::var_os("MAILWEIR_SHARED").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")),
-        PathBuf::from,
-    );
-    let script = base.join("bench/metrics.py");
-    if !script.is_file() {
-        println!("skipped: ../shared is not here");
+    let Some(script) = shared("bench/metrics.py") else {
         return;
-    }
+    };
     let place = Place::new();
     corpus(&place, 6);
     let json = place

@@ -6,6 +6,9 @@
     clippy::panic
 )]
 
+#[path = "../shared/folder.rs"]
+mod folder;
+
 mod corpus_check;
 mod evaluation;
 mod learning;

@@ -17,6 +17,7 @@ mod verification;
 pub use body::{BodyHasher, BodyHashes};
 pub use canonical::Fields;
 pub use key::{Key, KeyProblem, fetch_key};
+pub(crate) use signature::signing_domain;
 pub use signature::{Canonicalization, Signature, read};
 pub use verification::verify;
 pub(super) use verification::{cryptography, fits};

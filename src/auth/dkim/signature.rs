@@ -80,6 +80,12 @@ pub fn read(
     signatures
 }
 
+/// The domain that a signature names as its own (RFC 6376, section 3.5, `d=`), as it is written there; `value` is the
+/// value of the field. Nothing is verified, and what else the signature holds may be broken.
+pub(crate) fn signing_domain(value: &str) -> Option<&str> {
+    std::str::from_utf8(Tags::lenient(value.as_bytes()).get("d")?).ok()
+}
+
 /// The first characters of `b=`.
 fn mark(tags: &Tags<'_>) -> String {
     let base64 = tags.get("b").unwrap_or_default().iter().copied();

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use ipnet::IpNet;
 use jiff::Timestamp;
 
-use super::when;
+use crate::cli::when;
 use crate::config::ByteSize;
 use crate::filter::Action;
 use crate::quarantine::{Cursor, Filter, Order, Sort, State};

@@ -92,29 +92,15 @@ fn binary(text: &[u8], examination: &mut Examination) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ole::compression::compress;
+    use super::super::ole::vba;
     use super::super::{Bounds, Trait, examine as examine_any};
     use super::*;
     use data_encoding::BASE64;
-    use std::io::{Cursor, Write};
+    use std::io::Write;
 
     fn packed() -> Vec<u8> {
-        let mut project = cfb::CompoundFile::create(Cursor::new(Vec::new())).unwrap();
-        project.create_storage("/VBA").unwrap();
-        for (path, content) in [
-            ("/VBA/dir", &b""[..]),
-            ("/VBA/M", b"Attribute VB_Name = \"M\"\nSub AutoOpen()\n"),
-        ] {
-            project
-                .create_stream(path)
-                .unwrap()
-                .write_all(&compress(content))
-                .unwrap();
-        }
         let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), Default::default());
-        packer
-            .write_all(&project.into_inner().into_inner())
-            .unwrap();
+        packer.write_all(&vba::auto_running()).unwrap();
         let mut header = MARK.to_vec();
         header.resize(DATA_AT, 0);
         [header, packer.finish().unwrap()].concat()

@@ -53,39 +53,42 @@ pub(super) fn quoted(instruction: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::Bounds;
     use super::*;
 
+    /// Instructions, what each asks for, and from where.
+    pub(in super::super) const INSTRUCTIONS: &[(&str, Option<Trait>, Option<&str>)] = &[
+        ("DDEAUTO c:\\\\cmd.exe \"/k calc\"", Some(Trait::Dde), None),
+        (" dde x y", Some(Trait::Dde), None),
+        (
+            "HYPERLINK \"http://a.example/x\"",
+            None,
+            Some("http://a.example/x"),
+        ),
+        (
+            "INCLUDEPICTURE \"http://a.example/p\"",
+            Some(Trait::ExternalPicture),
+            Some("http://a.example/p"),
+        ),
+        ("INCLUDEPICTURE \"C:\\\\x.png\"", None, None),
+        (
+            "LINK htmlfile \"http://a.example/o\" \\a",
+            Some(Trait::ExternalObject),
+            Some("http://a.example/o"),
+        ),
+        (
+            "INCLUDETEXT http://a.example/t",
+            Some(Trait::ExternalObject),
+            Some("http://a.example/t"),
+        ),
+        ("PAGE", None, None),
+        ("", None, None),
+    ];
+
     #[test]
     fn instructions_have_traits_and_urls() {
-        for (text, expected, url) in [
-            ("DDEAUTO c:\\\\cmd.exe \"/k calc\"", Some(Trait::Dde), None),
-            (" dde x y", Some(Trait::Dde), None),
-            (
-                "HYPERLINK \"http://a.example/x\"",
-                None,
-                Some("http://a.example/x"),
-            ),
-            (
-                "INCLUDEPICTURE \"http://a.example/p\"",
-                Some(Trait::ExternalPicture),
-                Some("http://a.example/p"),
-            ),
-            ("INCLUDEPICTURE \"C:\\\\x.png\"", None, None),
-            (
-                "LINK htmlfile \"http://a.example/o\" \\a",
-                Some(Trait::ExternalObject),
-                Some("http://a.example/o"),
-            ),
-            (
-                "INCLUDETEXT http://a.example/t",
-                Some(Trait::ExternalObject),
-                Some("http://a.example/t"),
-            ),
-            ("PAGE", None, None),
-            ("", None, None),
-        ] {
+        for (text, expected, url) in INSTRUCTIONS {
             let mut examination = Examination::new(&Bounds::default());
             examine(text, &mut examination);
             let findings = examination.finish();

@@ -4,10 +4,11 @@
 //! here is what Word drops: control words, groups of unknown destinations, anything that is no digit. Files written
 //! by programs have none of that, so it is a trait of its own.
 
+mod object;
+
 use super::examination::Examination;
 use super::field;
-use super::little_endian::{latin, size_at, u32_at};
-use super::ole;
+use super::little_endian::latin;
 use super::reference::is_remote;
 use super::traits::Trait;
 
@@ -19,8 +20,6 @@ const TEXT_BYTES: usize = 8192;
 const WORD_BYTES: usize = 40;
 /// Foreign things between the digits of an object that make it obfuscated.
 const FOREIGN: usize = 4;
-/// An object that is a link.
-const LINKED: u32 = 1;
 
 /// What the text of a group is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,7 +141,7 @@ impl Reader<'_, '_> {
                 }
             }
             Destination::Field => field::examine(&latin(&text), self.examination),
-            Destination::Class => class(&text, self.examination),
+            Destination::Class => object::class(&text, self.examination),
             Destination::Text | Destination::Ignored => {}
         }
     }
@@ -295,72 +294,13 @@ impl Reader<'_, '_> {
         }
         self.examination.note(Trait::EmbeddedObject);
         let data = data.get(..granted).unwrap_or_default();
-        self.examination.deeper(|e| object(data, e));
-    }
-}
-
-/// An object of OLE 1 ([MS-OLEDS], section 2.2).
-fn object(data: &[u8], examination: &mut Examination) {
-    if let Some(object) = parts(data) {
-        class(object.class, examination);
-        if object.kind == LINKED {
-            let path = latin(object.topic);
-            if is_remote(&path) {
-                examination.note(Trait::ExternalObject);
-                examination.url(&path);
-            }
-        } else if object.class.eq_ignore_ascii_case(b"package\0")
-            && ole::native::package(object.native, examination)
-        {
-            return;
-        }
-    }
-    // Word finds the compound file whatever the lengths in front of it say.
-    if let Some(at) = memchr::memmem::find(data, ole::compound::SIGNATURE) {
-        ole::object_file(data.get(at..).unwrap_or_default(), examination);
-    }
-}
-
-/// An object of OLE 1 in its parts.
-struct Parts<'a> {
-    kind: u32,
-    class: &'a [u8],
-    /// The path of what is linked.
-    topic: &'a [u8],
-    native: &'a [u8],
-}
-
-fn parts(data: &[u8]) -> Option<Parts<'_>> {
-    let kind = u32_at(data, 4)?;
-    let (class, rest) = sized(data.get(8..)?)?;
-    let (topic, rest) = sized(rest)?;
-    let (_, rest) = sized(rest)?;
-    let native = rest.get(4..).unwrap_or_default();
-    Some(Parts {
-        kind,
-        class,
-        topic,
-        native,
-    })
-}
-
-/// A text behind its length, and what follows it.
-fn sized(data: &[u8]) -> Option<(&[u8], &[u8])> {
-    data.get(4..)?.split_at_checked(size_at(data, 0)?)
-}
-
-fn class(name: &[u8], examination: &mut Examination) {
-    let name = latin(name).to_ascii_lowercase();
-    if name.contains("equation") {
-        examination.note(Trait::EquationEditor);
-    }
-    if name.contains("htmlfile") || name.starts_with("script") {
-        examination.note(Trait::ProtocolHandler);
+        self.examination.deeper(|e| object::object(data, e));
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::ole;
     use super::super::{Bounds, Findings, examine as examine_any};
     use super::*;
 

@@ -2,19 +2,7 @@
 
 use infer::MatcherType;
 
-/// Where an ISO 9660 image names itself.
-const ISO_AT: usize = 0x8001;
-
-/// Beginnings that the library does not know.
-const SIGNATURES: &[(&[u8], &str)] = &[
-    (b"\x4C\x00\x00\x00\x01\x14\x02\x00", "lnk"),
-    (b"\xE4\x52\x5C\x7B\x8C\xD8\xA7\x4D", "one"),
-    (b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", "ole"),
-    (b"ITSF", "chm"),
-    (b"{\\rtf", "rtf"),
-    (b"vhdxfile", "vhdx"),
-    (b"conectix", "vhd"),
-];
+use crate::mail::certain_type;
 
 /// Beginnings of pages, in lower case.
 const PAGES: &[&[u8]] = &[
@@ -50,12 +38,8 @@ pub(super) enum Content {
 
 /// Tells what `data` is from its beginning.
 pub(super) fn content_of(data: &[u8]) -> Content {
-    if let Some((_, ending)) = SIGNATURES.iter().find(|(s, _)| data.starts_with(s)) {
+    if let Some(ending) = certain_type(data) {
         return Content::File(ending);
-    }
-    let iso = data.get(ISO_AT..ISO_AT + 5) == Some(b"CD001");
-    if iso {
-        return Content::File("iso");
     }
     let text = data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(data);
     let text = text.trim_ascii_start();
@@ -95,6 +79,7 @@ mod tests {
             ),
             (b"MZ\x90\x00\x03\x00\x00\x00", Content::File("exe")),
             (b"%PDF-1.7", Content::File("pdf")),
+            (b"MSWIM\x00\x00\x00", Content::File("wim")),
             (b"\x89PNG\r\n\x1a\n\x00\x00", Content::Medium),
             (b"wOF2\x00\x01\x00\x00", Content::Medium),
             (b"\xef\xbb\xbf\n<!DOCTYPE html>", Content::Page),

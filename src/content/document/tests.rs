@@ -6,23 +6,20 @@ use std::time::Instant;
 
 /// One small document of each kind, by the word for its type and its name.
 fn documents() -> Vec<(&'static str, &'static str, Vec<u8>)> {
-    let mut compound = cfb::CompoundFile::create(std::io::Cursor::new(Vec::new())).unwrap();
-    for (path, content) in [
-        ("/VBA/dir", &b"\x01\x03\xB0\x02\x61\x45\x00"[..]),
+    let streams: &[(&str, &[u8])] = &[
+        ("/VBA/dir", b"\x01\x03\xB0\x02\x61\x45\x00"),
         ("/VBA/M", b"\x01\x19\xB0\x00Attribut\x00e VB_Nam"),
         ("/Workbook", b"\x09\x08\x04\x00\x00\x06\x40\x00\x85\x00\x08\x00\0\0\0\0\x02\x01\x01\x00"),
         ("/WordDocument", b"\xEC\xA5\xC1\0\0\0\0\0\0\0\0\x02\x13 DDEAUTO x\x15"),
         ("/PowerPoint Document", b"\x0F\x00\xE8\x03\x10\0\0\0\x10\x00\x11\x10\x08\0\0\0\0\0\0\0x\x9c\0\0"),
         ("/\u{1}Ole10Native", b"\x20\0\0\0\x02\0a\0b\0\0\0\0\0\x02\0\0\0c\0\x01\0\0\0d"),
         ("/\u{1}Ole", b"\x01\0\0\x02\xE0\xC9\xEA\x79\xF9\xBA\xCE\x11\x8C\x82\x00\xAA\x00\x4B\xA9\x0B\x04\0\0\0h\0t\0"),
-    ] {
-        if let Some((folder, _)) = path.rsplit_once('/').filter(|(f, _)| !f.is_empty()) {
-            compound.create_storage_all(folder).unwrap();
-        }
-        use std::io::Write;
-        compound.create_stream(path).unwrap().write_all(content).unwrap();
-    }
-    let compound = compound.into_inner().into_inner();
+    ];
+    let streams: Vec<_> = streams
+        .iter()
+        .map(|(path, content)| (*path, content.to_vec()))
+        .collect();
+    let compound = ole::compound::write(&streams);
     let rels = b"<Relationship Id='r1' Type='x/attachedTemplate' Target='http://a' TargetMode='External'/>".to_vec();
     let open_xml = package::write(&[
         ("[Content_Types].xml", b"<Types/>".to_vec()),

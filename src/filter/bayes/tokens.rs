@@ -8,12 +8,18 @@
 //! Promises: bounded in number and length of tokens whatever the message, never fails, the same
 //! message always gives the same stream.
 
-use crate::mail::{Header, Mail, PartKind};
+mod structure;
+mod urls;
+
+use crate::auth::dkim::signing_domain;
+use crate::mail::{Header, Mail};
 
 use super::receiving::Receiving;
 use super::route;
 use super::undone::Undone;
 use super::words::{self, Oddities};
+use structure::structure;
+use urls::urls;
 
 /// Takes the tokens of one message.
 pub(super) trait Sink {
@@ -43,15 +49,6 @@ const RUN_BYTES: usize = 400;
 const SUBJECT_BYTES: usize = 300;
 /// Bytes of each text whose words are looked at apart from their place.
 const ANYWHERE_BYTES: usize = 8_000;
-/// URLs looked at.
-const URLS: usize = 100;
-/// Words of the path of one URL.
-const PATH_WORDS: usize = 8;
-/// MIME parts looked at.
-const PARTS: usize = 50;
-/// Bytes of HTML source whose tags are looked at.
-const MARKUP_BYTES: usize = 64 << 10;
-
 /// Fields that are read in a way of their own, or that never come twice. Lower case.
 const READ_ELSEWHERE: &[&str] = &[
     "from",
@@ -324,80 +321,8 @@ fn message_id(header: Header<'_>, sink: &mut impl Sink) {
 /// Only who signs.
 fn dkim(header: Header<'_>, sink: &mut impl Sink) {
     let value = header.decoded();
-    let signer = value
-        .split(';')
-        .find_map(|tag| tag.trim().strip_prefix("d="))
-        .unwrap_or("(none)");
-    sink.alone(&bounded(signer.trim()).to_ascii_lowercase());
-}
-
-fn structure(mail: &Mail, sink: &mut impl Sink) {
-    sink.field("mime", "");
-    let mut markup = MARKUP_BYTES;
-    for part in mail.parts().iter().take(PARTS) {
-        sink.token(bounded(&part.content_type));
-        if let Some(charset) = &part.charset {
-            sink.alone(&format!("charset {}", bounded(charset)));
-        }
-        if let Some(name) = &part.name {
-            let extension = name.rsplit_once('.').map_or("(none)", |(_, e)| bounded(e));
-            sink.alone(&format!("file .{}", extension.to_lowercase()));
-        }
-        if part.attachment {
-            sink.alone("attachment");
-        }
-    }
-    sink.field("html", "");
-    for part in mail.parts().iter().take(PARTS) {
-        if let PartKind::Html(source) = &part.kind {
-            let (source, _) = window(source, markup);
-            markup -= source.len();
-            tags(source, sink);
-        }
-    }
-}
-
-/// Attributes whose values are looked at.
-const STYLES: [&str; 9] = [
-    "color", "bgcolor", "size", "face", "width", "height", "border", "align", "target",
-];
-
-/// Names of tags with the names of their attributes; colours and sizes with their values.
-fn tags(source: &str, sink: &mut impl Sink) {
-    // The name of the tag, then what else is said of it.
-    let mut token = String::new();
-    for piece in source.split('<').skip(1) {
-        let tag = piece.split('>').next().unwrap_or_default();
-        if tag.starts_with('/') {
-            continue;
-        }
-        let mut words = tag
-            .split(|c: char| c.is_ascii_whitespace() || c == '/')
-            .filter(|w| !w.is_empty());
-        let Some(name) = words.next() else { continue };
-        if !name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '!') {
-            continue;
-        }
-        token.clear();
-        push_lower(&mut token, clip(name, 12));
-        sink.alone(&token);
-        token.push(' ');
-        let name = token.len();
-        for attribute in words.take(8) {
-            let (key, value) = attribute.split_once('=').unwrap_or((attribute, ""));
-            token.truncate(name);
-            push_lower(&mut token, clip(key, 16));
-            sink.alone(&token);
-            let key = token.get(name..).unwrap_or_default();
-            if STYLES.contains(&key) {
-                let mut styled = String::with_capacity(40);
-                styled.push_str(key);
-                styled.push('=');
-                push_lower(&mut styled, clip(value.trim_matches(['"', '\'']), 16));
-                sink.alone(&styled);
-            }
-        }
-    }
+    let signer = signing_domain(&value).unwrap_or("(none)");
+    sink.alone(&bounded(signer).to_ascii_lowercase());
 }
 
 /// Adds `text` in lower case, as far as it is ASCII.
@@ -407,74 +332,6 @@ pub(super) fn push_lower(to: &mut String, text: &str) {
     if let Some(added) = to.get_mut(from..) {
         added.make_ascii_lowercase();
     }
-}
-
-fn urls(mail: &Mail, sink: &mut impl Sink) {
-    let urls = mail.urls();
-    sink.field("url", "");
-    sink.alone(count("count", urls.len()).as_str());
-    let mut token = String::new();
-    for url in urls.iter().take(URLS) {
-        let host = bounded(&url.host);
-        sink.alone(host);
-        let registered = registered_domain(host);
-        if registered != host {
-            sink.alone(registered);
-        }
-        if let Some(dot) = registered.find('.') {
-            sink.alone(registered.get(dot..).unwrap_or_default());
-        }
-        let (scheme, rest) = url.text.split_once(':').unwrap_or(("", &url.text));
-        token.clear();
-        push_lower(&mut token, clip(scheme, 12));
-        token.push(':');
-        sink.alone(&token);
-        let rest = rest.trim_start_matches('/');
-        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        if authority.contains('@') {
-            sink.alone("(user in authority)");
-        }
-        if authority
-            .rsplit_once(':')
-            .is_some_and(|(_, p)| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()))
-        {
-            sink.alone("(port)");
-        }
-        if host.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
-            sink.alone("(number for a host)");
-        }
-        let mut left = PATH_WORDS;
-        let (path, query) = path.split_once('?').unwrap_or((path, ""));
-        words::split(clip(path, HEADER_BYTES), |word| {
-            if left > 0 {
-                left -= 1;
-                token.clear();
-                token.push('/');
-                token.push_str(word.folded);
-                sink.alone(&token);
-            }
-        });
-        if !query.is_empty() {
-            sink.alone("(query)");
-        }
-        if url
-            .shown
-            .as_deref()
-            .is_some_and(|s| names_other_host(s, registered))
-        {
-            sink.alone("(shows another host)");
-        }
-    }
-}
-
-/// Whether the text of a link is itself a URL, and one that leads elsewhere.
-fn names_other_host(shown: &str, registered: &str) -> bool {
-    let shown = clip(shown.trim(), HEADER_BYTES);
-    let Some((_, rest)) = shown.split_once("://") else {
-        return false;
-    };
-    let host = rest.split(['/', '?', '#', ':']).next().unwrap_or_default();
-    registered_domain(&host.to_ascii_lowercase()) != registered
 }
 
 /// The part of a host name that its owner registered; the whole where the public suffix list knows none.

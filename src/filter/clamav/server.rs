@@ -13,7 +13,7 @@ use super::inquiry;
 use super::known::Known;
 use super::settings::Settings;
 use crate::filter::breaker::Breaker;
-use crate::metrics::{Gauge, Metrics};
+use crate::metrics::{Gauge, Metrics, Series};
 
 /// One clamd.
 #[derive(Debug)]
@@ -28,6 +28,7 @@ pub(super) struct Server {
     early: Arc<Semaphore>,
     pub(super) known: Known,
     metrics: Arc<Metrics>,
+    _series: Series,
 }
 
 /// The right to one stream; counted as running until it is dropped.
@@ -50,7 +51,7 @@ impl Server {
         settings: &Settings,
         metrics: &Arc<Metrics>,
     ) -> Server {
-        metrics.clamav_server_starts_at_zero(name);
+        let series = Series::of_clamav_server(name, metrics);
         let up = metrics.clamav_up.with_label_values(&[name]);
         let breaker = Breaker::new(settings.patience, up);
         Server {
@@ -63,6 +64,7 @@ impl Server {
             )),
             known: Known::new(name, settings.ages, metrics),
             metrics: Arc::clone(metrics),
+            _series: series,
         }
     }
 

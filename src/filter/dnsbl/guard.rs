@@ -20,7 +20,7 @@ use super::settings::Guarding;
 use super::subject::Value;
 use crate::dns::{Failure, Kind};
 use crate::filter::breaker::Breaker;
-use crate::metrics::{Counters, Metrics};
+use crate::metrics::{Counters, Metrics, Series};
 
 /// Why a list is not fit for use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,16 +88,18 @@ pub(super) struct Watch {
     breaker: Arc<Breaker>,
     last: Mutex<Cause>,
     trips: Counters,
+    _series: Series,
 }
 
 impl Watch {
-    pub(super) fn new(name: &str, guarding: &Guarding, metrics: &Metrics) -> Watch {
-        metrics.dns_list_starts_at_zero(name);
+    pub(super) fn new(name: &str, guarding: &Guarding, metrics: &Arc<Metrics>) -> Watch {
+        let series = Series::of_dns_list(name, metrics);
         let up = metrics.dnsbl_up.with_label_values(&[name]);
         Watch {
             breaker: Arc::new(Breaker::new(guarding.patience, up)),
             last: Mutex::new(Cause::Error),
             trips: metrics.dnsbl_trips.clone(),
+            _series: series,
         }
     }
 

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use linkify::{LinkFinder, LinkKind};
 
 use super::subject::{Item, Subject, Value};
+use crate::auth::dkim::signing_domain;
 use crate::dns::domain;
 use crate::mail::{Envelope, Hop, Mail, registered_domain};
 
@@ -217,14 +218,6 @@ impl Sources {
             .any(|h| self.skip_domains.contains(h));
         (!skipped).then_some(Value::Name(host))
     }
-}
-
-/// The tag `d=` of a signature (RFC 6376, section 3.5).
-fn signing_domain(signature: &str) -> Option<&str> {
-    signature.split(';').find_map(|tag| {
-        let (name, value) = tag.split_once('=')?;
-        (name.trim() == "d").then_some(value.trim())
-    })
 }
 
 /// Mail addresses in a text. Only the surroundings of each `@` are searched, so the cost does not depend on

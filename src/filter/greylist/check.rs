@@ -11,7 +11,7 @@ use super::triplet::Result as Sight;
 use super::{NAME, Shared, address};
 use crate::auth::spf::{Identity, SpfResult};
 use crate::filter::auth::Authenticated;
-use crate::filter::{Action, Check, Hit, Outcome, Report, Scan, told, trusted};
+use crate::filter::{Action, Check, Hit, Outcome, Report, Scan, told};
 use crate::heard::Heard;
 use crate::mail::{Address, Envelope};
 use crate::store::now;
@@ -26,6 +26,8 @@ pub(super) struct GreylistCheck {
     waiting: Option<Hit>,
     /// The longest time after which a recipient has come back.
     passed: Option<Duration>,
+    /// Which recipients use the filter, in their order, where not all of them do.
+    wanted_by: Option<Vec<bool>>,
 }
 
 impl GreylistCheck {
@@ -37,6 +39,7 @@ impl GreylistCheck {
             sender: String::new(),
             waiting: None,
             passed: None,
+            wanted_by: None,
         }
     }
 
@@ -74,10 +77,12 @@ impl GreylistCheck {
         Outcome::Checked(self.passed.map(hit).into_iter().collect())
     }
 
-    /// All recipients of a complete message: the one that has to wait longest decides.
+    /// All recipients of a complete message who use the filter: the one that has to wait longest decides.
     fn all(mut self, origin: &str, envelope: &Envelope) -> Outcome {
         let mut longest: Option<Hit> = None;
-        for recipient in &envelope.recipients {
+        let wanted_by = self.wanted_by.take();
+        let wants = |n: usize| wanted_by.as_ref().is_none_or(|w| w.get(n) != Some(&false));
+        for (_, recipient) in (0..).zip(&envelope.recipients).filter(|(n, _)| wants(*n)) {
             if let Some(hit) = self.attempt(origin, recipient)
                 && longest
                     .as_ref()
@@ -132,7 +137,7 @@ impl GreylistCheck {
         }
         let origin = match authenticated.as_deref().and_then(sent_for) {
             Some(domain) => domain.to_owned(),
-            None => settings.prefix.network(client),
+            None => settings.strangers.network(client),
         };
         let heard = self.heard.clone();
         told::keep(&heard, NAME, self.all(&origin, &scan.envelope))
@@ -159,7 +164,7 @@ impl Check for GreylistCheck {
 
     fn mail(&mut self, envelope: &Envelope) {
         let settings = &self.shared.settings;
-        self.client = trusted::stranger(envelope, &settings.trusted);
+        self.client = settings.strangers.client(envelope);
         let name = envelope.client.name.as_deref();
         if self.client.is_ok() && name.is_some_and(|name| settings.exempt.holds(name)) {
             self.client = Err(LARGE);
@@ -173,11 +178,15 @@ impl Check for GreylistCheck {
             return;
         }
         if let (Ok(client), Some(recipient)) = (self.client, envelope.recipients.last()) {
-            let origin = self.shared.settings.prefix.network(client);
+            let origin = self.shared.settings.strangers.network(client);
             if let Some(hit) = self.attempt(&origin, recipient) {
                 self.waiting = Some(hit);
             }
         }
+    }
+
+    fn wanted_by(&mut self, recipients: Vec<bool>) {
+        self.wanted_by = Some(recipients);
     }
 
     fn refuse_rcpt(&mut self) -> Option<Hit> {

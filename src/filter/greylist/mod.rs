@@ -47,11 +47,7 @@ pub fn build(
 ) -> Result<Arc<dyn Filter>, Problems> {
     let settings = Settings::check(options, build.source, build.base)?;
     let Some(facts) = facts else {
-        return Ok(Idle::filter(
-            NAME,
-            crate::filter::OUTSIDE,
-            settings.on_failure,
-        ));
+        return Ok(Idle::outside(NAME, settings.on_failure));
     };
     for kind in [
         Kind::GreylistWaiting,

@@ -3,14 +3,12 @@
 
 use std::path::Path;
 
-use ipnet::IpNet;
-
 use super::options::{BandOptions, Options};
 use super::providers::Providers;
 use super::triplet::Patience;
 use crate::config::{Findings, Problems, Seconds, Source};
-use crate::filter::network::Prefix;
-use crate::filter::{ENTRIES, FailureAction, FailurePolicy, OnFailure, trusted};
+use crate::filter::network::Strangers;
+use crate::filter::{ENTRIES, FailureAction, FailurePolicy, OnFailure};
 
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
@@ -20,8 +18,7 @@ const DAY: u64 = 24 * HOUR;
 pub(super) struct Settings {
     pub(super) band: Option<Band>,
     pub(super) patience: Patience,
-    pub(super) prefix: Prefix,
-    pub(super) trusted: Vec<IpNet>,
+    pub(super) strangers: Strangers,
     pub(super) exempt: Providers,
     pub(super) entries: usize,
     pub(super) on_failure: FailurePolicy,
@@ -89,8 +86,11 @@ impl Settings {
                 lifetime: options.lifetime.value.0,
                 successes: options.successes.value,
             },
-            prefix: Prefix::check(&options.network, &mut findings),
-            trusted: trusted::networks(options.trusted_networks.as_deref(), &mut findings),
+            strangers: Strangers::check(
+                &options.network,
+                options.trusted_networks.as_deref(),
+                &mut findings,
+            ),
             exempt: Providers::check(options, base, &mut findings),
             entries: options.entries.value,
             on_failure: OnFailure::default().over(FailureAction::Deliver),
@@ -102,12 +102,12 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::parse_yaml;
+    use crate::config::checked;
 
     fn check(yaml: &str) -> Result<Settings, String> {
-        let source = Source::new("g.yaml", yaml);
-        let options: Options = parse_yaml(&source).map_err(|p| p.to_string())?;
-        Settings::check(&options, &source, Path::new(".")).map_err(|p| p.to_string())
+        checked("g.yaml", yaml, |options, source| {
+            Settings::check(options, source, Path::new("."))
+        })
     }
 
     #[test]

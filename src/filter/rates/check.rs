@@ -13,7 +13,7 @@ use super::options::{By, Count, RateAction};
 use super::{NAME, Shared, bucket};
 use crate::filter::auth::Authenticated;
 use crate::filter::sender::{self, Sender};
-use crate::filter::{Check, Hit, Outcome, Scan, told, trusted};
+use crate::filter::{Check, Hit, Outcome, Scan, told};
 use crate::heard::Heard;
 use crate::mail::{Address, Envelope};
 use crate::store::{Key, Kind, now};
@@ -94,7 +94,7 @@ impl RatesCheck {
         let subject = match (limit.by, &self.from) {
             (By::AuthenticatedUser, From::User(login)) => login.clone(),
             (By::ClientNetwork, From::Stranger(client)) => {
-                self.shared.settings.prefix.network(*client)
+                self.shared.settings.strangers.network(*client)
             }
             _ => return None,
         };
@@ -185,7 +185,7 @@ impl RatesCheck {
         if sender.proven {
             return Some(Subject::Whole(domain));
         }
-        let network = self.shared.settings.prefix.network(client);
+        let network = self.shared.settings.strangers.network(client);
         Some(Subject::From(domain, network))
     }
 
@@ -232,11 +232,8 @@ impl Check for RatesCheck {
     }
 
     fn mail(&mut self, envelope: &Envelope) {
-        let trusted = &self.shared.settings.trusted;
-        self.from = match (
-            &envelope.authenticated,
-            trusted::stranger(envelope, trusted),
-        ) {
+        let client = self.shared.settings.strangers.client(envelope);
+        self.from = match (&envelope.authenticated, client) {
             (Some(login), _) => From::User(login.to_lowercase()),
             (None, Ok(client)) => From::Stranger(client),
             (None, Err(why)) => From::Ours(why),

@@ -4,13 +4,11 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use ipnet::IpNet;
-
 use super::options::{By, Count, LimitOptions, Options, RateAction};
 use crate::config::{Findings, Problem, Problems, Seconds, Source, span_of};
-use crate::filter::network::Prefix;
+use crate::filter::network::Strangers;
 use crate::filter::scores::POINTS;
-use crate::filter::{ENTRIES, FailureAction, FailurePolicy, OnFailure, trusted};
+use crate::filter::{ENTRIES, FailureAction, FailurePolicy, OnFailure};
 
 /// Most limits.
 const LIMITS: usize = 50;
@@ -21,8 +19,7 @@ const NAME_BYTES: usize = 40;
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) limits: Vec<Limit>,
-    pub(super) prefix: Prefix,
-    pub(super) trusted: Vec<IpNet>,
+    pub(super) strangers: Strangers,
     pub(super) entries: usize,
     pub(super) on_failure: FailurePolicy,
 }
@@ -75,8 +72,11 @@ impl Settings {
         findings.within(&options.entries, ENTRIES.0, ENTRIES.1, "buckets");
         let settings = Settings {
             limits,
-            prefix: Prefix::check(&options.network, &mut findings),
-            trusted: trusted::networks(options.trusted_networks.as_deref(), &mut findings),
+            strangers: Strangers::check(
+                &options.network,
+                options.trusted_networks.as_deref(),
+                &mut findings,
+            ),
             entries: options.entries.value,
             on_failure: OnFailure::default().over(FailureAction::Deliver),
         };
@@ -122,12 +122,10 @@ fn limit(written: &LimitOptions, findings: &mut Findings<'_>) -> Limit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::parse_yaml;
+    use crate::config::checked;
 
     fn check(yaml: &str) -> Result<Settings, String> {
-        let source = Source::new("r.yaml", yaml);
-        let options: Options = parse_yaml(&source).map_err(|p| p.to_string())?;
-        Settings::check(&options, &source).map_err(|p| p.to_string())
+        checked("r.yaml", yaml, Settings::check)
     }
 
     #[test]

@@ -47,11 +47,7 @@ pub fn build(
         ));
     }
     let Some(facts) = facts else {
-        return Ok(Idle::filter(
-            NAME,
-            crate::filter::OUTSIDE,
-            settings.on_failure,
-        ));
+        return Ok(Idle::outside(NAME, settings.on_failure));
     };
     facts.allow(Kind::Rate, settings.entries);
     for limit in &settings.limits {

@@ -12,7 +12,7 @@ use super::lesson::subjects;
 use super::standing::points;
 use super::{NAME, Shared};
 use crate::filter::sender::Sender;
-use crate::filter::{Check, Hit, Outcome, Scan, told, trusted};
+use crate::filter::{Check, Hit, Outcome, Scan, told};
 use crate::heard::Heard;
 use crate::store::{Key, Kind, now};
 
@@ -50,7 +50,7 @@ impl ReputationCheck {
 
     fn hits(&self, scan: &Scan, client: IpAddr, sender: &Sender, now: i64) -> Vec<Hit> {
         let shared = &self.shared;
-        let network = shared.settings.prefix.network(client);
+        let network = shared.settings.strangers.network(client);
         let mut hits: Vec<Hit> = Vec::new();
         for (kind, key) in subjects(sender, &network) {
             if let Some(hit) = self.reputation(kind, &key, now) {
@@ -107,7 +107,7 @@ impl Check for ReputationCheck {
 
     fn finish(self: Box<Self>, scan: Arc<Scan>) -> BoxFuture<'static, Outcome> {
         async move {
-            match trusted::stranger(&scan.envelope, &self.shared.settings.trusted) {
+            match self.shared.settings.strangers.client(&scan.envelope) {
                 Err(why) => Outcome::Skipped(why),
                 Ok(client) => {
                     if let Some(outcome) = told::told(&self.heard, NAME) {

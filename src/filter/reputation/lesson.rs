@@ -7,7 +7,7 @@
 use super::correspondence::{self, Contact};
 use super::{NAME, Shared};
 use crate::filter::sender::Sender;
-use crate::filter::{Action, Hit, Outcome, Report, Scan, trusted};
+use crate::filter::{Action, Hit, Outcome, Report, Scan};
 use crate::mail::Direction;
 use crate::store::{Key, Kind};
 
@@ -23,7 +23,7 @@ impl Shared {
             }
             return;
         }
-        let Ok(client) = trusted::stranger(&scan.envelope, &self.settings.trusted) else {
+        let Ok(client) = self.settings.strangers.client(&scan.envelope) else {
             return;
         };
         let Some(spam) = self.spam(reports, action) else {
@@ -38,7 +38,7 @@ impl Shared {
         let lessons = &self.metrics.reputation_lessons;
         lessons.with_label_values(&[lesson]).inc();
         let sender = Sender::of(scan, scan.authentication.get().as_deref());
-        let network = self.settings.prefix.network(client);
+        let network = self.settings.strangers.network(client);
         for (kind, key) in subjects(&sender, &network) {
             let learned = |known| Some(self.settings.scale.learned(known, now, spam));
             self.facts.update(kind, &key, now, learned);

@@ -3,16 +3,15 @@
 
 use std::time::Duration;
 
-use ipnet::IpNet;
 use serde_saphyr::Spanned;
 
 use super::check::HITS;
 use super::options::{Options, SubjectPoints};
 use super::standing::Scale;
 use crate::config::{Findings, Problems, Seconds, Source};
-use crate::filter::network::Prefix;
+use crate::filter::network::Strangers;
 use crate::filter::scores::{POINTS, Scores};
-use crate::filter::{ENTRIES, FailureAction, FailurePolicy, OnFailure, trusted};
+use crate::filter::{ENTRIES, FailureAction, FailurePolicy, OnFailure};
 
 const DAY: u64 = 86_400;
 
@@ -28,8 +27,7 @@ pub(super) struct Settings {
     pub(super) signing_points: SubjectPoints,
     pub(super) correspondents: Correspondents,
     pub(super) scores: Scores,
-    pub(super) prefix: Prefix,
-    pub(super) trusted: Vec<IpNet>,
+    pub(super) strangers: Strangers,
     pub(super) entries: usize,
     pub(super) on_failure: FailurePolicy,
 }
@@ -76,8 +74,11 @@ impl Settings {
                 entries: correspondents.entries.value,
             },
             scores: Scores::check(HITS, &options.scores, source, &mut findings),
-            prefix: Prefix::check(&options.network, &mut findings),
-            trusted: trusted::networks(options.trusted_networks.as_deref(), &mut findings),
+            strangers: Strangers::check(
+                &options.network,
+                options.trusted_networks.as_deref(),
+                &mut findings,
+            ),
             entries: options.entries.value,
             on_failure: OnFailure::default().over(FailureAction::Deliver),
         };
@@ -99,13 +100,11 @@ fn between(written: &Spanned<SubjectPoints>, findings: &mut Findings<'_>) -> Sub
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::parse_yaml;
+    use crate::config::checked;
     use crate::verdict::Thresholds;
 
     fn check(yaml: &str) -> Result<Settings, String> {
-        let source = Source::new("r.yaml", yaml);
-        let options: Options = parse_yaml(&source).map_err(|p| p.to_string())?;
-        Settings::check(&options, &source).map_err(|p| p.to_string())
+        checked("r.yaml", yaml, Settings::check)
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! A name is compared as a reader would: letters and digits only, without case and accents, so that
 //! "Müller & Söhne" is found in `mueller-soehne.de` and in `mullersohne.de`.
 
+use crate::auth::dkim::signing_domain;
 use crate::mail::Mail;
 
 use super::relation::organisation;
@@ -127,12 +128,8 @@ pub(super) fn signature_of_sender(mail: &Mail) -> Option<String> {
     let sender = sender(mail)?;
     mail.headers_named("DKIM-Signature").find_map(|field| {
         let value = field.unfolded();
-        let domain = value
-            .split(';')
-            .filter_map(|tag| tag.split_once('='))
-            .find(|(tag, _)| tag.trim() == "d")
-            .map(|(_, domain)| domain.trim().to_owned())?;
-        (organisation(&domain).as_deref() == Some(&*sender)).then_some(domain)
+        let domain = signing_domain(&value)?;
+        (organisation(domain).as_deref() == Some(&*sender)).then(|| domain.to_owned())
     })
 }
 

@@ -21,7 +21,7 @@ use crate::mail::{Limits, Mail};
 pub use body::{Body, Written};
 pub use files::Attachment;
 pub use way::Way;
-pub use why::{Reason, Said};
+pub use why::{Found, Reason, Said, reasons};
 
 /// Header fields that are shown; more are only counted.
 const FIELDS: usize = 200;
@@ -118,6 +118,11 @@ fn short(text: &str, most: usize) -> String {
         short.push('…');
     }
     short
+}
+
+/// What decided, in a few words: `score`, `hit rules BAD_WORD`, `failure clamav timeout`.
+pub fn decided_by(entry: &Entry) -> String {
+    super::searched::reason(entry)
 }
 
 impl Quarantine {

@@ -46,7 +46,7 @@ pub struct Found {
 }
 
 /// What all filters said, in the order of the chain.
-pub(super) fn reasons(entry: &Entry) -> Vec<Reason> {
+pub fn reasons(entry: &Entry) -> Vec<Reason> {
     let reports = entry.verdict.get("reports").and_then(Value::as_array);
     reports.into_iter().flatten().map(reason).collect()
 }

@@ -75,11 +75,11 @@ pub(super) async fn configuration(
     State(console): State<Shared>,
 ) -> Result<Json<Configuration>, Problem> {
     let engine = console.services.engine.load();
-    let text = engine.written().ok_or(Refusal::NotFound)?;
+    let config = engine.config().ok_or(Refusal::NotFound)?;
     Ok(Json(Configuration {
         version: engine.version().to_owned(),
         chain: engine.chain.members().iter().map(|m| m.name()).collect(),
         policies: engine.policies.names().map(ToString::to_string).collect(),
-        text: crate::config::masked(text).into_owned(),
+        text: config.source.masked().into_owned(),
     }))
 }

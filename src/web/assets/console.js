@@ -90,6 +90,14 @@ document.addEventListener('submit', (event) => {
   if (question && !window.confirm(question)) event.preventDefault();
 });
 
+// <input type=checkbox data-all="NAME"> ticks all checkboxes of that name in its form.
+document.querySelectorAll('input[data-all]').forEach((all) => {
+  all.addEventListener('change', () => {
+    const boxes = all.form.querySelectorAll(`input[type=checkbox][name="${all.dataset.all}"]`);
+    boxes.forEach((box) => { box.checked = all.checked; });
+  });
+});
+
 // "/" goes to the search field of the page.
 document.addEventListener('keydown', (event) => {
   const typing = event.target.closest('input, textarea, select');

@@ -248,25 +248,36 @@ fn numbers(bytes: &[u8]) -> impl Iterator<Item = u32> {
     bytes.chunks_exact(4).filter_map(|field| u32_at(field, 0))
 }
 
+/// A compound file with these streams, as tests need it; folders are made as needed.
+#[cfg(test)]
+pub(in super::super) fn write(streams: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    use std::io::Write;
+    let mut file = cfb::CompoundFile::create(std::io::Cursor::new(Vec::new())).unwrap();
+    for (path, content) in streams {
+        if let Some((folder, _)) = path.rsplit_once('/').filter(|(f, _)| !f.is_empty()) {
+            file.create_storage_all(folder).unwrap();
+        }
+        file.create_stream(path)
+            .unwrap()
+            .write_all(content)
+            .unwrap();
+    }
+    file.flush().unwrap();
+    file.into_inner().into_inner()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::super::Bounds;
     use super::*;
-    use std::io::Write;
 
     fn sample() -> Vec<u8> {
-        let mut file = cfb::CompoundFile::create(std::io::Cursor::new(Vec::new())).unwrap();
-        file.create_storage("/a").unwrap();
-        file.create_storage("/a/b").unwrap();
-        for (path, size) in [("/small", 10), ("/a/large", 100_000), ("/a/b/middle", 5000)] {
-            let content: Vec<u8> = (0..size).map(|i: u32| (i % 251) as u8).collect();
-            file.create_stream(path)
-                .unwrap()
-                .write_all(&content)
-                .unwrap();
-        }
-        file.flush().unwrap();
-        file.into_inner().into_inner()
+        let counting = |size: u32| (0..size).map(|i| (i % 251) as u8).collect();
+        write(&[
+            ("/small", counting(10)),
+            ("/a/large", counting(100_000)),
+            ("/a/b/middle", counting(5000)),
+        ])
     }
 
     #[test]

@@ -1,26 +1,11 @@
 use super::super::{Bounds, Findings, Trait, examine};
+use super::compound::write;
 use super::compression::compress;
 use super::native;
 use std::io::{Cursor, Write};
 
-/// A compound file with these streams; folders are made as needed.
-fn file(streams: &[(&str, Vec<u8>)]) -> Vec<u8> {
-    let mut file = cfb::CompoundFile::create(Cursor::new(Vec::new())).unwrap();
-    for (path, content) in streams {
-        if let Some((folder, _)) = path.rsplit_once('/').filter(|(f, _)| !f.is_empty()) {
-            file.create_storage_all(folder).unwrap();
-        }
-        file.create_stream(path)
-            .unwrap()
-            .write_all(content)
-            .unwrap();
-    }
-    file.flush().unwrap();
-    file.into_inner().into_inner()
-}
-
 fn found(streams: &[(&str, Vec<u8>)]) -> Findings {
-    examine("ole", "a.doc", &file(streams), &Bounds::default())
+    examine("ole", "a.doc", &write(streams), &Bounds::default())
 }
 
 fn traits(streams: &[(&str, Vec<u8>)]) -> Vec<Trait> {
@@ -195,7 +180,7 @@ fn attachments_of_a_saved_message_are_handed_out() {
 
 #[test]
 fn macros_of_a_presentation_are_found_in_its_objects() {
-    let inner = file(
+    let inner = write(
         &project("Sub Auto_Open()", 0)
             .iter()
             .map(|(p, c)| (p.trim_start_matches("/Macros"), c.clone()))

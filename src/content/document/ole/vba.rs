@@ -259,3 +259,16 @@ fn modules(directory: &[u8]) -> Vec<Module> {
     }
     modules
 }
+
+/// A file of a project whose macro runs by itself, as tests need it.
+#[cfg(test)]
+pub(in super::super) fn auto_running() -> Vec<u8> {
+    use super::compression::compress;
+    super::compound::write(&[
+        ("/VBA/dir", compress(b"")),
+        (
+            "/VBA/M",
+            compress(b"Attribute VB_Name = \"M\"\nSub AutoOpen()\n"),
+        ),
+    ])
+}

@@ -83,26 +83,7 @@ mod tests {
 
     #[test]
     fn fields_are_found_in_both_widths() {
-        for (text, expected, url) in [
-            ("DDEAUTO c:\\\\cmd.exe \"/k calc\"", Some(Trait::Dde), None),
-            (" dde x y", Some(Trait::Dde), None),
-            (
-                "HYPERLINK \"http://a.example/x\"",
-                None,
-                Some("http://a.example/x"),
-            ),
-            (
-                "INCLUDEPICTURE \"http://a.example/p\"",
-                Some(Trait::ExternalPicture),
-                Some("http://a.example/p"),
-            ),
-            (
-                "LINK htmlfile \"http://a.example/o\" \\a",
-                Some(Trait::ExternalObject),
-                Some("http://a.example/o"),
-            ),
-            ("PAGE", None, None),
-        ] {
+        for (text, expected, url) in field::tests::INSTRUCTIONS {
             let narrow = [&[0; 32][..], b"\x13", text.as_bytes(), b"\x14result\x15"].concat();
             let units: Vec<u16> = "\u{13}"
                 .encode_utf16()
@@ -115,7 +96,7 @@ mod tests {
                 .collect();
             for document in [narrow, wide] {
                 let (traits, urls) = traits(&document, b"");
-                assert_eq!(traits, Vec::from_iter(expected), "{text}");
+                assert_eq!(traits, Vec::from_iter(*expected), "{text}");
                 assert_eq!(urls, Vec::from_iter(url.map(str::to_owned)), "{text}");
             }
         }

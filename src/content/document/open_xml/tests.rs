@@ -1,3 +1,4 @@
+use super::super::ole::vba;
 use super::super::package::write;
 use super::super::{Bounds, Findings, Trait, examine};
 
@@ -169,26 +170,11 @@ fn chunks_and_embedded_documents_are_handed_out() {
 
 #[test]
 fn macros_are_found_under_any_name_and_unexpected_in_some_documents() {
-    use super::super::ole::compression::compress;
-    use std::io::Write;
-    let mut project = cfb::CompoundFile::create(std::io::Cursor::new(Vec::new())).unwrap();
-    project.create_storage("/VBA").unwrap();
-    for (path, content) in [
-        ("/VBA/dir", &b""[..]),
-        ("/VBA/M", b"Attribute VB_Name = \"M\"\nSub AutoOpen()\n"),
-    ] {
-        project
-            .create_stream(path)
-            .unwrap()
-            .write_all(&compress(content))
-            .unwrap();
-    }
-    let project = project.into_inner().into_inner();
     let rels = relationship("vbaProject", "odd.xyz", false).into_bytes();
     let file = write(&[
         ("[Content_Types].xml", b"<Types/>".to_vec()),
         ("word/_rels/document.xml.rels", rels),
-        ("word/odd.xyz", project),
+        ("word/odd.xyz", vba::auto_running()),
     ]);
     for (name, unexpected) in [
         ("a.docm", false),

@@ -1,28 +1,15 @@
 //! Sessions recorded from Sendmail 8.17.1.9 and Postfix 3.7.11, replayed: what the MTAs sent then goes into
 //! the session machine, and it answers as the filter of the recording did. What it makes of them stands
 //! beside each `NAME.log` as `NAME.events`, to be read. After a change that is meant, write them anew with
-//! `MAILWEIR_WRITE_EVENTS=1 cargo test --test milter_transcripts` and read the difference.
-
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic
-)]
+//! `MAILWEIR_WRITE_EVENTS=1 cargo test --test milter_session replay` and read the difference.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use mailweir::milter::{Event, Modification, Reply, ReplyText, Session, Stage, Steps};
 
-use peer::{Peer, offer, packet, show};
-use transcript::{Said, Transcript};
-
-#[path = "milter_session/peer.rs"]
-#[allow(dead_code)]
-mod peer;
-#[path = "milter_transcripts/transcript.rs"]
-mod transcript;
+use crate::peer::{self, Peer, offer, packet, show};
+use crate::transcript::{Said, Transcript};
 
 fn logs() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
