@@ -7,7 +7,7 @@ use std::borrow::Cow;
 const KEY: &str = "key";
 
 /// `text` with secrets masked. Places in it stay what they were.
-pub(crate) fn masked(text: &str) -> Cow<'_, str> {
+pub(super) fn masked(text: &str) -> Cow<'_, str> {
     let mut out: Option<Vec<u8>> = None;
     for (at, _) in text.match_indices(KEY) {
         let Some(start) = value_start(text, at) else {

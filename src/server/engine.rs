@@ -28,6 +28,16 @@ use crate::verdict::{Thresholds, Verdict};
 /// Digits of the version of an engine.
 const VERSION_DIGITS: usize = 12;
 
+/// A message behind the last filter.
+pub(super) struct Passed {
+    /// All that is known of it.
+    pub(super) scan: Arc<Scan>,
+    /// The policies of its recipients, in their order.
+    pub(super) selected: Vec<Arc<Policy>>,
+    /// What every filter said, whatever policies make of it.
+    pub(super) reports: Vec<Report>,
+}
+
 /// Filters that do not see a message, for a reason that reports give.
 #[derive(Clone, Copy, Debug)]
 pub struct Left<'a> {
@@ -43,16 +53,6 @@ impl Left<'_> {
         filters: &[],
         why: "",
     };
-}
-
-/// A message behind the last filter.
-pub(super) struct Passed {
-    /// All that is known of it.
-    pub(super) scan: Arc<Scan>,
-    /// The policies of its recipients, in their order.
-    pub(super) selected: Vec<Arc<Policy>>,
-    /// What every filter said, whatever policies make of it.
-    pub(super) reports: Vec<Report>,
 }
 
 /// Chain and policy. Immutable: a transaction keeps the one it began with.
@@ -355,7 +355,6 @@ impl Engine {
         can_drop: bool,
         left: Left<'_>,
     ) -> (Arc<Scan>, Ruling) {
-        heard.can_drop(can_drop);
         let spool = Spool::new();
         spool.push(&raw);
         drop(raw);
@@ -363,7 +362,7 @@ impl Engine {
             scan,
             selected,
             reports,
-        } = self.pass(envelope, spool, heard, left).await;
+        } = self.pass(envelope, spool, heard, can_drop, left).await;
         let ruling = self.rule(&selected, &scan, reports, can_drop);
         (scan, ruling)
     }
@@ -374,9 +373,11 @@ impl Engine {
         mut envelope: Envelope,
         spool: Spool,
         heard: &Heard,
+        can_drop: bool,
         left: Left<'_>,
     ) -> Passed {
         envelope.direction = self.policies.direction(&envelope);
+        heard.can_drop(can_drop);
         let mut checks = self.begin_without(&envelope, heard, left);
         checks.mail(&envelope);
         let mut growing = envelope.clone();
@@ -490,14 +491,14 @@ impl Engine {
         self.facts.as_ref()
     }
 
-    /// The configuration that it was built from, if there is one behind it.
-    pub fn config(&self) -> Option<&Config> {
-        self.config.as_deref()
-    }
-
     /// Who takes lessons for the classifier of the chain; `None` where there is none.
     pub fn teacher(&self) -> Option<Teacher> {
         self.chain.members().iter().find_map(|f| f.teacher())
+    }
+
+    /// The configuration that it was built from, if there is one behind it.
+    pub fn config(&self) -> Option<&Config> {
+        self.config.as_deref()
     }
 
     /// The rules of the chain, if it has any.
