@@ -77,6 +77,8 @@ fn every_key_of_the_configuration_is_documented() {
         &["quarantine"],
         &["quarantine", "retention"],
         &["quarantine", "release"],
+        &["quarantine", "forward"],
+        &["quarantine", "digest"],
         &["history"],
     ] {
         for key in known_keys(section) {

@@ -25,8 +25,10 @@ mod site;
 mod webdriver;
 
 mod access;
+mod api;
 mod command;
 mod entrance;
 mod models;
+mod quarantine;
 mod tls;
 mod views;

@@ -104,6 +104,8 @@ fn something_happens(m: &Metrics) {
         (&m.quarantine_failures, &["store"]),
         (&m.console_requests, &["2xx"]),
         (&m.console_logins, &["ok"]),
+        (&m.quarantine_digests, &["sent"]),
+        (&m.quarantine_links, &["released"]),
         (&m.reloads, &["ok"]),
         (&m.lessons, &["human", "spam"]),
     ];
@@ -161,6 +163,7 @@ fn something_happens(m: &Metrics) {
         (&m.history_enabled, 1),
         (&m.journal_bytes, 5_000),
         (&m.quarantine_messages, 12),
+        (&m.quarantine_digests_waiting, 1),
         (&m.quarantine_messages_limit, 100_000),
         (&m.quarantine_bytes, 90_000),
         (&m.quarantine_bytes_limit, 1 << 31),
