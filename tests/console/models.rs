@@ -54,7 +54,8 @@ fn a_model_is_rolled_back_to_and_a_worse_one_is_kept_aside() {
     assert_eq!([1, 2, 3].map(state), ["kept aside", "in force", "before"]);
     browser.click("#models tbody tr:nth-child(3) form[action$=rollback] button");
     browser.accept();
-    browser.until("document.querySelector('[role=status]')?.textContent.includes('in force again')");
+    browser
+        .until("document.querySelector('[role=status]')?.textContent.includes('in force again')");
     assert_eq!(state(3), "in force");
     browser.click("#models tbody tr:nth-child(1) form[action$=promote] button");
     browser.accept();
@@ -65,7 +66,8 @@ fn a_model_is_rolled_back_to_and_a_worse_one_is_kept_aside() {
         std::fs::write(format!("{folder}/models.png"), browser.screenshot()).unwrap();
     }
     // The daemon takes what is in force.
-    site.daemon.wait_for_metric("mailweir_model_messages{class=\"ham\"}", 60.0);
+    site.daemon
+        .wait_for_metric("mailweir_model_messages{class=\"ham\"}", 60.0);
     browser.go("/audit?q=model.");
     let audit = browser.text("#audit");
     for word in ["model.rollback", "model.trial"] {
