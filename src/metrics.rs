@@ -248,6 +248,31 @@ metrics! {
     /// Quarantine operations that failed: store, read, release, forward, delete, expire, redeem; a failed store was
     /// answered tempfail.
     quarantine_failures: counters = "mailweir_quarantine_failures_total"["operation"];
+    /// Requests in other protocols than milter, by protocol (spamd, rspamd), command and result: answered, failed (to come
+    /// again later), bad, denied, incomplete.
+    scanner_requests: counters = "mailweir_scanner_requests_total"["protocol", "command", "result"];
+    /// Connections in other protocols than milter that are open now, by protocol.
+    scanner_connections: gauges = "mailweir_scanner_connections_open"["protocol"];
+    /// Connections in other protocols than milter that are allowed at one time, by protocol.
+    scanner_connections_limit: gauges = "mailweir_scanner_connections_limit"["protocol"];
+    /// Connections in other protocols than milter that were closed at once, by protocol and cause: connections (the bound
+    /// on them was reached), network (who connects may not).
+    scanner_refused: counters = "mailweir_scanner_refused_total"["protocol", "cause"];
+    /// Events told to the outside, by kind: verdict, released, daemon, reload, model, dns_list, clamav.
+    events: counters = "mailweir_events_total"["event"];
+    /// Events that were lost, by where: queue (too many at a time), file (it could not be written), webhook (its spool has
+    /// reached its bound or could not be written).
+    events_dropped: counters = "mailweir_events_dropped_total"["sink"];
+    /// Bytes of events that wait for the webhook.
+    events_waiting: gauge = "mailweir_events_waiting_bytes";
+    /// Bytes of events that may wait for the webhook.
+    events_waiting_limit: gauge = "mailweir_events_waiting_bytes_limit";
+    /// Requests to the webhook, by result: taken, refused (another status than 200 to 299), timeout, error.
+    webhook_requests: counters = "mailweir_webhook_requests_total"["result"];
+    /// Events that the webhook has taken.
+    webhook_events: counter = "mailweir_webhook_events_total";
+    /// When the webhook has taken events last, seconds since 1970; 0 for never.
+    webhook_taken: float = "mailweir_webhook_last_taken_timestamp_seconds";
     /// Digests to recipients: sent, failed (and to be tried again).
     quarantine_digests: counters = "mailweir_quarantine_digests_total"["result"];
     /// Digests that are made and not sent.
@@ -327,7 +352,7 @@ impl Metrics {
     /// Shows the counters whose labels are fixed before anything has happened. A counter that is first
     /// seen at 1 has not grown for Prometheus, so the first failure would raise no alert.
     fn start_at_zero(&self) {
-        let fixed: [(&Counters, &[&str]); 13] = [
+        let fixed: &[(&Counters, &[&str])] = &[
             (
                 &self.dns_queries,
                 &["answered", "no_records", "timeout", "error", "down"],
@@ -390,8 +415,8 @@ impl Metrics {
             (&self.policy_senders, &["allow", "unproven", "deny"]),
         ];
         for (counters, values) in fixed {
-            for value in values {
-                counters.with_label_values(&[value]);
+            for value in *values {
+                counters.with_label_values(&[*value]);
             }
         }
         self.reload_ok.set(1);
@@ -413,6 +438,30 @@ impl Metrics {
         ] {
             self.outcomes.with_label_values(&[filter, reason]);
             self.unscanned.with_label_values(&[filter, reason]);
+        }
+    }
+
+    /// Shows the counters of events before there was one, for the same reason.
+    pub fn events_start_at_zero(&self) {
+        for kind in crate::events::Kind::ALL {
+            self.events.with_label_values(&[kind.name()]);
+        }
+        for sink in ["queue", "file", "webhook"] {
+            self.events_dropped.with_label_values(&[sink]);
+        }
+        for result in ["taken", "refused", "timeout", "error"] {
+            self.webhook_requests.with_label_values(&[result]);
+        }
+    }
+
+    /// Shows the counters of a protocol before it was spoken, for the same reason.
+    pub fn scanner_starts_at_zero(&self, protocol: &str) {
+        for result in crate::scanners::OUTCOMES {
+            let labels = [protocol, "check", result];
+            self.scanner_requests.with_label_values(&labels);
+        }
+        for cause in ["connections", "network"] {
+            self.scanner_refused.with_label_values(&[protocol, cause]);
         }
     }
 

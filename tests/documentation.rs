@@ -48,6 +48,8 @@ fn every_key_of_the_configuration_is_documented() {
         &[][..],
         &["milter"],
         &["http"],
+        &["console"],
+        &["console", "session"],
         &["limits"],
         &["thresholds"],
         &["outbound"],

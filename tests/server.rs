@@ -126,6 +126,7 @@ async fn daemon(act: Act, deadline: Duration, settings: Settings) -> Daemon {
         .await
         .unwrap();
     let services = Arc::new(Services {
+        events: mailweir::events::Events::none(),
         engine: ArcSwap::from_pointee(engine),
         quarantine: Arc::new(quarantine),
         history: History::off(metrics.clone()),

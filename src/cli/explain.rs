@@ -14,7 +14,6 @@ use clap::Args;
 use serde::Serialize;
 
 use super::examination::{EnvelopeArgs, Examined, JsonResult};
-use super::printable::{printable, visible};
 use super::{ConfigArgs, logging, tokens, told};
 use crate::config::{Config, FilterName};
 use crate::filter::rules::{RuleSet, Step};
@@ -22,6 +21,7 @@ use crate::filter::{attachments, bayes};
 use crate::history::State;
 use crate::mail::corpus::Corpus;
 use crate::metrics::Metrics;
+use crate::printable::{printable, visible};
 use crate::server::Engine;
 use crate::workbench::tokens::Tokens;
 

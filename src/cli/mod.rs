@@ -35,7 +35,6 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, Overrides, Problems};
-use crate::printable;
 
 /// Inbound spam and virus filter for mail servers, spoken to over the milter protocol.
 #[derive(Debug, Parser)]

@@ -17,10 +17,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{ConfigArgs, logging, told};
 use crate::config::{Config, Overrides};
+use crate::events::{Events, Herald, Kind};
 use crate::history::History;
 use crate::mail::Direction;
 use crate::metrics::Metrics;
 use crate::quarantine::Quarantine;
+use crate::scanners::Doors;
 use crate::server::{
     self, Address, Budget, Engine, Health, Listener, ModelPlace, Reloader, Services, Watched,
 };
@@ -102,6 +104,7 @@ async fn serve(
         let listener = Listener::bind(&listen.address, &config.access).await?;
         listeners.push((listener, listen.profile));
     }
+    let doors = Doors::bind(&config.scanners).await?;
     let http = match config.http {
         Some(address) => Some(
             TcpListener::bind(address)
@@ -110,7 +113,9 @@ async fn serve(
         ),
         None => None,
     };
+    let (events, herald) = Herald::start(config.events.clone(), &metrics)?;
     let services = Arc::new(Services {
+        events: events.clone(),
         engine: ArcSwap::from_pointee(engine),
         quarantine: Arc::new(quarantine),
         history,
@@ -132,7 +137,8 @@ async fn serve(
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
     ];
-    announce(&listeners, http.as_ref(), &services)?;
+    events.tell(Kind::Daemon, &Life::new("started", &services));
+    announce(&listeners, &doors, http.as_ref(), &services)?;
     if let Some((listener, console)) = &console {
         invite(listener, console, config.console.as_ref()).await?;
     }
@@ -162,7 +168,13 @@ async fn serve(
     let reloader = Reloader::new(load, services.clone(), watched, config.watch);
     tokio::spawn(reloader.run(hangup, stop.clone()));
     tokio::spawn(drain_on_signal(ends, drain.clone(), health));
-    server::serve(listeners, services, drain).await;
+    tokio::spawn(reopen_on_hangup(
+        signal(SignalKind::hangup())?,
+        events.clone(),
+    ));
+    let scanners = tokio::spawn(doors.serve(services.clone(), drain.clone()));
+    server::serve(listeners, services.clone(), drain).await;
+    scanners.await?;
     stop.cancel();
     keeper.await?;
     digests.await?;
@@ -174,8 +186,36 @@ async fn serve(
     if let Some(console) = console {
         console.await?;
     }
+    events.tell(Kind::Daemon, &Life::new("stopped", &services));
+    herald.stop().await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// The daemon's own life, as an event.
+#[derive(serde::Serialize)]
+struct Life {
+    state: &'static str,
+    program: &'static str,
+    /// Of configuration, rules and model.
+    version: String,
+}
+
+impl Life {
+    fn new(state: &'static str, services: &Services) -> Life {
+        Life {
+            state,
+            program: env!("CARGO_PKG_VERSION"),
+            version: services.engine.load().version().to_owned(),
+        }
+    }
+}
+
+/// Whoever rotates the file of events sends SIGHUP afterwards.
+async fn reopen_on_hangup(mut hangup: Signal, events: Events) {
+    while hangup.recv().await.is_some() {
+        events.reopen();
+    }
 }
 
 /// The console, with its listener.
@@ -218,6 +258,7 @@ async fn invite(
 /// for scripts that chose port 0.
 fn announce(
     listeners: &[(Listener, Direction)],
+    doors: &Doors,
     http: Option<&TcpListener>,
     services: &Services,
 ) -> anyhow::Result<()> {
@@ -241,6 +282,9 @@ fn announce(
              milter_default_action = tempfail\n  \
              first message:        mailweir send --milter {address} FILE..."
         )?;
+    }
+    for (protocol, address) in doors.addresses()? {
+        writeln!(out, "{}: {address}", protocol.name())?;
     }
     if let Some(http) = http {
         writeln!(out, "metrics: http://{}/metrics", http.local_addr()?)?;

@@ -82,6 +82,11 @@ pub trait Filter: Send + Sync + 'static {
         None
     }
 
+    /// Who takes lessons about single messages; `None` for a filter that does not learn from people.
+    fn teacher(&self) -> Option<bayes::Teacher> {
+        None
+    }
+
     /// It has come into force: shows in the metrics what it works with.
     fn in_force(&self, _metrics: &Metrics) {}
 

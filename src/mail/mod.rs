@@ -37,9 +37,9 @@ mod walk;
 
 pub use address::{Address, Mailbox};
 pub(crate) use content::changes_direction;
-pub use envelope::{Client, Direction, Envelope};
+pub use envelope::{Client, Direction, Envelope, return_path};
 pub use flag::Flag;
-pub use header::{Header, HeaderField};
+pub use header::{Header, HeaderField, fields};
 pub use line_end::push_with_crlf;
 pub use message::{Limits, Mail};
 pub use mime::{Part, PartKind, extension};

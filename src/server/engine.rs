@@ -11,9 +11,10 @@ use tokio::time::Instant;
 use crate::config::{Config, FilterName, Problems};
 use crate::dns::Dns;
 use crate::filter::auth::Authserv;
+use crate::filter::bayes::Teacher;
 use crate::filter::rules::RuleSet;
 use crate::filter::{
-    self, Build, Chain, Checks, FailureAction, FailurePolicy, Filter, Reason, Report, Scan,
+    self, Build, Chain, Checks, FailureAction, FailurePolicy, Filter, Reason, Report, Scan, offload,
 };
 use crate::heard::{Heard, Record};
 use crate::history::Versions;
@@ -26,6 +27,16 @@ use crate::verdict::{Thresholds, Verdict};
 
 /// Digits of the version of an engine.
 const VERSION_DIGITS: usize = 12;
+
+/// A message behind the last filter.
+pub(super) struct Passed {
+    /// All that is known of it.
+    pub(super) scan: Arc<Scan>,
+    /// The policies of its recipients, in their order.
+    pub(super) selected: Vec<Arc<Policy>>,
+    /// What every filter said, whatever policies make of it.
+    pub(super) reports: Vec<Report>,
+}
 
 /// Filters that do not see a message, for a reason that reports give.
 #[derive(Clone, Copy, Debug)]
@@ -307,7 +318,7 @@ impl Engine {
         raw: Bytes,
         left: Left<'_>,
     ) -> (Arc<Scan>, Ruling) {
-        self.pass(envelope, raw, &Heard::default(), true, left)
+        self.whole(envelope, raw, &Heard::default(), true, left)
             .await
     }
 
@@ -333,17 +344,38 @@ impl Engine {
         heard: &Heard,
         can_drop: bool,
     ) -> (Arc<Scan>, Ruling) {
-        self.pass(envelope, raw, heard, can_drop, Left::NONE).await
+        self.whole(envelope, raw, heard, can_drop, Left::NONE).await
     }
 
-    async fn pass(
+    async fn whole(
         &self,
-        mut envelope: Envelope,
+        envelope: Envelope,
         raw: Bytes,
         heard: &Heard,
         can_drop: bool,
         left: Left<'_>,
     ) -> (Arc<Scan>, Ruling) {
+        let spool = Spool::new();
+        spool.push(&raw);
+        drop(raw);
+        let Passed {
+            scan,
+            selected,
+            reports,
+        } = self.pass(envelope, spool, heard, can_drop, left).await;
+        let ruling = self.rule(&selected, &scan, reports, can_drop);
+        (scan, ruling)
+    }
+
+    /// Lets a message that is there as a whole pass every filter but those of `left`, as if it came by milter.
+    pub(super) async fn pass(
+        &self,
+        mut envelope: Envelope,
+        spool: Spool,
+        heard: &Heard,
+        can_drop: bool,
+        left: Left<'_>,
+    ) -> Passed {
         envelope.direction = self.policies.direction(&envelope);
         heard.can_drop(can_drop);
         let mut checks = self.begin_without(&envelope, heard, left);
@@ -356,11 +388,11 @@ impl Engine {
         }
         let selected = self.select(&envelope);
         Engine::prepare(&selected, &mut checks);
-        let spool = Arc::new(Spool::new());
-        spool.push(&raw);
+        let spool = Arc::new(spool);
         checks.headers(&envelope, &spool);
-        spool.complete();
-        let mail = Mail::parse(raw, &self.mail_limits);
+        let raw = spool.complete();
+        let limits = self.mail_limits.clone();
+        let mail = offload(raw.len(), move || Mail::parse(raw, &limits)).await;
         let scan = Arc::new(Scan {
             envelope,
             mail,
@@ -368,8 +400,11 @@ impl Engine {
         });
         let deadline = Instant::now() + self.deadline;
         let reports = checks.finish(scan.clone(), deadline).await;
-        let ruling = self.rule(&selected, &scan, reports, can_drop);
-        (scan, ruling)
+        Passed {
+            scan,
+            selected,
+            reports,
+        }
     }
 
     /// The policies of the recipients, in their order; one for a message without any.
@@ -456,6 +491,11 @@ impl Engine {
         self.facts.as_ref()
     }
 
+    /// Who takes lessons for the classifier of the chain; `None` where there is none.
+    pub fn teacher(&self) -> Option<Teacher> {
+        self.chain.members().iter().find_map(|f| f.teacher())
+    }
+
     /// The configuration that it was built from, if there is one behind it.
     pub fn config(&self) -> Option<&Config> {
         self.config.as_deref()
@@ -469,6 +509,15 @@ impl Engine {
     /// Whose `Authentication-Results` are ours, if a filter of the chain writes them.
     pub fn authserv(&self) -> Option<&Authserv> {
         self.authserv.as_deref()
+    }
+
+    /// The value of our own field `Authentication-Results` for a message, where we write one.
+    pub(super) fn results(&self, scan: &Scan) -> Option<String> {
+        self.authserv()
+            .filter(|authserv| authserv.writes())
+            .and_then(|_| scan.authentication.get())
+            .map(|found| found.header.clone())
+            .filter(|header| !header.is_empty())
     }
 
     /// The virus scanner's name, if the chain has one.

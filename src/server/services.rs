@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::budget::Budget;
 use super::engine::Engine;
+use crate::events::Events;
 use crate::filter::bayes::EngineKind;
 use crate::history::History;
 use crate::metrics::Metrics;
@@ -42,6 +43,8 @@ pub struct Services {
     pub engine: ArcSwap<Engine>,
     /// Where held-back messages go.
     pub quarantine: Arc<Quarantine>,
+    /// Who is told what happens.
+    pub events: Events,
     /// What became of each message.
     pub history: History,
     /// All metrics.

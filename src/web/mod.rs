@@ -29,6 +29,7 @@ mod access;
 mod account;
 pub mod accounts;
 mod address;
+mod api;
 mod assets;
 mod audit;
 mod chart;

@@ -70,10 +70,17 @@ impl Refusal {
         }
     }
 
-    /// The answer to a program.
+    /// The answer to a program (RFC 9457).
     pub(super) fn json(&self) -> Response {
-        let body = serde_json::json!({ "error": self.text() }).to_string();
-        let json = [(header::CONTENT_TYPE, "application/json")];
+        let status = self.status();
+        let body = serde_json::json!({
+            "type": "about:blank",
+            "title": status.canonical_reason().unwrap_or("Error"),
+            "status": status.as_u16(),
+            "detail": self.text(),
+        })
+        .to_string();
+        let json = [(header::CONTENT_TYPE, "application/problem+json")];
         self.finish((self.status(), json, body).into_response())
     }
 

@@ -9,18 +9,20 @@ use super::access::Access;
 use super::console::Shared;
 use super::refusal::Refusal;
 use super::{
-    account, assets, audit, classifier, configuration, headers, history, login, overview, policies,
-    quarantine, rules, troubles, users, welcome, whoami,
+    account, api, assets, audit, classifier, configuration, headers, history, login, overview,
+    policies, quarantine, rules, troubles, users, welcome, whoami,
 };
 
 /// All of the console.
 pub(super) fn router(console: Shared) -> Router {
     let access = Access::new(console.clone());
+    let message = console.services.settings.message_bytes;
     Router::new()
         .merge(assets::routes())
         .merge(login::routes(&access))
         .merge(welcome::routes())
         .merge(overview::routes(&access))
+        .merge(api::routes(&access, message))
         .merge(history::routes(&access))
         .merge(rules::routes(&access))
         .merge(classifier::routes(&access))

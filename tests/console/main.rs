@@ -25,6 +25,7 @@ mod site;
 mod webdriver;
 
 mod access;
+mod api;
 mod command;
 mod entrance;
 mod quarantine;

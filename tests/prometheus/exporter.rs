@@ -65,6 +65,7 @@ fn something_happens(m: &Metrics) {
         &m.history_set_aside,
         &m.policy_dropped,
         &m.policy_not_granted,
+        &m.console_refused,
     ] {
         counter.inc();
     }
@@ -101,6 +102,8 @@ fn something_happens(m: &Metrics) {
         (&m.clamav_cached, &["127.0.0.1:3310"]),
         (&m.quarantine_operations, &["stored"]),
         (&m.quarantine_failures, &["store"]),
+        (&m.console_requests, &["2xx"]),
+        (&m.console_logins, &["ok"]),
         (&m.quarantine_digests, &["sent"]),
         (&m.quarantine_links, &["released"]),
         (&m.reloads, &["ok"]),
