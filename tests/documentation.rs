@@ -76,6 +76,11 @@ fn every_key_of_the_configuration_is_documented() {
         &["quarantine", "retention"],
         &["quarantine", "release"],
         &["history"],
+        &["scanners"],
+        &["scanners", "spamd"],
+        &["scanners", "rspamd"],
+        &["events"],
+        &["events", "webhook"],
     ] {
         for key in known_keys(section) {
             let written = [format!("`{key}`"), format!("{key}: ")];
