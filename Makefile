@@ -15,7 +15,7 @@ SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 
 # What the system tests drive; each of them says when its part is missing and is skipped.
-PACKAGES := postfix swaks clamav-daemon clamav-testfiles rbldnsd unbound miltertest prometheus m4 strace openssl opendkim opendkim-tools spamc rspamd
+PACKAGES := postfix swaks clamav-daemon clamav-testfiles rbldnsd unbound miltertest prometheus m4 strace openssl opendkim opendkim-tools spamc rspamd chromium chromium-driver
 
 .PHONY: help run test packages lint bench install deb clean
 

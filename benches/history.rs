@@ -159,6 +159,7 @@ async fn entry(lots: &mut Lots, number: u64, at: Timestamp) -> (Entry, Option<Re
         stage: Stage::End,
         mail: Some(&mail),
         refused: &[],
+        digest: Some(mailweir::history::digest(mail.raw())),
         bytes: mail.raw().len(),
         reply: &Reply::Accept,
         versions: &versions,

@@ -289,7 +289,9 @@ async fn without_an_answer_the_release_can_be_run_again_and_one_copy_passes() {
     let (released, taken) = house.release(Server::Good, false).await;
     released.unwrap();
     assert_eq!(house.redeem(&taken.data.unwrap()).await, Redeem::Pass);
-    let late = house.redeem(&first).await;
+    assert_eq!(house.redeem(&first).await, Redeem::Superseded);
+    let changed = [&first[..], b"more\r\n"].concat();
+    let late = house.redeem(&changed).await;
     assert!(matches!(late, Redeem::Refused(_)), "{late:?}");
 }
 

@@ -97,6 +97,7 @@ impl Examined {
             stage: Stage::End,
             mail: Some(&self.scan.mail),
             refused: &[],
+            digest: None,
             bytes: self.scan.mail.raw().len(),
             reply: &Reply::Accept,
             versions: &Versions::default(),

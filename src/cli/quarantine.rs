@@ -145,9 +145,27 @@ async fn command(
             };
             each(quarantine, &choice, "would be forwarded", work).await
         }
+        Command::Link { id, address } => {
+            let link = link(quarantine, &canonical(&id), &address).await;
+            Ok(code(!reported(&id, link)?))
+        }
         Command::Digest { dry_run, preview } => digest(quarantine, dry_run, preview).await,
         Command::Expire { trust_clock } => expire(quarantine, trust_clock).await,
     }
+}
+
+async fn link(quarantine: &Quarantine, id: &str, address: &str) -> anyhow::Result<()> {
+    let record = quarantine.get(id).await?;
+    let named = address.to_lowercase();
+    let mut recipients = record.entry.recipients.iter();
+    let Some(recipient) = recipients.find(|r| r.text().to_lowercase() == named) else {
+        anyhow::bail!("the message has no recipient {}", printable(address, 300));
+    };
+    match quarantine.link(&record.entry.id, recipient).await? {
+        Some(link) => writeln!(std::io::stdout().lock(), "{link}")?,
+        None => anyhow::bail!("set quarantine.digest.base_url, with which links begin"),
+    }
+    Ok(())
 }
 
 async fn expire(quarantine: &Quarantine, trust_clock: bool) -> anyhow::Result<ExitCode> {

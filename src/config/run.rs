@@ -324,6 +324,15 @@ mod tests {
     }
 
     #[test]
+    fn a_history_is_bounded() {
+        let problems = check("history: { keep: 1s, size: 1MiB }\n").unwrap_err();
+        let problems = problems.to_string();
+        for part in ["mailweir.yaml:1:18", "mailweir.yaml:1:28", "16MiB", "1h"] {
+            assert!(problems.contains(part), "{part} in:\n{problems}");
+        }
+    }
+
+    #[test]
     fn a_misspelt_filter_is_explained() {
         let problems = check("chain: [rules, clamv]\n").unwrap_err().to_string();
         assert!(problems.contains("did you mean `clamav`?"), "{problems}");

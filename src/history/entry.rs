@@ -205,7 +205,7 @@ pub struct Versions {
 }
 
 /// What an entry is made of, beside the verdict.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Transaction<'a> {
     /// The id of the transaction, a ULID.
     pub id: &'a str,
@@ -219,6 +219,8 @@ pub struct Transaction<'a> {
     pub mail: Option<&'a Mail>,
     /// Recipients who were refused before the message came.
     pub refused: &'a [Refused],
+    /// The [`digest`] of the message, where it came to its end.
+    pub digest: Option<String>,
     /// Bytes of the message, or of what had come of it.
     pub bytes: usize,
     /// What the mail server was told.
@@ -273,7 +275,7 @@ impl Entry {
             subject: mail.map_or_else(String::new, |m| cut(&m.subject())),
             message_id: mail.map_or_else(String::new, message_id),
             size: transaction.bytes as u64,
-            digest: mail.map(|m| digest(m.raw())),
+            digest: transaction.digest.clone(),
             stage: transaction.stage,
             verdict: verdict.action,
             score: finite(verdict.score),
@@ -313,6 +315,7 @@ impl Entry {
             stage: self.stage,
             mail: Some(&scan.mail),
             refused: &self.refused,
+            digest: Some(digest(scan.mail.raw())),
             bytes: scan.mail.raw().len(),
             reply: &Reply::Accept,
             versions,
@@ -460,6 +463,7 @@ pub(super) mod tests {
             stage: Stage::End,
             mail: Some(&mail),
             refused: &[],
+            digest: Some(digest(raw)),
             bytes: raw.len(),
             reply: &Reply::Accept,
             versions: &versions,

@@ -42,12 +42,11 @@ impl Default for Options {
 impl Options {
     /// Adds what is wrong with the values.
     pub(crate) fn check(&self, findings: &mut Findings<'_>) {
-        findings.within(
-            &self.keep,
-            LEAST_KEEP,
-            MOST_KEEP,
-            "(how long a message stays)",
-        );
-        findings.within(&self.size, LEAST_SIZE, MOST_SIZE, "(bytes on the disk)");
+        if !(LEAST_KEEP..=MOST_KEEP).contains(&self.keep.value) {
+            findings.wrong(&self.keep, "history.keep must be between 1h and 3653d");
+        }
+        if !(LEAST_SIZE..=MOST_SIZE).contains(&self.size.value) {
+            findings.wrong(&self.size, "history.size must be between 16MiB and 1024GiB");
+        }
     }
 }

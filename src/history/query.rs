@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::HistoryError;
 use super::entry::{Entry, instant};
-use super::terms::{Field, IPV4_PREFIXES, IPV6_PREFIXES, network, words};
+use super::terms::{Field, IPV4_PREFIXES, IPV6_PREFIXES, words};
 use crate::filter::Action;
 use crate::mail::Direction;
 
@@ -18,6 +18,8 @@ use crate::mail::Direction;
 pub const PAGE: usize = 500;
 /// Shortest beginning of a word that can be looked for with `*`, characters.
 const BEGINNING: usize = 3;
+/// A network is looked for by its parts where they are no more than two to that power.
+const MADE_OF: u8 = 7;
 /// Most words of one query.
 const WORDS: usize = 20;
 
@@ -137,7 +139,7 @@ impl Query {
             }
         }
         if let Some(client) = &self.client {
-            let (term, range) = of_client(client.trim());
+            let (term, range) = of_client(client.trim())?;
             all.push(term);
             search.clients = range;
         }
@@ -204,42 +206,44 @@ fn of_address((whole, domain): (Field, Field), address: &str) -> String {
 /// First and last address of a range.
 type Range = (Vec<u8>, Vec<u8>);
 
-/// The narrowest network around a client that the index knows, and the range where that is wider than what is meant.
-fn of_client(client: &str) -> (String, Option<Range>) {
+/// The networks that make up that of a client, as far as they are few; otherwise the narrowest around it that the index
+/// knows, and the range.
+fn of_client(client: &str) -> Result<(String, Option<Range>), HistoryError> {
     let net = match client.parse::<IpNet>() {
-        Ok(net) => net,
+        Ok(net) => net.trunc(),
         Err(_) => match client.parse::<IpAddr>() {
             Ok(address) => IpNet::from(address.to_canonical()),
             Err(_) => {
                 let name = client.trim_end_matches('.');
-                return (quoted(Field::ClientName, name), None);
+                return Ok((quoted(Field::ClientName, name), None));
             }
         },
     };
+    let length = net.prefix_len();
     let prefixes = match net {
         IpNet::V4(_) => IPV4_PREFIXES,
         IpNet::V6(_) => IPV6_PREFIXES,
     };
-    let known = prefixes.into_iter().rev().find(|p| *p <= net.prefix_len());
-    let range = (Some(net.prefix_len()) != known).then(|| {
-        let trunc = net.trunc();
-        (
-            super::table::address(trunc.network()),
-            super::table::address(trunc.broadcast()),
-        )
-    });
-    let around = |length| network(net.addr(), length);
-    match known.and_then(around) {
-        Some(network) => (quoted(Field::Client, &network), range),
-        // Wider than any: the words of a query are joined, so there must be one.
-        None => (
-            any(&[
-                quoted(Field::Direction, Direction::Inbound.name()),
-                quoted(Field::Direction, Direction::Outbound.name()),
-            ]),
-            range,
-        ),
+    let term = |net: IpNet| quoted(Field::Client, &net.to_string());
+    let within = prefixes.into_iter().find(|known| *known >= length);
+    if let Some(known) = within.filter(|known| known - length <= MADE_OF)
+        && let Ok(parts) = net.subnets(known)
+    {
+        let parts: Vec<String> = parts.map(term).collect();
+        return Ok((any(&parts), None));
     }
+    let around = prefixes.into_iter().rev().find(|known| *known <= length);
+    let around = around.and_then(|known| IpNet::new(net.addr(), known).ok());
+    let Some(around) = around else {
+        return Err(HistoryError::Query(format!(
+            "{net} is too wide: from /1 on for IPv4, /25 for IPv6"
+        )));
+    };
+    let range = (
+        super::table::address(net.network()),
+        super::table::address(net.broadcast()),
+    );
+    Ok((term(around.trunc()), Some(range)))
 }
 
 fn spaced(text: Option<&str>) -> Result<Vec<&str>, HistoryError> {
@@ -285,7 +289,7 @@ fn of_text(word: &str) -> Result<String, HistoryError> {
         each.push(quoted(Field::QueueId, word));
         each.push(quoted(Field::User, word));
         each.push(quoted(Field::ClientName, word.trim_end_matches('.')));
-        if let (term, None) = of_client(word) {
+        if let Ok((term, None)) = of_client(word) {
             each.push(term);
         }
     }
@@ -344,15 +348,21 @@ mod tests {
             client: Some(client.into()),
             ..Query::default()
         };
-        assert_eq!(terms(of("192.0.2.1")), "\"c:192.0.2.1/32\"");
-        assert_eq!(terms(of("::ffff:192.0.2.1")), "\"c:192.0.2.1/32\"");
+        assert_eq!(terms(of("192.0.2.1")), "(\"c:192.0.2.1/32\")");
+        assert_eq!(terms(of("::ffff:192.0.2.1")), "(\"c:192.0.2.1/32\")");
         assert_eq!(terms(of("mx.Example.org")), "\"cn:mx.example.org\"");
-        let search = of("192.0.2.77/22").search().unwrap();
-        assert_eq!(search.terms.as_deref(), Some("\"c:192.0.0.0/16\""));
+        assert_eq!(
+            terms(of("192.0.3.77/23")),
+            "(\"c:192.0.2.0/24\" OR \"c:192.0.3.0/24\")"
+        );
+        assert_eq!(terms(of("0.0.0.0/1")).matches(" OR ").count(), 127);
+        let search = of("2001:db8:1::/36").search().unwrap();
+        assert_eq!(search.terms.as_deref(), Some("\"c:2001:db8::/32\""));
         let (first, last) = search.clients.unwrap();
-        assert_eq!(first[12..], [192, 0, 0, 0]);
-        assert_eq!(last[12..], [192, 0, 3, 255]);
-        assert!(of("0.0.0.0/0").search().unwrap().clients.is_some());
+        assert_eq!(first[..6], [0x20, 1, 0x0d, 0xb8, 0, 0]);
+        assert_eq!(last[..6], [0x20, 1, 0x0d, 0xb8, 0x0f, 0xff]);
+        assert!(of("0.0.0.0/0").search().is_err());
+        assert!(of("2000::/3").search().is_err());
     }
 
     #[test]

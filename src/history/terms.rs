@@ -233,9 +233,9 @@ fn networks(client: IpAddr) -> impl Iterator<Item = String> {
 }
 
 /// The network of that length around an address, as it stands in a term.
-pub(super) fn network(address: IpAddr, length: u8) -> Option<String> {
+fn network(address: IpAddr, length: u8) -> Option<String> {
     let network = ipnet::IpNet::new(address, length).ok()?;
-    Some(format!("{}/{length}", network.network()))
+    Some(network.trunc().to_string())
 }
 
 /// The words of a text, each once, in their order: runs of letters and digits in lower case; of scripts that are written

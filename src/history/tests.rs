@@ -115,6 +115,7 @@ async fn what_is_recorded_is_found_by_each_field() {
         query(|q| q.client = Some("192.0.0.0/21".into())),
         query(|q| q.client = Some("192.0.2.4/30".into())),
         query(|q| q.client = Some("192.0.0.0/7".into())),
+        query(|q| q.client = Some("128.0.0.0/1".into())),
         query(|q| q.client = Some("sender.example".into())),
         query(|q| q.subject = Some("rechnung MÜLLER".into())),
         query(|q| q.subject = Some("rech*".into())),

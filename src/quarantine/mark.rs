@@ -29,6 +29,8 @@ use super::{Quarantine, QuarantineError, blocking};
 /// Marks of one message that are valid at one time; the oldest go. Each recipient may have a release of his own.
 const MARKS: i64 = 64;
 const USES: i64 = 2;
+/// In the place of the number of uses: the message was sent once more since, with another mark.
+const SUPERSEDED: i64 = 1_000;
 /// After the first use, the second must come within this time: 15 minutes.
 const REPEAT_MS: i64 = 15 * 60_000;
 /// How far back the clock may go before a mark is not believed: 5 minutes.
@@ -67,6 +69,9 @@ impl fmt::Debug for Mark {
 pub enum Redeem {
     /// The message passes.
     Pass,
+    /// It is a copy of ours whose answer did not come, and that was sent once more since: the newer copy passes, and
+    /// this one must not be delivered.
+    Superseded,
     /// The mark is not good: why, in a few fixed words.
     Refused(&'static str),
 }
@@ -180,6 +185,19 @@ impl Quarantine {
         })
     }
 
+    /// Takes the place of earlier marks that were not used: their copies must not pass beside the one to come.
+    pub(super) async fn supersede(
+        tx: &mut SqliteConnection,
+        serial: i64,
+    ) -> Result<(), QuarantineError> {
+        sqlx::query("UPDATE marks SET uses = ? WHERE serial = ? AND uses = 0")
+            .bind(SUPERSEDED)
+            .bind(serial)
+            .execute(tx)
+            .await?;
+        Ok(())
+    }
+
     /// Makes a mark void.
     pub(super) async fn void(&self, mark: &Mark) -> Result<(), QuarantineError> {
         let mut tx = self.index.begin().await?;
@@ -196,7 +214,7 @@ impl Quarantine {
             .bind(mark.serial)
             .fetch_optional(self.index.readers())
             .await?;
-        Ok(uses.is_some_and(|uses| uses > 0))
+        Ok(uses.is_some_and(|uses| (1..SUPERSEDED).contains(&uses)))
     }
 
     /// Checks the mark of a message that came in, and counts its use durably. `raw` is the whole message as
@@ -234,7 +252,8 @@ impl Quarantine {
         let Some(row) = rows.into_iter().find(|r| same(&token, &r.token)) else {
             return Ok(Redeem::Refused("the mark is unknown"));
         };
-        if let Some(why) = row.refusal(now) {
+        let superseded = row.uses == SUPERSEDED;
+        if let Some(why) = row.refusal(now).filter(|_| !superseded) {
             return Ok(Redeem::Refused(why));
         }
         let fields = u8::try_from(row.fields).unwrap_or_default();
@@ -242,6 +261,9 @@ impl Quarantine {
         let found = blocking(move || Fingerprint::with(&raw, fields)).await?;
         if found.fields != fields || !same(&found.hash, &row.fingerprint) {
             return Ok(Redeem::Refused("the mark is for another message"));
+        }
+        if superseded {
+            return Ok(Redeem::Superseded);
         }
 
         let mut tx = self.index.begin().await?;

@@ -3,8 +3,8 @@
 //! What has become of a message is kept for each recipient. A release takes those who have not got it yet;
 //! nobody gets it twice unless that is asked for. A crash, or an answer that does not come, leaves recipients
 //! `releasing`: the mail server may or may not have the message. When it brings the message by, the mark says
-//! so, and they are `released`. When the release is run again first, the mark of the earlier attempt is void,
-//! so that of both copies one passes the filters at most.
+//! so, and they are `released`. When the release is run again first, its mark takes the place of the earlier one,
+//! whose copy is dropped when it comes by: of both one is delivered at most.
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -12,7 +12,7 @@ use sqlx::SqliteConnection;
 
 use super::entry::checked_id;
 use super::mark::{Mark, Purpose};
-use super::record::{Delivery, State};
+use super::record::{State, instant};
 use super::searched::recipient_key;
 use super::submission::{Letter, submit};
 use super::{Entry, Quarantine, QuarantineError};
@@ -55,68 +55,63 @@ impl Quarantine {
             [] => record.entry.recipients.clone(),
             to => to.to_vec(),
         };
-        let known = self.deliveries(&id).await?;
-        let got = |address: &Address| had_it(&known, &recipient_key(address));
-        let rest: Vec<Address> = wanted
-            .iter()
-            .filter(|a| again || !got(a))
-            .cloned()
-            .collect();
-        let before = wanted.len() - rest.len();
-        if before > 0 && rest.is_empty() {
-            let when = known.iter().filter_map(|d| d.released).max();
-            let when = when.unwrap_or_default();
-            return Err(QuarantineError::Released { id, when });
-        }
-        let result = self.release_to(&record.entry, &rest).await;
-        self.counted("release", result)?;
+        let result = self.release_to(&record.entry, &wanted, again).await;
+        let recipients = match result {
+            Err(e @ QuarantineError::Released { .. }) => return Err(e),
+            result => self.counted("release", result)?,
+        };
         self.count("released", 1);
-        tracing::info!(id, recipients = rest.len(), "message released");
+        tracing::info!(id, recipients, "message released");
         Ok(Released {
             id,
-            recipients: rest.len(),
-            before,
+            recipients,
+            before: wanted.len() - recipients,
         })
     }
 
+    /// Gives the number of recipients to whom it went.
     async fn release_to(
         &self,
         entry: &Entry,
-        recipients: &[Address],
-    ) -> Result<(), QuarantineError> {
+        wanted: &[Address],
+        again: bool,
+    ) -> Result<usize, QuarantineError> {
         let raw = self.read(&entry.id).await?;
-        let mark = self.begin_release(&entry.id, recipients, &raw).await?;
+        let (mark, recipients) = self.begin_release(&entry.id, wanted, again, &raw).await?;
         let letter = Letter {
             sender: &entry.sender,
             utf8: entry
                 .sender_args
                 .iter()
                 .any(|a| a.eq_ignore_ascii_case("SMTPUTF8")),
-            recipients,
+            recipients: &recipients,
             field: format!("{RELEASE_HEADER}: {}", mark.value()),
             raw: &raw,
         };
         match submit(&self.options.release, &letter).await {
-            Ok(()) => self.end_release(&mark).await,
+            Ok(()) => self.end_release(&mark).await?,
             // The server has brought it by, so it has it.
             Err(QuarantineError::Unsure(_)) if self.was_redeemed(&mark).await? => {
-                self.end_release(&mark).await
+                self.end_release(&mark).await?;
             }
-            Err(e @ QuarantineError::Unsure(_)) => Err(e),
+            Err(e @ QuarantineError::Unsure(_)) => return Err(e),
             Err(e) => {
                 self.take_back_release(&mark).await?;
-                Err(e)
+                return Err(e);
             }
         }
+        Ok(recipients.len())
     }
 
-    /// Notes durably who is about to get the message, and makes the mark for it.
+    /// Notes durably who is about to get the message, and makes the mark for it. Who has got it is told in the
+    /// same transaction: a copy of an earlier attempt may come by at this very moment.
     async fn begin_release(
         &self,
         id: &str,
-        recipients: &[Address],
+        wanted: &[Address],
+        again: bool,
         raw: &Bytes,
-    ) -> Result<Mark, QuarantineError> {
+    ) -> Result<(Mark, Vec<Address>), QuarantineError> {
         let made = self.make_mark(raw).await?;
         let mut tx = self.index.begin().await?;
         let state: Option<String> = sqlx::query_scalar("SELECT state FROM messages WHERE id = ?")
@@ -128,19 +123,36 @@ impl Quarantine {
             Some(State::Lost) => return Err(QuarantineError::Lost(id.to_owned())),
             Some(_) => {}
         }
-        for recipient in recipients {
-            sqlx::query(
-                "DELETE FROM marks WHERE uses = 0 AND serial IN
-                     (SELECT mark FROM recipients
-                      WHERE message = ? AND recipient = ? AND state = 'releasing')",
+        let mut recipients = Vec::with_capacity(wanted.len());
+        let mut when = None;
+        for recipient in wanted {
+            let known: Option<(String, Option<i64>, Option<i64>)> = sqlx::query_as(
+                "SELECT state, released, mark FROM recipients WHERE message = ? AND recipient = ?",
             )
             .bind(id)
             .bind(recipient_key(recipient))
-            .execute(&mut *tx)
+            .fetch_optional(&mut *tx)
             .await?;
+            match known {
+                Some((state, released, _)) if state == State::Released.name() && !again => {
+                    when = when.max(released);
+                    continue;
+                }
+                Some((state, _, Some(mark))) if state == State::Releasing.name() => {
+                    Quarantine::supersede(&mut tx, mark).await?;
+                }
+                _ => {}
+            }
+            recipients.push(recipient.clone());
+        }
+        if recipients.is_empty() && !wanted.is_empty() {
+            return Err(QuarantineError::Released {
+                id: id.to_owned(),
+                when: instant(when.unwrap_or_default()),
+            });
         }
         let mark = self.enter_mark(&mut tx, id, Purpose::Release, made).await?;
-        for recipient in recipients {
+        for recipient in &recipients {
             sqlx::query(
                 "INSERT INTO recipients (message, recipient, other, state, mark, digest)
                  VALUES (?1, ?2, 1, 'releasing', ?3, '')
@@ -155,7 +167,7 @@ impl Quarantine {
         }
         refresh(&mut tx, id).await?;
         tx.commit().await?;
-        Ok(mark)
+        Ok((mark, recipients))
     }
 
     async fn end_release(&self, mark: &Mark) -> Result<(), QuarantineError> {
@@ -189,11 +201,6 @@ impl Quarantine {
         refresh(&mut tx, mark.id()).await?;
         Ok(tx.commit().await?)
     }
-}
-
-fn had_it(known: &[Delivery], key: &str) -> bool {
-    let delivery = known.iter().find(|d| d.recipient == key);
-    delivery.is_some_and(|d| d.state == State::Released)
 }
 
 /// The recipients of a mark have got their copy.

@@ -101,7 +101,7 @@ impl Transaction {
 
         let released = match &release_mark {
             Some(mark) => redeem(&services.quarantine, &id, mark, mail.raw()).await,
-            None => false,
+            None => None,
         };
         let scan = Arc::new(Scan {
             envelope,
@@ -110,11 +110,13 @@ impl Transaction {
         });
         // Before the model learns from this message.
         let versions = engine.versions();
-        let ruling = if released {
-            let released = Released { message: &id };
-            services.events.tell(Kind::Released, &released);
+        let ruling = if let Some(verdict) = released {
+            if verdict.action == Action::Deliver {
+                let released = Released { message: &id };
+                services.events.tell(Kind::Released, &released);
+            }
             let required = selected.first().and_then(|p| p.thresholds().tag);
-            Ruling::whole(Verdict::released(), required)
+            Ruling::whole(verdict, required)
         } else {
             let deadline = started + engine.deadline;
             let reports = checks.finish(scan.clone(), deadline).await;
@@ -184,6 +186,8 @@ impl Transaction {
             },
         );
         if services.history.is_enabled() {
+            let whole = scan.mail.raw().clone();
+            let digest = offload(bytes, move || history::digest(&whole)).await;
             let transaction = history::Transaction {
                 id: &id,
                 received,
@@ -191,6 +195,7 @@ impl Transaction {
                 stage: history::Stage::End,
                 mail: Some(&scan.mail),
                 refused: refused.all(),
+                digest: Some(digest),
                 bytes,
                 reply: &reply,
                 versions: &versions,
@@ -255,17 +260,30 @@ pub(super) async fn keep(
     }
 }
 
-/// Whether a mark of release is good for this message.
-async fn redeem(quarantine: &Arc<Quarantine>, id: &str, mark: &[u8], raw: &Bytes) -> bool {
+/// What a mark of release decides about this message; `None` where it is not good, and the message is checked like
+/// any other.
+async fn redeem(
+    quarantine: &Arc<Quarantine>,
+    id: &str,
+    mark: &[u8],
+    raw: &Bytes,
+) -> Option<Verdict> {
     match quarantine.redeem(&String::from_utf8_lossy(mark), raw).await {
-        Ok(Redeem::Pass) => true,
+        Ok(Redeem::Pass) => Some(Verdict::released()),
+        Ok(Redeem::Superseded) => {
+            tracing::warn!(
+                id,
+                "a released message was sent once more since; this copy is dropped"
+            );
+            Some(Verdict::superseded())
+        }
         Ok(Redeem::Refused(why)) => {
             tracing::warn!(id, why = ?why, "mark of release refused");
-            false
+            None
         }
         Err(e) => {
             tracing::error!(id, error = %e, "mark of release cannot be checked");
-            false
+            None
         }
     }
 }

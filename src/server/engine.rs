@@ -367,7 +367,7 @@ impl Engine {
         (scan, ruling)
     }
 
-    /// Lets a message that is there as a whole pass every filter, as if it came by milter.
+    /// Lets a message that is there as a whole pass every filter but those of `left`, as if it came by milter.
     pub(super) async fn pass(
         &self,
         mut envelope: Envelope,

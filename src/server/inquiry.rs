@@ -18,7 +18,7 @@ use super::conclusion::{self, Line};
 use super::engine::{Engine, Left, Passed};
 use super::services::Services;
 use crate::filter::auth::FIELD;
-use crate::filter::{Action, Scan};
+use crate::filter::{Action, Scan, offload};
 use crate::heard::Heard;
 use crate::history;
 use crate::mail::{Envelope, Spool, fields};
@@ -141,6 +141,8 @@ async fn judge(services: &Arc<Services>, inquiry: Inquiry) -> Inquired {
     );
     let (modifications, reply) = written(&engine, &id, &scan, &ruling, &verdict, kept);
     if services.history.is_enabled() {
+        let whole = scan.mail.raw().clone();
+        let digest = offload(bytes, move || history::digest(&whole)).await;
         let transaction = history::Transaction {
             id: &id,
             received,
@@ -149,6 +151,7 @@ async fn judge(services: &Arc<Services>, inquiry: Inquiry) -> Inquired {
             mail: Some(&scan.mail),
             refused: &[],
             bytes,
+            digest: Some(digest),
             reply: &reply,
             versions: &versions,
             took: elapsed,

@@ -64,6 +64,7 @@ impl Transaction {
             stage,
             mail: None,
             refused: self.refused.all(),
+            digest: None,
             bytes: self.bytes(),
             reply,
             versions: &versions,

@@ -192,7 +192,11 @@ async fn visitor(gate: &Gate, headers: &HeaderMap, address: IpAddr) -> Result<Vi
     }
     let secret = cookie::read(&console.settings, headers).ok_or(Refusal::SignIn)?;
     let lifetime = console.settings.lifetime;
-    let session = console.accounts.session(&secret, lifetime).await?;
+    let is_click = !wants_part(headers);
+    let session = console
+        .accounts
+        .session(&secret, lifetime, is_click)
+        .await?;
     let session = session.ok_or(Refusal::SignIn)?;
     Ok(Visitor::new(session, secret.form_token(), None, address))
 }
@@ -229,7 +233,7 @@ fn is_form(headers: &HeaderMap) -> bool {
     kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
-/// The word of the session in a form; base64url, so that it needs no decoding.
+/// The word of the session in a form; it is of digits and letters, so that it needs no decoding.
 fn form_token(body: &[u8]) -> Option<String> {
     let fields = body.split(|b| *b == b'&');
     let fields = fields.filter_map(|field| std::str::from_utf8(field).ok());

@@ -28,5 +28,6 @@ mod access;
 mod api;
 mod command;
 mod entrance;
+mod quarantine;
 mod tls;
 mod views;

@@ -66,6 +66,7 @@ fn something_happens(m: &Metrics) {
         &m.history_set_aside,
         &m.policy_dropped,
         &m.policy_not_granted,
+        &m.console_refused,
     ] {
         counter.inc();
     }
@@ -108,6 +109,10 @@ fn something_happens(m: &Metrics) {
         (&m.events, &["verdict"]),
         (&m.events_dropped, &["queue"]),
         (&m.webhook_requests, &["taken"]),
+        (&m.console_requests, &["2xx"]),
+        (&m.console_logins, &["ok"]),
+        (&m.quarantine_digests, &["sent"]),
+        (&m.quarantine_links, &["released"]),
         (&m.reloads, &["ok"]),
         (&m.lessons, &["human", "spam"]),
     ];
@@ -174,6 +179,7 @@ fn something_happens(m: &Metrics) {
         (&m.history_enabled, 1),
         (&m.journal_bytes, 5_000),
         (&m.quarantine_messages, 12),
+        (&m.quarantine_digests_waiting, 1),
         (&m.quarantine_messages_limit, 100_000),
         (&m.quarantine_bytes, 90_000),
         (&m.quarantine_bytes_limit, 1 << 31),

@@ -26,7 +26,7 @@ use hickory_proto::rr::{Name, RData, Record, RecordType};
 use jiff::Timestamp;
 use mailweir::config::{Config, Overrides};
 use mailweir::heard::{Heard, Record as Kept};
-use mailweir::history::{Entry, Outcome, Stage, Transaction, Versions};
+use mailweir::history::{Entry, Outcome, Stage, Transaction, Versions, digest};
 use mailweir::mail::corpus::Corpus;
 use mailweir::mail::{Address, Envelope};
 use mailweir::metrics::Metrics;
@@ -113,7 +113,7 @@ fn clamd(number: usize) -> Act {
         3 => Act::Reply(b"stream: Heuristics.Encrypted.PDF FOUND\0"),
         5 => Act::Reply(b"stream: scan failed ERROR\0"),
         9 => Act::CloseAfter(100),
-        n if n % 7 == 0 => Act::Reply(b"stream: Sanesecurity.Phishing.Fake.1 FOUND\0"),
+        n if n.is_multiple_of(7) => Act::Reply(b"stream: Sanesecurity.Phishing.Fake.1 FOUND\0"),
         11 => Act::Reply(b"stream: Win.Test.EICAR_HDB-1 FOUND\0"),
         _ => Act::Reply(b"stream: OK\0"),
     }
@@ -184,12 +184,12 @@ fn envelope(number: usize) -> Envelope {
         recipients: vec![Address::new(b"<bob@here.example>")],
         ..Envelope::default()
     };
-    if number % 5 == 0 {
+    if number.is_multiple_of(5) {
         envelope
             .recipients
             .push(Address::new(b"<eve@strict.example>"));
     }
-    if number % 7 == 0 {
+    if number.is_multiple_of(7) {
         envelope.recipients.push(Address::new(b"<joe@lax.example>"));
     }
     let client = match number % 3 {
@@ -212,6 +212,7 @@ async fn examined(engine: &Engine, envelope: Envelope, raw: &Bytes) -> (String, 
         stage: Stage::End,
         mail: Some(&scan.mail),
         refused: &[],
+        digest: Some(digest(raw)),
         bytes: raw.len(),
         reply: &MilterReply::Accept,
         versions: &versions,
@@ -273,7 +274,7 @@ fn shared() -> Option<PathBuf> {
 /// Messages of these folders, at most so many of each.
 fn messages(mail: &Path, folders: &[(&str, usize)]) -> Vec<Bytes> {
     let each = folders.iter().map(|(folder, most)| {
-        let corpus = Corpus::new(&mail.join(folder));
+        let corpus = Corpus::new(mail.join(folder));
         corpus.filter_map(Result::ok).map(|s| s.raw).take(*most)
     });
     each.flatten().collect()

@@ -375,3 +375,39 @@ fn a_message_is_replayed_from_the_quarantine_and_from_a_file() {
         "{shown}"
     );
 }
+
+#[test]
+fn other_rules_are_tried_on_past_messages_by_their_hits() {
+    let daemon = Daemon::start(&Config::default());
+    send(&daemon, &message("Tagged", TAGGED));
+    send(&daemon, &message("Held", HELD));
+    send(&daemon, &message("Plain", "Hello."));
+    wait_until_found(&daemon, &[], 3);
+    let rules = daemon.path().join("other-rules");
+    std::fs::create_dir(&rules).unwrap();
+    let other = RULES
+        .replace("score: 6", "score: 8.5")
+        .replace("TEST_NINE", "TEST_NEW");
+    std::fs::write(rules.join("test.yaml"), other).unwrap();
+    let rules = rules.to_str().unwrap();
+    let out = run(
+        &daemon,
+        "rules",
+        &[
+            "whatif",
+            "--rules",
+            rules,
+            "--history",
+            "--since",
+            "1d",
+            "--json",
+        ],
+    );
+    let json: Value = serde_json::from_str(&text(&out)).unwrap();
+    assert_eq!(json["messages"], 3);
+    assert_eq!(json["transitions"]["tag -> quarantine"], 1);
+    assert_eq!(json["transitions"]["quarantine -> deliver"], 1);
+    let out = run(&daemon, "rules", &["whatif", "--rules", rules, "--history"]);
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(said.contains("rules that are new: TEST_NEW"), "{said}");
+}

@@ -47,6 +47,7 @@ mod greylisting;
 mod history;
 mod life;
 mod lua;
+mod once;
 mod order;
 mod packaging;
 mod policies;

@@ -96,6 +96,13 @@ pub(super) enum Command {
         #[arg(long, value_name = "TEXT", default_value = "")]
         note: String,
     },
+    /// Print the link with which a recipient releases a message, as digests have it
+    Link {
+        /// Id of the message
+        id: String,
+        /// The recipient's address
+        address: String,
+    },
     /// Tell recipients now what is held for them
     Digest {
         /// Only say who would be told, and of how many messages

@@ -52,7 +52,7 @@ mod tests {
     fn hits_get_the_points_effects_and_caps_of_the_other_set() {
         let set = set("version: 1
 groups:
-  - { id: g, description: Together, cap: 4 }
+  - { name: g, description: Together, cap: 4 }
 rules:
   - { id: A, description: a, score: 3, group: g, when: { text: 'a' } }
   - { id: B, description: b, score: 2.5, group: g, when: { text: 'b' } }

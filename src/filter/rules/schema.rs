@@ -303,6 +303,11 @@ fn element(element: Element) -> Value {
             "size" if !element.has_size() => continue,
             "position" => json!({ "$ref": "#/$defs/position" }),
             "not" => json!({ "$ref": format!("#/$defs/{}", element.name()) }),
+            "all" => json!({
+                "type": "array",
+                "minItems": 1,
+                "items": { "$ref": format!("#/$defs/{}", element.name()) },
+            }),
             _ => json!({ "$ref": "#/$defs/bounds" }),
         };
         keys.insert(key.to_owned(), schema);

@@ -168,6 +168,7 @@ pub(super) enum Ask {
     Position(Spanned<Ordinal>),
     Count(Spanned<Bounds>),
     Not(Spanned<Asks>),
+    All(Vec<Spanned<Asks>>),
 }
 
 /// What is asked of a place: a pattern alone, or keys.

@@ -198,7 +198,9 @@ impl Quarantine {
             return Ok(false);
         }
         let letter = self.write(recipient, &entries, true).await?;
-        let mark = self.begin_digest(id, &letter).await?;
+        let Some(mark) = self.begin_digest(id, &letter).await? else {
+            return Ok(false);
+        };
         let to = Address::new(recipient.as_bytes());
         match self.submit_own(&to, &mark, &letter).await {
             Ok(()) => {
@@ -218,21 +220,36 @@ impl Quarantine {
         }
     }
 
-    /// Counts the attempt and makes its mark; that of an earlier attempt is void.
-    async fn begin_digest(&self, id: &str, letter: &Bytes) -> Result<Mark, QuarantineError> {
+    /// Counts the attempt and makes its mark, which takes the place of that of an earlier attempt.
+    /// `None` where the earlier one has come by at this very moment.
+    async fn begin_digest(
+        &self,
+        id: &str,
+        letter: &Bytes,
+    ) -> Result<Option<Mark>, QuarantineError> {
         let made = self.make_mark(letter).await?;
         let mut tx = self.index.begin().await?;
-        sqlx::query("DELETE FROM marks WHERE message = ?")
+        let state: String = sqlx::query_scalar("SELECT state FROM digests WHERE id = ?")
             .bind(id)
-            .execute(&mut *tx)
+            .fetch_one(&mut *tx)
             .await?;
+        if state != "sending" {
+            return Ok(None);
+        }
+        let open: Vec<i64> = sqlx::query_scalar("SELECT serial FROM marks WHERE message = ?")
+            .bind(id)
+            .fetch_all(&mut *tx)
+            .await?;
+        for serial in open {
+            Quarantine::supersede(&mut tx, serial).await?;
+        }
         let mark = self.enter_mark(&mut tx, id, Purpose::Digest, made).await?;
         sqlx::query("UPDATE digests SET attempts = attempts + 1 WHERE id = ?")
             .bind(id)
             .execute(&mut *tx)
             .await?;
         tx.commit().await?;
-        Ok(mark)
+        Ok(Some(mark))
     }
 
     async fn set_digest(

@@ -2,7 +2,7 @@
 //! that who reads the file cannot use them. They hold 256 random bits, so a fast digest is enough; passwords, which
 //! people choose, have a slow one ([`super::Password`]).
 
-use data_encoding::BASE64URL_NOPAD;
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 
 use super::AccountError;
 
@@ -55,7 +55,8 @@ impl Secret {
     /// The word that forms of this session carry: who knows it has seen a page of the session.
     pub(in crate::web) fn form_token(&self) -> String {
         let key = blake3::derive_key("mailweir 2026 console form token", self.0.as_bytes());
-        BASE64URL_NOPAD.encode(&key)
+        // Letters and digits only: the same however a form is encoded.
+        HEXLOWER.encode(&key)
     }
 }
 

@@ -89,7 +89,8 @@ impl Accounts {
         Ok(secret)
     }
 
-    /// The session of a cookie, if it lives.
+    /// The session of a cookie, if it lives. `is_click`: whether somebody is there; what a page asks for by itself does not
+    /// keep its session alive.
     ///
     /// # Errors
     /// A file that cannot be read or written.
@@ -97,6 +98,7 @@ impl Accounts {
         &self,
         secret: &Secret,
         lifetime: Lifetime,
+        is_click: bool,
     ) -> Result<Option<Session>, AccountError> {
         let now = now();
         let (seen, begun) = lifetime.bounds(now);
@@ -116,7 +118,7 @@ impl Accounts {
         let Ok(role) = role.parse() else {
             return Ok(None);
         };
-        if row.try_get::<i64, _>(4)? < now - NOTED.min(now - seen) / 2 {
+        if is_click && row.try_get::<i64, _>(4)? < now - NOTED.min(now - seen) / 2 {
             sqlx::query("UPDATE sessions SET seen = ? WHERE digest = ?")
                 .bind(now)
                 .bind(&digest)

@@ -126,11 +126,15 @@ async fn a_session_ends_with_its_time_its_user_and_his_password() {
     let (_folder, accounts, ann) = with_an_admin().await;
     let begin = || accounts.begin_session(ann, "::1", LIFETIME);
     let lives = async |secret: &Secret| {
-        let session = accounts.session(secret, LIFETIME).await.unwrap();
+        let session = accounts.session(secret, LIFETIME, true).await.unwrap();
         session.is_some()
     };
     let session = begin().await.unwrap();
-    let who = accounts.session(&session, LIFETIME).await.unwrap().unwrap();
+    let who = accounts
+        .session(&session, LIFETIME, true)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!((who.name.as_str(), who.role), ("ann", Role::Admin));
     assert!(!lives(&Secret::presented("something-else").unwrap()).await);
     for column in ["seen", "created"] {
@@ -143,6 +147,31 @@ async fn a_session_ends_with_its_time_its_user_and_his_password() {
             .unwrap();
         assert!(!lives(&old).await, "{column}");
     }
+    // What a page asks for by itself does not count as somebody being there.
+    let seen = async || -> i64 {
+        sqlx::query_scalar("SELECT seen FROM sessions WHERE digest = ?")
+            .bind(session.digest())
+            .fetch_one(accounts.database.readers())
+            .await
+            .unwrap()
+    };
+    sqlx::query("UPDATE sessions SET seen = seen - 600")
+        .execute(accounts.database.writer())
+        .await
+        .unwrap();
+    let before = seen().await;
+    accounts
+        .session(&session, LIFETIME, false)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(seen().await, before);
+    accounts
+        .session(&session, LIFETIME, true)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(seen().await > before);
     accounts.end_session(&session).await.unwrap();
     assert!(!lives(&session).await);
     let session = begin().await.unwrap();

@@ -21,7 +21,7 @@ const MOST: u32 = 1_000;
 const LISTED: usize = 50;
 
 #[derive(Template)]
-#[template(path = "quarantine_bulk.html")]
+#[template(path = "quarantine_bulk.html", whitespace = "minimize")]
 struct BulkPage {
     page: Page,
     /// The number that is asked about; `None` once it is done.

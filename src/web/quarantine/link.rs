@@ -21,7 +21,7 @@ pub(super) fn routes() -> Router<Shared> {
 }
 
 #[derive(Template)]
-#[template(path = "quarantine_link.html")]
+#[template(path = "quarantine_link.html", whitespace = "minimize")]
 struct LinkPage {
     version: &'static str,
     /// What the link leads to; `None` where it leads nowhere.

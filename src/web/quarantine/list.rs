@@ -19,7 +19,7 @@ const ROWS: u32 = 50;
 const NAMED: usize = 2;
 
 #[derive(Template)]
-#[template(path = "quarantine_list.html")]
+#[template(path = "quarantine_list.html", whitespace = "minimize")]
 struct ListPage {
     page: Page,
     asked: Asked,

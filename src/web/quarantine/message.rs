@@ -18,7 +18,7 @@ use crate::web::layout::{self, Page};
 use crate::web::refusal::Refusal;
 
 #[derive(Template)]
-#[template(path = "quarantine_message.html")]
+#[template(path = "quarantine_message.html", whitespace = "minimize")]
 struct MessagePage {
     page: Page,
     id: String,

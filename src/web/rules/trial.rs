@@ -154,6 +154,7 @@ pub(super) async fn examine(
         mail: Some(&scan.mail),
         refused: &[],
         bytes,
+        digest: None,
         reply: &Reply::Accept,
         versions: &versions,
         took: started.elapsed(),
