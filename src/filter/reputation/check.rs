@@ -34,6 +34,20 @@ pub const HITS: &[(&str, f64, &str)] = &[
     ),
 ];
 
+/// Hits whose points follow from what was learned of a network or a domain.
+const STANDINGS: [&str; 4] = [
+    "REPUTATION_NETWORK",
+    "REPUTATION_DOMAIN",
+    "REPUTATION_UNPROVEN_DOMAIN",
+    "REPUTATION_SIGNING_DOMAIN",
+];
+
+/// Every hit, by its name.
+pub(in crate::filter) fn words() -> Vec<&'static str> {
+    let fixed = HITS.iter().map(|(name, ..)| *name);
+    fixed.chain(STANDINGS).collect()
+}
+
 pub(super) struct ReputationCheck(pub(super) Arc<Shared>);
 
 impl ReputationCheck {
@@ -72,11 +86,12 @@ impl ReputationCheck {
 
     fn reputation(&self, kind: Kind, key: &Key, now: i64) -> Option<Hit> {
         let settings = &self.0.settings;
+        let [network, domain, unproven, signing] = STANDINGS;
         let (rule, between) = match kind {
-            Kind::Network => ("REPUTATION_NETWORK", settings.network_points),
-            Kind::Domain => ("REPUTATION_DOMAIN", settings.domain_points),
-            Kind::UnprovenDomain => ("REPUTATION_UNPROVEN_DOMAIN", settings.unproven_points),
-            _ => ("REPUTATION_SIGNING_DOMAIN", settings.signing_points),
+            Kind::Network => (network, settings.network_points),
+            Kind::Domain => (domain, settings.domain_points),
+            Kind::UnprovenDomain => (unproven, settings.unproven_points),
+            _ => (signing, settings.signing_points),
         };
         let known = self.0.facts.get(kind, key, now);
         let (standing, messages) = settings.scale.standing(known, now);
@@ -97,7 +112,9 @@ impl Check for ReputationCheck {
                 Ok(client) => {
                     let found = scan.authentication.known().await;
                     let sender = Sender::of(&scan, found.as_deref());
-                    Outcome::Checked(self.hits(&scan, client, &sender, now()))
+                    let hits = self.hits(&scan, client, &sender, now());
+                    scan.reputation.give(Arc::new(hits.clone()));
+                    Outcome::Checked(hits)
                 }
             }
         }
