@@ -165,13 +165,6 @@ impl Browser {
         self.in_session("POST", "/url", &json!({ "url": url }));
     }
 
-    /// Where it is, without the site.
-    pub(crate) fn path(&self) -> String {
-        let url = self.in_session("GET", "/url", &Value::Null);
-        let url = url.as_str().unwrap();
-        url.strip_prefix(&self.site).unwrap_or(url).to_owned()
-    }
-
     /// The first element that a selector fits, once there is one.
     pub(crate) fn find(&self, selector: &str) -> Element {
         wait_for(selector, || self.look(selector))
