@@ -30,12 +30,15 @@ enum Mood {
     Closes,
 }
 
+/// Requests: whether each was taken, and its events.
+type Requests = Vec<(bool, Vec<Value>)>;
+
 /// A receiver that checks each signature and keeps what it has read.
 struct Receiver {
     port: u16,
     mood: Arc<Mutex<Mood>>,
     /// Whether it was taken, and the events, for each request.
-    requests: Arc<Mutex<Vec<(bool, Vec<Value>)>>>,
+    requests: Arc<Mutex<Requests>>,
 }
 
 impl Receiver {
@@ -95,7 +98,7 @@ impl Receiver {
     }
 }
 
-fn serve<S: Read + Write>(mut stream: S, mood: Mood, requests: &Mutex<Vec<(bool, Vec<Value>)>>) {
+fn serve<S: Read + Write>(mut stream: S, mood: Mood, requests: &Mutex<Requests>) {
     let mut read = Vec::new();
     let mut chunk = [0; 4096];
     let (head, length) = loop {
@@ -103,8 +106,7 @@ fn serve<S: Read + Write>(mut stream: S, mood: Mood, requests: &Mutex<Vec<(bool,
         if let Some((head, _)) = text.split_once("\r\n\r\n") {
             let field = |name: &str| {
                 let mut lines = head.lines();
-                let line =
-                    lines.find_map(|l| l.to_ascii_lowercase().starts_with(name).then_some(l));
+                let line = lines.find(|l| l.to_ascii_lowercase().starts_with(name));
                 line.unwrap_or_else(|| panic!("{name} in {head}"))[name.len()..]
                     .trim()
                     .to_owned()
