@@ -37,6 +37,12 @@ case $target in
       done
     fi ;;
   mail) cp corpus/malformed/* corpus/virus/*.eml "$seeds"/ 2>/dev/null || true ;;
+  content)
+    # Attachments of the messages of the project that are archives, documents or programs; the name is the last, `a`.
+    for message in corpus/virus/*.eml corpus/malformed/*; do
+      name=$(basename "$message")
+      { printf '\x07'; cat "$message"; } >"$seeds/$name"
+    done ;;
   rules) cp rules/*.yaml "$seeds"/ ;;
   config)
     cp mailweir.yaml "$seeds/default.yaml"

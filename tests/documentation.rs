@@ -48,6 +48,8 @@ fn every_key_of_the_configuration_is_documented() {
         &[][..],
         &["milter"],
         &["http"],
+        &["console"],
+        &["console", "session"],
         &["limits"],
         &["thresholds"],
         &["outbound"],
@@ -75,7 +77,14 @@ fn every_key_of_the_configuration_is_documented() {
         &["quarantine"],
         &["quarantine", "retention"],
         &["quarantine", "release"],
+        &["quarantine", "forward"],
+        &["quarantine", "digest"],
         &["history"],
+        &["scanners"],
+        &["scanners", "spamd"],
+        &["scanners", "rspamd"],
+        &["events"],
+        &["events", "webhook"],
     ] {
         for key in known_keys(section) {
             let written = [format!("`{key}`"), format!("{key}: ")];

@@ -16,7 +16,6 @@ mod history;
 pub mod learn;
 mod logging;
 pub mod model;
-mod printable;
 mod progress;
 pub mod quarantine;
 mod replay;
@@ -26,6 +25,7 @@ mod send;
 mod serve;
 mod tokens;
 pub mod train;
+mod user;
 mod when;
 
 use std::path::PathBuf;
@@ -78,7 +78,7 @@ enum Command {
         #[command(flatten)]
         args: model::ModelArgs,
     },
-    /// List, show, release and delete what was held back.
+    /// List, show, release, forward and delete what was held back; tell recipients of it.
     Quarantine {
         #[command(flatten)]
         config: ConfigArgs,
@@ -93,6 +93,13 @@ enum Command {
         config: ConfigArgs,
         #[command(flatten)]
         args: facts::FactsArgs,
+    },
+    /// List, add and remove the users of the console.
+    User {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(flatten)]
+        args: user::UserArgs,
     },
     /// Send messages to a milter as a mail server would, and print the verdicts.
     Send(send::SendArgs),
@@ -155,6 +162,12 @@ pub fn run() -> ExitCode {
         },
         Command::History(args) => history::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::User { config, args } => match told(config.load()) {
+            Some(config) => {
+                runtime().and_then(|runtime| runtime.block_on(user::run(args, &config)))
+            }
+            None => Ok(ExitCode::FAILURE),
+        },
         Command::Send(args) => send::run(args),
         Command::Completions(args) => generate::completions(&args),
         Command::Man(args) => generate::man(&args),
@@ -186,6 +199,8 @@ fn held(config: &ConfigArgs, args: quarantine::QuarantineArgs) -> anyhow::Result
         return Ok(ExitCode::FAILURE);
     };
     let settings = quarantine::QuarantineSettings {
+        model: config.file.bayes.model_path(&config.base, &config.data_dir),
+        engine: config.file.bayes.engine,
         options: config.file.quarantine,
         data_dir: config.data_dir,
     };

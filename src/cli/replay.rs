@@ -12,11 +12,11 @@ use anyhow::Context;
 use clap::Args;
 
 use super::explain::past;
-use super::printable::printable;
 use super::{ConfigArgs, logging, told};
 use crate::config::{Config, Problems, unwritten};
 use crate::history::{DecidedBy, History};
 use crate::metrics::Metrics;
+use crate::printable::printable;
 use crate::server::Engine;
 use crate::store::Facts;
 use comparison::Comparison;

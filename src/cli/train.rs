@@ -10,10 +10,10 @@ use anyhow::{Context, bail};
 
 use super::evaluate::{self, reading, shown};
 use super::header_fields::HeaderFieldArgs;
-use super::printable::printable;
 use super::progress::Progress;
 use super::{ConfigArgs, told};
 use crate::filter::bayes::{Class, EngineKind, Facts, Trained, Trainer};
+use crate::printable::printable;
 use crate::workbench::evaluation::Evaluation;
 use crate::workbench::reading::{Reading, by_class};
 use crate::workbench::{Cut, leakage};
@@ -80,7 +80,16 @@ pub(super) fn run(mut args: TrainArgs, config: &ConfigArgs) -> anyhow::Result<Ex
         let registry = super::model::registry(config);
         kind = config.file.bayes.engine;
         // A folder that cannot be changed is better found out before the training than after it.
-        let pinned = registry.change()?.book.pinned.is_some();
+        let changing = registry.change()?;
+        let pinned = changing.book.pinned.is_some();
+        for file in changing.sweep()? {
+            let file = registry.file("").with_file_name(file);
+            eprintln!(
+                "removed {}: no model that is kept, and left there by a process that is gone or has a better one",
+                shown(&file)
+            );
+        }
+        drop(changing);
         args.model = registry.candidate();
         if pinned {
             args.leave_out.push(registry.validation());

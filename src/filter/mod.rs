@@ -82,6 +82,11 @@ pub trait Filter: Send + Sync + 'static {
         None
     }
 
+    /// Who takes lessons about single messages; `None` for a filter that does not learn from people.
+    fn teacher(&self) -> Option<bayes::Teacher> {
+        None
+    }
+
     /// It has come into force: shows in the metrics what it works with.
     fn in_force(&self, _metrics: &Metrics) {}
 
@@ -171,6 +176,8 @@ pub struct Scan {
     pub authentication: Handed<auth::Authenticated>,
     /// Its files, once the filter `attachments` has opened them.
     pub content: Handed<Content>,
+    /// What the filter `reputation` says, once it has spoken: its hits.
+    pub reputation: Handed<Vec<Hit>>,
 }
 
 impl Scan {
@@ -179,6 +186,7 @@ impl Scan {
         match filter {
             auth::NAME => self.authentication.expect(),
             attachments::NAME => self.content.expect(),
+            reputation::NAME => self.reputation.expect(),
             _ => {}
         }
     }
@@ -188,6 +196,7 @@ impl Scan {
         match filter {
             auth::NAME => self.authentication.settle(),
             attachments::NAME => self.content.settle(),
+            reputation::NAME => self.reputation.settle(),
             _ => {}
         }
     }

@@ -11,9 +11,10 @@ use tokio::time::Instant;
 use crate::config::{Config, FilterName, Problems};
 use crate::dns::Dns;
 use crate::filter::auth::Authserv;
+use crate::filter::bayes::Teacher;
 use crate::filter::rules::RuleSet;
 use crate::filter::{
-    self, Build, Chain, Checks, FailureAction, FailurePolicy, Filter, Reason, Report, Scan,
+    self, Build, Chain, Checks, FailureAction, FailurePolicy, Filter, Reason, Report, Scan, offload,
 };
 use crate::heard::{Heard, Record};
 use crate::history::Versions;
@@ -26,6 +27,33 @@ use crate::verdict::{Thresholds, Verdict};
 
 /// Digits of the version of an engine.
 const VERSION_DIGITS: usize = 12;
+
+/// A message behind the last filter.
+pub(super) struct Passed {
+    /// All that is known of it.
+    pub(super) scan: Arc<Scan>,
+    /// The policies of its recipients, in their order.
+    pub(super) selected: Vec<Arc<Policy>>,
+    /// What every filter said, whatever policies make of it.
+    pub(super) reports: Vec<Report>,
+}
+
+/// Filters that do not see a message, for a reason that reports give.
+#[derive(Clone, Copy, Debug)]
+pub struct Left<'a> {
+    /// Their names.
+    pub filters: &'a [&'static str],
+    /// The reason.
+    pub why: &'static str,
+}
+
+impl Left<'_> {
+    /// All filters see it.
+    pub const NONE: Left<'static> = Left {
+        filters: &[],
+        why: "",
+    };
+}
 
 /// Chain and policy. Immutable: a transaction keeps the one it began with.
 #[derive(Debug)]
@@ -42,8 +70,8 @@ pub struct Engine {
     pub policies: Policies,
     failures: HashMap<&'static str, FailurePolicy>,
     scanner: Option<&'static str>,
-    /// The text of the configuration file that it was built from.
-    written: Option<Arc<str>>,
+    /// The configuration that it was built from.
+    config: Option<Arc<Config>>,
     rules: Option<Arc<RuleSet>>,
     authserv: Option<Arc<Authserv>>,
     /// The resolver that the filters share.
@@ -79,7 +107,8 @@ impl Engine {
             Some(dns) if dns.serves(&config.file.dns, &config.source) => dns,
             _ => Dns::new(&config.file.dns, &config.source, metrics)?,
         };
-        let old = old.filter(|old| old.written.as_deref() == Some(config.source.text()));
+        let unchanged = |old: &Config| old.source.text() == config.source.text();
+        let old = old.filter(|old| old.config().is_some_and(unchanged));
         let kept = |name: &str| {
             let members = old?.chain.members();
             members.iter().find(|m| m.name() == name).cloned()
@@ -162,7 +191,7 @@ impl Engine {
         let digest = digest.finalize().to_hex();
         engine.version = digest.chars().take(VERSION_DIGITS).collect();
         engine.policies = policies;
-        engine.written = Some(text.into());
+        engine.config = Some(Arc::new(config.clone()));
         engine.rules = rules;
         engine.dns = Some(dns);
         engine.facts = facts.cloned();
@@ -233,7 +262,12 @@ impl Engine {
     /// Begins the checks of one transaction, with what is known of its session. What they hear from outside goes through
     /// `heard`.
     pub fn begin(&self, envelope: &Envelope, heard: &Heard) -> Checks {
+        self.begin_without(envelope, heard, Left::NONE)
+    }
+
+    fn begin_without(&self, envelope: &Envelope, heard: &Heard, left: Left<'_>) -> Checks {
         let mut checks = self.chain.begin();
+        checks.leave(left.filters, left.why);
         checks.hears(heard);
         self.pass_by(envelope, &mut checks);
         checks.connect(envelope);
@@ -277,6 +311,17 @@ impl Engine {
         self.hear(envelope, raw, &Heard::default(), true).await
     }
 
+    /// The same, but for the filters of `left`: so that a trial leaves no trace in what filters remember.
+    pub async fn examine_without(
+        &self,
+        envelope: Envelope,
+        raw: Bytes,
+        left: Left<'_>,
+    ) -> (Arc<Scan>, Ruling) {
+        self.whole(envelope, raw, &Heard::default(), true, left)
+            .await
+    }
+
     /// The same, from what was heard when the message came. Nobody is asked.
     pub async fn replay(
         &self,
@@ -294,14 +339,46 @@ impl Engine {
     /// recipients can be dropped.
     pub async fn hear(
         &self,
-        mut envelope: Envelope,
+        envelope: Envelope,
         raw: Bytes,
         heard: &Heard,
         can_drop: bool,
     ) -> (Arc<Scan>, Ruling) {
+        self.whole(envelope, raw, heard, can_drop, Left::NONE).await
+    }
+
+    async fn whole(
+        &self,
+        envelope: Envelope,
+        raw: Bytes,
+        heard: &Heard,
+        can_drop: bool,
+        left: Left<'_>,
+    ) -> (Arc<Scan>, Ruling) {
+        let spool = Spool::new();
+        spool.push(&raw);
+        drop(raw);
+        let Passed {
+            scan,
+            selected,
+            reports,
+        } = self.pass(envelope, spool, heard, can_drop, left).await;
+        let ruling = self.rule(&selected, &scan, reports, can_drop);
+        (scan, ruling)
+    }
+
+    /// Lets a message that is there as a whole pass every filter but those of `left`, as if it came by milter.
+    pub(super) async fn pass(
+        &self,
+        mut envelope: Envelope,
+        spool: Spool,
+        heard: &Heard,
+        can_drop: bool,
+        left: Left<'_>,
+    ) -> Passed {
         envelope.direction = self.policies.direction(&envelope);
         heard.can_drop(can_drop);
-        let mut checks = self.begin(&envelope, heard);
+        let mut checks = self.begin_without(&envelope, heard, left);
         checks.mail(&envelope);
         let mut growing = envelope.clone();
         growing.recipients.clear();
@@ -311,11 +388,11 @@ impl Engine {
         }
         let selected = self.select(&envelope);
         Engine::prepare(&selected, &mut checks);
-        let spool = Arc::new(Spool::new());
-        spool.push(&raw);
+        let spool = Arc::new(spool);
         checks.headers(&envelope, &spool);
-        spool.complete();
-        let mail = Mail::parse(raw, &self.mail_limits);
+        let raw = spool.complete();
+        let limits = self.mail_limits.clone();
+        let mail = offload(raw.len(), move || Mail::parse(raw, &limits)).await;
         let scan = Arc::new(Scan {
             envelope,
             mail,
@@ -323,8 +400,11 @@ impl Engine {
         });
         let deadline = Instant::now() + self.deadline;
         let reports = checks.finish(scan.clone(), deadline).await;
-        let ruling = self.rule(&selected, &scan, reports, can_drop);
-        (scan, ruling)
+        Passed {
+            scan,
+            selected,
+            reports,
+        }
     }
 
     /// The policies of the recipients, in their order; one for a message without any.
@@ -398,7 +478,7 @@ impl Engine {
             policies: Policies::one(thresholds),
             failures,
             scanner,
-            written: None,
+            config: None,
             rules: None,
             dns: None,
             facts: None,
@@ -411,6 +491,16 @@ impl Engine {
         self.facts.as_ref()
     }
 
+    /// Who takes lessons for the classifier of the chain; `None` where there is none.
+    pub fn teacher(&self) -> Option<Teacher> {
+        self.chain.members().iter().find_map(|f| f.teacher())
+    }
+
+    /// The configuration that it was built from, if there is one behind it.
+    pub fn config(&self) -> Option<&Config> {
+        self.config.as_deref()
+    }
+
     /// The rules of the chain, if it has any.
     pub fn rules(&self) -> Option<&Arc<RuleSet>> {
         self.rules.as_ref()
@@ -419,6 +509,15 @@ impl Engine {
     /// Whose `Authentication-Results` are ours, if a filter of the chain writes them.
     pub fn authserv(&self) -> Option<&Authserv> {
         self.authserv.as_deref()
+    }
+
+    /// The value of our own field `Authentication-Results` for a message, where we write one.
+    pub(super) fn results(&self, scan: &Scan) -> Option<String> {
+        self.authserv()
+            .filter(|authserv| authserv.writes())
+            .and_then(|_| scan.authentication.get())
+            .map(|found| found.header.clone())
+            .filter(|header| !header.is_empty())
     }
 
     /// The virus scanner's name, if the chain has one.

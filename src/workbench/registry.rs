@@ -10,6 +10,7 @@
 //! because a process died in between is found by looking at the link.
 
 mod book;
+mod leftovers;
 
 use std::fs::{File, OpenOptions};
 use std::io;

@@ -85,6 +85,43 @@ fn a_model_that_is_as_good_goes_live_and_what_changed_can_be_seen() {
     }));
 }
 
+/// Break it by removing what the book does not know whatever its name, or while the process is there.
+#[test]
+fn what_a_dead_process_left_goes_before_the_next_training_and_nothing_else() {
+    let place = place();
+    let models = place.path("data/models");
+    let kept = live(&place);
+    let own_candidate = format!("candidate.{}", std::process::id());
+    let leftovers = [
+        "20200101-0123abcd.mwb",
+        "20200101-0123abcd.mwb.7.0.tmp",
+        "book.json.7.0.tmp",
+        "candidate.4294967295",
+        "candidate.4294967295.4294967295.0.tmp",
+    ];
+    let others = ["mine.mwb", "20200101-0123abcd.txt", own_candidate.as_str()];
+    for name in leftovers.iter().chain(&others) {
+        fs::write(models.join(name), "x").unwrap();
+    }
+    let said = place.run("train --ham ham --spam spam --data-dir data --promote");
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    for name in leftovers {
+        assert!(!models.join(name).exists(), "{name}");
+        assert!(said.err.contains(name), "{name} in {}", said.err);
+    }
+    for name in others {
+        assert!(models.join(name).exists(), "{name}");
+    }
+    assert!(models.join(format!("{kept}.mwb")).exists());
+    // Where the book is gone, models are not taken for leftovers.
+    fs::remove_file(models.join("book.json")).unwrap();
+    fs::write(models.join("20200101-0123abcd.mwb"), "x").unwrap();
+    let live = fs::canonicalize(place.path("data/model.mwb")).unwrap();
+    fs::remove_file(place.path("data/model.mwb")).unwrap();
+    place.ok("train --ham ham --spam spam --data-dir data --promote");
+    assert!(live.exists() && models.join("20200101-0123abcd.mwb").exists());
+}
+
 #[test]
 fn pinned_messages_are_never_learned() {
     let place = place();

@@ -3,8 +3,8 @@
 
 use std::io::Write;
 
-use crate::cli::printable::{printable, visible};
 use crate::history::{DecidedBy, Entry, Hit, ListedBy, Outcome, State};
+use crate::printable::{printable, visible};
 
 /// Longest text from a message in a line, characters.
 const SHOWN: usize = 160;

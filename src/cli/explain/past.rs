@@ -8,11 +8,11 @@ use anyhow::bail;
 use serde::Serialize;
 
 use super::entry_lines;
-use crate::cli::printable::printable;
 use crate::config::Config;
 use crate::filter::rules::RuleSet;
 use crate::history::{Entry, History, Stage};
 use crate::metrics::Metrics;
+use crate::printable::printable;
 
 /// Longest text from a message in a line, characters.
 const SHOWN: usize = 300;

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use comfy_table::{ContentArrangement, Table, presets};
 
-use crate::cli::printable::printable;
 use crate::history::{Entry, Overview, WordCount};
+use crate::printable::printable;
 
 /// Longest text in a cell, characters.
 const CELL: usize = 60;

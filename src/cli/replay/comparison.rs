@@ -5,9 +5,9 @@ use std::io::Write;
 use serde::Serialize;
 
 use crate::cli::explain::entry_lines::decided;
-use crate::cli::printable::printable;
 use crate::filter::Action;
 use crate::history::{Entry, Hit, Outcome, Share, State};
+use crate::printable::printable;
 
 /// Longest text from a message in a line, characters.
 const SHOWN: usize = 160;

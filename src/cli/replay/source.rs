@@ -8,13 +8,13 @@ use bytes::Bytes;
 use tokio::sync::OnceCell;
 
 use crate::cli::explain::past;
-use crate::cli::printable::printable;
 use crate::config::Config;
 use crate::heard::Record;
 use crate::history::{Entry, History, Query, digest};
 use crate::mail::corpus::{Corpus, Sample};
 use crate::mail::{Limits, Mail, push_with_crlf};
 use crate::metrics::Metrics;
+use crate::printable::printable;
 use crate::quarantine::Quarantine;
 
 /// The field that carries the id of a message.

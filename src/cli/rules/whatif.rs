@@ -18,12 +18,12 @@ use serde::Serialize;
 
 use super::table;
 use crate::cli::examination::{EnvelopeArgs, name};
-use crate::cli::printable::printable;
 use crate::cli::{told, when};
 use crate::config::{Config, FilterName, unwritten};
 use crate::filter::Action;
 use crate::mail::corpus::{Corpus, Sample};
 use crate::metrics::Metrics;
+use crate::printable::printable;
 use crate::server::Engine;
 use crate::verdict::Verdict;
 

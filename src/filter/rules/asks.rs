@@ -66,6 +66,14 @@ impl Compiled {
     ) -> Option<Vec<Ask>> {
         let mut asks = Vec::new();
         for (key, ask) in &written.value.0 {
+            if depth >= DEPTH && matches!(ask, written::Ask::Not(_) | written::Ask::All(_)) {
+                self.problem(Problem::at(
+                    source,
+                    span_of(key),
+                    format!("more than {DEPTH} conditions in conditions"),
+                ));
+                return None;
+            }
             match ask {
                 written::Ask::Text(matcher) => {
                     asks.push(self.ask(source, element, key, matcher)?);
@@ -84,25 +92,31 @@ impl Compiled {
                     asks.push(Ask::Size(self.bounds(source, bounds)));
                 }
                 written::Ask::Not(inner) => {
-                    if depth >= DEPTH {
-                        self.problem(Problem::at(
-                            source,
-                            span_of(key),
-                            format!("more than {DEPTH} conditions in conditions"),
-                        ));
-                        return None;
-                    }
                     let inner_asks = self.asks(source, element, inner, depth + 1)?;
                     if inner_asks.is_empty() {
                         self.problem(Problem::at(source, span_of(key), "`not` asks nothing"));
                     }
                     asks.push(Ask::Not(inner_asks));
                 }
+                // All that is asked of an element has to hold anyway; the list is there to ask one aspect twice.
+                written::Ask::All(list) => {
+                    if list.is_empty() {
+                        self.problem(Problem::at(source, span_of(key), "`all` asks nothing"));
+                    }
+                    for inner in list {
+                        let inner_asks = self.asks(source, element, inner, depth + 1)?;
+                        if inner_asks.is_empty() {
+                            let nothing = "this entry of `all` asks nothing";
+                            self.problem(Problem::at(source, span_of(inner), nothing));
+                        }
+                        asks.extend(inner_asks);
+                    }
+                }
                 written::Ask::Position(_) | written::Ask::Count(_) if depth > 0 => {
                     self.problem(Problem::at(
                         source,
                         span_of(key),
-                        format!("`{}` cannot stand in `not`", key.value),
+                        format!("`{}` cannot stand in `not` or `all`", key.value),
                     ));
                 }
                 written::Ask::Position(_) | written::Ask::Count(_) => {}
@@ -197,7 +211,7 @@ impl Compiled {
 }
 
 /// Keys that stand beside the aspects of an element.
-pub(super) const KEYS: [&str; 4] = ["size", "position", "count", "not"];
+pub(super) const KEYS: [&str; 5] = ["size", "position", "count", "not", "all"];
 
 fn known(element: Element) -> String {
     let names: Vec<&str> = element.aspects().iter().map(|(name, _)| *name).collect();

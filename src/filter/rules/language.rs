@@ -192,6 +192,10 @@ fn every_new_place_and_question_sees_what_it_says() {
             "link: host \"bit.ly\"",
         ),
         (
+            "{ attachment: { all: [{ name: '^bill' }, { name: 'pdf$', real_type: '^exe$' }] } }",
+            "attachment: name \"bill\", name \"pdf\", real_type \"exe\"",
+        ),
+        (
             "{ part: { type: '^text/', count: { at_least: 2 } } }",
             "part: type \"text/\"",
         ),
@@ -254,6 +258,7 @@ fn every_new_place_and_question_sees_what_it_says() {
     }
     for when in [
         "{ attachment: { name: 'png$', real_type: '^exe$' } }",
+        "{ attachment: { all: [{ name: 'png' }, { name: 'pdf' }] } }",
         "{ received: { position: first, helo: laptop } }",
         "{ received: { position: 3, by: '.' } }",
         "{ link: { host: { domains: bit.ly }, port: { exists: true } } }",
@@ -343,6 +348,15 @@ fn what_cannot_be_meant_is_refused_with_what_to_do() {
             "lists/broken.txt:2:1",
         ),
         ("{ link: {} }", "`link` asks nothing"),
+        ("{ file: { all: [] } }", "`all` asks nothing"),
+        (
+            "{ file: { all: [{}] } }",
+            "this entry of `all` asks nothing",
+        ),
+        (
+            "{ file: { all: [{ count: { at_least: 2 } }] } }",
+            "cannot stand in `not` or `all`",
+        ),
         ("{ link: { nme: abc } }", "unknown key of `link` `nme`"),
         (
             "{ link: { size: { at_least: 1 } } }",

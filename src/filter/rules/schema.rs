@@ -80,6 +80,7 @@ pub fn rules_schema() -> Value {
             "attachment": element(Element::Attachment),
             "file": element(Element::File),
             "received": element(Element::Received),
+            "auth_dkim": element(Element::Signature),
         },
     })
 }
@@ -303,6 +304,11 @@ fn element(element: Element) -> Value {
             "size" if !element.has_size() => continue,
             "position" => json!({ "$ref": "#/$defs/position" }),
             "not" => json!({ "$ref": format!("#/$defs/{}", element.name()) }),
+            "all" => json!({
+                "type": "array",
+                "minItems": 1,
+                "items": { "$ref": format!("#/$defs/{}", element.name()) },
+            }),
             _ => json!({ "$ref": "#/$defs/bounds" }),
         };
         keys.insert(key.to_owned(), schema);
@@ -336,10 +342,11 @@ fn message() -> Value {
         "client_name",
         "authenticated",
         "tls",
+        "auth",
     ] {
         keys.insert(name.to_owned(), text.clone());
     }
-    for name in ["received", "headers", "without", "rcpt_to"] {
+    for name in ["received", "headers", "without", "rcpt_to", "reputation"] {
         keys.insert(name.to_owned(), texts.clone());
     }
     keys.insert(

@@ -168,6 +168,7 @@ pub(super) enum Ask {
     Position(Spanned<Ordinal>),
     Count(Spanned<Bounds>),
     Not(Spanned<Asks>),
+    All(Vec<Spanned<Asks>>),
 }
 
 /// What is asked of a place: a pattern alone, or keys.
@@ -273,6 +274,10 @@ pub(super) struct Message {
     pub(super) client_name: Option<String>,
     pub(super) authenticated: Option<String>,
     pub(super) tls: Option<String>,
+    /// Results as `Authentication-Results` has them, without the name of the server.
+    pub(super) auth: Option<Spanned<String>>,
+    /// Hits of the filter `reputation`.
+    pub(super) reputation: Vec<Spanned<String>>,
 }
 
 /// An attachment of the message of a test.

@@ -7,12 +7,12 @@ use anyhow::Context;
 use indicatif::ProgressBar;
 
 use super::{Pair, Tally, WhatifArgs};
-use crate::cli::printable::printable;
 use crate::config::Config;
 use crate::filter::rules::RuleSet;
 use crate::filter::{self, Report};
 use crate::history::{Entry, History, Outcome, PAGE, Query, Stage, State};
 use crate::metrics::Metrics;
+use crate::printable::printable;
 use crate::server::Engine;
 use crate::verdict::Verdict;
 

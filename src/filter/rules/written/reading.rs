@@ -128,6 +128,7 @@ impl<'de> Deserialize<'de> for Asks {
                         "position" => Ask::Position(map.next_value()?),
                         "count" => Ask::Count(map.next_value()?),
                         "not" => Ask::Not(map.next_value()?),
+                        "all" => Ask::All(map.next_value()?),
                         _ => Ask::Text(map.next_value()?),
                     };
                     asks.push((key, ask));
