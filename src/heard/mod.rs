@@ -30,13 +30,16 @@ const QUESTIONS: usize = 1_000;
 #[derive(Clone, Debug, Default)]
 pub struct Heard(Option<Arc<Inner>>);
 
+/// Who asks, and what.
+type Asked = (u64, RecordType, Box<str>);
+
 #[derive(Debug)]
 struct Inner {
     /// Tells what was kept, and nobody is asked.
     telling: bool,
     record: Mutex<Record>,
     /// How often each question was asked while telling.
-    asked: Mutex<HashMap<(u64, RecordType, Box<str>), usize>>,
+    asked: Mutex<HashMap<Asked, usize>>,
     /// What was asked for while telling, and is not known.
     missing: Mutex<BTreeSet<String>>,
 }

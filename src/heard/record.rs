@@ -96,7 +96,8 @@ impl Record {
         let own = || all.iter().filter(|answer| answer.asker == asker);
         let is_open = |answer: &&Answer| matches!(answer.said, Said::Open);
         let answered = || own().filter(|answer| !is_open(answer));
-        let answer = answered().nth(nth).or(answered().last()).or(own().last());
+        let last = || answered().next_back().or_else(|| own().next_back());
+        let answer = answered().nth(nth).or_else(last);
         let anybodys = || all.iter().rfind(|answer| !is_open(answer));
         let answer = answer.or_else(anybodys).or(all.last())?;
         Some(answer.said.clone())
