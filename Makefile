@@ -15,7 +15,7 @@ SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 
 # What the system tests drive; each of them says when its part is missing and is skipped.
-PACKAGES := postfix swaks clamav-daemon clamav-testfiles rbldnsd unbound miltertest prometheus m4 strace openssl opendkim opendkim-tools
+PACKAGES := postfix swaks clamav-daemon clamav-testfiles rbldnsd unbound miltertest prometheus m4 strace openssl opendkim opendkim-tools spamc rspamd chromium chromium-driver
 
 .PHONY: help run test packages lint bench install deb clean
 
@@ -38,11 +38,12 @@ $(DATA)/model.mwb:
 test: packages
 	$(CARGO) test --locked --no-fail-fast
 
-# Sendmail conflicts with Postfix, so it is unpacked into target/ instead of installed.
+# Sendmail, Exim and OpenSMTPD conflict with Postfix, so they are unpacked into target/ instead of installed.
 # A start of the packaged services is prevented: the tests run instances of their own.
 packages:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  tests/system/sendmail/unpack.sh || echo "skipped: Sendmail could not be fetched"; \
+	  tests/system/scanners/unpack.sh || echo "skipped: Exim and OpenSMTPD's filter could not be fetched"; \
 	fi
 	@missing=; for p in $(PACKAGES); do \
 	  dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; \

@@ -242,11 +242,44 @@ metrics! {
     quarantine_messages_limit: gauge = "mailweir_quarantine_messages_limit";
     /// Bytes that the retention of the quarantine allows.
     quarantine_bytes_limit: gauge = "mailweir_quarantine_bytes_limit";
-    /// Quarantine operations: stored, released, deleted, expired, redeemed.
+    /// Quarantine operations: stored, shared (stored without writing its bytes again), released, forwarded, deleted,
+    /// expired, redeemed.
     quarantine_operations: counters = "mailweir_quarantine_operations_total"["operation"];
-    /// Quarantine operations that failed: store, read, release, delete, expire, redeem; a failed store was
+    /// Quarantine operations that failed: store, read, release, forward, delete, expire, redeem; a failed store was
     /// answered tempfail.
     quarantine_failures: counters = "mailweir_quarantine_failures_total"["operation"];
+    /// Requests in other protocols than milter, by protocol (spamd, rspamd), command and result: answered, failed (to come
+    /// again later), bad, denied, incomplete.
+    scanner_requests: counters = "mailweir_scanner_requests_total"["protocol", "command", "result"];
+    /// Connections in other protocols than milter that are open now, by protocol.
+    scanner_connections: gauges = "mailweir_scanner_connections_open"["protocol"];
+    /// Connections in other protocols than milter that are allowed at one time, by protocol.
+    scanner_connections_limit: gauges = "mailweir_scanner_connections_limit"["protocol"];
+    /// Connections in other protocols than milter that were closed at once, by protocol and cause: connections (the bound
+    /// on them was reached), network (who connects may not).
+    scanner_refused: counters = "mailweir_scanner_refused_total"["protocol", "cause"];
+    /// Events told to the outside, by kind: verdict, released, daemon, reload, model, dns_list, clamav.
+    events: counters = "mailweir_events_total"["event"];
+    /// Events that were lost, by where: queue (too many at a time), file (it could not be written), webhook (its spool has
+    /// reached its bound or could not be written).
+    events_dropped: counters = "mailweir_events_dropped_total"["sink"];
+    /// Bytes of events that wait for the webhook.
+    events_waiting: gauge = "mailweir_events_waiting_bytes";
+    /// Bytes of events that may wait for the webhook.
+    events_waiting_limit: gauge = "mailweir_events_waiting_bytes_limit";
+    /// Requests to the webhook, by result: taken, refused (another status than 200 to 299), timeout, error.
+    webhook_requests: counters = "mailweir_webhook_requests_total"["result"];
+    /// Events that the webhook has taken.
+    webhook_events: counter = "mailweir_webhook_events_total";
+    /// When the webhook has taken events last, seconds since 1970; 0 for never.
+    webhook_taken: float = "mailweir_webhook_last_taken_timestamp_seconds";
+    /// Digests to recipients: sent, failed (and to be tried again).
+    quarantine_digests: counters = "mailweir_quarantine_digests_total"["result"];
+    /// Digests that are made and not sent.
+    quarantine_digests_waiting: gauge = "mailweir_quarantine_digests_waiting";
+    /// Links of digests that were opened or used: shown, released, before (released earlier), expired, gone, invalid,
+    /// failed.
+    quarantine_links: counters = "mailweir_quarantine_links_total"["result"];
     /// Facts about senders in memory, by kind.
     facts_entries: gauges = "mailweir_facts_entries"["kind"];
     /// Facts about senders allowed in memory, by kind.
@@ -267,6 +300,40 @@ metrics! {
     facts_up: gauge = "mailweir_facts_up";
     /// Time to write the facts that have changed.
     facts_seconds: histogram = "mailweir_facts_write_seconds" {WAITS};
+    /// Connections of the console open now.
+    console_connections: gauge = "mailweir_console_connections";
+    /// Connections of the console allowed at one time.
+    console_connections_limit: gauge = "mailweir_console_connections_limit";
+    /// Connections of the console closed at once because the bound was reached.
+    console_refused: counter = "mailweir_console_connections_refused_total";
+    /// Requests to the console, by class of the answer: 2xx, 3xx, 4xx, 5xx.
+    console_requests: counters = "mailweir_console_requests_total"["status"];
+    /// Attempts to sign in to the console: ok, wrong (name and password), throttled (not looked at).
+    console_logins: counters = "mailweir_console_logins_total"["result"];
+    /// Messages in the history.
+    history_rows: gauge = "mailweir_history_messages";
+    /// Bytes of the history in use.
+    history_bytes: gauge = "mailweir_history_bytes";
+    /// Bytes that the history may use.
+    history_bytes_limit: gauge = "mailweir_history_bytes_limit";
+    /// Verdicts that wait to be written to the history.
+    history_waiting: gauge = "mailweir_history_waiting";
+    /// Verdicts that were written to the history.
+    history_written: counter = "mailweir_history_written_total";
+    /// Verdicts that are not in the history, because too many waited already.
+    history_dropped: counter = "mailweir_history_dropped_total";
+    /// Messages that were removed from the history because of their age or its size.
+    history_removed: counter = "mailweir_history_removed_total";
+    /// Times that the file of the history could not be opened, read or written.
+    history_failures: counter = "mailweir_history_failures_total";
+    /// Files of the history that were damaged and set aside.
+    history_set_aside: counter = "mailweir_history_set_aside_total";
+    /// Whether verdicts are written to the history (1), or it is switched off or cannot be written (0).
+    history_up: gauge = "mailweir_history_up";
+    /// Whether a history is kept at all (1) or switched off (0).
+    history_enabled: gauge = "mailweir_history_enabled";
+    /// Time to write a batch of verdicts to the history.
+    history_seconds: histogram = "mailweir_history_write_seconds" {WAITS};
     /// Reloads by result: ok, failed.
     reloads: counters = "mailweir_reloads_total"["result"];
     /// Whether the last reload was taken (1) or refused, the old configuration going on (0).
@@ -285,7 +352,7 @@ impl Metrics {
     /// Shows the counters whose labels are fixed before anything has happened. A counter that is first
     /// seen at 1 has not grown for Prometheus, so the first failure would raise no alert.
     fn start_at_zero(&self) {
-        let fixed: [(&Counters, &[&str]); 9] = [
+        let fixed: &[(&Counters, &[&str])] = &[
             (
                 &self.dns_queries,
                 &["answered", "no_records", "timeout", "error", "down"],
@@ -318,19 +385,38 @@ impl Metrics {
             (&self.over_limit, &["message", "total"]),
             (
                 &self.quarantine_operations,
-                &["stored", "released", "deleted", "expired", "redeemed"],
+                &[
+                    "stored",
+                    "shared",
+                    "released",
+                    "forwarded",
+                    "deleted",
+                    "expired",
+                    "redeemed",
+                ],
             ),
             (
                 &self.quarantine_failures,
-                &["store", "read", "release", "delete", "expire", "redeem"],
+                &[
+                    "store", "read", "release", "forward", "delete", "expire", "redeem",
+                ],
             ),
+            (&self.quarantine_digests, &["sent", "failed"]),
+            (
+                &self.quarantine_links,
+                &[
+                    "shown", "released", "before", "expired", "gone", "invalid", "failed",
+                ],
+            ),
+            (&self.console_requests, &["2xx", "3xx", "4xx", "5xx"]),
+            (&self.console_logins, &["ok", "wrong", "throttled"]),
             (&self.reloads, &["ok", "failed"]),
             (&self.policy_conflicts, &Settled::CONFLICTS),
             (&self.policy_senders, &["allow", "unproven", "deny"]),
         ];
         for (counters, values) in fixed {
-            for value in values {
-                counters.with_label_values(&[value]);
+            for value in *values {
+                counters.with_label_values(&[*value]);
             }
         }
         self.reload_ok.set(1);
@@ -355,16 +441,33 @@ impl Metrics {
         }
     }
 
+    /// Shows the counters of events before there was one, for the same reason.
+    pub fn events_start_at_zero(&self) {
+        for kind in crate::events::Kind::ALL {
+            self.events.with_label_values(&[kind.name()]);
+        }
+        for sink in ["queue", "file", "webhook"] {
+            self.events_dropped.with_label_values(&[sink]);
+        }
+        for result in ["taken", "refused", "timeout", "error"] {
+            self.webhook_requests.with_label_values(&[result]);
+        }
+    }
+
+    /// Shows the counters of a protocol before it was spoken, for the same reason.
+    pub fn scanner_starts_at_zero(&self, protocol: &str) {
+        for result in crate::scanners::OUTCOMES {
+            let labels = [protocol, "check", result];
+            self.scanner_requests.with_label_values(&labels);
+        }
+        for cause in ["connections", "network"] {
+            self.scanner_refused.with_label_values(&[protocol, cause]);
+        }
+    }
+
     /// Shows the counters of a policy before it has taken a recipient, for the same reason.
     pub fn policy_starts_at_zero(&self, policy: &str) {
-        for action in [
-            Action::Deliver,
-            Action::Tag,
-            Action::Quarantine,
-            Action::Tempfail,
-            Action::Discard,
-            Action::Reject,
-        ] {
+        for action in Action::ALL {
             self.count_recipients(policy, action, 0);
         }
     }

@@ -141,7 +141,8 @@ pub fn route(verdict: &Verdict, context: &Context<'_>) -> Plan {
         Action::Reject => plain(reject(verdict, context.id)),
         Action::Tempfail => plain(defer(verdict, context.id)),
         Action::Discard => Plan {
-            store: true,
+            // A released message is in the quarantine already, and another copy of it is on its way.
+            store: verdict.decided_by != DecidedBy::Release,
             ..plain(Reply::Discard)
         },
         Action::Quarantine if context.hold == Hold::Mta && context.can_hold => {

@@ -138,6 +138,14 @@ impl Verdict {
         }
     }
 
+    /// The verdict on a copy of a released message that was sent once more since: the newer one is delivered.
+    pub fn superseded() -> Verdict {
+        Verdict {
+            action: Action::Discard,
+            ..Verdict::released()
+        }
+    }
+
     /// The verdict when no durable copy could be made of a message that was to be held back or discarded:
     /// what the filters said stays, and the client is told to try again.
     pub fn not_kept(self) -> Verdict {

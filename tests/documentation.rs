@@ -48,6 +48,8 @@ fn every_key_of_the_configuration_is_documented() {
         &[][..],
         &["milter"],
         &["http"],
+        &["console"],
+        &["console", "session"],
         &["limits"],
         &["thresholds"],
         &["outbound"],
@@ -75,6 +77,9 @@ fn every_key_of_the_configuration_is_documented() {
         &["quarantine"],
         &["quarantine", "retention"],
         &["quarantine", "release"],
+        &["quarantine", "forward"],
+        &["quarantine", "digest"],
+        &["history"],
     ] {
         for key in known_keys(section) {
             let written = [format!("`{key}`"), format!("{key}: ")];

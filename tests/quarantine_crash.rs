@@ -17,6 +17,7 @@ use std::process::{Command, Stdio};
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use mailweir::mail::Address;
 use mailweir::quarantine::{Filter, QuarantineError, State};
 use ulid::Ulid;
 
@@ -179,8 +180,13 @@ async fn child_works_until_it_is_killed() {
         let quarantine = quarantine.clone();
         tasks.spawn(async move {
             for i in 0.. {
-                let entry = entry("killed");
-                let raw = Bytes::from(entry.id.repeat(1 + (i * 37 + task) % 2_000));
+                let mut entry = entry("killed");
+                entry.recipients = vec![Address::new(entry.id.as_bytes())];
+                // Some are copies of one another.
+                let raw = match i % 4 {
+                    1 => Bytes::from("the same for all of them".repeat(1 + i % 7)),
+                    _ => Bytes::from(entry.id.repeat(1 + (i * 37 + task) % 2_000)),
+                };
                 let hash = blake3::hash(&raw);
                 quarantine.store(&entry, raw).await.unwrap();
                 say(format!("\nstored {} {hash}\n", entry.id));
@@ -323,13 +329,15 @@ fn file_name_folder_and_index_are_durable_in_this_order_before_the_answer() {
         let day = day.unwrap().strftime("%Y-%m-%d").to_string();
         let mut steps = vec![
             ("fsync(", format!("/quarantine/tmp/{id}.")),
+            ("fsync(", format!("/quarantine/tmp/{id}.")),
+            ("rename", format!("/quarantine/{day}/{id}.eml\"")),
             ("rename", format!("/quarantine/{day}/{id}\"")),
             ("fsync(", format!("/quarantine/{day}>")),
             ("sync(", "/quarantine/index.sqlite-wal>".to_owned()),
             ("write(1<", format!("acknowledged {id}")),
         ];
         if i == 0 {
-            steps.insert(1, ("fsync(", "/quarantine>".to_owned()));
+            steps.insert(2, ("fsync(", "/quarantine>".to_owned()));
         }
         let mut rest = calls
             .lines()

@@ -257,6 +257,8 @@ struct Line {
 async fn commands_work_beside_the_daemon_and_tell_success_from_failure() {
     let dir = tempfile::tempdir().unwrap();
     let settings = QuarantineSettings {
+        model: dir.path().join("model.mwb"),
+        engine: mailweir::filter::bayes::EngineKind::Osb,
         options: Options::default(),
         data_dir: dir.path().to_path_buf(),
     };

@@ -11,10 +11,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use mailweir::config::Seconds;
-use mailweir::mail::{Address, Envelope};
+use mailweir::config::{Seconds, Source, parse_yaml};
+use mailweir::filter::{Hit, Outcome, Report};
+use mailweir::mail::{Address, Envelope, Limits, Mail, PartKind};
 use mailweir::metrics::Metrics;
-use mailweir::quarantine::{Entry, Options, Quarantine, QuarantineError, Redeem, State};
+use mailweir::quarantine::{
+    Digested, Entry, LinkError, Options, Quarantine, QuarantineError, Redeem, Released, State,
+};
 use mailweir::verdict::Verdict;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -188,6 +191,10 @@ fn split(data: &[u8]) -> (String, &[u8]) {
     (mark.to_owned(), &data[end + 1..])
 }
 
+fn options(yaml: &str) -> Options {
+    parse_yaml(&Source::new("test.yaml", yaml)).unwrap()
+}
+
 const RAW: &[u8] =
     b"From: a@example.net\r\nSubject: x\r\n\r\n.\r\n..two\r\n\xff 8 bit\r\nlast\r\n\r\n";
 
@@ -272,7 +279,7 @@ async fn what_is_refused_is_held_as_before_and_its_mark_is_void() {
 }
 
 #[tokio::test]
-async fn without_an_answer_the_release_can_be_run_again_and_the_first_mark_still_holds() {
+async fn without_an_answer_the_release_can_be_run_again_and_one_copy_passes() {
     let house = House::new(RAW, &["<a@example.org>"]).await;
     let (released, taken) = house.release(Server::HangsUp, false).await;
     let error = released.unwrap_err();
@@ -282,7 +289,10 @@ async fn without_an_answer_the_release_can_be_run_again_and_the_first_mark_still
     let (released, taken) = house.release(Server::Good, false).await;
     released.unwrap();
     assert_eq!(house.redeem(&taken.data.unwrap()).await, Redeem::Pass);
-    assert_eq!(house.redeem(&first).await, Redeem::Pass);
+    assert_eq!(house.redeem(&first).await, Redeem::Superseded);
+    let changed = [&first[..], b"more\r\n"].concat();
+    let late = house.redeem(&changed).await;
+    assert!(matches!(late, Redeem::Refused(_)), "{late:?}");
 }
 
 #[tokio::test]
@@ -338,4 +348,409 @@ async fn addresses_that_are_commands_are_never_sent() {
     });
     released.unwrap();
     assert_eq!(taken.recipients, ["RCPT TO:<postmaster@example.org>"]);
+}
+
+/// Releases to some recipients while the server serves one connection.
+async fn release_to(
+    house: &House,
+    to: &[&str],
+    server: Server,
+    again: bool,
+) -> (Result<Released, QuarantineError>, Taken) {
+    let to: Vec<Address> = to.iter().map(|a| Address::new(a.as_bytes())).collect();
+    let serve = async {
+        let (stream, _) = house.listener.accept().await.unwrap();
+        serve(stream, server).await
+    };
+    tokio::join!(house.command.release(&house.id, &to, again), serve)
+}
+
+/// Each recipient with what has become of his copy.
+async fn states(house: &House) -> Vec<(String, State)> {
+    let deliveries = house.daemon.deliveries(&house.id).await.unwrap();
+    deliveries
+        .into_iter()
+        .map(|d| (d.recipient, d.state))
+        .collect()
+}
+
+#[tokio::test]
+async fn each_recipient_gets_it_once_and_others_on_top() {
+    let house = House::new(
+        RAW,
+        &["<A@example.org>", "<b@example.org>", "<c@example.org>"],
+    )
+    .await;
+    let (done, taken) = release_to(&house, &["a@example.org"], Server::Good, false).await;
+    assert_eq!((done.unwrap().recipients, taken.recipients.len()), (1, 1));
+    assert_eq!(house.state().await, State::Partly);
+
+    // Who has got it is left out, whoever else is asked for.
+    let all = &["a@example.org", "<b@example.org>", "x@example.net"];
+    let (done, taken) = release_to(&house, all, Server::Good, false).await;
+    let done = done.unwrap();
+    assert_eq!((done.recipients, done.before), (2, 1));
+    assert_eq!(
+        taken.recipients,
+        ["RCPT TO:<b@example.org>", "RCPT TO:<x@example.net>"]
+    );
+    let to = [Address::new(b"b@example.org")];
+    let error = house
+        .command
+        .release(&house.id, &to, false)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, QuarantineError::Released { .. }), "{error}");
+
+    let (done, taken) = house.release(Server::Good, false).await;
+    done.unwrap();
+    assert_eq!(taken.recipients, ["RCPT TO:<c@example.org>"]);
+    assert_eq!(house.state().await, State::Released);
+    let released = |r: &str| (r.to_owned(), State::Released);
+    let expected = [
+        "a@example.org",
+        "b@example.org",
+        "c@example.org",
+        "x@example.net",
+    ];
+    assert_eq!(states(&house).await, expected.map(released));
+
+    let (done, taken) = house.release(Server::Good, true).await;
+    done.unwrap();
+    assert_eq!(taken.recipients.len(), 3);
+}
+
+#[tokio::test]
+async fn a_failure_leaves_each_recipient_as_he_was() {
+    let house = House::new(RAW, &["<a@example.org>", "<b@example.org>"]).await;
+    release_to(&house, &["a@example.org"], Server::Good, false)
+        .await
+        .0
+        .unwrap();
+    let before = states(&house).await;
+    for (to, again) in [
+        (&["b@example.org"][..], false),
+        (&["a@example.org", "x@y"], true),
+    ] {
+        let (done, _) = release_to(&house, to, Server::RefusesMessage, again).await;
+        assert!(matches!(done, Err(QuarantineError::NotSent(_))));
+        assert_eq!(states(&house).await, before);
+        assert_eq!(house.state().await, State::Partly);
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_came_by_is_released_whatever_became_of_the_answer() {
+    let house = House::new(RAW, &["<a@example.org>", "<b@example.org>"]).await;
+    let (done, taken) = release_to(&house, &["a@example.org"], Server::HangsUp, false).await;
+    assert!(matches!(done, Err(QuarantineError::Unsure(_))));
+    assert_eq!(house.state().await, State::Releasing);
+    assert_eq!(house.redeem(&taken.data.unwrap()).await, Redeem::Pass);
+    assert_eq!(house.state().await, State::Partly);
+    // So it does not go out a second time.
+    let (done, taken) = house.release(Server::Good, false).await;
+    done.unwrap();
+    assert_eq!(taken.recipients, ["RCPT TO:<b@example.org>"]);
+}
+
+#[tokio::test]
+async fn two_releases_at_one_time_send_it_once() {
+    let house = House::new(RAW, &["<a@example.org>"]).await;
+    let serve = async {
+        let (stream, _) = house.listener.accept().await.unwrap();
+        serve(stream, Server::Good).await
+    };
+    let (one, two, _) = tokio::join!(
+        house.command.release(&house.id, &[], false),
+        house.daemon.release(&house.id, &[], false),
+        serve
+    );
+    let done = [one, two];
+    assert_eq!(done.iter().filter(|d| d.is_ok()).count(), 1, "{done:?}");
+    let released =
+        |d: &&Result<_, QuarantineError>| matches!(d, Err(QuarantineError::Released { .. }));
+    assert_eq!(done.iter().filter(released).count(), 1, "{done:?}");
+}
+
+#[tokio::test]
+async fn an_analyst_gets_the_message_attached_and_it_passes() {
+    let house = House::new(RAW, &["<a@example.org>"]).await;
+    let error = house
+        .command
+        .forward(&house.id, None, "")
+        .await
+        .unwrap_err();
+    assert!(matches!(error, QuarantineError::Unconfigured(_)), "{error}");
+    let to = Address::new(b"analyst@example.com");
+    let (done, taken) = tokio::join!(
+        house.command.forward(&house.id, Some(&to), "look at this"),
+        async {
+            let (stream, _) = house.listener.accept().await.unwrap();
+            serve(stream, Server::Good).await
+        }
+    );
+    done.unwrap();
+    assert_eq!(taken.mail, "MAIL FROM:<> BODY=8BITMIME");
+    assert_eq!(taken.recipients, ["RCPT TO:<analyst@example.com>"]);
+    let data = taken.data.unwrap();
+    let mail = Mail::parse(split(&data).1.to_vec().into(), &Limits::default());
+    assert!(
+        mail.text()
+            .starts_with("look at this\n\nThe message attached"),
+        "{}",
+        mail.text()
+    );
+    let part = mail
+        .parts()
+        .iter()
+        .find(|p| p.kind == PartKind::Message)
+        .unwrap();
+    let attached = &mail.raw()[part.body.clone().unwrap()];
+    assert!(RAW.starts_with(attached.trim_ascii_end()), "{attached:?}");
+    assert_eq!(house.redeem(&data).await, Redeem::Pass);
+    assert_eq!(
+        house.state().await,
+        State::Held,
+        "its recipient has not got it"
+    );
+}
+
+/// A house whose recipients are told, with three messages for two of them.
+async fn telling() -> (House, Vec<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut options =
+        options("digest: { base_url: 'https://mail.example.org/mw', except: [never.example] }");
+    options.release.smtp.value = listener.local_addr().unwrap().to_string();
+    options.release.timeout.value = Seconds::new(20);
+    let to = [
+        "<Ann@example.org>",
+        "<ben@example.org>",
+        "<x@never.example>",
+    ];
+    let house = House::with(RAW, &to, options, listener).await;
+    let mut ids = vec![house.id.clone()];
+    for (to, virus) in [("<ann@example.org>", false), ("<ann@example.org>", true)] {
+        let envelope = Envelope {
+            sender: Some(Address::new(b"<\"<b>\"@example.net>")),
+            recipients: vec![Address::new(to.as_bytes())],
+            ..Envelope::default()
+        };
+        let mut verdict = Verdict::released();
+        if virus {
+            verdict.reports.push(Report {
+                filter: "clamav",
+                outcome: Outcome::Checked(vec![Hit::new("VIRUS_FOUND", 100.0, "Eicar")]),
+                elapsed: std::time::Duration::ZERO,
+            });
+        }
+        let id = Ulid::new().to_string();
+        let subject = "<script>alert(1)</script>\u{202e}\r\nBcc: x@y";
+        let entry = Entry::new(&id, Timestamp::now(), &envelope, subject, &verdict, 0);
+        house
+            .daemon
+            .store(&entry, format!("{id}\r\n").into())
+            .await
+            .unwrap();
+        ids.push(id);
+    }
+    (house, ids)
+}
+
+/// Sends all digests while the server serves so many connections.
+async fn tell(house: &House, connections: usize, server: Server) -> (Digested, Vec<Taken>) {
+    let serving = async {
+        let mut taken = Vec::new();
+        for _ in 0..connections {
+            let (stream, _) = house.listener.accept().await.unwrap();
+            taken.push(serve(stream, server).await);
+        }
+        taken
+    };
+    let (done, taken) = tokio::join!(house.command.send_digests(), serving);
+    (done.unwrap(), taken)
+}
+
+/// The tokens of the links of a digest, and its text.
+fn digest(taken: &Taken) -> (Vec<String>, String) {
+    let data = taken.data.as_ref().unwrap();
+    let mail = Mail::parse(split(data).1.to_vec().into(), &Limits::default());
+    let text = mail.texts().next().unwrap().1.to_owned();
+    let links = text
+        .split_whitespace()
+        .filter_map(|w| w.split_once("/mw/quarantine/link/"));
+    (links.map(|(_, token)| token.to_owned()).collect(), text)
+}
+
+#[tokio::test]
+async fn a_digest_tells_each_recipient_once_what_is_held_for_them() {
+    let (house, ids) = telling().await;
+    let untold = house.command.untold().await.unwrap();
+    let untold: Vec<_> = untold
+        .iter()
+        .map(|u| (u.recipient.as_str(), u.messages))
+        .collect();
+    assert_eq!(untold, [("ann@example.org", 2), ("ben@example.org", 1)]);
+    let (done, taken) = tell(&house, 2, Server::Good).await;
+    assert_eq!((done.sent, done.waiting), (2, 0));
+    assert_eq!(taken[0].mail, "MAIL FROM:<>");
+    assert_eq!(taken[0].recipients, ["RCPT TO:<ann@example.org>"]);
+    let (links, text) = digest(&taken[0]);
+    assert_eq!(links.len(), 2, "{text}");
+    assert!(
+        text.contains("<script>alert(1)</script>\u{fffd}\u{fffd}\u{fffd}Bcc: x@y"),
+        "{text}"
+    );
+    let whole = String::from_utf8_lossy(taken[0].data.as_ref().unwrap()).into_owned();
+    let mail = Mail::parse(
+        split(taken[0].data.as_ref().unwrap()).1.to_vec().into(),
+        &Limits::default(),
+    );
+    let html = mail.parts().iter().find_map(|p| match &p.kind {
+        PartKind::Html(html) => Some(html.clone()),
+        _ => None,
+    });
+    let html = html.unwrap();
+    assert!(
+        html.contains("&lt;script&gt;alert(1)") && !html.contains("<script"),
+        "{html}"
+    );
+    assert!(!whole.contains("\nBcc"), "{whole}");
+    assert!(house.redeem(taken[0].data.as_ref().unwrap()).await == Redeem::Pass);
+
+    // Told once; what comes later is told of alone.
+    assert_eq!(tell(&house, 0, Server::Good).await.0, Digested::default());
+    assert!(
+        !house
+            .daemon
+            .untold()
+            .await
+            .unwrap()
+            .iter()
+            .any(|u| u.messages > 0)
+    );
+    let _ = ids;
+}
+
+#[tokio::test]
+async fn a_digest_that_is_not_taken_waits_and_one_that_came_by_is_sent() {
+    let (house, _) = telling().await;
+    let (done, _) = tell(&house, 2, Server::RefusesMessage).await;
+    assert_eq!((done.sent, done.waiting), (0, 2));
+    // The answer to the first is lost, but it came by.
+    let (done, taken) = tell(&house, 2, Server::HangsUp).await;
+    assert_eq!((done.sent, done.waiting), (0, 2));
+    let ann = taken
+        .iter()
+        .find(|t| t.recipients[0].contains("ann@"))
+        .unwrap();
+    assert_eq!(house.redeem(ann.data.as_ref().unwrap()).await, Redeem::Pass);
+    let (done, taken) = tell(&house, 1, Server::Good).await;
+    assert_eq!((done.sent, done.waiting), (1, 0));
+    assert_eq!(taken[0].recipients, ["RCPT TO:<ben@example.org>"]);
+}
+
+#[tokio::test]
+async fn a_link_releases_one_message_to_one_recipient_once() {
+    let (house, ids) = telling().await;
+    let (_, taken) = tell(&house, 2, Server::Good).await;
+    let ann = taken
+        .iter()
+        .find(|t| t.recipients[0].contains("ann@"))
+        .unwrap();
+    let tokens = digest(ann).0;
+    // The newest first.
+    let token = &tokens[1];
+    let offer = house.daemon.follow_link(token).await.unwrap();
+    assert_eq!(
+        (offer.record.entry.id.as_str(), offer.recipient.text()),
+        (ids[0].as_str(), "Ann@example.org")
+    );
+    assert_eq!(offer.state, State::Held, "looking releases nothing");
+
+    let (done, taken) = tokio::join!(house.daemon.release_by_link(token), async {
+        let (stream, _) = house.listener.accept().await.unwrap();
+        serve(stream, Server::Good).await
+    });
+    assert_eq!(done.unwrap().recipients, 1);
+    assert_eq!(taken.recipients, ["RCPT TO:<Ann@example.org>"]);
+    assert_eq!(house.state().await, State::Partly);
+    let twice = house.daemon.release_by_link(token).await;
+    assert!(matches!(twice, Err(LinkError::Before)), "{twice:?}");
+
+    // One for another recipient, for another message, altered, made up: none is good.
+    let ben = house
+        .daemon
+        .link(&ids[0], &Address::new(b"ben@example.org"))
+        .await
+        .unwrap()
+        .unwrap();
+    let ben = ben.rsplit_once('/').unwrap().1.to_owned();
+    assert!(house.daemon.follow_link(&ben).await.is_ok());
+    let stranger = house
+        .daemon
+        .link(&ids[0], &Address::new(b"eve@example.org"))
+        .await
+        .unwrap()
+        .unwrap();
+    let stranger = stranger.rsplit_once('/').unwrap().1.to_owned();
+    let swap = |at: usize| {
+        let other = if token.as_bytes()[at] == b'A' {
+            "B"
+        } else {
+            "A"
+        };
+        format!("{}{other}{}", &token[..at], &token[at + 1..])
+    };
+    let virus = house
+        .daemon
+        .link(&ids[2], &Address::new(b"ann@example.org"))
+        .await
+        .unwrap()
+        .unwrap();
+    let virus = virus.rsplit_once('/').unwrap().1.to_owned();
+    // The id's first bytes lead to another message, which is not there.
+    for (bad, gone) in [
+        (stranger, false),
+        (swap(40), false),
+        (swap(75), false),
+        (swap(5), true),
+        (virus, false),
+        ("x".into(), false),
+        (String::new(), false),
+    ] {
+        let refused = house.daemon.release_by_link(&bad).await;
+        let expected = match gone {
+            true => matches!(refused, Err(LinkError::Gone)),
+            false => matches!(refused, Err(LinkError::Invalid)),
+        };
+        assert!(expected, "{bad}: {refused:?}");
+    }
+    house.daemon.delete(&ids[0]).await.unwrap();
+    let gone = house.daemon.follow_link(&ben).await;
+    assert!(matches!(gone, Err(LinkError::Gone)), "{gone:?}");
+}
+
+#[tokio::test]
+async fn a_link_expires() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let options = options("digest: { base_url: 'https://mail.example.org', link_valid: 300ms }");
+    let house = House::with(RAW, &["<ann@example.org>"], options, listener).await;
+    let link = house
+        .daemon
+        .link(&house.id, &Address::new(b"ann@example.org"))
+        .await
+        .unwrap()
+        .unwrap();
+    let token = link.rsplit_once('/').unwrap().1;
+    // Valid to the end of its second.
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    loop {
+        match house.daemon.follow_link(token).await {
+            Err(LinkError::Expired) => break,
+            Ok(_) if std::time::Instant::now() < until => tokio::task::yield_now().await,
+            other => panic!("{other:?}"),
+        }
+    }
+    let refused = house.daemon.release_by_link(token).await;
+    assert!(matches!(refused, Err(LinkError::Expired)), "{refused:?}");
 }

@@ -20,7 +20,9 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use mailweir::mail::Address;
 use mailweir::metrics::Metrics;
-use mailweir::quarantine::{Entry, Filter, Options, Quarantine, QuarantineError, State};
+use mailweir::quarantine::{
+    Entry, Filter, Options, Order, Quarantine, QuarantineError, Sort, State,
+};
 use ulid::Ulid;
 
 use quarantine::*;
@@ -88,8 +90,8 @@ async fn nobody_else_can_read_or_write_anything() {
         }
         seen += 1;
     }
-    // Folder, tmp, day, message, lock, index with its two companions.
-    assert_eq!(seen, 8);
+    // Folder, tmp, day, message with its head, two locks, index with its two companions.
+    assert_eq!(seen, 10);
 }
 
 #[tokio::test]
@@ -361,27 +363,116 @@ async fn how_long_storing_and_listing_take() {
     }
     let db = database(dir.path()).await;
     let copies = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
-        INSERT INTO messages SELECT printf('%026d', i), received - i, last_seen - i, 1, state, NULL, size,
-            randomblob(32), sender, subject || i, entry
+        INSERT INTO messages (id, received, last_seen, seen, state, size, likeness, sender, subject, known, client,
+            domain, policies, reason, verdict, score)
+        SELECT printf('%026d', i), received - i, last_seen - i, 1, state, size, randomblob(32),
+            'sender' || (i % 5000) || '@example' || (i % 700) || '.net', subject || i || ' invoice from ' || (i % 97),
+            1, randomblob(16), 'example' || (i % 700) || '.net', policies, reason, verdict, i % 4000
         FROM n, (SELECT * FROM messages LIMIT 1)";
     sqlx::query(copies).execute(&db).await.unwrap();
-    let page = Filter {
-        limit: Some(50),
-        ..Filter::default()
-    };
-    for (what, filter) in [
-        ("the newest 50 of 100,000", page.clone()),
+    for copies in [
+        "INSERT INTO entries SELECT id, (SELECT entry FROM entries LIMIT 1) FROM messages
+             WHERE id NOT IN (SELECT message FROM entries)",
+        "INSERT INTO recipients (message, recipient, domain)
+             SELECT id, 'user' || (rowid % 3000) || '@example.org', 'example.org' FROM messages
+             WHERE id NOT IN (SELECT message FROM recipients)",
+        "INSERT INTO hits SELECT id, 'RULE_' || (rowid % 300) FROM messages
+             WHERE id NOT IN (SELECT message FROM hits)",
+    ] {
+        sqlx::query(copies).execute(&db).await.unwrap();
+    }
+    let text = |t: &str| Some(t.to_owned());
+    let all = Filter::default();
+    let filters = [
+        ("all", all.clone()),
         (
-            "50 by a part of the subject that one has",
+            "subject",
             Filter {
-                subject: Some("measured77777".to_owned()),
-                ..page
+                subject: text("measured77777"),
+                ..all.clone()
             },
         ),
-    ] {
-        let began = Instant::now();
-        quarantine.list(&filter).await.unwrap();
-        println!("{what}: {:?}", began.elapsed());
+        (
+            "two words",
+            Filter {
+                subject: text("invoice 96"),
+                ..all.clone()
+            },
+        ),
+        (
+            "sender",
+            Filter {
+                sender: text("sender4999@"),
+                ..all.clone()
+            },
+        ),
+        (
+            "recipient",
+            Filter {
+                recipient: text("user2999@"),
+                ..all.clone()
+            },
+        ),
+        (
+            "domain",
+            Filter {
+                domain: text("example699.net"),
+                ..all.clone()
+            },
+        ),
+        (
+            "client",
+            Filter {
+                client: Some("2001:db8::/32".parse().unwrap()),
+                ..all.clone()
+            },
+        ),
+        (
+            "rule",
+            Filter {
+                rule: text("RULE_299"),
+                ..all.clone()
+            },
+        ),
+        (
+            "reason",
+            Filter {
+                reason: text("hit clamav"),
+                ..all.clone()
+            },
+        ),
+        (
+            "state",
+            Filter {
+                state: Some(State::Partly),
+                ..all.clone()
+            },
+        ),
+        (
+            "size",
+            Filter {
+                larger: Some(1 << 40),
+                ..all.clone()
+            },
+        ),
+    ];
+    for (what, filter) in filters {
+        for by in [Sort::Received, Sort::Subject] {
+            let order = Order {
+                by,
+                descending: true,
+            };
+            let began = Instant::now();
+            let page = quarantine.search(&filter, order, None, 50).await.unwrap();
+            let first = began.elapsed();
+            let began = Instant::now();
+            let found = quarantine.matching(&filter).await.unwrap();
+            println!(
+                "100,000 by {what}, sorted by {by}: {} of {found}, page {first:?}, count {:?}",
+                page.records.len(),
+                began.elapsed()
+            );
+        }
     }
     let began = Instant::now();
     quarantine.stats().await.unwrap();

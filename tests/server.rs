@@ -17,6 +17,7 @@ use futures_util::future::BoxFuture;
 use mailweir::filter::{
     Chain, Check, FailureAction, FailurePolicy, Filter, OnFailure, Outcome, Scan,
 };
+use mailweir::history::History;
 use mailweir::mail::Direction;
 use mailweir::mail::Limits;
 use mailweir::metrics::Metrics;
@@ -125,11 +126,18 @@ async fn daemon(act: Act, deadline: Duration, settings: Settings) -> Daemon {
         .await
         .unwrap();
     let services = Arc::new(Services {
+        events: mailweir::events::Events::none(),
         engine: ArcSwap::from_pointee(engine),
         quarantine: Arc::new(quarantine),
+        history: History::off(metrics.clone()),
         budget: Budget::new(settings.total_bytes, metrics.bytes_in_flight.clone()),
         metrics: metrics.clone(),
         settings,
+        model: server::ModelPlace {
+            path: folder.path().join("model.mwb"),
+            engine: mailweir::filter::bayes::EngineKind::Osb,
+        },
+        reload_problem: arc_swap::ArcSwapOption::empty(),
     });
     let access = SocketAccess {
         mode: 0o600,

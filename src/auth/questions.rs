@@ -9,22 +9,26 @@ use futures_util::future::BoxFuture;
 use super::names::{Answer, Failure, Names, RecordType};
 use crate::dns::domain;
 use crate::dns::{Dns, Share};
+use crate::heard::Heard;
 
 /// Asks the shared resolver on behalf of one message.
 #[derive(Debug)]
 pub struct Questions {
     dns: Dns,
     share: Arc<Share>,
+    heard: Heard,
     left: AtomicUsize,
     exhausted: AtomicBool,
 }
 
 impl Questions {
     /// At most `most` questions through `dns`, those that are answered from memory not counted, of which those on their way stay within `share`.
-    pub fn new(dns: Dns, share: Arc<Share>, most: usize) -> Questions {
+    /// What is answered goes through `heard`.
+    pub fn new(dns: Dns, share: Arc<Share>, most: usize, heard: Heard) -> Questions {
         Questions {
             dns,
             share,
+            heard,
             left: AtomicUsize::new(most),
             exhausted: AtomicBool::new(false),
         }
@@ -51,16 +55,22 @@ impl Names for Questions {
                 });
             }
             let one_less = |left: usize| left.checked_sub(1);
-            self.left
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
-                .map_err(|_| {
-                    self.exhausted.store(true, Ordering::Relaxed);
-                    Failure::error("the message asks for too many look-ups")
-                })?;
-            let found = self
-                .dns
-                .lookup(&format!("{name}."), kind, &self.share)
-                .await?;
+            let full_name = format!("{name}.");
+            // Who is told what was asked then may ask as much as was answered.
+            let refused = match self.heard.is_telling() {
+                true => self.heard.was_refused(&full_name, kind),
+                false => self
+                    .left
+                    .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
+                    .is_err(),
+            };
+            if refused {
+                self.exhausted.store(true, Ordering::Relaxed);
+                self.heard.refused(&full_name, kind);
+                return Err(Failure::error("the message asks for too many look-ups"));
+            }
+            let asked = self.dns.lookup(&full_name, kind, &self.share);
+            let found = self.heard.dns(&full_name, kind, asked).await?;
             if found.took.is_none() {
                 // It was kept, or on its way already: nobody was asked.
                 self.left.fetch_add(1, Ordering::Relaxed);

@@ -13,12 +13,12 @@ use futures_util::future::join;
 use finding::Finding;
 
 use super::ConfigArgs;
-use super::printable::printable;
 use crate::config::{Config, FilterName, Problem, Problems, Severity};
 use crate::dns::Dns;
 use crate::filter::rules::{self, Written};
 use crate::filter::{Probe, clamav, dnsbl};
 use crate::metrics::Metrics;
+use crate::printable::printable;
 use crate::server::Engine;
 
 /// Exit code with `--strict` when the file is in order and a service is not.

@@ -9,9 +9,9 @@ use jiff::Timestamp;
 
 use super::evaluate::shown;
 use super::header_fields::HeaderFieldArgs;
-use super::printable::printable;
 use super::progress::Progress;
 use crate::filter::bayes::Class;
+use crate::printable::printable;
 use crate::workbench::corpus::skew::Dates;
 use crate::workbench::corpus::{self, DOUBTFUL, Findings, Group, Mark, Options};
 

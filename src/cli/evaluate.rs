@@ -178,7 +178,7 @@ pub(super) fn reading(ham: &[PathBuf], spam: &[PathBuf]) -> anyhow::Result<Readi
 
 /// A path for a terminal: file names come from elsewhere.
 pub(super) fn shown(path: &Path) -> String {
-    super::printable::printable(&path.display().to_string(), 300)
+    crate::printable::printable(&path.display().to_string(), 300)
 }
 
 fn print(

@@ -8,8 +8,10 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::filter::{Action, Hit, Outcome, Scan};
+use crate::history::{Entry, Stage, Transaction, Versions};
 use crate::mail::corpus::Sample;
-use crate::mail::{Address, Direction, Envelope};
+use crate::mail::{Address, Direction, Envelope, return_path};
+use crate::milter::Reply;
 use crate::policy::{Held, Ruling, Share};
 use crate::server::Engine;
 use crate::verdict::{DecidedBy, Decision, Listed, Verdict};
@@ -86,6 +88,24 @@ impl Examined {
         }
     }
 
+    /// As the history would keep it.
+    pub(super) fn entry(&self) -> Entry {
+        let transaction = Transaction {
+            id: "",
+            received: jiff::Timestamp::now(),
+            envelope: &self.scan.envelope,
+            stage: Stage::End,
+            mail: Some(&self.scan.mail),
+            refused: &[],
+            digest: None,
+            bytes: self.scan.mail.raw().len(),
+            reply: &Reply::Accept,
+            versions: &Versions::default(),
+            took: std::time::Duration::ZERO,
+        };
+        Entry::new(&transaction, &self.verdict, Some(&self.ruling), false)
+    }
+
     /// What each policy said, where there are several.
     pub(super) fn shares(&self) -> &[Share] {
         match self.ruling.shares.as_slice() {
@@ -138,19 +158,6 @@ pub(super) fn name(sample: &Sample) -> String {
         Some(number) => format!("{path}#{number}"),
         None => path.to_string(),
     }
-}
-
-/// The sender that the delivering MTA wrote down, from the beginning of the header.
-fn return_path(raw: &[u8]) -> Option<Address> {
-    const NAME: &[u8] = b"return-path:";
-    raw.split(|b| *b == b'\n')
-        .take_while(|line| !line.trim_ascii().is_empty())
-        .find(|line| {
-            line.get(..NAME.len())
-                .is_some_and(|name| name.eq_ignore_ascii_case(NAME))
-        })
-        .and_then(|line| line.get(NAME.len()..))
-        .map(|value| Address::new(value.trim_ascii()))
 }
 
 /// A message as JSON.
@@ -212,20 +219,4 @@ struct JsonOutcome<'a> {
     outcome: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'a str>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_return_path_is_the_sender_and_the_body_is_not_searched() {
-        let sender = |raw: &[u8]| return_path(raw).map(|a| a.text().to_owned());
-        assert_eq!(
-            sender(b"Return-Path: <a@b.example>\r\nX: y\r\n\r\n"),
-            Some("a@b.example".into())
-        );
-        assert_eq!(sender(b"return-path: <>\n\nbody"), Some(String::new()));
-        assert_eq!(sender(b"X: y\n\nReturn-Path: <a@b.example>\n"), None);
-    }
 }

@@ -1,6 +1,8 @@
 //! `mailweir explain`: why a message got its verdict, down to the line of the rule file.
 
+pub(super) mod entry_lines;
 mod files;
+pub(super) mod past;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -12,22 +14,21 @@ use clap::Args;
 use serde::Serialize;
 
 use super::examination::{EnvelopeArgs, Examined, JsonResult};
-use super::printable::{printable, visible};
 use super::{ConfigArgs, logging, tokens, told};
 use crate::config::{Config, FilterName};
 use crate::filter::rules::{Held, RuleSet, Step};
-use crate::filter::{Hit, Outcome};
 use crate::filter::{attachments, bayes};
+use crate::history::State;
 use crate::mail::corpus::Corpus;
 use crate::metrics::Metrics;
-use crate::policy::Settled;
+use crate::printable::{printable, visible};
 use crate::server::Engine;
-use crate::verdict::{DecidedBy, Verdict};
 use crate::workbench::tokens::Tokens;
 
 /// Say why messages get their verdicts: filters, hits, what matched, where, by which line of which file.
 ///
-/// The configured chain runs as it does for `scan`. With --rule, the conditions of one rule are shown with how
+/// Messages in files: the configured chain runs as it does for `scan`. Ids, as log and header have them: what the history
+/// keeps of the message, is shown; nothing runs again. With --rule, the conditions of one rule are shown with how
 /// each came out, which also tells why it did not hit. Exit codes: 0 done; 1 a message could not be read, the
 /// configuration has problems, or there is no such rule; 2 the command line is wrong.
 #[derive(Debug, Args)]
@@ -45,8 +46,8 @@ pub(super) struct ExplainArgs {
     /// Print one JSON object a message.
     #[arg(long)]
     json: bool,
-    /// Messages, folders of them, Maildirs or mboxes.
-    #[arg(required = true, value_name = "FILE")]
+    /// Messages, folders of them, Maildirs or mboxes; or ids of messages in the history.
+    #[arg(required = true, value_name = "FILE|ID")]
     files: Vec<PathBuf>,
 }
 
@@ -71,6 +72,15 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
             }
         }
         for path in &args.files {
+            if let Some(id) = past::id(path) {
+                anyhow::ensure!(
+                    args.rule.is_empty(),
+                    "the conditions of a rule are looked at in a message, so --rule needs a file"
+                );
+                let set = engine.rules().map(Arc::as_ref);
+                past::explain(&config, args.json, set, &id).await?;
+                continue;
+            }
             for sample in Corpus::new(path) {
                 let sample = sample.context("cannot read a message")?;
                 let examined = Examined::new(&engine, &args.envelope, sample).await;
@@ -182,30 +192,15 @@ fn explain(
         }
         return Ok(());
     }
-    let verdict = &examined.verdict;
-    writeln!(
-        out,
-        "{}: {}, score {:.2}, {}",
-        printable(&examined.path, SHOWN),
-        verdict.action,
-        verdict.score,
-        decided(&verdict.decided_by)
-    )?;
-    policies(&mut out, examined)?;
-    for report in &verdict.reports {
-        let score: f64 = report.outcome.hits().iter().map(|h| h.score).sum();
-        let what = match &report.outcome {
-            Outcome::Checked(hits) => format!("checked, {} hits, {score:.2} points", hits.len()),
-            Outcome::Skipped(why) => format!("skipped: {why}"),
-            Outcome::Unscanned { reason, detail, .. } => {
-                format!("NOT CHECKED ({reason}): {}", printable(detail, SHOWN))
-            }
-        };
-        writeln!(out, "\n  {}: {what}", report.filter)?;
-        for hit in report.outcome.hits() {
+    let entry = examined.entry();
+    entry_lines::verdict(&mut out, &examined.path, &entry)?;
+    entry_lines::policies(&mut out, &entry)?;
+    for report in &entry.outcomes {
+        entry_lines::outcome(&mut out, report)?;
+        for hit in &report.hits {
             let rule = set.and_then(|set| set.rule(&hit.rule));
             let rule = rule.filter(|_| report.filter == "rules");
-            headline(&mut out, hit, rule.map(|r| r.description()))?;
+            entry_lines::hit(&mut out, hit, rule.map(|r| r.description()))?;
             match rule {
                 Some(rule) => {
                     writeln!(out, "             {}", printable(rule.origin(), SHOWN))?;
@@ -213,10 +208,7 @@ fn explain(
                         matched(&mut out, &step)?;
                     }
                 }
-                None if !hit.evidence.is_empty() => {
-                    writeln!(out, "             {}", printable(&hit.evidence, SHOWN * 2))?;
-                }
-                None => {}
+                None => entry_lines::evidence(&mut out, hit)?,
             }
         }
         if report.filter == attachments::NAME
@@ -224,7 +216,7 @@ fn explain(
         {
             files::lines(&mut out, content)?;
         }
-        let checked = matches!(report.outcome, Outcome::Checked(_));
+        let checked = report.outcome == State::Checked;
         if let Some(tokens) = tokens
             .as_ref()
             .filter(|_| checked && report.filter == "bayes")
@@ -235,68 +227,6 @@ fn explain(
     }
     writeln!(out)?;
     Ok(())
-}
-
-/// The policy that decided, and where several had a say, what each of them said.
-fn policies(out: &mut impl Write, examined: &Examined) -> std::io::Result<()> {
-    let verdict = &examined.verdict;
-    if let Some(decision) = &verdict.policy {
-        writeln!(out, "  policy {}{}", decision.policy, listed(verdict))?;
-    }
-    for share in examined.shares() {
-        let recipients: Vec<String> = share
-            .recipients
-            .iter()
-            .map(|r| printable(r.text(), SHOWN))
-            .collect();
-        let verdict = &share.verdict;
-        writeln!(
-            out,
-            "    {} for {}: {}, score {:.2}, {}{}",
-            share.policy.name(),
-            recipients.join(", "),
-            verdict.action,
-            verdict.score,
-            decided(&verdict.decided_by),
-            listed(verdict)
-        )?;
-    }
-    if !examined.shares().is_empty() {
-        let settled = match examined.ruling.settled {
-            Settled::Agreed => "they agree on whether it passes",
-            Settled::Split => "split: those who refuse it are dropped, and a copy is held for them",
-            Settled::Held => "none takes it and not all refuse it: it is held for all",
-            Settled::Tempfail => "one asks to try again later, so all do",
-            Settled::Strictest => "the strictest holds for all",
-            Settled::Mildest => "the mildest holds for all",
-        };
-        writeln!(out, "    {settled}")?;
-    }
-    for recipient in examined.dropped() {
-        writeln!(out, "    dropped: {}", printable(recipient.text(), SHOWN))?;
-    }
-    Ok(())
-}
-
-/// The entry of a list that decided.
-fn listed(verdict: &Verdict) -> String {
-    let listed = verdict.policy.as_ref().and_then(|p| p.listed.as_ref());
-    listed.map_or(String::new(), |l| {
-        format!(", {}", visible(&l.to_string(), SHOWN))
-    })
-}
-
-fn headline(out: &mut impl Write, hit: &Hit, description: Option<&str>) -> std::io::Result<()> {
-    let decisive = hit
-        .decisive
-        .map_or(String::new(), |a| format!(", decides: {a}"));
-    let description =
-        description.map_or(String::new(), |d| format!("  {}", printable(d, SHOWN * 2)));
-    writeln!(
-        out,
-        "    {:>7.2}  {}{decisive}{description}",
-        hit.score, hit.rule
-    )
 }
 
 fn matched(out: &mut impl Write, step: &Step) -> std::io::Result<()> {
@@ -352,16 +282,4 @@ fn tree(out: &mut impl Write, id: &str, steps: &[Step]) -> std::io::Result<()> {
         }
     }
     Ok(())
-}
-
-fn decided(by: &DecidedBy) -> String {
-    match by {
-        DecidedBy::Nothing => "below every threshold".to_owned(),
-        DecidedBy::Score(threshold) => format!("at or above {threshold}"),
-        DecidedBy::Hit { filter, rule } => format!("decided by {filter} {rule}"),
-        DecidedBy::Failure { filter, reason } => {
-            format!("because {filter} could not check it ({reason})")
-        }
-        other => format!("{other:?}").to_lowercase(),
-    }
 }

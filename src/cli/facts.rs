@@ -16,9 +16,9 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::printable::printable;
 use crate::dns::domain;
 use crate::filter::{greylist, remembered_address};
+use crate::printable::printable;
 use crate::store::{FILE, Fact, Key, Kind, Row, Table};
 
 /// Longest word of a key that is shown, characters.

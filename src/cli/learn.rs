@@ -14,13 +14,11 @@ use bytes::Bytes;
 use super::evaluate::shown;
 use super::progress::Progress;
 use crate::config::Config;
-use crate::filter::bayes::{
-    Class, Engine, EngineKind, Journal, Lesson, ModelError, Origin, Teaching,
-};
+use crate::filter::bayes::{Class, Lesson, Teaching};
 use crate::mail::corpus::{MESSAGE_BYTES, Sample};
 use crate::mail::{Limits, Mail};
+use crate::workbench::pupil::Pupil;
 use crate::workbench::reading::{Reading, each};
-use crate::workbench::registry::now;
 
 /// Tells the classifier what messages are.
 ///
@@ -55,11 +53,14 @@ pub(super) fn run(args: &LearnArgs, config: &Config) -> anyhow::Result<ExitCode>
     let bayes = &config.file.bayes;
     let path = bayes.model_path(&config.base, &config.data_dir);
     let standard_input = matches!(args.paths.as_slice(), []) || args.paths == [Path::new("-")];
-    let done = Pupil::of(&path, bayes.engine, args.what).and_then(|pupil| {
+    let pupil = Pupil::of(&path, bayes.engine).map_err(anyhow::Error::from);
+    let done = pupil.and_then(|pupil| {
+        let what = args.what;
+        let lessons = Lessons { pupil, what };
         if standard_input {
-            pupil.learn_input().map(|()| ExitCode::SUCCESS)
+            lessons.learn_input().map(|()| ExitCode::SUCCESS)
         } else {
-            pupil.learn_paths(&args.paths)
+            lessons.learn_paths(&args.paths)
         }
     });
     match done {
@@ -71,57 +72,23 @@ pub(super) fn run(args: &LearnArgs, config: &Config) -> anyhow::Result<ExitCode>
     }
 }
 
-struct Pupil {
-    engine: Engine,
-    journal: Journal,
-    model: PathBuf,
+struct Lessons {
+    pupil: Pupil,
     what: What,
 }
 
-impl Pupil {
-    fn of(model: &Path, kind: EngineKind, what: What) -> anyhow::Result<Pupil> {
-        let engine = match Engine::load(model, kind) {
-            // What is learned before the first training waits in the journal for it.
-            Err(ModelError::Missing(_)) if kind == EngineKind::Osb => Engine::empty(),
-            loaded => loaded?,
-        };
-        if engine.kind() != EngineKind::Osb {
-            bail!(
-                "the engine {} learns only in training",
-                engine.kind().name()
-            );
-        }
-        let folder = model.parent().filter(|p| !p.as_os_str().is_empty());
-        if let Some(folder) = folder.filter(|f| !f.is_dir()) {
-            bail!(
-                "there is no folder {}; is this the daemon's configuration?",
-                shown(folder)
-            );
-        }
-        Ok(Pupil {
-            engine,
-            journal: Journal::of(model),
-            model: model.to_owned(),
-            what,
-        })
-    }
-
+impl Lessons {
     fn lesson(&self, mail: &Mail) -> Option<Lesson> {
         let teaching = match self.what {
             What::Ham => Teaching::Learn(Class::Ham),
             What::Spam => Teaching::Learn(Class::Spam),
             What::Forget => Teaching::Forget,
         };
-        let at = u64::try_from(now()).unwrap_or(0);
-        self.engine.lesson(mail, teaching, Origin::Human, at)
+        self.pupil.lesson(mail, teaching)
     }
 
     fn keep(&self, lessons: &[Lesson]) -> anyhow::Result<()> {
-        if !lessons.is_empty() {
-            self.journal.append(lessons)?;
-            crate::workbench::registry::Registry::of(&self.model).hand_over(self.journal.path())?;
-        }
-        Ok(())
+        Ok(self.pupil.keep(lessons)?)
     }
 
     fn learn_input(&self) -> anyhow::Result<()> {

@@ -8,9 +8,15 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
 use crate::config::{LogFormat, LogLevel, LogSection};
+use crate::web::Journal;
 
 /// Starts logging. Later calls have no effect.
 pub(super) fn start(section: LogSection) {
+    start_with(section, &Journal::default());
+}
+
+/// The same, and what goes wrong is kept in `journal` too.
+pub(super) fn start_with(section: LogSection, journal: &Journal) {
     let level = match section.level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
@@ -31,6 +37,6 @@ pub(super) fn start(section: LogSection) {
         .with_target("hickory_proto", LevelFilter::OFF)
         .with_target("hickory_resolver", LevelFilter::OFF);
     let _ = tracing_subscriber::registry()
-        .with(layer.with_filter(ours))
+        .with(layer.and_then(journal.layer()).with_filter(ours))
         .try_init();
 }

@@ -2,7 +2,7 @@
 //!
 //! Exit codes: 0 done; 1 something failed, as the message on standard error says; 2 the command line is
 //! wrong. `send` adds 3 (refused for now) and 4 (refused for good), `check --strict` 3 (a service does not
-//! work), `train` and `model promote` 3 (kept aside), `learn` 75 (try again).
+//! work), `train` and `model promote` 3 (kept aside), `replay` 3 (another result), `learn` 75 (try again).
 
 mod check;
 pub mod corpus;
@@ -12,18 +12,21 @@ mod explain;
 mod facts;
 mod generate;
 mod header_fields;
+mod history;
 pub mod learn;
 mod logging;
 pub mod model;
-mod printable;
 mod progress;
 pub mod quarantine;
+mod replay;
 mod rules;
 mod scan;
 mod send;
 mod serve;
 mod tokens;
 pub mod train;
+mod user;
+mod when;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -75,19 +78,28 @@ enum Command {
         #[command(flatten)]
         args: model::ModelArgs,
     },
-    /// List, show, release and delete what was held back.
+    /// List, show, release, forward and delete what was held back; tell recipients of it.
     Quarantine {
         #[command(flatten)]
         config: ConfigArgs,
         #[command(flatten)]
         args: quarantine::QuarantineArgs,
     },
+    History(history::HistoryArgs),
+    Replay(replay::ReplayArgs),
     /// Show what greylisting, rates and reputation remember of senders, and have it forgotten.
     Facts {
         #[command(flatten)]
         config: ConfigArgs,
         #[command(flatten)]
         args: facts::FactsArgs,
+    },
+    /// List, add and remove the users of the console.
+    User {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(flatten)]
+        args: user::UserArgs,
     },
     /// Send messages to a milter as a mail server would, and print the verdicts.
     Send(send::SendArgs),
@@ -148,6 +160,14 @@ pub fn run() -> ExitCode {
             }
             None => Ok(ExitCode::FAILURE),
         },
+        Command::History(args) => history::run(&args),
+        Command::Replay(args) => replay::run(&args),
+        Command::User { config, args } => match told(config.load()) {
+            Some(config) => {
+                runtime().and_then(|runtime| runtime.block_on(user::run(args, &config)))
+            }
+            None => Ok(ExitCode::FAILURE),
+        },
         Command::Send(args) => send::run(args),
         Command::Completions(args) => generate::completions(&args),
         Command::Man(args) => generate::man(&args),
@@ -179,6 +199,8 @@ fn held(config: &ConfigArgs, args: quarantine::QuarantineArgs) -> anyhow::Result
         return Ok(ExitCode::FAILURE);
     };
     let settings = quarantine::QuarantineSettings {
+        model: config.file.bayes.model_path(&config.base, &config.data_dir),
+        engine: config.file.bayes.engine,
         options: config.file.quarantine,
         data_dir: config.data_dir,
     };

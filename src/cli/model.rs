@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::evaluate::{self, reading, shown};
-use super::printable::printable;
 use super::progress::Progress;
 use super::tokens;
 use crate::config::Config;
 use crate::filter::bayes;
 use crate::mail::Mail;
 use crate::mail::corpus::Corpus;
+use crate::printable::printable;
 use crate::workbench::promotion::{self, Candidate, How, Outcome};
 use crate::workbench::registry::{Registry, Why};
 use crate::workbench::scores;

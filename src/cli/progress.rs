@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::printable::printable;
 use crate::mail::corpus::CorpusError;
+use crate::printable::printable;
 use crate::workbench::reading::Watch;
 
 /// Unreadable items that are named one by one; all are counted.

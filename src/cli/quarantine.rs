@@ -3,166 +3,43 @@
 //! Works beside the running daemon. Whatever comes from a message is escaped before it reaches the
 //! terminal. Exit code 0: all done; 1: something failed, or nothing was found under a given id.
 
+mod arguments;
 mod display;
-
-mod when;
+mod look;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Args, Subcommand, ValueEnum};
+use bytes::Bytes;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
-use crate::cli::printable::printable;
+pub use arguments::QuarantineArgs;
+
+use crate::filter::bayes::{Class, EngineKind};
 use crate::mail::Address;
 use crate::metrics::Metrics;
-use crate::quarantine::{Filter, Options, Quarantine, QuarantineError, Record, State};
+use crate::printable::printable;
+use crate::quarantine::preview::Preview;
+use crate::quarantine::{
+    Cursor, Filter, Options, Order, PAGE, Quarantine, QuarantineError, Released,
+};
+use crate::workbench::pupil::Pupil;
+use arguments::{Choice, Command};
 
-/// Where the quarantine is and how it works.
+/// Where the quarantine is and how it works, and where lessons go.
 #[derive(Clone, Debug)]
 pub struct QuarantineSettings {
     /// The `quarantine` section of the configuration.
     pub options: Options,
     /// Where the daemon keeps its own files.
     pub data_dir: PathBuf,
-}
-
-/// Arguments of `mailweir quarantine`.
-#[derive(Clone, Debug, Args)]
-pub struct QuarantineArgs {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Clone, Debug, Subcommand)]
-enum Command {
-    /// List messages, the newest first
-    List {
-        #[command(flatten)]
-        search: Search,
-        /// Leave out so many
-        #[arg(long, default_value_t = 0)]
-        offset: u32,
-        /// At most so many; 0 for all
-        #[arg(long, default_value_t = 50)]
-        limit: u32,
-        /// One JSON object a line
-        #[arg(long)]
-        json: bool,
-    },
-    /// Show messages: envelope, verdict, every hit
-    Show {
-        /// Ids of messages
-        #[arg(required = true)]
-        ids: Vec<String>,
-        /// The exact bytes of the message; on a terminal, escaped
-        #[arg(long, conflicts_with_all = ["headers", "json"])]
-        raw: bool,
-        /// The header of the message, escaped
-        #[arg(long, conflicts_with = "json")]
-        headers: bool,
-        /// One JSON object a line
-        #[arg(long)]
-        json: bool,
-    },
-    /// Hand messages to the mail server, to be delivered without being checked again
-    Release {
-        #[command(flatten)]
-        choice: Choice,
-        /// To this address instead of the recipients of the message; may be repeated
-        #[arg(long, value_name = "ADDRESS")]
-        to: Vec<String>,
-        /// Also messages that were released before
-        #[arg(long)]
-        again: bool,
-    },
-    /// Remove messages for good
-    Delete {
-        #[command(flatten)]
-        choice: Choice,
-    },
-    /// Remove messages that are past the bounds of age, bytes and number
-    Expire {
-        /// Believe the clock although it jumped since the last time
-        #[arg(long)]
-        trust_clock: bool,
-    },
-}
-
-/// Which messages, by what they are.
-#[derive(Clone, Debug, Default, Args)]
-struct Search {
-    /// Received at or after: 2h, 7d (ago), 2026-11-05, 2026-11-05T08:00:00Z
-    #[arg(long, value_parser = when::parse, value_name = "WHEN")]
-    since: Option<Timestamp>,
-    /// Received before
-    #[arg(long, value_parser = when::parse, value_name = "WHEN")]
-    until: Option<Timestamp>,
-    /// Part of the sender's address
-    #[arg(long, value_name = "TEXT")]
-    from: Option<String>,
-    /// Part of a recipient's address
-    #[arg(long, value_name = "TEXT")]
-    recipient: Option<String>,
-    /// Part of the subject
-    #[arg(long, value_name = "TEXT")]
-    subject: Option<String>,
-    /// Id of a rule that hit
-    #[arg(long, value_name = "RULE")]
-    rule: Option<String>,
-    /// What has become of it
-    #[arg(long)]
-    state: Option<StateArg>,
-}
-
-/// Which messages: by id, or all that match.
-#[derive(Clone, Debug, Args)]
-struct Choice {
-    /// Ids of messages
-    #[arg(required_unless_present = "matching", conflicts_with = "matching")]
-    ids: Vec<String>,
-    /// All messages that match the options below, at least one of which must be given
-    #[arg(long)]
-    matching: bool,
-    #[command(flatten)]
-    search: Search,
-    /// Only say which messages would be taken
-    #[arg(long)]
-    dry_run: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum StateArg {
-    Held,
-    Releasing,
-    Released,
-    Deleting,
-    Lost,
-}
-
-impl Search {
-    fn filter(&self) -> Filter {
-        Filter {
-            since: self.since,
-            until: self.until,
-            sender: self.from.clone(),
-            recipient: self.recipient.clone(),
-            subject: self.subject.clone(),
-            rule: self.rule.clone(),
-            state: self.state.map(|s| match s {
-                StateArg::Held => State::Held,
-                StateArg::Releasing => State::Releasing,
-                StateArg::Released => State::Released,
-                StateArg::Deleting => State::Deleting,
-                StateArg::Lost => State::Lost,
-            }),
-            limit: None,
-            offset: 0,
-        }
-    }
+    /// The model that lessons are for.
+    pub model: PathBuf,
+    /// Its engine.
+    pub engine: EngineKind,
 }
 
 /// Runs the command; writes to standard output, and what fails to standard error.
@@ -173,7 +50,7 @@ impl Search {
 pub async fn run(args: QuarantineArgs, settings: &QuarantineSettings) -> anyhow::Result<ExitCode> {
     let metrics = Arc::new(Metrics::new()?);
     let quarantine = Quarantine::attach(&settings.options, &settings.data_dir, metrics).await?;
-    let result = command(args.command, &quarantine).await;
+    let result = command(args.command, &quarantine, settings).await;
     quarantine.close().await;
     match result {
         // Whoever reads us has seen enough.
@@ -182,92 +59,277 @@ pub async fn run(args: QuarantineArgs, settings: &QuarantineSettings) -> anyhow:
     }
 }
 
-async fn command(command: Command, quarantine: &Quarantine) -> anyhow::Result<ExitCode> {
+async fn command(
+    command: Command,
+    quarantine: &Quarantine,
+    settings: &QuarantineSettings,
+) -> anyhow::Result<ExitCode> {
     match command {
         Command::List {
             search,
+            count: true,
+            ..
+        } => {
+            let found = quarantine.matching(&search.filter()).await?;
+            writeln!(std::io::stdout().lock(), "{found}")?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::List {
+            search,
+            sort,
+            reverse,
+            after,
             offset,
             limit,
             json,
+            ..
         } => {
             let filter = Filter {
                 offset,
                 limit: Some(limit).filter(|l| *l > 0),
                 ..search.filter()
             };
-            list(quarantine, &filter, json).await
+            match offset {
+                0 => list(quarantine, &filter, sort.order(reverse), after, json).await,
+                _ => list_from(quarantine, &filter, json).await,
+            }
         }
         Command::Show {
             ids,
             raw,
             headers,
+            html,
             json,
         } => {
             let mut failed = false;
             for id in &ids {
-                let shown = show(quarantine, &canonical(id), raw, headers, json).await;
-                failed |= !reported(id, shown)?;
+                let id = canonical(id);
+                let shown = match html {
+                    true => show_html(quarantine, &id).await,
+                    false => show(quarantine, &id, raw, headers, json).await,
+                };
+                failed |= !reported(&id, shown)?;
             }
             Ok(code(failed))
         }
-        Command::Release { choice, to, again } => {
+        Command::Release {
+            choice,
+            to,
+            again,
+            learn,
+        } => {
             let to: Vec<Address> = to.iter().map(|a| Address::new(a.as_bytes())).collect();
+            let pupil = pupil(learn && !choice.dry_run, settings)?;
             let work = async |id: &str| {
-                let released = quarantine.release(id, &to, again).await?;
-                Ok(format!("released to {} recipient(s)", released.recipients))
+                let done = released(&quarantine.release(id, &to, again).await?);
+                learned(quarantine, pupil.as_ref(), id, Class::Ham, done).await
             };
             each(quarantine, &choice, "would be released", work).await
         }
-        Command::Delete { choice } => {
+        Command::Delete { choice, learn } => {
+            let pupil = pupil(learn && !choice.dry_run, settings)?;
             let work = async |id: &str| {
+                // Afterwards there would be nothing to learn from.
+                let done = "deleted".to_owned();
+                let done = learned(quarantine, pupil.as_ref(), id, Class::Spam, done).await?;
                 quarantine.delete(id).await?;
-                Ok("deleted".to_owned())
+                Ok(done)
             };
             each(quarantine, &choice, "would be deleted", work).await
         }
-        Command::Expire { trust_clock } => {
-            let now = Timestamp::now();
-            let expired = if trust_clock {
-                quarantine.expire_trusting_clock(now).await?
-            } else {
-                quarantine.expire(now).await?
+        Command::Forward { choice, to, note } => {
+            let to = to.map(|to| Address::new(to.as_bytes()));
+            let work = async |id: &str| {
+                let to = quarantine.forward(id, to.as_ref(), &note).await?;
+                Ok(format!("forwarded to {}", printable(&to, 300)))
             };
-            let mut out = std::io::stdout().lock();
-            writeln!(out, "{} message(s) removed", expired.messages)?;
-            if expired.clock_jumped {
-                writeln!(
-                    out,
-                    "The clock jumped since the last time, so nothing was removed for its age. If it is \
-                     right now, use --trust-clock."
-                )?;
-            }
-            Ok(code(expired.clock_jumped))
+            each(quarantine, &choice, "would be forwarded", work).await
         }
+        Command::Link { id, address } => {
+            let link = link(quarantine, &canonical(&id), &address).await;
+            Ok(code(!reported(&id, link)?))
+        }
+        Command::Digest { dry_run, preview } => digest(quarantine, dry_run, preview).await,
+        Command::Expire { trust_clock } => expire(quarantine, trust_clock).await,
     }
 }
 
-async fn list(quarantine: &Quarantine, filter: &Filter, json: bool) -> anyhow::Result<ExitCode> {
+async fn link(quarantine: &Quarantine, id: &str, address: &str) -> anyhow::Result<()> {
+    let record = quarantine.get(id).await?;
+    let named = address.to_lowercase();
+    let mut recipients = record.entry.recipients.iter();
+    let Some(recipient) = recipients.find(|r| r.text().to_lowercase() == named) else {
+        anyhow::bail!("the message has no recipient {}", printable(address, 300));
+    };
+    match quarantine.link(&record.entry.id, recipient).await? {
+        Some(link) => writeln!(std::io::stdout().lock(), "{link}")?,
+        None => anyhow::bail!("set quarantine.digest.base_url, with which links begin"),
+    }
+    Ok(())
+}
+
+async fn expire(quarantine: &Quarantine, trust_clock: bool) -> anyhow::Result<ExitCode> {
+    let now = Timestamp::now();
+    let expired = if trust_clock {
+        quarantine.expire_trusting_clock(now).await?
+    } else {
+        quarantine.expire(now).await?
+    };
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{} message(s) removed", expired.messages)?;
+    if expired.clock_jumped {
+        writeln!(
+            out,
+            "The clock jumped since the last time, so nothing was removed for its age. If it is \
+             right now, use --trust-clock."
+        )?;
+    }
+    Ok(code(expired.clock_jumped))
+}
+
+async fn digest(
+    quarantine: &Quarantine,
+    dry_run: bool,
+    preview: Option<String>,
+) -> anyhow::Result<ExitCode> {
+    if let Some(recipient) = preview {
+        let letter = quarantine.preview_digest(&recipient).await?;
+        // Our own letter: what stands in it of messages is encoded.
+        std::io::stdout().lock().write_all(&letter)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if dry_run {
+        let mut out = std::io::stdout().lock();
+        for untold in quarantine.untold().await? {
+            let recipient = printable(&untold.recipient, 300);
+            writeln!(out, "{recipient}: {} message(s)", untold.messages)?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let done = quarantine.send_digests().await?;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{} digest(s) sent", done.sent)?;
+    if done.waiting > 0 {
+        writeln!(
+            out,
+            "{} digest(s) wait: the mail server did not take them",
+            done.waiting
+        )?;
+    }
+    Ok(code(done.waiting > 0))
+}
+
+/// Who takes lessons, where there are to be some: asked before anything is done.
+fn pupil(learn: bool, settings: &QuarantineSettings) -> anyhow::Result<Option<Arc<Pupil>>> {
+    if !learn {
+        return Ok(None);
+    }
+    let pupil = Pupil::of(&settings.model, settings.engine)?;
+    Ok(Some(Arc::new(pupil)))
+}
+
+/// Learns what a message is, if that is wanted; says what was `done` and that.
+async fn learned(
+    quarantine: &Quarantine,
+    pupil: Option<&Arc<Pupil>>,
+    id: &str,
+    class: Class,
+    done: String,
+) -> anyhow::Result<String> {
+    let Some(pupil) = pupil else {
+        return Ok(done);
+    };
+    let raw: Bytes = quarantine.read(id).await?;
+    let pupil = pupil.clone();
+    let learned = tokio::task::spawn_blocking(move || pupil.learn(raw, class)).await?;
+    let what = match class {
+        Class::Ham => "ham",
+        Class::Spam => "spam",
+    };
+    match learned {
+        Ok(true) => Ok(format!("{done}, learned as {what}")),
+        Ok(false) => Ok(format!("{done}, nothing to learn in it")),
+        Err(e) => anyhow::bail!("not learned as {what}: {e}"),
+    }
+}
+
+fn released(released: &Released) -> String {
+    let done = format!("released to {} recipient(s)", released.recipients);
+    match released.before {
+        0 => done,
+        before => format!("{done}; {before} had got it before"),
+    }
+}
+
+/// Page by page, so that no list is too long for the memory.
+async fn list(
+    quarantine: &Quarantine,
+    filter: &Filter,
+    order: Order,
+    mut after: Option<Cursor>,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let mut left = filter.limit;
+    let mut any = false;
+    loop {
+        let want = left.map_or(PAGE, |left| left.min(PAGE));
+        let page = quarantine
+            .search(filter, order, after.as_ref(), want)
+            .await?;
+        let mut out = std::io::stdout().lock();
+        if json {
+            for record in &page.records {
+                writeln!(out, "{}", display::json(record))?;
+            }
+        } else if !page.records.is_empty() {
+            writeln!(out, "{}", display::table(&page.records))?;
+        }
+        any |= !page.records.is_empty();
+        left = left.map(|left| left.saturating_sub(want));
+        after = page.next;
+        let Some(cursor) = &after else {
+            break;
+        };
+        if left == Some(0) {
+            if !json {
+                writeln!(
+                    out,
+                    "There are more: --after {cursor}, or --limit 0 for all."
+                )?;
+            }
+            break;
+        }
+    }
+    if !any && !json {
+        writeln!(std::io::stdout().lock(), "No messages.")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// With so many left out.
+async fn list_from(
+    quarantine: &Quarantine,
+    filter: &Filter,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
     let records = quarantine.list(filter).await?;
     let mut out = std::io::stdout().lock();
     if json {
         for record in &records {
             writeln!(out, "{}", display::json(record))?;
         }
-        return Ok(ExitCode::SUCCESS);
-    }
-    if records.is_empty() {
+    } else if records.is_empty() {
         writeln!(out, "No messages.")?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    writeln!(out, "{}", display::table(&records))?;
-    if filter.limit.is_some_and(|l| records.len() >= l as usize) {
-        let next = u64::from(filter.offset) + records.len() as u64;
-        writeln!(
-            out,
-            "There may be more: --offset {next}, or --limit 0 for all."
-        )?;
+    } else {
+        writeln!(out, "{}", display::table(&records))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn show_html(quarantine: &Quarantine, id: &str) -> anyhow::Result<()> {
+    let (_, preview) = quarantine.preview(id).await?;
+    writeln!(std::io::stdout().lock(), "{}", preview.html())?;
+    Ok(())
 }
 
 async fn show(
@@ -288,12 +350,20 @@ async fn show(
         return Ok(());
     }
     let record = quarantine.get(id).await?;
-    let mut out = std::io::stdout().lock();
     if json {
-        writeln!(out, "{}", display::json(&record))?;
-    } else {
-        write!(out, "{}", display::details(&record))?;
+        writeln!(std::io::stdout().lock(), "{}", display::json(&record))?;
+        return Ok(());
     }
+    let deliveries = quarantine.deliveries(&record.entry.id).await?;
+    write!(
+        std::io::stdout().lock(),
+        "{}",
+        display::details(&record, &deliveries)
+    )?;
+    // What is known stays known when the message itself is lost.
+    let raw = quarantine.read(&record.entry.id).await?;
+    let preview = Preview::of(&record.entry, raw);
+    write!(std::io::stdout().lock(), "{}", look::look(&preview))?;
     Ok(())
 }
 
@@ -302,18 +372,30 @@ async fn each(
     quarantine: &Quarantine,
     choice: &Choice,
     would: &str,
-    work: impl AsyncFn(&str) -> Result<String, QuarantineError>,
+    work: impl AsyncFn(&str) -> anyhow::Result<String>,
 ) -> anyhow::Result<ExitCode> {
     let filter = choice.search.filter();
-    if !choice.matching && filter != Filter::default() {
+    if !choice.matching && filter.restricts() {
         anyhow::bail!("to choose by these options instead of ids, give --matching too");
     }
     let ids: Vec<String> = if choice.matching {
-        if filter == Filter::default() {
+        if !filter.restricts() {
             anyhow::bail!("--matching needs at least one option that says what to match");
         }
-        let records: Vec<Record> = quarantine.list(&filter).await?;
-        records.into_iter().map(|r| r.entry.id).collect()
+        match quarantine.choose(&filter, choice.at_most).await {
+            Err(QuarantineError::TooMany { found, .. }) if choice.dry_run => {
+                let most = choice.at_most;
+                writeln!(
+                    std::io::stdout().lock(),
+                    "{found} messages match; --at-most {most} would refuse them"
+                )?;
+                return Ok(ExitCode::FAILURE);
+            }
+            Err(e @ QuarantineError::TooMany { .. }) => {
+                anyhow::bail!("{e}; nothing was done. Look with --dry-run, then raise --at-most");
+            }
+            chosen => chosen?,
+        }
     } else {
         choice.ids.iter().map(|id| canonical(id)).collect()
     };
@@ -322,12 +404,12 @@ async fn each(
     let mut failed = false;
     for id in &ids {
         let done = if choice.dry_run {
-            quarantine.get(id).await.map(|_| would.to_owned())
+            let found = quarantine.get(id).await;
+            found.map(|_| would.to_owned()).map_err(anyhow::Error::from)
         } else {
             work(id).await
         };
         progress.inc(1);
-        let done = done.map_err(anyhow::Error::from);
         let told = progress.suspend(|| -> anyhow::Result<bool> {
             match done {
                 Ok(text) => {
@@ -340,8 +422,11 @@ async fn each(
         failed |= !told;
     }
     progress.finish_and_clear();
+    let mut out = std::io::stdout().lock();
     if ids.is_empty() {
-        writeln!(std::io::stdout().lock(), "No messages.")?;
+        writeln!(out, "No messages.")?;
+    } else if choice.matching && choice.dry_run {
+        writeln!(out, "{} message(s) {would}", ids.len())?;
     }
     Ok(code(failed))
 }

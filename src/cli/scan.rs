@@ -12,12 +12,12 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::examination::{EnvelopeArgs, Examined};
-use super::printable::printable;
 use super::{ConfigArgs, logging, progress, told};
 use crate::config::Config;
 use crate::filter::{Action, Outcome};
 use crate::mail::corpus::{Corpus, CorpusError, Sample};
 use crate::metrics::Metrics;
+use crate::printable::printable;
 use crate::server::Engine;
 use crate::verdict::Verdict;
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::printable::printable;
+use crate::printable::printable;
 use crate::workbench::tokens::Tokens;
 
 /// What it says, in one line.

@@ -10,10 +10,10 @@ use anyhow::{Context, bail};
 
 use super::evaluate::{self, reading, shown};
 use super::header_fields::HeaderFieldArgs;
-use super::printable::printable;
 use super::progress::Progress;
 use super::{ConfigArgs, told};
 use crate::filter::bayes::{Class, EngineKind, Facts, Trained, Trainer};
+use crate::printable::printable;
 use crate::workbench::evaluation::Evaluation;
 use crate::workbench::reading::{Reading, by_class};
 use crate::workbench::{Cut, leakage};

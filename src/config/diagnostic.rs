@@ -66,6 +66,11 @@ impl Source {
         &self.0.text
     }
 
+    /// Its text with `*` in place of secrets: the values of keys called `key`.
+    pub fn masked(&self) -> std::borrow::Cow<'_, str> {
+        masked(self.text())
+    }
+
     /// Line and column, from 1, of a byte offset; the column counts characters.
     pub fn line_column(&self, offset: usize) -> (usize, usize) {
         let offset = offset.min(self.0.text.len());

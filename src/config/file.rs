@@ -7,11 +7,15 @@ use serde_saphyr::{Location, Spanned};
 
 use super::{ByteSize, Seconds};
 use crate::dns;
+use crate::events;
 use crate::filter::{attachments, auth, bayes, clamav, dnsbl, greylist, rates, reputation, rules};
+use crate::history;
 use crate::policy;
 use crate::quarantine;
 use crate::router::Hold;
+use crate::scanners;
 use crate::server::{Address, Listen};
+use crate::web;
 
 /// A value that nobody wrote, so that it has no place in a file.
 pub(crate) fn unwritten<T>(value: T) -> Spanned<T> {
@@ -30,6 +34,10 @@ pub struct File {
     pub milter: MilterSection,
     /// The HTTP listener for metrics and health.
     pub http: HttpSection,
+    /// Other protocols in which verdicts are asked for.
+    pub scanners: scanners::Options,
+    /// The console in a browser.
+    pub console: web::Options,
     /// Bounds of memory and of parsing.
     pub limits: LimitsSection,
     /// From end of message to the verdict, at most.
@@ -74,6 +82,10 @@ pub struct File {
     pub hold: Hold,
     /// The quarantine store.
     pub quarantine: quarantine::Options,
+    /// Events to the outside.
+    pub events: events::Options,
+    /// The history of verdicts.
+    pub history: history::Options,
     /// The log.
     pub log: LogSection,
 }
@@ -85,6 +97,8 @@ impl Default for File {
             watch: Some(unwritten(Seconds::new(2))),
             milter: MilterSection::default(),
             http: HttpSection::default(),
+            scanners: scanners::Options::default(),
+            console: web::Options::default(),
             limits: LimitsSection::default(),
             deadline: unwritten(Seconds::new(120)),
             thresholds: unwritten(ThresholdsSection::default()),
@@ -116,6 +130,8 @@ impl Default for File {
             outbound: policy::OutboundOptions::default(),
             hold: Hold::default(),
             quarantine: quarantine::Options::default(),
+            events: events::Options::default(),
+            history: history::Options::default(),
             log: LogSection::default(),
         }
     }

@@ -54,6 +54,20 @@ impl<'a> Findings<'a> {
         }
     }
 
+    /// Permission bits as people write them, octal.
+    pub fn octal(&mut self, key: &str, value: &Spanned<String>) -> u32 {
+        match u32::from_str_radix(&value.value, 8) {
+            Ok(mode) if mode <= 0o777 => mode,
+            _ => {
+                self.wrong(
+                    value,
+                    format!("{key} must be octal permissions such as \"0660\""),
+                );
+                0o600
+            }
+        }
+    }
+
     /// Thresholds must be finite and rise.
     pub fn thresholds<T>(&mut self, at: &Spanned<T>, thresholds: &Thresholds) {
         let all = [thresholds.tag, thresholds.quarantine, thresholds.reject];

@@ -10,6 +10,7 @@ mod findings;
 mod glob;
 mod mask;
 mod run;
+mod secret;
 mod size;
 
 #[cfg(test)]
@@ -22,4 +23,5 @@ pub use findings::Findings;
 pub(crate) use glob::fits;
 pub use glob::{GLOB_BYTES, Glob};
 pub use run::{Config, DEFAULT, Overrides};
+pub(crate) use secret::secret_line;
 pub use size::ByteSize;

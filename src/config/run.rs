@@ -9,10 +9,13 @@ use serde_saphyr::Spanned;
 
 use super::file::{File, FilterName};
 use super::{Findings, LogSection, Problem, Problems, Seconds, Source, parse_yaml};
+use crate::events;
 use crate::mail::Limits;
 use crate::policy::Policies;
+use crate::scanners;
 use crate::server::{Address, Listen, Settings, SocketAccess};
 use crate::verdict::Thresholds;
+use crate::web;
 
 /// What the command line says; it wins over the file.
 #[derive(Clone, Debug, Default)]
@@ -47,8 +50,14 @@ pub struct Config {
     pub access: SocketAccess,
     /// The HTTP listener.
     pub http: Option<SocketAddr>,
+    /// The console; `None` where it is off.
+    pub console: Option<web::Settings>,
     /// Bounds and waits of sessions.
     pub settings: Settings,
+    /// Other protocols than milter.
+    pub scanners: scanners::Settings,
+    /// Events to the outside.
+    pub events: events::Checked,
     /// Bounds of parsing.
     pub mail_limits: Limits,
     /// From end of message to the verdict.
@@ -102,10 +111,10 @@ impl Config {
             true => File::default(),
             false => parse_yaml(&source)?,
         };
-        file.quarantine.release.resolve(&base);
+        file.quarantine.resolve(&base);
         let mut problems = Checker(Findings::new(&source));
         let milter = &file.milter;
-        let mode = problems.octal(&milter.socket_mode);
+        let mode = problems.0.octal("milter.socket_mode", &milter.socket_mode);
         let data_dir = overrides
             .data_dir
             .clone()
@@ -160,6 +169,17 @@ impl Config {
             .as_ref()
             .map(|w| problems.within("watch", w, Seconds::millis(50), Seconds::new(3600)));
         problems.0.extend(file.quarantine.problems(&source).0);
+        let events = file.events.check(&source, &base, &data_dir);
+        let events = events.unwrap_or_else(|found| {
+            problems.0.extend(found.0);
+            events::Checked::default()
+        });
+        let scanners = file.scanners.check(&base, &mut problems.0);
+        let console = web::Settings::new(&file.console, &source, &base).unwrap_or_else(|found| {
+            problems.0.extend(found.0);
+            None
+        });
+        file.history.check(&mut problems.0);
         let config = Config {
             data_dir,
             watch,
@@ -172,7 +192,10 @@ impl Config {
                 group: milter.socket_group.clone(),
             },
             http: overrides.http.or(file.http.listen),
+            console,
             settings,
+            scanners,
+            events,
             mail_limits,
             deadline,
             thresholds: problems.thresholds(&file),
@@ -226,19 +249,6 @@ impl Checker<'_> {
                 .wrong(value, format!("{key} must be between {least} and {most}"));
         }
         value.value.0
-    }
-
-    fn octal(&mut self, value: &Spanned<String>) -> u32 {
-        match u32::from_str_radix(&value.value, 8) {
-            Ok(mode) if mode <= 0o777 => mode,
-            _ => {
-                self.0.wrong(
-                    value,
-                    "milter.socket_mode must be octal permissions such as \"0660\"",
-                );
-                0o600
-            }
-        }
     }
 
     fn thresholds(&mut self, file: &File) -> Thresholds {
@@ -309,6 +319,15 @@ mod tests {
             "mailweir.yaml:4:16",
             "twice",
         ] {
+            assert!(problems.contains(part), "{part} in:\n{problems}");
+        }
+    }
+
+    #[test]
+    fn a_history_is_bounded() {
+        let problems = check("history: { keep: 1s, size: 1MiB }\n").unwrap_err();
+        let problems = problems.to_string();
+        for part in ["mailweir.yaml:1:18", "mailweir.yaml:1:28", "16MiB", "1h"] {
             assert!(problems.contains(part), "{part} in:\n{problems}");
         }
     }

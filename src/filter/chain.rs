@@ -15,6 +15,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::{Check, Filter, Hit, Outcome, Reason, Scan};
+use crate::heard::Heard;
 use crate::mail::{Envelope, Spool};
 
 /// Why the filters behind a decisive hit have no outcome.
@@ -73,6 +74,7 @@ impl Chain {
             members: self.members.iter().map(|f| (f.name(), f.check())).collect(),
             left: Vec::new(),
             optional: Vec::new(),
+            heard: Heard::default(),
         }
     }
 }
@@ -84,6 +86,7 @@ pub struct Checks {
     left: Vec<&'static str>,
     /// Filters that may say nothing to some of the recipients.
     optional: Vec<&'static str>,
+    heard: Heard,
 }
 
 /// The check of a filter that a message does not pass.
@@ -104,6 +107,12 @@ impl std::fmt::Debug for Checks {
 }
 
 impl Checks {
+    /// Comes before all stages: what checks hear from outside is kept in `heard`, or comes from it.
+    pub fn hears(&mut self, heard: &Heard) {
+        self.heard = heard.clone();
+        self.each(|c| c.hears(heard));
+    }
+
     /// The client is known.
     pub fn connect(&mut self, envelope: &Envelope) {
         self.each(|c| c.connect(envelope));
@@ -185,9 +194,10 @@ impl Checks {
             .into_iter()
             .map(|(filter, check)| {
                 let outcome = check.finish(scan.clone());
-                let scan = scan.clone();
+                let (scan, heard) = (scan.clone(), self.heard.clone());
                 async move {
-                    let outcome = tokio::time::timeout_at(deadline, outcome)
+                    let outcome = heard
+                        .timed(|| filter.to_owned(), deadline, outcome)
                         .await
                         .unwrap_or_else(|_| {
                             Outcome::unscanned(

@@ -26,6 +26,7 @@ pub mod reputation;
 pub mod rules;
 mod scores;
 mod sender;
+mod told;
 pub(crate) mod trusted;
 
 use std::path::Path;
@@ -43,6 +44,7 @@ pub(crate) use sender::address as remembered_address;
 
 use crate::config::Source;
 use crate::content::Content;
+use crate::heard::Heard;
 use crate::mail::{Envelope, Mail, Spool};
 use crate::metrics::Metrics;
 
@@ -80,6 +82,11 @@ pub trait Filter: Send + Sync + 'static {
         None
     }
 
+    /// Who takes lessons about single messages; `None` for a filter that does not learn from people.
+    fn teacher(&self) -> Option<bayes::Teacher> {
+        None
+    }
+
     /// It has come into force: shows in the metrics what it works with.
     fn in_force(&self, _metrics: &Metrics) {}
 
@@ -95,6 +102,9 @@ pub trait Filter: Send + Sync + 'static {
 /// accepted recipient. `connect` and `helo` are called for every transaction, also for the second of a
 /// session.
 pub trait Check: Send {
+    /// Comes before all stages: through this it hears what it asks others, so that it can be kept, or told again.
+    fn hears(&mut self, _heard: &Heard) {}
+
     /// The client is known.
     fn connect(&mut self, _envelope: &Envelope) {}
 

@@ -25,6 +25,16 @@ pub enum Action {
 }
 
 impl Action {
+    /// Every action, mildest first.
+    pub const ALL: [Action; 6] = [
+        Action::Deliver,
+        Action::Tag,
+        Action::Quarantine,
+        Action::Tempfail,
+        Action::Discard,
+        Action::Reject,
+    ];
+
     /// The word used in configuration, metrics, logs and JSON.
     pub fn name(self) -> &'static str {
         match self {
@@ -45,7 +55,7 @@ impl fmt::Display for Action {
 }
 
 /// One thing that a check found.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Hit {
     /// Id of the rule, list or signature family: `[A-Z0-9_]`, at most 64 bytes; safe in headers and labels.
     pub rule: Arc<str>,
@@ -54,17 +64,17 @@ pub struct Hit {
     /// What matched and where, as found: to be escaped wherever it is shown. At most 256 bytes.
     pub evidence: String,
     /// Decides with that action, whatever the score; see [`Hit::ends`].
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decisive: Option<Action>,
     /// The points that it would have: it only shows what a rule on trial would do. The score is 0.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shadow: Option<f64>,
     /// The points that it had before the cap of its group took some.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uncapped: Option<f64>,
     /// Words that it puts on the message: `[a-z][a-z0-9_-]*`, at most 32 bytes each, 8 of them; safe in
     /// headers and labels of metrics.
-    #[serde(skip_serializing_if = "no_labels")]
+    #[serde(default, skip_serializing_if = "no_labels")]
     pub labels: Arc<[Arc<str>]>,
     /// With a decisive `tempfail`: after how long another attempt may do better, for the reply.
     #[serde(skip)]

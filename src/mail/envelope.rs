@@ -63,3 +63,32 @@ pub struct Envelope {
     /// Name of the receiving host (`j`).
     pub mta: Option<String>,
 }
+
+/// The envelope sender that the delivering MTA wrote down: the first Return-Path of the header that `raw` begins with.
+pub fn return_path(raw: &[u8]) -> Option<Address> {
+    const NAME: &[u8] = b"return-path:";
+    raw.split(|b| *b == b'\n')
+        .take_while(|line| !line.trim_ascii().is_empty())
+        .find(|line| {
+            line.get(..NAME.len())
+                .is_some_and(|name| name.eq_ignore_ascii_case(NAME))
+        })
+        .and_then(|line| line.get(NAME.len()..))
+        .map(|value| Address::new(value.trim_ascii()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_return_path_is_the_sender_and_the_body_is_not_searched() {
+        let sender = |raw: &[u8]| return_path(raw).map(|a| a.text().to_owned());
+        assert_eq!(
+            sender(b"Return-Path: <a@b.example>\r\nX: y\r\n\r\n"),
+            Some("a@b.example".into())
+        );
+        assert_eq!(sender(b"return-path: <>\n\nbody"), Some(String::new()));
+        assert_eq!(sender(b"X: y\n\nReturn-Path: <a@b.example>\n"), None);
+    }
+}

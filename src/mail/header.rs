@@ -131,6 +131,14 @@ pub(super) fn split(
     (at, end)
 }
 
+/// Every field of the header that a message begins with, however many, and where its body starts: behind the empty
+/// line, or at the first line that is no field.
+pub fn fields(raw: &[u8]) -> (Vec<HeaderField>, usize) {
+    let mut fields = Vec::new();
+    let (body, _) = split(raw, 0, |_| false, |field| fields.push(field));
+    (fields, body)
+}
+
 /// Lengths of the field name and of all that precedes the colon; `None` for what is no field.
 fn name_length(line: &[u8]) -> Option<(usize, usize)> {
     let name = line

@@ -51,7 +51,7 @@ pub(super) fn render(html: &str, limits: &Limits) -> Rendered {
 
 /// Mail clients run no scripts, so they show what `noscript` holds, which the tokenizer takes for
 /// raw text; another name of the same length makes it ordinary.
-fn shown_noscript(html: &str) -> Cow<'_, str> {
+pub(super) fn shown_noscript(html: &str) -> Cow<'_, str> {
     const NAME: &[u8] = b"noscript";
     let bytes = html.as_bytes();
     let starts = |at: usize| {

@@ -134,7 +134,7 @@ impl Page {
         }
         self.nesting.close_implied(name);
         let style = tag.get(Attribute::Style).map(Style::parse);
-        let sight = self.sight_in(tag, style.as_ref());
+        let sight = sight_in(&self.nesting, &self.sheet, tag, style.as_ref());
         self.targets(tag, style.as_ref());
         if is_void(name) {
             if !sight.hidden() {
@@ -153,33 +153,6 @@ impl Page {
             self.links.close();
         }
         self.nesting.close(name);
-    }
-
-    /// What holds inside of `tag`.
-    fn sight_in(&self, tag: &Tag, style: Option<&Style>) -> Sight {
-        let mut sight = self.nesting.sight();
-        let classes = tag.get(Attribute::Class);
-        let id = tag.get(Attribute::Id);
-        sight.gone |= tag.get(Attribute::Hidden).is_some()
-            || tag.name == b"template"
-            || classes.is_some_and(|c| self.sheet.hides_class(c))
-            || id.is_some_and(|i| self.sheet.hides_id(i));
-        if self.sheet.grounds && (classes.is_some() || id.is_some()) {
-            sight.ground = Ground::Unknown;
-        }
-        if let Some(color) = tag.get(Attribute::Color).and_then(Color::parse) {
-            sight.color = Some(color);
-        }
-        if let Some(color) = tag.get(Attribute::Ground).and_then(Color::parse) {
-            sight.ground = Ground::Color(color);
-        }
-        if tag.get(Attribute::Background).is_some() {
-            sight.ground = Ground::Unknown;
-        }
-        if let Some(style) = style {
-            sight.apply(style);
-        }
-        sight
     }
 
     /// What a void element shows in the place of text.
@@ -228,4 +201,36 @@ impl Page {
             self.links.add(target);
         }
     }
+}
+
+/// How text inside of `tag` is shown.
+pub(super) fn sight_in(
+    nesting: &Nesting,
+    sheet: &Sheet,
+    tag: &Tag,
+    style: Option<&Style>,
+) -> Sight {
+    let mut sight = nesting.sight();
+    let classes = tag.get(Attribute::Class);
+    let id = tag.get(Attribute::Id);
+    sight.gone |= tag.get(Attribute::Hidden).is_some()
+        || tag.name == b"template"
+        || classes.is_some_and(|c| sheet.hides_class(c))
+        || id.is_some_and(|i| sheet.hides_id(i));
+    if sheet.grounds && (classes.is_some() || id.is_some()) {
+        sight.ground = Ground::Unknown;
+    }
+    if let Some(color) = tag.get(Attribute::Color).and_then(Color::parse) {
+        sight.color = Some(color);
+    }
+    if let Some(color) = tag.get(Attribute::Ground).and_then(Color::parse) {
+        sight.ground = Ground::Color(color);
+    }
+    if tag.get(Attribute::Background).is_some() {
+        sight.ground = Ground::Unknown;
+    }
+    if let Some(style) = style {
+        sight.apply(style);
+    }
+    sight
 }

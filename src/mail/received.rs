@@ -6,6 +6,10 @@
 
 use std::net::IpAddr;
 
+use jiff::Timestamp;
+use mail_parser::HeaderValue;
+use mail_parser::parsers::MessageStream;
+
 use super::encoded_word;
 
 /// Bytes of one field that are read.
@@ -30,6 +34,8 @@ pub struct Hop {
     pub id: Option<String>,
     /// The recipient that the field names, without angle brackets.
     pub recipient: Option<String>,
+    /// When the receiver took it, by its own clock.
+    pub at: Option<Timestamp>,
 }
 
 /// A word or the inside of a comment.
@@ -42,7 +48,10 @@ impl Hop {
     /// Reads the value of a field. Never fails: what it does not say is absent.
     pub fn parse(raw: &[u8]) -> Hop {
         let text = encoded_word::text(raw.get(..FIELD_BYTES).unwrap_or(raw));
-        let mut hop = Hop::default();
+        let mut hop = Hop {
+            at: date(&text),
+            ..Hop::default()
+        };
         let mut clause = "";
         for token in tokens(&text) {
             match token {
@@ -151,6 +160,18 @@ fn address(word: &str) -> Option<IpAddr> {
         _ => inner,
     };
     bare.parse::<IpAddr>().ok().map(|a| a.to_canonical())
+}
+
+/// What stands behind the last semicolon, as a point in time.
+fn date(text: &str) -> Option<Timestamp> {
+    let (_, date) = text.rsplit_once(';')?;
+    let line = format!("{}\n", date.trim());
+    match MessageStream::new(line.as_bytes()).parse_date() {
+        HeaderValue::DateTime(date) if date.is_valid() => {
+            Timestamp::from_second(date.to_timestamp()).ok()
+        }
+        _ => None,
+    }
 }
 
 /// Words and comments up to the semicolon that precedes the date.
@@ -275,6 +296,27 @@ mod tests {
             ("", ["", "", "", "", "", "", ""]),
         ] {
             assert_eq!(shown(raw), expected.map(str::to_owned), "{raw}");
+        }
+    }
+
+    #[test]
+    fn the_time_stands_behind_the_last_semicolon() {
+        for (raw, at) in [
+            (
+                "by a; (x; y) Tue, 1 Sep 2026 09:30:00 +0200",
+                Some(1_788_255_000),
+            ),
+            (
+                "by a; Tue, 01 Sep 2026 09:30:00 -0000 (UTC)",
+                Some(1_788_255_000),
+            ),
+            ("by a; never", None),
+            ("by a", None),
+        ] {
+            let hop = Hop::parse(raw.as_bytes());
+            let found = hop.at.map(|at| at.as_second());
+            let zone = if raw.contains("+0200") { 7_200 } else { 0 };
+            assert_eq!(found.map(|f| f + zone), at, "{raw}");
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_saphyr::Spanned;
 
-use crate::config::{Findings, Source, span_of};
+use crate::config::{Findings, Problem, Problems, Source, span_of, unwritten};
 use crate::filter::rules::{
     ENTRIES, LIST_BYTES, ListKind, Strangers, StringSet, ascii_domain, domain, lines, read_file,
 };
@@ -168,6 +168,23 @@ impl AddressList {
     }
 }
 
+/// Checks the text of a list file as it is checked when it is read for a configuration, and gives how many entries
+/// it has.
+///
+/// # Errors
+/// What is wrong, with line and column.
+pub fn check_list(source: &Source) -> Result<usize, Problems> {
+    let mut findings = Findings::new(source);
+    if source.text().len() as u64 > LIST_BYTES {
+        let problem = Problem::without_place(format!("longer than {LIST_BYTES} bytes"));
+        findings.extend([problem]);
+        return findings.finish(0);
+    }
+    let path = unwritten(source.path().to_owned());
+    let list = AddressList::read(&path, source, &mut findings);
+    findings.finish(list.lines.len())
+}
+
 /// The entry of this list that takes the whole of `entry` (as it is written), if there is one.
 pub(super) fn covering(list: &AddressList, entry: &str) -> Option<Entry> {
     let entry = normal(entry.trim()).ok()?;
@@ -244,7 +261,6 @@ impl<'a> Shelf<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Problems, unwritten};
 
     fn listed(text: &str) -> Result<AddressList, Problems> {
         let source = Source::new("l.txt", text);

@@ -20,6 +20,7 @@ mod scope;
 mod senders;
 mod settings;
 
+pub use address_list::check_list;
 pub use options::{
     ActionOptions, AllowOptions, Conflict, ConflictFallback, DenyAction, DenyOptions,
     LanguageOptions, PolicyOptions, ScopeOptions, ThresholdOptions,

@@ -117,6 +117,19 @@ impl Ruling {
     }
 }
 
+impl Policy {
+    /// The verdict on outcomes as they are under this policy: its thresholds, and what it does instead.
+    pub fn judge(
+        &self,
+        reports: Vec<Report>,
+        failure: impl Fn(&str, Reason) -> FailureAction,
+    ) -> Verdict {
+        let mut verdict = decide(reports, &self.thresholds, failure);
+        verdict.action = self.actions.instead_of(verdict.action, &verdict.decided_by);
+        verdict
+    }
+}
+
 impl Policies {
     /// Rules on a message. `selected` are the policies of its recipients, in their order, or one policy for a message
     /// without any; `can_drop`: whether recipients can be dropped; `failure` gives what a filter asks for that could
@@ -170,11 +183,7 @@ impl Policies {
         failure: &impl Fn(&str, Reason) -> FailureAction,
     ) -> Verdict {
         let (own, listed) = self.own(policy, seen);
-        let reports = viewed(policy, own, reports);
-        let mut verdict = decide(reports, &policy.thresholds, failure);
-        verdict.action = policy
-            .actions
-            .instead_of(verdict.action, &verdict.decided_by);
+        let mut verdict = policy.judge(viewed(policy, own, reports), failure);
         let by_list =
             matches!(&verdict.decided_by, DecidedBy::Hit { filter, .. } if *filter == NAME);
         let listed = listed.filter(|(_, decisive)| by_list || !decisive);

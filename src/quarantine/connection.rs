@@ -2,8 +2,6 @@
 //! (RFC 4954). What goes wrong here goes wrong before anything is sent.
 
 use std::future::Future;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::time::Duration;
 
 use lettre::transport::smtp::Error;
@@ -15,9 +13,7 @@ use lettre::transport::smtp::extension::ClientId;
 
 use super::QuarantineError;
 use super::options::{ReleaseOptions, Tls, server};
-
-/// Longest password, bytes.
-const PASSWORD_BYTES: usize = 1024;
+use crate::config::secret_line;
 
 /// A connection past EHLO, encrypted and logged in as the options ask for.
 ///
@@ -30,7 +26,7 @@ pub(super) async fn open(options: &ReleaseOptions) -> Result<AsyncSmtpConnection
         server(address).ok_or_else(|| refused(format!("{address:?} is not host:port")))?;
     let own = match &options.helo {
         Some(helo) => ClientId::Domain(helo.value.clone()),
-        None => own_name().unwrap_or_default(),
+        None => ClientId::Domain(host_name()),
     };
     let login = login(options)?;
     let timeout = options.timeout.value.0;
@@ -97,34 +93,12 @@ fn parameters(
 fn login(options: &ReleaseOptions) -> Result<Option<Credentials>, QuarantineError> {
     match (&options.user, &options.password_file) {
         (Some(user), Some(file)) => {
-            let password = password(&file.value).map_err(QuarantineError::NotSent)?;
+            let password =
+                secret_line(&file.value, "password").map_err(QuarantineError::NotSent)?;
             Ok(Some(Credentials::new(user.value.clone(), password)))
         }
         _ => Ok(None),
     }
-}
-
-/// The one line of a file that others may not read.
-fn password(file: &Path) -> Result<String, String> {
-    let shown = file.display();
-    let unread = |e| format!("cannot read the password in {shown}: {e}");
-    let mode = std::fs::metadata(file)
-        .map_err(unread)?
-        .permissions()
-        .mode();
-    if mode & 0o007 != 0 {
-        return Err(format!(
-            "everybody can read the password in {shown}: take that away with chmod o= {shown}"
-        ));
-    }
-    let text = std::fs::read_to_string(file).map_err(unread)?;
-    let password = text.strip_suffix('\n').unwrap_or(&text);
-    let password = password.strip_suffix('\r').unwrap_or(password);
-    if password.is_empty() || password.len() > PASSWORD_BYTES || password.contains(char::is_control)
-    {
-        return Err(format!("{shown} does not hold one line with a password"));
-    }
-    Ok(password.to_owned())
 }
 
 /// What went wrong with one exchange.
@@ -172,39 +146,12 @@ pub(super) fn not_sent(what: &str, failure: &Failure) -> QuarantineError {
     QuarantineError::NotSent(format!("{what}: {}", failure.text()))
 }
 
-fn own_name() -> Option<ClientId> {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+/// The name of this host; `localhost` where it has none that could stand in an address.
+pub(super) fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();
-    server(&format!("{name}:25"))?;
-    Some(ClientId::Domain(name.to_owned()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_password_is_one_line_that_others_cannot_read() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("password");
-        let read = |text: &str, mode: u32| {
-            std::fs::write(&file, text).unwrap();
-            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
-            password(&file)
-        };
-        assert_eq!(read("s3 cret\n", 0o600).as_deref(), Ok("s3 cret"));
-        assert_eq!(read("s3cret\r\n", 0o640).as_deref(), Ok("s3cret"));
-        assert!(read("s3cret", 0o644).unwrap_err().contains("chmod o="));
-        for bad in ["", "\n", "a\nb\n", "a\0b"] {
-            assert!(
-                read(bad, 0o600).unwrap_err().contains("one line"),
-                "{bad:?}"
-            );
-        }
-        assert!(
-            password(&dir.path().join("absent"))
-                .unwrap_err()
-                .contains("cannot read")
-        );
+    match server(&format!("{name}:25")) {
+        Some(_) => name.to_owned(),
+        None => "localhost".to_owned(),
     }
 }

@@ -109,6 +109,23 @@ pub enum QuarantineError {
         "the answer of the mail server did not come, so it may or may not have taken the message: {0}"
     )]
     Unsure(String),
+    /// The message is on its way out by another release.
+    #[error("message {0} is being released at this moment")]
+    InProgress(String),
+    /// More messages match than may be worked on at one time.
+    #[error("{found} messages match, and no more than {most} are worked on at one time")]
+    TooMany {
+        /// How many match.
+        found: u64,
+        /// How many were allowed.
+        most: u32,
+    },
+    /// Text that is no cursor, or one of another order.
+    #[error("this page cannot be continued: the cursor is not of this search")]
+    Cursor,
+    /// Something that must be configured first.
+    #[error("{0}")]
+    Unconfigured(&'static str),
     /// A task of our own broke.
     #[error("quarantine task failed: {0}")]
     Task(#[from] tokio::task::JoinError),

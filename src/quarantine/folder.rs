@@ -4,14 +4,19 @@
 //! ```text
 //! quarantine/            0700
 //!   lock                 held by the daemon, for its life
+//!   sending              locked at one byte for each message on its way out
 //!   index.sqlite         and -wal, -shm
 //!   tmp/                 files being written
-//!   2026-11-05/ID        0600, one file a message; the day and the name come from our own id
+//!   2026-11-05/ID        0600, what is known of a message; the day and the name come from our own id
+//!   2026-11-05/ID.eml    0600, its exact bytes
 //! ```
 //!
-//! Promise of [`Folder::put`]: on `Ok` the file and its name survive a crash of the machine (written,
+//! Promise of [`Folder::put`]: on `Ok` both files and their names survive a crash of the machine (written,
 //! fsync, rename, fsync of the folder); on `Err` nothing is left. Links are never followed, and nothing of
 //! a message gets into a name.
+//!
+//! Messages with the same bytes share one file by hard links: the count of references is that of the file
+//! system, so no crash can make it wrong, and removing one never takes the bytes from another.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
@@ -27,10 +32,14 @@ use nix::fcntl::OFlag;
 use ulid::Ulid;
 
 use super::error::QuarantineError;
+use super::file_format::{VERSION_BYTES, Version};
 
 /// Name of the index in the folder.
 const INDEX: &str = "index.sqlite";
 const LOCK: &str = "lock";
+const SENDING: &str = "sending";
+/// What the bytes of a message are called behind its id.
+const MESSAGE: &str = "eml";
 const TEMPORARY: &str = "tmp";
 /// A daemon that ends may hold the lock for a moment after the next one has begun.
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
@@ -49,8 +58,10 @@ pub(super) struct Folder {
 /// What lies in the folder.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
-    /// Ids of files that may be messages.
+    /// Ids of messages whose files are both there.
     pub(super) ids: HashSet<String>,
+    /// Ids of which one file is there and the other is not.
+    pub(super) halves: HashSet<String>,
     /// What does not belong there.
     pub(super) foreign: Vec<PathBuf>,
 }
@@ -70,6 +81,7 @@ impl Folder {
         let lock = open_or_create(&path)?;
         take_lock(&lock, root)?;
         open_or_create(&root.join(INDEX))?;
+        open_or_create(&root.join(SENDING))?;
         sync(root)?;
         Ok(Folder {
             root: root.to_path_buf(),
@@ -109,28 +121,91 @@ impl Folder {
         self.root.join(day(id))
     }
 
-    /// Where the file of a message lies.
+    /// Where what is known of a message lies.
     pub(super) fn path(&self, id: Ulid) -> PathBuf {
         self.shard(id).join(id.to_string())
     }
 
-    /// Writes a file durably. A file of the same id is replaced as a whole.
-    pub(super) fn put(&self, id: Ulid, head: &[u8], raw: &[u8]) -> Result<(), QuarantineError> {
+    /// Where the bytes of a message lie.
+    fn message_path(&self, id: Ulid) -> PathBuf {
+        self.path(id).with_extension(MESSAGE)
+    }
+
+    /// The file in which messages on their way out are locked, opened anew: a lock belongs to one opening.
+    pub(super) fn sending(&self) -> Result<File, QuarantineError> {
+        let path = self.root.join(SENDING);
+        let file = open_or_create(&path)?;
+        // What root makes must be open to the daemon.
+        let owner =
+            fs::metadata(&self.root).map_err(QuarantineError::file("look at", &self.root))?;
+        let made = file
+            .metadata()
+            .map_err(QuarantineError::file("look at", &path))?;
+        if made.uid() != owner.uid() {
+            std::os::unix::fs::fchown(&file, Some(owner.uid()), Some(owner.gid()))
+                .map_err(QuarantineError::file("chown", &path))?;
+        }
+        Ok(file)
+    }
+
+    /// Writes head and message durably. Files of the same id are replaced as a whole. Where the message with
+    /// the id `twin` has the same bytes, its file is shared; returns whether it is.
+    pub(super) fn put(
+        &self,
+        id: Ulid,
+        head: &[u8],
+        raw: &[u8],
+        twin: Option<Ulid>,
+    ) -> Result<bool, QuarantineError> {
         // Two stores of one id at one time must not share a temporary file.
-        let temporary = self
-            .root
-            .join(TEMPORARY)
-            .join(format!("{id}.{}", Ulid::new()));
-        let result = write_new(&temporary, head, raw).and_then(|()| self.place(id, &temporary));
+        let name = format!("{id}.{}", Ulid::new());
+        let folder = self.root.join(TEMPORARY);
+        let message = folder.join(format!("{name}.{MESSAGE}"));
+        let temporary = folder.join(name);
+        let result = self.write(&temporary, &message, head, raw, twin);
+        let result = result.and_then(|shared| {
+            self.place(id, &temporary, &message)?;
+            Ok(shared)
+        });
         if result.is_err() {
             let _ = fs::remove_file(&temporary);
+            let _ = fs::remove_file(&message);
         }
         result
     }
 
-    fn place(&self, id: Ulid, temporary: &Path) -> Result<(), QuarantineError> {
+    fn write(
+        &self,
+        temporary: &Path,
+        message: &Path,
+        head: &[u8],
+        raw: &[u8],
+        twin: Option<Ulid>,
+    ) -> Result<bool, QuarantineError> {
+        let shared = twin.is_some_and(|twin| self.share(twin, message, raw));
+        if !shared {
+            write_new(message, raw)?;
+        }
+        write_new(temporary, head)?;
+        Ok(shared)
+    }
+
+    /// Gives the file of a twin another name, if it really holds these bytes.
+    fn share(&self, twin: Ulid, message: &Path, raw: &[u8]) -> bool {
+        // It may be gone by now, or the file system may not have so many links to one file.
+        if fs::hard_link(self.message_path(twin), message).is_err() {
+            return false;
+        }
+        let same = read(message).is_ok_and(|read| read.is_some_and(|bytes| bytes == raw));
+        if !same {
+            let _ = fs::remove_file(message);
+        }
+        same
+    }
+
+    fn place(&self, id: Ulid, temporary: &Path, message: &Path) -> Result<(), QuarantineError> {
         let shard = self.shard(id);
-        let path = self.path(id);
+        let (path, message_path) = (self.path(id), self.message_path(id));
         let durable = || self.durable.lock().unwrap_or_else(PoisonError::into_inner);
         if !durable().contains(&shard) {
             create_folder(&shard)?;
@@ -143,36 +218,45 @@ impl Folder {
             }
             durable.insert(shard.clone());
         }
-        if let Err(e) = fs::rename(temporary, &path) {
+        let renamed = fs::rename(message, &message_path)
+            .map_err(QuarantineError::file("rename to", &message_path))
+            .and_then(|()| {
+                fs::rename(temporary, &path).map_err(QuarantineError::file("rename to", &path))
+            });
+        if let Err(e) = renamed {
             durable().remove(&shard);
-            return Err(QuarantineError::file("rename to", &path)(e));
+            let _ = fs::remove_file(&message_path);
+            return Err(e);
         }
         sync(&shard).inspect_err(|_| {
             let _ = fs::remove_file(&path);
+            let _ = fs::remove_file(&message_path);
         })
     }
 
-    /// The file of a message; `None` when there is none.
-    pub(super) fn get(&self, id: Ulid) -> Result<Option<Bytes>, QuarantineError> {
-        let path = self.path(id);
-        let mut file = match OpenOptions::new()
-            .read(true)
-            .custom_flags(OFlag::O_NOFOLLOW.bits())
-            .open(&path)
-        {
-            Ok(file) => file,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(QuarantineError::file("open", &path)(e)),
+    /// The head of a message and, where it is a file of its own, its bytes; `None` when there is no such
+    /// message, or only one half of it.
+    pub(super) fn get(&self, id: Ulid) -> Result<Option<(Bytes, Option<Bytes>)>, QuarantineError> {
+        let Some(head) = read(&self.path(id))? else {
+            return Ok(None);
         };
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)
-            .map_err(QuarantineError::file("read", &path))?;
-        Ok(Some(bytes.into()))
+        if Version::of(&head) == Some(Version::Joined) {
+            return Ok(Some((head, None)));
+        }
+        Ok(read(&self.message_path(id))?.map(|raw| (head, Some(raw))))
     }
 
-    /// Whether the file of a message is there.
+    /// Whether the files of a message are there.
     pub(super) fn has(&self, id: Ulid) -> bool {
-        fs::symlink_metadata(self.path(id)).is_ok_and(|m| m.is_file())
+        let there = |path: &Path| fs::symlink_metadata(path).is_ok_and(|m| m.is_file());
+        there(&self.path(id)) && (there(&self.message_path(id)) || self.is_joined(id))
+    }
+
+    /// Whether a message and its head are one file.
+    fn is_joined(&self, id: Ulid) -> bool {
+        let mut begin = [0; VERSION_BYTES];
+        let read = open(&self.path(id)).and_then(|mut file| file.read_exact(&mut begin));
+        read.is_ok() && Version::of(&begin) == Some(Version::Joined)
     }
 
     /// Removes files durably; a missing one counts as removed. Returns those that are gone, and the first
@@ -182,15 +266,21 @@ impl Folder {
         let mut error = None;
         let mut shards = BTreeSet::new();
         for id in ids {
-            let path = self.path(*id);
-            match fs::remove_file(&path) {
-                Ok(()) => {
-                    shards.insert(self.shard(*id));
-                    gone.push(*id);
+            let removed = [self.path(*id), self.message_path(*id)].map(|path| {
+                let removed = fs::remove_file(&path);
+                match removed {
+                    Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+                    Err(e) => Err(QuarantineError::file("remove", &path)(e)),
+                    Ok(()) => Ok(true),
                 }
-                Err(e) if e.kind() == io::ErrorKind::NotFound => gone.push(*id),
-                Err(e) => {
-                    error.get_or_insert(QuarantineError::file("remove", &path)(e));
+            });
+            if removed.iter().any(|r| matches!(r, Ok(true))) {
+                shards.insert(self.shard(*id));
+            }
+            match removed.into_iter().find_map(Result::err) {
+                None => gone.push(*id),
+                Some(e) => {
+                    error.get_or_insert(e);
                 }
             }
         }
@@ -230,7 +320,8 @@ impl Folder {
         let mut listing = Listing::default();
         for shard in entries(&self.root)? {
             let name = shard.file_name().unwrap_or_default();
-            if name == LOCK || name == TEMPORARY || name.as_encoded_bytes().starts_with(b"index.") {
+            let ours = [LOCK, SENDING, TEMPORARY].iter().any(|n| name == *n);
+            if ours || name.as_encoded_bytes().starts_with(b"index.") {
                 continue;
             }
             // A link to a folder elsewhere is foreign too.
@@ -238,21 +329,36 @@ impl Folder {
                 listing.foreign.push(shard);
                 continue;
             }
-            for file in entries(&shard)? {
-                let id = file.file_name().and_then(|n| n.to_str()).and_then(|n| {
-                    let id = super::entry::checked_id(n).ok()?;
-                    (self.path(id) == file && self.has(id)).then(|| n.to_owned())
-                });
-                match id {
-                    Some(id) => listing.ids.insert(id),
-                    None => {
-                        listing.foreign.push(file);
-                        continue;
-                    }
-                };
-            }
+            self.list_shard(&shard, &mut listing)?;
         }
         Ok(listing)
+    }
+
+    fn list_shard(&self, shard: &Path, listing: &mut Listing) -> Result<(), QuarantineError> {
+        let (mut heads, mut messages) = (HashSet::new(), HashSet::new());
+        for file in entries(shard)? {
+            let stem = file.file_stem().and_then(|n| n.to_str());
+            let id = stem.and_then(|n| super::entry::checked_id(n).ok());
+            let whole = fs::symlink_metadata(&file).is_ok_and(|m| m.is_file());
+            match id.filter(|_| whole) {
+                Some(id) if self.path(id) == file => heads.insert(id),
+                Some(id) if self.message_path(id) == file => messages.insert(id),
+                _ => {
+                    listing.foreign.push(file);
+                    continue;
+                }
+            };
+        }
+        for id in heads.union(&messages) {
+            let both = heads.contains(id) && messages.contains(id);
+            let place = if both || heads.contains(id) && self.is_joined(*id) {
+                &mut listing.ids
+            } else {
+                &mut listing.halves
+            };
+            place.insert(id.to_string());
+        }
+        Ok(())
     }
 }
 
@@ -265,13 +371,32 @@ fn day(id: Ulid) -> String {
     at.strftime("%Y-%m-%d").to_string()
 }
 
-fn write_new(path: &Path, head: &[u8], raw: &[u8]) -> Result<(), QuarantineError> {
+fn write_new(path: &Path, bytes: &[u8]) -> Result<(), QuarantineError> {
     let mut file = create_new(path).map_err(QuarantineError::file("create", path))?;
-    file.write_all(head)
-        .and_then(|()| file.write_all(raw))
+    file.write_all(bytes)
         .map_err(QuarantineError::file("write", path))?;
     file.sync_all()
         .map_err(QuarantineError::file("fsync", path))
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlag::O_NOFOLLOW.bits())
+        .open(path)
+}
+
+/// All of a file; `None` when there is none.
+fn read(path: &Path) -> Result<Option<Bytes>, QuarantineError> {
+    let mut file = match open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(QuarantineError::file("open", path)(e)),
+    };
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)
+        .map_err(QuarantineError::file("read", path))?;
+    Ok(Some(bytes.into()))
 }
 
 fn create_new(path: &Path) -> io::Result<File> {

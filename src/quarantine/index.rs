@@ -8,6 +8,7 @@ use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 use super::QuarantineError;
 use super::entry::{Entry, bare};
+use super::searched::{Searched, domain_of, folded, recipient_key};
 use crate::store::{Database, Durability, Schema};
 
 /// The same message from the same sender to the same recipients within this time is a retry.
@@ -16,58 +17,7 @@ const RETRY_WINDOW_MS: i64 = 86_400_000;
 const SIGHTINGS: i64 = 50;
 
 const SCHEMA: Schema = Schema {
-    steps: &[r"
-CREATE TABLE messages (
-    id TEXT PRIMARY KEY NOT NULL,
-    received INTEGER NOT NULL,
-    last_seen INTEGER NOT NULL,
-    seen INTEGER NOT NULL,
-    state TEXT NOT NULL,
-    released INTEGER,
-    size INTEGER NOT NULL,
-    likeness BLOB NOT NULL,
-    sender TEXT NOT NULL,
-    subject TEXT NOT NULL,
-    entry TEXT NOT NULL
-) STRICT;
-CREATE INDEX messages_by_age ON messages (last_seen, id);
-CREATE INDEX messages_by_arrival ON messages (received, id);
-CREATE INDEX messages_by_state ON messages (state, size);
-CREATE INDEX messages_by_likeness ON messages (likeness);
-CREATE TABLE recipients (
-    message TEXT NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
-    recipient TEXT NOT NULL,
-    PRIMARY KEY (message, recipient)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE hits (
-    message TEXT NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
-    rule TEXT NOT NULL,
-    PRIMARY KEY (message, rule)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX hits_by_rule ON hits (rule);
-CREATE TABLE sightings (
-    id TEXT PRIMARY KEY NOT NULL,
-    message TEXT NOT NULL REFERENCES messages (id) ON DELETE CASCADE
-) STRICT, WITHOUT ROWID;
-CREATE INDEX sightings_by_message ON sightings (message);
-CREATE TABLE marks (
-    serial INTEGER PRIMARY KEY AUTOINCREMENT,
-    message TEXT NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
-    token BLOB NOT NULL,
-    fields INTEGER NOT NULL,
-    fingerprint BLOB NOT NULL,
-    issued INTEGER NOT NULL,
-    expires INTEGER NOT NULL,
-    uses INTEGER NOT NULL,
-    first_used INTEGER
-) STRICT;
-CREATE INDEX marks_by_message ON marks (message);
-CREATE TABLE clock (
-    only INTEGER PRIMARY KEY CHECK (only = 1),
-    last_expiry INTEGER NOT NULL,
-    suspect_since INTEGER
-) STRICT;
-"],
+    steps: &[include_str!("schema/1.sql"), include_str!("schema/2.sql")],
     durability: Durability::Machine,
 };
 
@@ -96,6 +46,7 @@ impl Index {
         let database = Database::open(path, SCHEMA).await?;
         let index = Index { database };
         index.start_clock().await?;
+        index.learn_old_entries().await?;
         Ok(index)
     }
 
@@ -114,6 +65,41 @@ impl Index {
             .execute(&mut *tx)
             .await?;
         Ok(tx.commit().await?)
+    }
+
+    /// Fills the columns that an older version did not have.
+    async fn learn_old_entries(&self) -> Result<(), QuarantineError> {
+        loop {
+            let rows: Vec<(String, String)> = sqlx::query_as(
+                "SELECT id, entry FROM messages JOIN entries ON message = id WHERE known = 0 LIMIT 500",
+            )
+            .fetch_all(self.readers())
+            .await?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            let mut tx = self.begin().await?;
+            for (id, entry) in &rows {
+                learn_old_entry(&mut tx, id, entry).await?;
+            }
+            tx.commit().await?;
+        }
+    }
+
+    /// A whole message with exactly these bytes, if there is one.
+    pub(super) async fn twin(
+        &self,
+        content: &[u8],
+        size: usize,
+    ) -> Result<Option<String>, QuarantineError> {
+        Ok(sqlx::query_scalar(
+            "SELECT id FROM messages
+             WHERE content = ? AND size = ? AND state NOT IN ('lost', 'deleting') LIMIT 1",
+        )
+        .bind(content)
+        .bind(i64::try_from(size).unwrap_or(i64::MAX))
+        .fetch_optional(self.readers())
+        .await?)
     }
 
     /// A transaction that writes; it takes the lock at once, so that it cannot fail half-way for a lock.
@@ -166,9 +152,10 @@ impl Index {
         &self,
         entry: &Entry,
         likeness: &[u8],
+        content: &[u8],
     ) -> Result<Inserted, QuarantineError> {
         let mut tx = self.begin().await?;
-        let done = insert(&mut tx, entry, likeness).await?;
+        let done = insert(&mut tx, entry, likeness, content).await?;
         tx.commit().await?;
         Ok(done)
     }
@@ -194,6 +181,44 @@ impl Index {
         .await?;
         found.ok_or_else(|| QuarantineError::NotFound(id.to_owned()))
     }
+}
+
+async fn learn_old_entry(
+    tx: &mut SqliteConnection,
+    id: &str,
+    entry: &str,
+) -> Result<(), QuarantineError> {
+    // A row that cannot be read stays unsearchable, and says so when it is shown.
+    let found = serde_json::from_str(entry).map(|entry: Entry| Searched::of(&entry));
+    let found = found.unwrap_or_default();
+    sqlx::query(
+        "UPDATE messages SET known = 1, client = ?, domain = ?, policies = ?, reason = ?, verdict = ?,
+             score = ?, virus = ? WHERE id = ?",
+    )
+    .bind(found.client)
+    .bind(found.domain)
+    .bind(found.policies)
+    .bind(found.reason)
+    .bind(found.verdict)
+    .bind(found.score)
+    .bind(found.virus)
+    .bind(id)
+    .execute(&mut *tx)
+    .await?;
+    let recipients: Vec<String> =
+        sqlx::query_scalar("SELECT recipient FROM recipients WHERE message = ?")
+            .bind(id)
+            .fetch_all(&mut *tx)
+            .await?;
+    for recipient in recipients {
+        sqlx::query("UPDATE recipients SET domain = ? WHERE message = ? AND recipient = ?")
+            .bind(domain_of(&recipient))
+            .bind(id)
+            .bind(&recipient)
+            .execute(&mut *tx)
+            .await?;
+    }
+    Ok(())
 }
 
 async fn count_retry(
@@ -234,6 +259,7 @@ async fn insert(
     tx: &mut SqliteConnection,
     entry: &Entry,
     likeness: &[u8],
+    content: &[u8],
 ) -> Result<Inserted, QuarantineError> {
     let known: Option<Vec<u8>> = sqlx::query_scalar("SELECT likeness FROM messages WHERE id = ?")
         .bind(&entry.id)
@@ -250,26 +276,44 @@ async fn insert(
     if let Some(original) = count_retry(tx, entry, likeness).await? {
         return Ok(Inserted::Retry(original));
     }
+    let found = Searched::of(entry);
     sqlx::query(
         "INSERT INTO messages
-             (id, received, last_seen, seen, state, size, likeness, sender, subject, entry)
-         VALUES (?1, ?2, ?2, 1, 'held', ?3, ?4, ?5, ?6, ?7)",
+             (id, received, last_seen, seen, state, size, likeness, content, sender, subject,
+              known, client, domain, policies, reason, verdict, score, virus)
+         VALUES (?1, ?2, ?2, 1, 'held', ?3, ?4, ?5, ?6, ?7, 1, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     )
     .bind(&entry.id)
     .bind(entry.received.as_millisecond())
     .bind(i64::try_from(entry.size).unwrap_or(i64::MAX))
     .bind(likeness)
+    .bind(content)
     .bind(folded(&String::from_utf8_lossy(bare(&entry.sender))))
     .bind(folded(&entry.subject))
-    .bind(serde_json::to_string(entry).unwrap_or_default())
+    .bind(found.client)
+    .bind(found.domain)
+    .bind(found.policies)
+    .bind(found.reason)
+    .bind(found.verdict)
+    .bind(found.score)
+    .bind(found.virus)
     .execute(&mut *tx)
     .await?;
+    sqlx::query("INSERT INTO entries (message, entry) VALUES (?, ?)")
+        .bind(&entry.id)
+        .bind(serde_json::to_string(entry).unwrap_or_default())
+        .execute(&mut *tx)
+        .await?;
     for recipient in &entry.recipients {
-        sqlx::query("INSERT OR IGNORE INTO recipients (message, recipient) VALUES (?, ?)")
-            .bind(&entry.id)
-            .bind(folded(&String::from_utf8_lossy(bare(recipient))))
-            .execute(&mut *tx)
-            .await?;
+        let key = recipient_key(recipient);
+        sqlx::query(
+            "INSERT OR IGNORE INTO recipients (message, recipient, domain) VALUES (?, ?, ?)",
+        )
+        .bind(&entry.id)
+        .bind(&key)
+        .bind(domain_of(&key))
+        .execute(&mut *tx)
+        .await?;
     }
     for rule in &entry.rules {
         sqlx::query("INSERT OR IGNORE INTO hits (message, rule) VALUES (?, ?)")
@@ -279,11 +323,6 @@ async fn insert(
             .await?;
     }
     Ok(Inserted::New)
-}
-
-/// As it is searched: lower case, in all scripts, and without NUL, at which SQLite would stop reading.
-pub(super) fn folded(text: &str) -> String {
-    text.to_lowercase().replace('\0', "\u{fffd}")
 }
 
 #[cfg(test)]
@@ -320,7 +359,7 @@ mod tests {
         let mut refused = None;
         for number in 0..2000_u32 {
             let entry = entry("fills the disk");
-            if let Err(e) = index.insert(&entry, &number.to_be_bytes()).await {
+            if let Err(e) = index.insert(&entry, &number.to_be_bytes(), b"").await {
                 refused = Some((entry.id, e.to_string()));
                 break;
             }
@@ -330,7 +369,10 @@ mod tests {
         assert_eq!(index.likeness(&lost).await.unwrap(), None);
 
         let next = entry("next");
-        assert_eq!(index.insert(&next, b"next").await.unwrap(), Inserted::New);
+        assert_eq!(
+            index.insert(&next, b"next", b"").await.unwrap(),
+            Inserted::New
+        );
         let kept = index.likeness(&next.id).await.unwrap();
         assert_eq!(kept.as_deref(), Some(&b"next"[..]));
         index.close().await;

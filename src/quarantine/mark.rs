@@ -9,23 +9,28 @@
 //!   answer it must send the message again, and Postfix does so after 5 to 10 minutes by default. Worst
 //!   case of that grace is a second copy of a message that a person has released.
 //!
-//! The use is counted durably before the message passes. Whatever is refused is checked like any other
-//! message. The field is removed from the message when it is delivered.
+//! The use is counted durably before the message passes, together with what it means: its recipients have got
+//! it. Whatever is refused is checked like any other message. The field is removed from the message when it is
+//! delivered.
+//!
+//! Letters of our own (messages forwarded to an analyst, digests) bear marks too, because they speak of spam.
 
 use std::fmt;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use sqlx::SqliteConnection;
 use ulid::Ulid;
 
 use super::entry::checked_id;
 use super::fingerprint::Fingerprint;
-use super::record::State;
 use super::{Quarantine, QuarantineError, blocking};
 
-/// Marks of one message that are valid at one time; the oldest go.
-const MARKS: i64 = 8;
+/// Marks of one message that are valid at one time; the oldest go. Each recipient may have a release of his own.
+const MARKS: i64 = 64;
 const USES: i64 = 2;
+/// In the place of the number of uses: the message was sent once more since, with another mark.
+const SUPERSEDED: i64 = 1_000;
 /// After the first use, the second must come within this time: 15 minutes.
 const REPEAT_MS: i64 = 15 * 60_000;
 /// How far back the clock may go before a mark is not believed: 5 minutes.
@@ -64,6 +69,9 @@ impl fmt::Debug for Mark {
 pub enum Redeem {
     /// The message passes.
     Pass,
+    /// It is a copy of ours whose answer did not come, and that was sent once more since: the newer copy passes, and
+    /// this one must not be delivered.
+    Superseded,
     /// The mark is not good: why, in a few fixed words.
     Refused(&'static str),
 }
@@ -97,43 +105,64 @@ impl Row {
     }
 }
 
+/// What a mark is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A message for its recipients.
+    Release,
+    /// A message attached to one of ours, for an analyst.
+    Forward,
+    /// A digest; its id stands in the place of a message's.
+    Digest,
+}
+
+impl Purpose {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Purpose::Release => "release",
+            Purpose::Forward => "forward",
+            Purpose::Digest => "digest",
+        }
+    }
+}
+
+/// A mark that is made and not entered yet.
+pub(super) struct Unentered {
+    token: String,
+    fingerprint: Fingerprint,
+}
+
 impl Quarantine {
-    /// Begins a release: notes durably that it was begun, and makes the mark for it. `raw` must be the
-    /// stored message.
-    ///
-    /// # Errors
-    /// [`QuarantineError::NotFound`], also when the message is being removed; [`QuarantineError::Lost`];
-    /// the index.
-    pub(super) async fn begin_release(
+    /// Makes a mark for exactly these bytes, which takes a look at all of them.
+    pub(super) async fn make_mark(&self, raw: &Bytes) -> Result<Unentered, QuarantineError> {
+        let raw = raw.clone();
+        blocking(move || {
+            random_token().map(|token| Unentered {
+                token,
+                fingerprint: Fingerprint::of(&raw),
+            })
+        })
+        .await?
+    }
+
+    /// Enters a mark for the message or digest of that id.
+    pub(super) async fn enter_mark(
         &self,
+        tx: &mut SqliteConnection,
         id: &str,
-        raw: &Bytes,
+        purpose: Purpose,
+        made: Unentered,
     ) -> Result<Mark, QuarantineError> {
         let now = Timestamp::now().as_millisecond();
         let valid = self.options.release.mark_valid.value.0.as_millis();
         let expires = now.saturating_add(i64::try_from(valid).unwrap_or(i64::MAX));
-        let raw = raw.clone();
-        let (token, fingerprint) =
-            blocking(move || random_token().map(|token| (token, Fingerprint::of(&raw)))).await??;
-
-        let mut tx = self.index.begin().await?;
-        let state: Option<String> = sqlx::query_scalar("SELECT state FROM messages WHERE id = ?")
-            .bind(id)
-            .fetch_optional(&mut *tx)
-            .await?;
-        match state.as_deref() {
-            None => return Err(QuarantineError::NotFound(id.to_owned())),
-            Some(s) if s == State::Deleting.name() => {
-                return Err(QuarantineError::NotFound(id.to_owned()));
-            }
-            Some(s) if s == State::Lost.name() => return Err(QuarantineError::Lost(id.to_owned())),
-            Some(_) => {}
-        }
+        let Unentered { token, fingerprint } = made;
         let serial: i64 = sqlx::query_scalar(
-            "INSERT INTO marks (message, token, fields, fingerprint, issued, expires, uses)
-             VALUES (?, ?, ?, ?, ?, ?, 0) RETURNING serial",
+            "INSERT INTO marks (message, purpose, token, fields, fingerprint, issued, expires, uses)
+             VALUES (?, ?, ?, ?, ?, ?, ?, 0) RETURNING serial",
         )
         .bind(id)
+        .bind(purpose.name())
         .bind(hash(&token).as_bytes().as_slice())
         .bind(i64::from(fingerprint.fields))
         .bind(fingerprint.hash.as_bytes().as_slice())
@@ -149,16 +178,43 @@ impl Quarantine {
         .bind(MARKS)
         .execute(&mut *tx)
         .await?;
-        sqlx::query("UPDATE messages SET state = 'releasing' WHERE id = ?")
-            .bind(id)
-            .execute(&mut *tx)
-            .await?;
-        tx.commit().await?;
         Ok(Mark {
             id: id.to_owned(),
             token,
             serial,
         })
+    }
+
+    /// Takes the place of earlier marks that were not used: their copies must not pass beside the one to come.
+    pub(super) async fn supersede(
+        tx: &mut SqliteConnection,
+        serial: i64,
+    ) -> Result<(), QuarantineError> {
+        sqlx::query("UPDATE marks SET uses = ? WHERE serial = ? AND uses = 0")
+            .bind(SUPERSEDED)
+            .bind(serial)
+            .execute(tx)
+            .await?;
+        Ok(())
+    }
+
+    /// Makes a mark void.
+    pub(super) async fn void(&self, mark: &Mark) -> Result<(), QuarantineError> {
+        let mut tx = self.index.begin().await?;
+        sqlx::query("DELETE FROM marks WHERE serial = ?")
+            .bind(mark.serial)
+            .execute(&mut *tx)
+            .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Whether the message with that mark has passed the filters.
+    pub(super) async fn was_redeemed(&self, mark: &Mark) -> Result<bool, QuarantineError> {
+        let uses: Option<i64> = sqlx::query_scalar("SELECT uses FROM marks WHERE serial = ?")
+            .bind(mark.serial)
+            .fetch_optional(self.index.readers())
+            .await?;
+        Ok(uses.is_some_and(|uses| (1..SUPERSEDED).contains(&uses)))
     }
 
     /// Checks the mark of a message that came in, and counts its use durably. `raw` is the whole message as
@@ -196,7 +252,8 @@ impl Quarantine {
         let Some(row) = rows.into_iter().find(|r| same(&token, &r.token)) else {
             return Ok(Redeem::Refused("the mark is unknown"));
         };
-        if let Some(why) = row.refusal(now) {
+        let superseded = row.uses == SUPERSEDED;
+        if let Some(why) = row.refusal(now).filter(|_| !superseded) {
             return Ok(Redeem::Refused(why));
         }
         let fields = u8::try_from(row.fields).unwrap_or_default();
@@ -204,6 +261,9 @@ impl Quarantine {
         let found = blocking(move || Fingerprint::with(&raw, fields)).await?;
         if found.fields != fields || !same(&found.hash, &row.fingerprint) {
             return Ok(Redeem::Refused("the mark is for another message"));
+        }
+        if superseded {
+            return Ok(Redeem::Superseded);
         }
 
         let mut tx = self.index.begin().await?;
@@ -218,11 +278,14 @@ impl Quarantine {
         .execute(&mut *tx)
         .await?
         .rows_affected();
+        if used != 1 {
+            return Ok(Redeem::Refused("the mark is in use"));
+        }
+        // Whatever becomes of the sender, this copy is on its way to its recipients.
+        super::release::passed(&mut tx, id, row.serial, now).await?;
+        super::digest::passed(&mut tx, id, now).await?;
         tx.commit().await?;
-        Ok(match used {
-            1 => Redeem::Pass,
-            _ => Redeem::Refused("the mark is in use"),
-        })
+        Ok(Redeem::Pass)
     }
 }
 
@@ -299,9 +362,18 @@ mod tests {
             }
         }
 
+        async fn begin(&self) -> Mark {
+            let quarantine = &self.quarantine;
+            let made = quarantine.make_mark(&self.raw).await.unwrap();
+            let mut tx = quarantine.index.begin().await.unwrap();
+            let mark = quarantine.enter_mark(&mut tx, &self.id, Purpose::Release, made);
+            let mark = mark.await.unwrap();
+            tx.commit().await.unwrap();
+            mark
+        }
+
         async fn mark(&self) -> String {
-            let mark = self.quarantine.begin_release(&self.id, &self.raw).await;
-            mark.unwrap().value()
+            self.begin().await.value()
         }
 
         async fn redeem(&self, mark: &str, raw: &[u8], at: i64) -> Redeem {
@@ -388,10 +460,7 @@ mod tests {
                 "{garbage:.60}"
             );
         }
-        let debug = format!(
-            "{:?}",
-            store.quarantine.begin_release(&store.id, &store.raw).await
-        );
+        let debug = format!("{:?}", store.begin().await);
         assert!(debug.contains(id) && !debug.contains("token"), "{debug}");
     }
 
@@ -406,7 +475,7 @@ mod tests {
             .fetch_all(store.quarantine.index.readers())
             .await
             .unwrap();
-        assert_eq!(rows.len(), 8);
+        assert_eq!(rows.len(), 64);
         for (row, mark) in rows.iter().rev().zip(marks.iter().rev()) {
             let token = mark.split_once('.').unwrap().1;
             assert_ne!(row.as_slice(), token.as_bytes());

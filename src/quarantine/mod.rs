@@ -9,6 +9,9 @@
 //!   synchronisation. On `Err` nothing is left behind.
 //! - After a crash [`Quarantine::open`] makes files and index agree again; the whole index can be built
 //!   anew from the files.
+//! - Messages with the same bytes share one file; removing one never takes it from another.
+//! - Each recipient gets a released message once, also when the daemon or a command is killed meanwhile; each
+//!   digest is sent once.
 //! - A file name is our own id, never anything of a message. Files are 0600 in folders 0700, links are not
 //!   followed, and a folder that others can write to is refused.
 //! - A released message passes the filters by a secret mark that fits this message only, for a short time
@@ -19,35 +22,47 @@
 //! beside it ([`Quarantine::attach`]). File work runs on the blocking pool, SQL on SQLite's own threads.
 
 mod connection;
+mod digest;
 mod entry;
 mod error;
 mod file_format;
 mod fingerprint;
 mod folder;
+mod forward;
 mod index;
+mod letter;
+mod link;
 mod mark;
 mod options;
+pub mod preview;
 mod record;
 mod recovery;
 mod release;
 mod removal;
 mod retention;
+mod search;
+mod searched;
+mod sending;
 mod store;
 mod submission;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::{Notify, Semaphore};
 
+pub use digest::{Day, DigestOptions, Digested, Untold};
 pub use entry::{Entry, EntryPolicy};
 pub use error::QuarantineError;
+pub use forward::ForwardOptions;
+pub use link::{LINK_PATH, LinkError, Offer};
 pub use mark::{Mark, Redeem};
 pub use options::{Options, ReleaseOptions, RetentionOptions, Tls};
-pub use record::{Filter, Record, State};
+pub use record::{Delivery, Record, State};
 pub use recovery::Recovered;
 pub use release::Released;
 pub use retention::{Expired, Stats};
+pub use search::{Cursor, Filter, Order, PAGE, Page, Sort};
 
 use crate::config::Source;
 use crate::metrics::Metrics;
@@ -63,8 +78,11 @@ pub struct Quarantine {
     folder: Arc<Folder>,
     index: Index,
     options: Options,
+    data_dir: PathBuf,
     metrics: Arc<Metrics>,
     stores: Semaphore,
+    /// One for each group of contents: copies of one message are stored one after the other.
+    contents: [tokio::sync::Mutex<()>; 16],
     /// Told when a bound of size was passed.
     full: Notify,
     recovered: Recovered,
@@ -95,7 +113,7 @@ impl Quarantine {
         metrics
             .quarantine_messages_limit
             .set(gauge(retention.messages.value));
-        let quarantine = Quarantine::new(folder, index, options, metrics, recovered);
+        let quarantine = Quarantine::new(folder, index, options, data_dir, metrics, recovered);
         quarantine.stats().await?;
         Ok(quarantine)
     }
@@ -114,13 +132,16 @@ impl Quarantine {
         let folder = Arc::new(blocking(move || Folder::visit(&root)).await??);
         let index = Index::open(&folder.index()).await?;
         let recovered = Recovered::default();
-        Ok(Quarantine::new(folder, index, options, metrics, recovered))
+        Ok(Quarantine::new(
+            folder, index, options, data_dir, metrics, recovered,
+        ))
     }
 
     fn new(
         folder: Arc<Folder>,
         index: Index,
         options: &Options,
+        data_dir: &Path,
         metrics: Arc<Metrics>,
         recovered: Recovered,
     ) -> Quarantine {
@@ -128,8 +149,10 @@ impl Quarantine {
             folder,
             index,
             options: options.clone(),
+            data_dir: data_dir.to_path_buf(),
             metrics,
             stores: Semaphore::new(STORES_AT_ONCE),
+            contents: Default::default(),
             full: Notify::new(),
             recovered,
         }
@@ -138,6 +161,11 @@ impl Quarantine {
     /// What was repaired when the quarantine was opened.
     pub fn recovered(&self) -> &Recovered {
         &self.recovered
+    }
+
+    /// The options that it was opened with.
+    pub fn options(&self) -> &Options {
+        &self.options
     }
 
     /// The folder.

@@ -1,10 +1,13 @@
 //! The `quarantine` section of the configuration, as written.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
+use super::digest::DigestOptions;
+use super::forward::ForwardOptions;
 use crate::config::{ByteSize, Findings, Problem, Problems, Seconds, Source, unwritten};
 
 /// Where messages are held back, how long, and how they are released. Every key has a default.
@@ -17,6 +20,10 @@ pub struct Options {
     pub retention: RetentionOptions,
     /// How messages are released.
     pub release: ReleaseOptions,
+    /// To whom messages are shown.
+    pub forward: ForwardOptions,
+    /// When recipients are told what is held for them, and how.
+    pub digest: DigestOptions,
 }
 
 impl Default for Options {
@@ -25,6 +32,8 @@ impl Default for Options {
             path: PathBuf::from("quarantine"),
             retention: RetentionOptions::default(),
             release: ReleaseOptions::default(),
+            forward: ForwardOptions::default(),
+            digest: DigestOptions::default(),
         }
     }
 }
@@ -39,6 +48,9 @@ pub struct RetentionOptions {
     pub bytes: Spanned<ByteSize>,
     /// Number of messages. Default 100000.
     pub messages: Spanned<u64>,
+    /// Age for recipients of single domains, `example.org: 7d`. A message is kept for the longest time that one
+    /// of its recipients asks for.
+    pub domains: BTreeMap<String, Spanned<Seconds>>,
 }
 
 impl Default for RetentionOptions {
@@ -47,6 +59,7 @@ impl Default for RetentionOptions {
             age: unwritten(Seconds::new(30 * 86_400)),
             bytes: unwritten(ByteSize(2 << 30)),
             messages: unwritten(100_000),
+            domains: BTreeMap::new(),
         }
     }
 }
@@ -106,6 +119,12 @@ impl Default for ReleaseOptions {
 }
 
 impl Options {
+    /// Turns paths that are relative to the folder of the configuration file into whole ones.
+    pub(crate) fn resolve(&mut self, base: &Path) {
+        self.release.resolve(base);
+        self.digest.resolve(base);
+    }
+
     /// What is wrong with the values, each with its place in `source`.
     pub fn problems(&self, source: &Source) -> Problems {
         let mut findings = Findings::new(source);
@@ -126,14 +145,24 @@ impl Options {
             let help = "the quarantine must hold at least one message";
             findings.wrong_with_help(&retention.messages, "retention.messages is zero", help);
         }
+        for (domain, age) in &retention.domains {
+            if domain.is_empty() || domain.contains(['@', '*', ' ']) {
+                let help = "write a domain such as example.org, without `*`";
+                findings.wrong_with_help(age, format!("{domain:?} is no domain"), help);
+            } else if age.value.0.is_zero() {
+                let help = "a message must be kept for some time, such as 7d";
+                findings.wrong_with_help(age, format!("the age for {domain} is zero"), help);
+            }
+        }
         self.release.check(&mut findings);
+        self.forward.check(&mut findings);
+        self.digest.check(&mut findings);
         findings.finish(()).err().unwrap_or_default()
     }
 }
 
 impl ReleaseOptions {
-    /// Turns paths that are relative to the folder of the configuration file into whole ones.
-    pub(crate) fn resolve(&mut self, base: &Path) {
+    fn resolve(&mut self, base: &Path) {
         for file in [&mut self.ca_file, &mut self.password_file]
             .into_iter()
             .flatten()
@@ -244,6 +273,22 @@ mod tests {
             ("retention:\n  age: 0s\n", "q.yaml:2:8"),
             ("retention:\n  bytes: 0\n", "q.yaml:2:10"),
             ("retention:\n  messages: 0\n", "q.yaml:2:13"),
+            (
+                "retention:\n  domains: { example.org: 0s }\n",
+                "q.yaml:2:27",
+            ),
+            ("retention:\n  domains: { 'a@b': 1d }\n", "q.yaml:2:21"),
+            ("forward:\n  to: analyst\n", "q.yaml:2:7"),
+            ("forward:\n  from: 'a <b>'\n", "q.yaml:2:9"),
+            ("digest:\n  at: [\"7:00\"]\n", "q.yaml:2:8"),
+            ("digest:\n  at: [\"24:00\"]\n", "q.yaml:2:8"),
+            ("digest:\n  from: nobody\n", "q.yaml:2:9"),
+            ("digest:\n  base_url: mail.example.org\n", "q.yaml:2:13"),
+            ("digest:\n  link_valid: 0s\n", "q.yaml:2:15"),
+            ("digest:\n  messages: 0\n", "q.yaml:2:13"),
+            ("digest:\n  domains: ['*.org']\n", "q.yaml:2:13"),
+            ("digest:\n  subject: '{{no}}'\n", "q.yaml:2:12"),
+            ("digest:\n  text: /absent\n", "q.yaml:2:9"),
             ("release:\n  smtp: localhost\n", "q.yaml:2:9"),
             ("release:\n  smtp: 'a b:25'\n", "q.yaml:2:9"),
             ("release:\n  smtp: 'host:0'\n", "q.yaml:2:9"),

@@ -1,13 +1,12 @@
-//! Messages as the index knows them: [`Record`], and the search for them by [`Filter`].
+//! Messages as the index knows them: [`Record`], and what has become of each recipient's copy: [`Delivery`].
 
 use std::fmt;
 
 use jiff::Timestamp;
+use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite};
 
 use super::entry::checked_id;
-use super::index::folded;
 use super::{Entry, Quarantine, QuarantineError};
 
 /// What has become of a message.
@@ -16,6 +15,8 @@ use super::{Entry, Quarantine, QuarantineError};
 pub enum State {
     /// It is held back.
     Held,
+    /// It was handed over for some of its recipients and is held back for the others.
+    Partly,
     /// A release was begun and its end is not known.
     Releasing,
     /// It was handed over to the mail server; the copy stays until the retention ends.
@@ -31,6 +32,7 @@ impl State {
     pub fn name(self) -> &'static str {
         match self {
             State::Held => "held",
+            State::Partly => "partly",
             State::Releasing => "releasing",
             State::Released => "released",
             State::Deleting => "deleting",
@@ -38,16 +40,19 @@ impl State {
         }
     }
 
-    fn parse(name: &str) -> Option<State> {
-        [
-            State::Held,
-            State::Releasing,
-            State::Released,
-            State::Deleting,
-            State::Lost,
-        ]
-        .into_iter()
-        .find(|s| s.name() == name)
+    /// Every state.
+    pub const ALL: [State; 6] = [
+        State::Held,
+        State::Partly,
+        State::Releasing,
+        State::Released,
+        State::Deleting,
+        State::Lost,
+    ];
+
+    /// The state of that name.
+    pub fn parse(name: &str) -> Option<State> {
+        State::ALL.into_iter().find(|s| s.name() == name)
     }
 }
 
@@ -72,84 +77,41 @@ pub struct Record {
     pub released: Option<Timestamp>,
 }
 
-/// Which messages to list; what is `None` does not restrict. Texts are looked for as parts of a field,
-/// without regard to case.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// Received at or after.
-    pub since: Option<Timestamp>,
-    /// Received before.
-    pub until: Option<Timestamp>,
-    /// Part of the sender's address.
-    pub sender: Option<String>,
-    /// Part of one recipient's address.
-    pub recipient: Option<String>,
-    /// Part of the subject.
-    pub subject: Option<String>,
-    /// Id of a rule that hit, whole.
-    pub rule: Option<String>,
-    /// What has become of it.
-    pub state: Option<State>,
-    /// At most so many; `None` for all.
-    pub limit: Option<u32>,
-    /// After leaving out so many.
-    pub offset: u32,
+/// What has become of the copy of one recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The address in lower case, without brackets. From outside.
+    pub recipient: String,
+    /// Held, releasing or released.
+    pub state: State,
+    /// When it was released last.
+    pub released: Option<Timestamp>,
+    /// Somebody who was given a copy and is no recipient of the message.
+    pub other: bool,
 }
 
 impl Quarantine {
-    /// Messages, the newest first.
+    /// What has become of a message, recipient by recipient; its own first.
     ///
     /// # Errors
-    /// The index.
-    pub async fn list(&self, filter: &Filter) -> Result<Vec<Record>, QuarantineError> {
-        let mut query = QueryBuilder::<Sqlite>::new(
-            "SELECT id, entry, state, seen, last_seen, released FROM messages WHERE 1 = 1",
-        );
-        if let Some(since) = filter.since {
-            query
-                .push(" AND received >= ")
-                .push_bind(since.as_millisecond());
-        }
-        if let Some(until) = filter.until {
-            query
-                .push(" AND received < ")
-                .push_bind(until.as_millisecond());
-        }
-        // instr() has no wildcards, so nothing of what is looked for needs escaping.
-        if let Some(sender) = &filter.sender {
-            query
-                .push(" AND instr(sender, ")
-                .push_bind(folded(sender))
-                .push(") > 0");
-        }
-        if let Some(subject) = &filter.subject {
-            query
-                .push(" AND instr(subject, ")
-                .push_bind(folded(subject))
-                .push(") > 0");
-        }
-        if let Some(recipient) = &filter.recipient {
-            query
-                .push(" AND id IN (SELECT message FROM recipients WHERE instr(recipient, ")
-                .push_bind(folded(recipient))
-                .push(") > 0)");
-        }
-        if let Some(rule) = &filter.rule {
-            query
-                .push(" AND id IN (SELECT message FROM hits WHERE rule = ")
-                .push_bind(rule.clone())
-                .push(")");
-        }
-        if let Some(state) = filter.state {
-            query.push(" AND state = ").push_bind(state.name());
-        }
-        query
-            .push(" ORDER BY received DESC, id DESC LIMIT ")
-            .push_bind(filter.limit.map_or(-1, i64::from))
-            .push(" OFFSET ")
-            .push_bind(i64::from(filter.offset));
-        let rows = query.build().fetch_all(self.index.readers()).await?;
-        rows.iter().map(record).collect()
+    /// As [`Quarantine::get`].
+    pub async fn deliveries(&self, id: &str) -> Result<Vec<Delivery>, QuarantineError> {
+        checked_id(id)?;
+        let id = self.index.resolve(id).await?;
+        let rows: Vec<(String, String, Option<i64>, bool)> = sqlx::query_as(
+            "SELECT recipient, state, released, other FROM recipients WHERE message = ?
+             ORDER BY other, recipient",
+        )
+        .bind(&id)
+        .fetch_all(self.index.readers())
+        .await?;
+        let delivery = |(recipient, state, released, other): (String, String, _, _)| Delivery {
+            recipient,
+            state: State::parse(&state).unwrap_or(State::Held),
+            released: Option::map(released, instant),
+            other,
+        };
+        Ok(rows.into_iter().map(delivery).collect())
     }
 
     /// One message, by its own id or by that of a retry of it.
@@ -160,7 +122,8 @@ impl Quarantine {
         checked_id(id)?;
         let id = self.index.resolve(id).await?;
         let row = sqlx::query(
-            "SELECT id, entry, state, seen, last_seen, released FROM messages WHERE id = ?",
+            "SELECT id, entry, state, seen, last_seen, released
+             FROM messages JOIN entries ON message = id WHERE id = ?",
         )
         .bind(&id)
         .fetch_optional(self.index.readers())
@@ -170,8 +133,8 @@ impl Quarantine {
     }
 }
 
-fn record(row: &SqliteRow) -> Result<Record, QuarantineError> {
-    let instant = |ms: i64| Timestamp::from_millisecond(ms).unwrap_or_default();
+/// Reads a row with the columns `id, entry, state, seen, last_seen, released`.
+pub(super) fn record(row: &SqliteRow) -> Result<Record, QuarantineError> {
     let damaged = |why| QuarantineError::Damaged {
         id: row.try_get("id").unwrap_or_default(),
         why,
@@ -185,4 +148,9 @@ fn record(row: &SqliteRow) -> Result<Record, QuarantineError> {
         last_seen: instant(row.try_get("last_seen")?),
         released: row.try_get::<Option<i64>, _>("released")?.map(instant),
     })
+}
+
+/// Milliseconds of the index as a point in time.
+pub(super) fn instant(ms: i64) -> Timestamp {
+    Timestamp::from_millisecond(ms).unwrap_or_default()
 }

@@ -11,7 +11,7 @@ use super::{QuarantineError, blocking, file_format};
 /// What was found and repaired when the quarantine was opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
-    /// Files whose writing was cut off; removed.
+    /// Files whose writing or removal was cut off; removed.
     pub temporary: usize,
     /// Messages whose file was whole and which the index did not know; entered.
     pub entered: Vec<String>,
@@ -53,7 +53,7 @@ pub(super) async fn recover(
     for (id, state) in &rows {
         let there = listing.ids.contains(id);
         let state = match (there, state.as_str()) {
-            (false, "held" | "releasing" | "released") => {
+            (false, "held" | "partly" | "releasing" | "released") => {
                 tracing::error!(id, "message lost: its file is missing");
                 report.lost.push(id.clone());
                 "lost"
@@ -69,12 +69,27 @@ pub(super) async fn recover(
             .bind(id)
             .execute(&mut *tx)
             .await?;
+        super::release::refresh(&mut tx, id).await?;
     }
     tx.commit().await?;
 
     let known: HashSet<&String> = rows.iter().map(|(id, _)| id).collect();
     for id in listing.ids.iter().filter(|id| !known.contains(id)) {
         enter(folder, index, id, &mut report).await?;
+    }
+    // The crash came between two names; nobody was told that such a message is kept. In an index that knows
+    // nothing it may be something else, and stays.
+    let halves = listing.halves.iter().filter(|id| !known.contains(id));
+    let halves = halves
+        .map(|id| checked_id(id))
+        .collect::<Result<Vec<_>, _>>()?;
+    if known.is_empty() {
+        report.foreign += halves.len();
+    } else if !halves.is_empty() {
+        report.temporary += halves.len();
+        let folder = folder.clone();
+        let (_, error) = blocking(move || folder.remove(&halves)).await?;
+        error.map_or(Ok(()), Err)?;
     }
     report.entered.sort_unstable();
     if report != Recovered::default() {
@@ -123,12 +138,14 @@ async fn enter(
         blocking(move || folder.get(ulid)).await??
     };
     // Somebody else removed it a moment ago.
-    let Some(file) = file else { return Ok(()) };
+    let Some((head, apart)) = file else {
+        return Ok(());
+    };
     let opened = blocking(move || {
-        let (entry, raw) = file_format::open(file).ok()?;
-        let likeness = entry.likeness(&raw);
+        let (entry, raw) = file_format::open(head, apart).ok()?;
+        let (likeness, content) = (entry.likeness(&raw), blake3::hash(&raw));
         (entry.id == ulid.to_string() && entry.size == raw.len() as u64)
-            .then_some((entry, likeness))
+            .then_some((entry, likeness, content))
     })
     .await?;
     match opened {
@@ -136,8 +153,9 @@ async fn enter(
             tracing::warn!(id, "a damaged file in the quarantine is left alone");
             report.foreign += 1;
         }
-        Some((entry, likeness)) => {
-            if let super::index::Inserted::Retry(_) = index.insert(&entry, &likeness).await? {
+        Some((entry, likeness, content)) => {
+            let inserted = index.insert(&entry, &likeness, content.as_bytes()).await?;
+            if let super::index::Inserted::Retry(_) = inserted {
                 let folder = folder.clone();
                 let (_, error) = blocking(move || folder.remove(&[ulid])).await?;
                 error.map_or(Ok(()), Err)?;

@@ -9,10 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use sqlx::{QueryBuilder, Sqlite};
 use tokio_util::sync::CancellationToken;
 
 use super::removal::BATCH;
+use super::searched::folded;
 use super::{Quarantine, QuarantineError};
+use crate::config::Seconds;
 
 /// A clock further than this from the last run is not believed at once: three days, longer than a weekend
 /// switched off.
@@ -81,26 +84,15 @@ impl Quarantine {
             .execute(&mut *tx)
             .await?;
         tx.commit().await?;
+        self.forget_digests(now).await?;
 
         // Removals that were cut off in another process.
         let mut ids: Vec<String> =
             sqlx::query_scalar("SELECT id FROM messages WHERE state = 'deleting'")
                 .fetch_all(self.index.readers())
                 .await?;
-        let retention = &self.options.retention;
         if believed {
-            let age = i64::try_from(retention.age.value.0.as_millis()).unwrap_or(i64::MAX);
-            // A message on its way out is needed until its mark has expired.
-            let old: Vec<String> = sqlx::query_scalar(
-                "SELECT id FROM messages
-                 WHERE last_seen < ? AND state <> 'deleting'
-                   AND NOT EXISTS (SELECT 1 FROM marks WHERE message = messages.id AND uses = 0)
-                 ORDER BY last_seen, id",
-            )
-            .bind(now.saturating_sub(age))
-            .fetch_all(self.index.readers())
-            .await?;
-            ids.extend(old);
+            ids.extend(self.outlived(now).await?);
         }
         let (mut removed, mut error) = self.remove(ids).await?;
         let (more, another) = self.make_room().await?;
@@ -118,6 +110,37 @@ impl Quarantine {
                 clock_jumped: !believed,
             }),
         }
+    }
+
+    /// Messages that are older than each of their recipients' domains asks for, the oldest first.
+    async fn outlived(&self, now: i64) -> Result<Vec<String>, QuarantineError> {
+        let before = |age: &Seconds| {
+            now.saturating_sub(i64::try_from(age.0.as_millis()).unwrap_or(i64::MAX))
+        };
+        let retention = &self.options.retention;
+        let all = before(&retention.age.value);
+        let ages = retention.domains.values().map(|age| before(&age.value));
+        // A message on its way out is needed until its mark has expired.
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "SELECT id FROM messages
+             WHERE state <> 'deleting'
+               AND NOT EXISTS (SELECT 1 FROM marks WHERE message = messages.id AND uses = 0)
+               AND last_seen < ",
+        );
+        query.push_bind(ages.chain([all]).max().unwrap_or(all));
+        if !retention.domains.is_empty() {
+            query.push(" AND last_seen < coalesce((SELECT min(CASE domain");
+            for (domain, age) in &retention.domains {
+                query.push(" WHEN ").push_bind(folded(domain));
+                query.push(" THEN ").push_bind(before(&age.value));
+            }
+            query.push(" ELSE ").push_bind(all);
+            query.push(" END) FROM recipients WHERE message = messages.id AND other = 0), ");
+            query.push_bind(all).push(")");
+        }
+        query.push(" ORDER BY last_seen, id");
+        let ids = query.build_query_scalar();
+        Ok(ids.fetch_all(self.index.readers()).await?)
     }
 
     /// Whether the clock is believed; notes it for the next run.

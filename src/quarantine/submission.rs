@@ -142,6 +142,14 @@ impl Session {
     }
 }
 
+/// The address of a recipient as it goes between angle brackets.
+///
+/// # Errors
+/// [`QuarantineError::Address`] for what cannot be sent.
+pub(super) fn sendable(address: &Address) -> Result<String, QuarantineError> {
+    forward(address, false)
+}
+
 /// An address as it goes between angle brackets. Whatever could end the command or the brackets early is
 /// refused, not repaired.
 fn forward(address: &Address, may_be_null: bool) -> Result<String, QuarantineError> {

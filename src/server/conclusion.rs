@@ -7,7 +7,9 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::transaction::Transaction;
+use crate::events::{Events, Judged, Kind, MessageJudged};
 use crate::filter::{Action, Outcome, Report, Scan, offload};
+use crate::history;
 use crate::mail::{Envelope, Mail};
 use crate::metrics::Metrics;
 use crate::milter::{Modification, Reply};
@@ -15,6 +17,9 @@ use crate::policy::{Ruling, Settled};
 use crate::quarantine::{Entry, Quarantine, Redeem};
 use crate::router::{self, Context};
 use crate::verdict::{DecidedBy, Verdict};
+
+/// How a message came that came by milter, in the log.
+const MILTER: &str = "milter";
 
 /// For the quarantine to become durable; the copy is abandoned and the MTA keeps the message.
 const STORE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -26,6 +31,12 @@ pub(super) struct Grants {
     pub(super) hold: bool,
     /// Drop recipients.
     pub(super) drop: bool,
+}
+
+/// A message that was released has passed.
+#[derive(serde::Serialize)]
+struct Released<'a> {
+    message: &'a str,
 }
 
 /// What goes to the MTA.
@@ -56,9 +67,11 @@ impl Transaction {
                 None if sealed.permanent => self.count_message(Action::Reject),
                 None => self.count_message(Action::Tempfail),
             }
+            let reply = sealed.reply.clone();
+            self.record_early();
             return Conclusion {
                 modifications: Vec::new(),
-                reply: sealed.reply.clone(),
+                reply,
             };
         }
         let raw = self.spool.complete();
@@ -76,6 +89,8 @@ impl Transaction {
             checks,
             services,
             share,
+            refused,
+            heard,
             ..
         } = self;
 
@@ -86,16 +101,22 @@ impl Transaction {
 
         let released = match &release_mark {
             Some(mark) => redeem(&services.quarantine, &id, mark, mail.raw()).await,
-            None => false,
+            None => None,
         };
         let scan = Arc::new(Scan {
             envelope,
             mail,
             ..Scan::default()
         });
-        let ruling = if released {
+        // Before the model learns from this message.
+        let versions = engine.versions();
+        let ruling = if let Some(verdict) = released {
+            if verdict.action == Action::Deliver {
+                let released = Released { message: &id };
+                services.events.tell(Kind::Released, &released);
+            }
             let required = selected.first().and_then(|p| p.thresholds().tag);
-            Ruling::whole(Verdict::released(), required)
+            Ruling::whole(verdict, required)
         } else {
             let deadline = started + engine.deadline;
             let reports = checks.finish(scan.clone(), deadline).await;
@@ -110,12 +131,7 @@ impl Transaction {
             );
         }
         let dropped = ruling.held.as_ref().map_or(&[][..], |h| &h.recipients);
-        let results = engine
-            .authserv()
-            .filter(|authserv| authserv.writes())
-            .and_then(|_| scan.authentication.get())
-            .map(|found| found.header.clone())
-            .filter(|header| !header.is_empty());
+        let results = engine.results(&scan);
         let context = Context {
             id: &id,
             scanner: engine.scanner(),
@@ -155,16 +171,41 @@ impl Transaction {
         let answered = not_kept.as_ref().unwrap_or(&ruling.verdict);
         count_verdict(&services.metrics, &ruling, answered);
         count_ruling(&services.metrics, &ruling, not_kept.is_none());
-        log(&Line {
-            id: &id,
-            version: engine.version(),
-            envelope: &scan.envelope,
-            subject: &subject,
-            bytes,
-            verdict: answered,
-            ruling: Some(&ruling),
-            started,
-        });
+        tell(
+            &services.events,
+            &Line {
+                protocol: MILTER,
+                id: &id,
+                version: engine.version(),
+                envelope: &scan.envelope,
+                subject: &subject,
+                bytes,
+                verdict: answered,
+                ruling: Some(&ruling),
+                started,
+            },
+        );
+        if services.history.is_enabled() {
+            let whole = scan.mail.raw().clone();
+            let digest = offload(bytes, move || history::digest(&whole)).await;
+            let transaction = history::Transaction {
+                id: &id,
+                received,
+                envelope: &scan.envelope,
+                stage: history::Stage::End,
+                mail: Some(&scan.mail),
+                refused: refused.all(),
+                digest: Some(digest),
+                bytes,
+                reply: &reply,
+                versions: &versions,
+                took: started.elapsed(),
+            };
+            let held = plan.store && not_kept.is_none();
+            let entry = history::Entry::new(&transaction, answered, Some(&ruling), held);
+            heard.can_drop(grants.drop);
+            services.history.record(entry, heard.take());
+        }
         for filter in engine.chain.members() {
             filter.concluded(&scan, &answered.reports, answered.action);
         }
@@ -185,21 +226,29 @@ impl Transaction {
 
     /// The line of a message that was answered before its end.
     pub(super) fn log(&self, verdict: &Verdict, started: Instant) {
-        log(&Line {
-            id: &self.id,
-            version: self.engine.version(),
-            envelope: &self.envelope,
-            subject: "",
-            bytes: self.bytes(),
-            verdict,
-            ruling: None,
-            started,
-        });
+        tell(
+            &self.services.events,
+            &Line {
+                protocol: MILTER,
+                id: &self.id,
+                version: self.engine.version(),
+                envelope: &self.envelope,
+                subject: "",
+                bytes: self.bytes(),
+                verdict,
+                ruling: None,
+                started,
+            },
+        );
     }
 }
 
 /// Makes a copy durable, or says why there is none.
-async fn keep(quarantine: &Arc<Quarantine>, entry: Entry, raw: Bytes) -> Result<(), String> {
+pub(super) async fn keep(
+    quarantine: &Arc<Quarantine>,
+    entry: Entry,
+    raw: Bytes,
+) -> Result<(), String> {
     let quarantine = quarantine.clone();
     // A task of its own: when the MTA gives up meanwhile, the copy is finished, not torn.
     let stored = tokio::spawn(async move { quarantine.store(&entry, raw).await });
@@ -211,23 +260,36 @@ async fn keep(quarantine: &Arc<Quarantine>, entry: Entry, raw: Bytes) -> Result<
     }
 }
 
-/// Whether a mark of release is good for this message.
-async fn redeem(quarantine: &Arc<Quarantine>, id: &str, mark: &[u8], raw: &Bytes) -> bool {
+/// What a mark of release decides about this message; `None` where it is not good, and the message is checked like
+/// any other.
+async fn redeem(
+    quarantine: &Arc<Quarantine>,
+    id: &str,
+    mark: &[u8],
+    raw: &Bytes,
+) -> Option<Verdict> {
     match quarantine.redeem(&String::from_utf8_lossy(mark), raw).await {
-        Ok(Redeem::Pass) => true,
+        Ok(Redeem::Pass) => Some(Verdict::released()),
+        Ok(Redeem::Superseded) => {
+            tracing::warn!(
+                id,
+                "a released message was sent once more since; this copy is dropped"
+            );
+            Some(Verdict::superseded())
+        }
         Ok(Redeem::Refused(why)) => {
             tracing::warn!(id, why = ?why, "mark of release refused");
-            false
+            None
         }
         Err(e) => {
             tracing::error!(id, error = %e, "mark of release cannot be checked");
-            false
+            None
         }
     }
 }
 
 /// Counts what the filters did, whatever policies make of it.
-fn count_reports(metrics: &Metrics, reports: &[Report]) {
+pub(super) fn count_reports(metrics: &Metrics, reports: &[Report]) {
     for report in reports {
         let label = report.outcome.label();
         let labels = [report.filter, label];
@@ -242,7 +304,7 @@ fn count_reports(metrics: &Metrics, reports: &[Report]) {
 }
 
 /// Counts the answer, and the hits of all policies, each rule once.
-fn count_verdict(metrics: &Metrics, ruling: &Ruling, answered: &Verdict) {
+pub(super) fn count_verdict(metrics: &Metrics, ruling: &Ruling, answered: &Verdict) {
     let action = answered.action.name();
     metrics.messages.with_label_values(&[action]).inc();
     let verdicts: Vec<&Verdict> = match ruling.shares.as_slice() {
@@ -261,7 +323,7 @@ fn count_verdict(metrics: &Metrics, ruling: &Ruling, answered: &Verdict) {
 }
 
 /// Counts what policies said, and how they were settled. Nobody is dropped where no copy could be kept.
-fn count_ruling(metrics: &Metrics, ruling: &Ruling, stored: bool) {
+pub(super) fn count_ruling(metrics: &Metrics, ruling: &Ruling, stored: bool) {
     for share in &ruling.shares {
         let (name, action) = (share.policy.name(), share.verdict.action);
         metrics.count_recipients(name, action, share.recipients.len());
@@ -282,23 +344,45 @@ fn count_ruling(metrics: &Metrics, ruling: &Ruling, stored: bool) {
 }
 
 /// What is logged of a message.
-struct Line<'a> {
-    id: &'a str,
-    version: &'a str,
-    envelope: &'a Envelope,
-    subject: &'a str,
-    bytes: usize,
+pub(super) struct Line<'a> {
+    /// How the message came.
+    pub(super) protocol: &'static str,
+    pub(super) id: &'a str,
+    pub(super) version: &'a str,
+    pub(super) envelope: &'a Envelope,
+    pub(super) subject: &'a str,
+    pub(super) bytes: usize,
     /// What was answered.
-    verdict: &'a Verdict,
+    pub(super) verdict: &'a Verdict,
     /// How it came about; `None` for an answer before the end of the message.
-    ruling: Option<&'a Ruling>,
-    started: Instant,
+    pub(super) ruling: Option<&'a Ruling>,
+    pub(super) started: Instant,
+}
+
+/// Tells what became of a message: a line of the log, an event.
+pub(super) fn tell(events: &Events, line: &Line<'_>) {
+    log(line);
+    if events.wants(Kind::Verdict) {
+        let judged = MessageJudged::from(Judged {
+            id: line.id,
+            protocol: line.protocol,
+            envelope: line.envelope,
+            subject: line.subject,
+            bytes: line.bytes,
+            verdict: line.verdict,
+            ruling: line.ruling,
+            version: line.version,
+            took: line.started.elapsed(),
+        });
+        events.tell(Kind::Verdict, &judged);
+    }
 }
 
 /// One line for each message. What comes from outside is written by its `Debug` form, which escapes, and
 /// is cut.
 fn log(line: &Line<'_>) {
     let Line {
+        protocol,
         id,
         version,
         envelope,
@@ -342,6 +426,7 @@ fn log(line: &Line<'_>) {
     let first = envelope.recipients.first().map_or("", |a| a.text());
     tracing::info!(
         id,
+        protocol,
         direction = envelope.direction.name(),
         queue_id = ?cut(envelope.queue_id.as_deref().unwrap_or("")),
         client = ?envelope.client.addr,

@@ -317,7 +317,7 @@ impl<S: Socket> Connection<S> {
         if self.session.owed().is_some()
             && let Some((reply, verdict)) = transaction.refuses_last()
         {
-            transaction.count_refused(&verdict);
+            transaction.count_refused(&verdict, &reply);
             transaction.drop_last();
             return self.reply(&reply);
         }
@@ -409,7 +409,9 @@ impl<S: Socket> Connection<S> {
     }
 
     fn abort_silently(&mut self) {
-        self.transaction = None;
+        if let Some(transaction) = self.transaction.take() {
+            transaction.record_early();
+        }
         self.in_message = false;
     }
 }
@@ -421,11 +423,14 @@ fn text(bytes: &[u8]) -> String {
 impl Transaction {
     /// A recipient was refused: it is counted for the policy of each, and once for each transaction counted and logged
     /// as an answer.
-    fn count_refused(&mut self, verdict: &Verdict) {
+    fn count_refused(&mut self, verdict: &Verdict, reply: &Reply) {
         if let Some(policy) = self.selected.last() {
             self.services
                 .metrics
                 .count_recipients(policy.name(), verdict.action, 1);
+        }
+        if let Some(recipient) = self.envelope.recipients.last() {
+            self.refused.add(recipient, verdict, reply);
         }
         if self.answered_early {
             super::conclusion::log_refused(&self.id, &self.envelope, verdict);

@@ -11,10 +11,13 @@ use tokio::time::Instant;
 use crate::config::{Config, FilterName, Problems};
 use crate::dns::Dns;
 use crate::filter::auth::Authserv;
+use crate::filter::bayes::Teacher;
 use crate::filter::rules::RuleSet;
 use crate::filter::{
-    self, Build, Chain, Checks, FailureAction, FailurePolicy, Filter, Reason, Report, Scan,
+    self, Build, Chain, Checks, FailureAction, FailurePolicy, Filter, Reason, Report, Scan, offload,
 };
+use crate::heard::{Heard, Record};
+use crate::history::Versions;
 use crate::mail::{Direction, Envelope, Limits, Mail, Spool};
 use crate::metrics::Metrics;
 use crate::policy::{Policies, Policy, Ruling, SKIPPED};
@@ -24,6 +27,33 @@ use crate::verdict::{Thresholds, Verdict};
 
 /// Digits of the version of an engine.
 const VERSION_DIGITS: usize = 12;
+
+/// A message behind the last filter.
+pub(super) struct Passed {
+    /// All that is known of it.
+    pub(super) scan: Arc<Scan>,
+    /// The policies of its recipients, in their order.
+    pub(super) selected: Vec<Arc<Policy>>,
+    /// What every filter said, whatever policies make of it.
+    pub(super) reports: Vec<Report>,
+}
+
+/// Filters that do not see a message, for a reason that reports give.
+#[derive(Clone, Copy, Debug)]
+pub struct Left<'a> {
+    /// Their names.
+    pub filters: &'a [&'static str],
+    /// The reason.
+    pub why: &'static str,
+}
+
+impl Left<'_> {
+    /// All filters see it.
+    pub const NONE: Left<'static> = Left {
+        filters: &[],
+        why: "",
+    };
+}
 
 /// Chain and policy. Immutable: a transaction keeps the one it began with.
 #[derive(Debug)]
@@ -40,8 +70,8 @@ pub struct Engine {
     pub policies: Policies,
     failures: HashMap<&'static str, FailurePolicy>,
     scanner: Option<&'static str>,
-    /// The text of the configuration file that it was built from.
-    written: Option<Arc<str>>,
+    /// The configuration that it was built from.
+    config: Option<Arc<Config>>,
     rules: Option<Arc<RuleSet>>,
     authserv: Option<Arc<Authserv>>,
     /// The resolver that the filters share.
@@ -77,7 +107,8 @@ impl Engine {
             Some(dns) if dns.serves(&config.file.dns, &config.source) => dns,
             _ => Dns::new(&config.file.dns, &config.source, metrics)?,
         };
-        let old = old.filter(|old| old.written.as_deref() == Some(config.source.text()));
+        let unchanged = |old: &Config| old.source.text() == config.source.text();
+        let old = old.filter(|old| old.config().is_some_and(unchanged));
         let kept = |name: &str| {
             let members = old?.chain.members();
             members.iter().find(|m| m.name() == name).cloned()
@@ -160,7 +191,7 @@ impl Engine {
         let digest = digest.finalize().to_hex();
         engine.version = digest.chars().take(VERSION_DIGITS).collect();
         engine.policies = policies;
-        engine.written = Some(text.into());
+        engine.config = Some(Arc::new(config.clone()));
         engine.rules = rules;
         engine.dns = Some(dns);
         engine.facts = facts.cloned();
@@ -202,8 +233,7 @@ impl Engine {
             metrics.policy_starts_at_zero(policy);
         }
         metrics.configuration.reset();
-        let rules = self.chain.members().iter().find(|m| m.name() == "rules");
-        let rules = rules.and_then(|m| m.version()).unwrap_or_default();
+        let rules = self.versions().rules.unwrap_or_default();
         metrics
             .configuration
             .with_label_values(&[self.version.as_str(), rules.as_str()])
@@ -216,9 +246,29 @@ impl Engine {
         &self.version
     }
 
-    /// Begins the checks of one transaction, with what is known of its session.
-    pub fn begin(&self, envelope: &Envelope) -> Checks {
+    /// Which configuration, rules and model a verdict is reached with now.
+    pub fn versions(&self) -> Versions {
+        let of = |name: &str| {
+            let mut members = self.chain.members().iter();
+            members.find(|m| m.name() == name).and_then(|m| m.version())
+        };
+        Versions {
+            all: self.version.clone(),
+            rules: of("rules"),
+            model: of("bayes"),
+        }
+    }
+
+    /// Begins the checks of one transaction, with what is known of its session. What they hear from outside goes through
+    /// `heard`.
+    pub fn begin(&self, envelope: &Envelope, heard: &Heard) -> Checks {
+        self.begin_without(envelope, heard, Left::NONE)
+    }
+
+    fn begin_without(&self, envelope: &Envelope, heard: &Heard, left: Left<'_>) -> Checks {
         let mut checks = self.chain.begin();
+        checks.leave(left.filters, left.why);
+        checks.hears(heard);
         self.pass_by(envelope, &mut checks);
         checks.connect(envelope);
         if envelope.helo.is_some() {
@@ -257,13 +307,78 @@ impl Engine {
     }
 
     /// The same, and gives what the policy of each recipient says.
-    pub async fn examine_by_policy(
+    pub async fn examine_by_policy(&self, envelope: Envelope, raw: Bytes) -> (Arc<Scan>, Ruling) {
+        self.hear(envelope, raw, &Heard::default(), true).await
+    }
+
+    /// The same, but for the filters of `left`: so that a trial leaves no trace in what filters remember.
+    pub async fn examine_without(
+        &self,
+        envelope: Envelope,
+        raw: Bytes,
+        left: Left<'_>,
+    ) -> (Arc<Scan>, Ruling) {
+        self.whole(envelope, raw, &Heard::default(), true, left)
+            .await
+    }
+
+    /// The same, from what was heard when the message came. Nobody is asked.
+    pub async fn replay(
+        &self,
+        envelope: Envelope,
+        raw: Bytes,
+        record: Record,
+    ) -> (Arc<Scan>, Ruling, Heard) {
+        let can_drop = record.can_drop();
+        let heard = Heard::telling(record);
+        let (scan, ruling) = self.hear(envelope, raw, &heard, can_drop).await;
+        (scan, ruling, heard)
+    }
+
+    /// As [`Engine::examine_by_policy`]; what filters hear from outside is kept in `heard`, or comes from it. `can_drop`: whether
+    /// recipients can be dropped.
+    pub async fn hear(
+        &self,
+        envelope: Envelope,
+        raw: Bytes,
+        heard: &Heard,
+        can_drop: bool,
+    ) -> (Arc<Scan>, Ruling) {
+        self.whole(envelope, raw, heard, can_drop, Left::NONE).await
+    }
+
+    async fn whole(
+        &self,
+        envelope: Envelope,
+        raw: Bytes,
+        heard: &Heard,
+        can_drop: bool,
+        left: Left<'_>,
+    ) -> (Arc<Scan>, Ruling) {
+        let spool = Spool::new();
+        spool.push(&raw);
+        drop(raw);
+        let Passed {
+            scan,
+            selected,
+            reports,
+        } = self.pass(envelope, spool, heard, can_drop, left).await;
+        let ruling = self.rule(&selected, &scan, reports, can_drop);
+        (scan, ruling)
+    }
+
+    /// Lets a message that is there as a whole pass every filter but those of `left`, as if it came by milter.
+    pub(super) async fn pass(
         &self,
         mut envelope: Envelope,
-        raw: Bytes,
-    ) -> (Arc<Scan>, Ruling) {
+        spool: Spool,
+        heard: &Heard,
+        can_drop: bool,
+        left: Left<'_>,
+    ) -> Passed {
         envelope.direction = self.policies.direction(&envelope);
-        let mut checks = self.begin(&envelope);
+        heard.can_drop(can_drop);
+        let mut checks = self.begin_without(&envelope, heard, left);
         checks.mail(&envelope);
         let mut growing = envelope.clone();
         growing.recipients.clear();
@@ -273,11 +388,11 @@ impl Engine {
         }
         let selected = self.select(&envelope);
         Engine::prepare(&selected, &mut checks);
-        let spool = Arc::new(Spool::new());
-        spool.push(&raw);
+        let spool = Arc::new(spool);
         checks.headers(&envelope, &spool);
-        spool.complete();
-        let mail = Mail::parse(raw, &self.mail_limits);
+        let raw = spool.complete();
+        let limits = self.mail_limits.clone();
+        let mail = offload(raw.len(), move || Mail::parse(raw, &limits)).await;
         let scan = Arc::new(Scan {
             envelope,
             mail,
@@ -285,8 +400,11 @@ impl Engine {
         });
         let deadline = Instant::now() + self.deadline;
         let reports = checks.finish(scan.clone(), deadline).await;
-        let ruling = self.rule(&selected, &scan, reports, true);
-        (scan, ruling)
+        Passed {
+            scan,
+            selected,
+            reports,
+        }
     }
 
     /// The policies of the recipients, in their order; one for a message without any.
@@ -297,6 +415,24 @@ impl Engine {
                 .iter()
                 .map(|r| self.policies.select(envelope, Some(r)))
                 .collect(),
+        }
+    }
+
+    /// The verdict on outcomes of an earlier evaluation, under the policy of that name; where there is none, under that of
+    /// the first recipient. What the policy itself found stands among the outcomes.
+    pub fn judge(
+        &self,
+        policy: Option<&str>,
+        envelope: &Envelope,
+        reports: Vec<Report>,
+    ) -> Verdict {
+        let selected = self.select(envelope);
+        let named = |p: &&Arc<Policy>| policy.is_some_and(|name| **p.name() == *name);
+        let policy = selected.iter().find(named).or(selected.first());
+        let failure = |filter: &str, reason| self.failure(filter, reason);
+        match policy {
+            Some(policy) => policy.judge(reports, failure),
+            None => self.policies.select(envelope, None).judge(reports, failure),
         }
     }
 
@@ -342,7 +478,7 @@ impl Engine {
             policies: Policies::one(thresholds),
             failures,
             scanner,
-            written: None,
+            config: None,
             rules: None,
             dns: None,
             facts: None,
@@ -355,6 +491,16 @@ impl Engine {
         self.facts.as_ref()
     }
 
+    /// Who takes lessons for the classifier of the chain; `None` where there is none.
+    pub fn teacher(&self) -> Option<Teacher> {
+        self.chain.members().iter().find_map(|f| f.teacher())
+    }
+
+    /// The configuration that it was built from, if there is one behind it.
+    pub fn config(&self) -> Option<&Config> {
+        self.config.as_deref()
+    }
+
     /// The rules of the chain, if it has any.
     pub fn rules(&self) -> Option<&Arc<RuleSet>> {
         self.rules.as_ref()
@@ -363,6 +509,15 @@ impl Engine {
     /// Whose `Authentication-Results` are ours, if a filter of the chain writes them.
     pub fn authserv(&self) -> Option<&Authserv> {
         self.authserv.as_deref()
+    }
+
+    /// The value of our own field `Authentication-Results` for a message, where we write one.
+    pub(super) fn results(&self, scan: &Scan) -> Option<String> {
+        self.authserv()
+            .filter(|authserv| authserv.writes())
+            .and_then(|_| scan.authentication.get())
+            .map(|found| found.header.clone())
+            .filter(|header| !header.is_empty())
     }
 
     /// The virus scanner's name, if the chain has one.

@@ -10,7 +10,10 @@ mod conclusion;
 mod connection;
 mod engine;
 mod http;
+mod inquiry;
+mod lesson;
 mod listener;
+mod recording;
 mod reload;
 mod services;
 mod transaction;
@@ -28,11 +31,13 @@ use connection::{Connection, Socket};
 use crate::mail::Direction;
 
 pub use budget::{Budget, Share};
-pub use engine::Engine;
+pub use engine::{Engine, Left};
 pub use http::{Health, serve_http};
+pub use inquiry::{Inquired, Inquiry, inquire};
+pub use lesson::{Learned, learn};
 pub use listener::{Address, Listen, Listener, SocketAccess};
 pub use reload::{Load, Reloader, taken};
-pub use services::{Services, Settings};
+pub use services::{ModelPlace, ReloadProblem, Services, Settings};
 pub use watch::Watched;
 
 /// Serves until `drain` is cancelled and the sessions have ended. Each listener comes with the direction of the
@@ -145,12 +150,14 @@ impl Acceptor {
     }
 }
 
-enum Accepted {
+/// A connection that came in.
+pub(crate) enum Accepted {
     Tcp(tokio::net::TcpStream),
     Unix(tokio::net::UnixStream),
 }
 
-async fn accept(listener: &Listener) -> std::io::Result<Accepted> {
+/// Waits for the next connection.
+pub(crate) async fn accept(listener: &Listener) -> std::io::Result<Accepted> {
     Ok(match listener {
         Listener::Tcp(l) => Accepted::Tcp(l.accept().await?.0),
         Listener::Unix(l, _) => Accepted::Unix(l.accept().await?.0),

@@ -14,19 +14,32 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::engine::Engine;
-use super::services::Services;
+use super::services::{ReloadProblem, Services};
 use super::watch::{Fingerprint, Watched};
 use crate::config::{Config, Problem, Problems};
+use crate::events::Kind;
 
 /// How often a set is read again when its files change under way.
 const ATTEMPTS: usize = 3;
 
 /// Reads the configuration as the daemon was told to.
 pub type Load = Arc<dyn Fn() -> Result<Config, Problems> + Send + Sync>;
+
+/// A reload, as an event.
+#[derive(Serialize)]
+struct Reloaded<'a> {
+    taken: bool,
+    /// What is in force now.
+    version: &'a str,
+    /// Why it was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problems: Option<&'a str>,
+}
 
 /// Keeps the engine of the daemon up to date.
 pub struct Reloader {
@@ -131,18 +144,41 @@ impl Reloader {
         metrics.reload_ok.set(0);
         metrics.reloads.with_label_values(&["failed"]).inc();
         metrics.reload_failed.set(now());
+        let version = self.services.engine.load().version().to_owned();
+        self.services.events.tell(
+            Kind::Reload,
+            &Reloaded {
+                taken: false,
+                version: &version,
+                problems: Some(&failure),
+            },
+        );
         tracing::error!(
             version = self.services.engine.load().version(),
             "reload refused, the old configuration goes on:\n{failure}"
         );
+        let problem = ReloadProblem {
+            at: jiff::Timestamp::now(),
+            text: failure,
+        };
+        self.services.reload_problem.store(Some(Arc::new(problem)));
     }
 
     fn take(&self, engine: Engine, changed: bool) {
         let engine = Arc::new(engine);
         let before = self.services.engine.swap(engine.clone());
         taken(&self.services, &engine);
+        self.services.reload_problem.store(None);
         let metrics = &self.services.metrics;
         metrics.reloads.with_label_values(&["ok"]).inc();
+        self.services.events.tell(
+            Kind::Reload,
+            &Reloaded {
+                taken: true,
+                version: engine.version(),
+                problems: None,
+            },
+        );
         tracing::info!(
             version = engine.version(),
             before = before.version(),

@@ -1,12 +1,17 @@
 //! What every session shares.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
+use jiff::Timestamp;
 
 use super::budget::Budget;
 use super::engine::Engine;
+use crate::events::Events;
+use crate::filter::bayes::EngineKind;
+use crate::history::History;
 use crate::metrics::Metrics;
 use crate::quarantine::Quarantine;
 
@@ -38,10 +43,36 @@ pub struct Services {
     pub engine: ArcSwap<Engine>,
     /// Where held-back messages go.
     pub quarantine: Arc<Quarantine>,
+    /// Who is told what happens.
+    pub events: Events,
+    /// What became of each message.
+    pub history: History,
     /// All metrics.
     pub metrics: Arc<Metrics>,
     /// The bound on message bytes.
     pub budget: Budget,
     /// Bounds and waits.
     pub settings: Settings,
+    /// The model that people teach.
+    pub model: ModelPlace,
+    /// Why the last reload was refused; `None` when it was not.
+    pub reload_problem: ArcSwapOption<ReloadProblem>,
+}
+
+/// A model, and how it is read.
+#[derive(Clone, Debug)]
+pub struct ModelPlace {
+    /// Where the filter reads it.
+    pub path: PathBuf,
+    /// Its engine.
+    pub engine: EngineKind,
+}
+
+/// A reload that was refused.
+#[derive(Clone, Debug)]
+pub struct ReloadProblem {
+    /// When.
+    pub at: Timestamp,
+    /// What is wrong and where, as the log has it: several lines.
+    pub text: String,
 }

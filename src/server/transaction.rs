@@ -6,9 +6,11 @@ use jiff::Timestamp;
 
 use super::budget::Share;
 use super::engine::Engine;
+use super::recording::Refusals;
 use super::services::Services;
 use crate::filter::auth::FIELD;
 use crate::filter::{Action, Checks};
+use crate::heard::Heard;
 use crate::mail::{Address, Envelope, Spool, push_with_crlf};
 use crate::milter::{Reply, ReplyText};
 use crate::policy::Policy;
@@ -30,7 +32,11 @@ pub(super) struct Transaction {
     pub(super) release_mark: Option<Vec<u8>>,
     pub(super) sealed: Option<Sealed>,
     pub(super) answered_early: bool,
+    /// Recipients who were refused, and what was said of the first.
+    pub(super) refused: Refusals,
     pub(super) checks: Checks,
+    /// What they hear from outside.
+    pub(super) heard: Heard,
     pub(super) spool: Arc<Spool>,
     pub(super) services: Arc<Services>,
     pub(super) share: Share,
@@ -70,7 +76,11 @@ impl Transaction {
         let engine = services.engine.load_full();
         let mut envelope = session.clone();
         envelope.direction = engine.policies.direction(session);
-        let checks = engine.begin(&envelope);
+        let heard = match services.history.keeps_answers() {
+            true => Heard::keeping(),
+            false => Heard::default(),
+        };
+        let checks = engine.begin(&envelope, &heard);
         Transaction {
             id: ulid::Ulid::new().to_string(),
             received: Timestamp::now(),
@@ -83,7 +93,9 @@ impl Transaction {
             release_mark: None,
             sealed: None,
             answered_early: false,
+            refused: Refusals::default(),
             checks,
+            heard,
             spool: Arc::new(Spool::new()),
             services: services.clone(),
             share: services.budget.share(),

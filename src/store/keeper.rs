@@ -4,7 +4,6 @@
 //! fails is counted, said once, and tried again; meanwhile the facts live in memory alone, and changes wait within
 //! their bound. A file that is damaged is renamed to `facts.sqlite.damaged`, and a new one takes up what is in memory.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +11,7 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+use super::aside::{self, FileFailure};
 use super::facts::now;
 use super::{DatabaseError, Facts, Kind, Table};
 use crate::metrics::Metrics;
@@ -51,12 +51,8 @@ pub struct Keeper {
 enum Failure {
     #[error(transparent)]
     Database(#[from] DatabaseError),
-    #[error("cannot {what} {path}: {error}", path = path.display())]
-    File {
-        what: &'static str,
-        path: PathBuf,
-        error: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileFailure),
 }
 
 impl Keeper {
@@ -193,7 +189,7 @@ impl Keeper {
         let table = match &self.table {
             Some(table) => table.clone(),
             None => {
-                create(&self.path)?;
+                aside::create(&self.path)?;
                 let table = Table::open(&self.path).await?;
                 self.table.insert(table).clone()
             }
@@ -214,21 +210,7 @@ impl Keeper {
     /// Puts a damaged file out of the way. What is in memory is to be written into the next.
     async fn set_aside(&mut self, why: &str) -> Result<(), Failure> {
         self.close().await;
-        // There is one such file at most: the last. Its log is of no use without it.
-        let aside = self.path.with_extension("sqlite.damaged");
-        move_away(&self.path, &aside)?;
-        for end in ["sqlite-wal", "sqlite-shm"] {
-            let path = self.path.with_extension(end);
-            if let Err(error) = std::fs::remove_file(&path)
-                && error.kind() != io::ErrorKind::NotFound
-            {
-                return Err(Failure::File {
-                    what: "remove",
-                    path,
-                    error,
-                });
-            }
-        }
+        let aside = aside::set_aside(&self.path)?;
         self.metrics.facts_set_aside.inc();
         tracing::error!(
             file = ?self.path, aside = ?aside, why,
@@ -238,27 +220,6 @@ impl Keeper {
         self.loaded = Kind::ALL.to_vec();
         Ok(())
     }
-}
-
-/// Makes sure that the file is there.
-fn create(path: &Path) -> Result<(), Failure> {
-    let opened = std::fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(path);
-    opened.map(drop).map_err(|error| Failure::File {
-        what: "open",
-        path: path.to_path_buf(),
-        error,
-    })
-}
-
-fn move_away(from: &Path, to: &Path) -> Result<(), Failure> {
-    std::fs::rename(from, to).map_err(|error| Failure::File {
-        what: "rename",
-        path: from.to_path_buf(),
-        error,
-    })
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 //! [`Database`] is the connection to an SQLite file, with its schema; whoever keeps something of its own opens one of
 //! its own.
 
+pub(crate) mod aside;
 mod changes;
 mod database;
 mod fact;

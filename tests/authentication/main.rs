@@ -32,6 +32,7 @@ use std::sync::Arc;
 use mailweir::auth::Questions;
 use mailweir::config::{Source, parse_yaml};
 use mailweir::dns::{self, Dns};
+use mailweir::heard::Heard;
 use mailweir::metrics::Metrics;
 use serde_json::Value;
 
@@ -67,5 +68,5 @@ fn resolver(server: &dns_server::FakeDns, metrics: &Arc<Metrics>) -> Dns {
 
 /// The questions of one message, as the filter asks them.
 fn questions(dns: &Dns) -> Questions {
-    Questions::new(dns.clone(), Arc::new(dns.share(1)), 200)
+    Questions::new(dns.clone(), Arc::new(dns.share(1)), 200, Heard::default())
 }

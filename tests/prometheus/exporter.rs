@@ -58,8 +58,14 @@ fn something_happens(m: &Metrics) {
         &m.facts_dropped,
         &m.facts_failures,
         &m.facts_set_aside,
+        &m.history_written,
+        &m.history_dropped,
+        &m.history_removed,
+        &m.history_failures,
+        &m.history_set_aside,
         &m.policy_dropped,
         &m.policy_not_granted,
+        &m.console_refused,
     ] {
         counter.inc();
     }
@@ -96,6 +102,10 @@ fn something_happens(m: &Metrics) {
         (&m.clamav_cached, &["127.0.0.1:3310"]),
         (&m.quarantine_operations, &["stored"]),
         (&m.quarantine_failures, &["store"]),
+        (&m.console_requests, &["2xx"]),
+        (&m.console_logins, &["ok"]),
+        (&m.quarantine_digests, &["sent"]),
+        (&m.quarantine_links, &["released"]),
         (&m.reloads, &["ok"]),
         (&m.lessons, &["human", "spam"]),
     ];
@@ -126,6 +136,7 @@ fn something_happens(m: &Metrics) {
     m.dns_seconds.observe(0.02);
     m.attachments_seconds.observe(0.004);
     m.facts_seconds.observe(0.02);
+    m.history_seconds.observe(0.02);
     let zone = m.dnsbl_seconds.with_label_values(&["bl.example.org"]);
     zone.observe(0.02);
     let server = m.clamav_seconds.with_label_values(&["127.0.0.1:3310"]);
@@ -144,8 +155,15 @@ fn something_happens(m: &Metrics) {
         (&m.rules_loaded, 150),
         (&m.facts_waiting, 20),
         (&m.facts_up, 1),
+        (&m.history_rows, 9_000),
+        (&m.history_bytes, 40_000_000),
+        (&m.history_bytes_limit, 1 << 31),
+        (&m.history_waiting, 20),
+        (&m.history_up, 1),
+        (&m.history_enabled, 1),
         (&m.journal_bytes, 5_000),
         (&m.quarantine_messages, 12),
+        (&m.quarantine_digests_waiting, 1),
         (&m.quarantine_messages_limit, 100_000),
         (&m.quarantine_bytes, 90_000),
         (&m.quarantine_bytes_limit, 1 << 31),

@@ -77,7 +77,8 @@ pub(crate) fn message(subject: &str) -> Bytes {
     format!("From: a@example.net\r\nSubject: {subject}\r\n\r\nbody of {subject}\r\n").into()
 }
 
-/// Every file below the folder but those of the index and the lock.
+/// Every file below the folder but those of the index and the locks: the heads of messages, each of which must have
+/// its message beside it.
 pub(crate) fn files(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![dir.join("quarantine")];
@@ -87,7 +88,9 @@ pub(crate) fn files(dir: &Path) -> Vec<PathBuf> {
             let name = item.file_name().into_string().unwrap();
             if item.file_type().unwrap().is_dir() {
                 folders.push(item.path());
-            } else if !name.starts_with("index.") && name != "lock" {
+            } else if name.ends_with(".eml") && item.path().with_extension("").exists() {
+                assert!(item.path().is_file());
+            } else if !name.starts_with("index.") && name != "lock" && name != "sending" {
                 found.push(item.path());
             }
         }

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
-use crate::cli::printable::printable;
 use crate::filter::bayes::Class;
+use crate::printable::printable;
 use crate::workbench::bootstrap::around;
 use crate::workbench::evaluation::{Comparison, Evaluation, Run};
 use crate::workbench::figures::Figures;

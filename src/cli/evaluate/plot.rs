@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::cli::printable::deceives;
+use crate::printable::deceives;
 
 /// Width and height of a chart, and the room around its area: left, right, top, bottom.
 const SIZE: (f64, f64) = (560.0, 380.0);

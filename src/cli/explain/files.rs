@@ -4,8 +4,8 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use super::super::printable::printable;
 use crate::content::{Content, File, FileFlag};
+use crate::printable::printable;
 
 /// Files that are shown of one message.
 const FILES: usize = 200;

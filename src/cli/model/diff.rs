@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use super::origin::{open, origin};
 use crate::cli::evaluate::{self, reading};
-use crate::cli::printable::printable;
 use crate::cli::progress::Progress;
+use crate::printable::printable;
 use crate::workbench::evaluation::{Comparison, Evaluation};
 use crate::workbench::registry::Registry;
 use crate::workbench::{Cut, promotion, scores};

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::origin::{open, origin, when};
 use crate::cli::evaluate::shown;
-use crate::cli::printable::printable;
+use crate::printable::printable;
 use crate::workbench::registry::{Book, Entry, Registry};
 
 #[derive(Serialize)]

@@ -7,9 +7,9 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::cli::printable::{deceives, printable};
 use crate::mail::Address;
-use crate::quarantine::Record;
+use crate::printable::{deceives, printable};
+use crate::quarantine::{Delivery, Record, State};
 
 /// Longest piece of text from a message in a table, characters.
 const CELL: usize = 60;
@@ -56,7 +56,7 @@ pub(super) fn table(records: &[Record]) -> Table {
 }
 
 /// Everything that is known of a message, but its bytes.
-pub(super) fn details(record: &Record) -> String {
+pub(super) fn details(record: &Record, deliveries: &[Delivery]) -> String {
     let entry = &record.entry;
     let text = |value: &Option<String>| value.as_deref().map(|v| printable(v, LINE));
     let mut out = String::new();
@@ -86,6 +86,19 @@ pub(super) fn details(record: &Record) -> String {
     line("From", Some(format!("<{}>", whole(&entry.sender))));
     for recipient in &entry.recipients {
         line("To", Some(format!("<{}>", whole(recipient))));
+    }
+    // Where all recipients have the state of the message, it is said once.
+    for delivery in deliveries
+        .iter()
+        .filter(|d| d.other || record.state == State::Partly)
+    {
+        let at = delivery
+            .released
+            .filter(|_| delivery.state == State::Released);
+        let at = at.map_or(String::new(), |at| format!(", {}", moment(at)));
+        let name = if delivery.other { "Copy to" } else { "Copy of" };
+        let recipient = printable(&delivery.recipient, LINE);
+        line(name, Some(format!("<{recipient}> {}{at}", delivery.state)));
     }
     line("Subject", Some(printable(&entry.subject, LINE)));
     line("Size", Some(format!("{} bytes", entry.size)));
@@ -217,7 +230,7 @@ fn whole(address: &Address) -> String {
     printable(address.text(), LINE)
 }
 
-fn moment(at: Timestamp) -> String {
+pub(super) fn moment(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
@@ -274,13 +287,13 @@ mod tests {
         .unwrap();
         for shown in [
             table(std::slice::from_ref(&record)).to_string(),
-            details(&record),
+            details(&record, &[]),
             json(&record),
             String::from_utf8(raw).unwrap(),
         ] {
             assert!(!shown.contains('\u{1b}'), "{shown}");
         }
-        let shown = details(&record);
+        let shown = details(&record, &[]);
         assert!(!shown.contains('\u{202e}'));
         let shown_json = json(&record);
         assert!(!shown_json.contains('\u{202e}'));

@@ -7,9 +7,9 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{Book, Mode, table};
-use crate::cli::printable::printable;
 use crate::filter::Action;
 use crate::filter::rules::{Cost, Rule, Written};
+use crate::printable::printable;
 
 /// `mailweir rules list`
 #[derive(Debug, Args)]

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::list::JsonRule;
 use super::{Book, Mode};
-use crate::cli::printable::{printable, visible};
 use crate::filter::rules::{Rule, Written, literals};
+use crate::printable::{printable, visible};
 
 /// Longest line of a rule that is shown, characters.
 const LINE: usize = 4096;

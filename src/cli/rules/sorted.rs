@@ -6,10 +6,10 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use crate::cli::examination::EnvelopeArgs;
-use crate::cli::printable::printable;
 use crate::cli::progress::Progress;
 use crate::filter::bayes::{Class, Sketch, clusters};
 use crate::filter::rules::{Measured, Rule, RuleSet};
+use crate::printable::printable;
 use crate::tuning::{Marked, Scale};
 use crate::workbench::evaluation::Member;
 use crate::workbench::reading::Reading;

@@ -9,10 +9,10 @@ use serde::Serialize;
 
 use super::{Book, Mode, table};
 use crate::cli::examination::{EnvelopeArgs, name};
-use crate::cli::printable::printable;
 use crate::filter::Hit;
 use crate::mail::Mail;
 use crate::mail::corpus::Corpus;
+use crate::printable::printable;
 
 /// `mailweir rules test`
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! `mailweir rules whatif`: verdicts under the configured rules and under others, message by message.
 
 mod held;
+mod past;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -12,16 +13,17 @@ use anyhow::Context;
 use clap::Args;
 use futures_util::StreamExt;
 use indicatif::ProgressBar;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::table;
 use crate::cli::examination::{EnvelopeArgs, name};
-use crate::cli::printable::printable;
-use crate::cli::told;
+use crate::cli::{told, when};
 use crate::config::{Config, FilterName, unwritten};
 use crate::filter::Action;
 use crate::mail::corpus::{Corpus, Sample};
 use crate::metrics::Metrics;
+use crate::printable::printable;
 use crate::server::Engine;
 use crate::verdict::Verdict;
 
@@ -37,11 +39,21 @@ pub(super) struct WhatifArgs {
     /// The messages in the quarantine, with the envelopes that they came with.
     #[arg(long)]
     quarantine: bool,
+    /// The messages in the history, of which no copy need be there: their hits of then get other points, which tells
+    /// nothing of rules that did not hit. What is in the quarantine too is better judged with --quarantine.
+    #[arg(long)]
+    history: bool,
+    /// With --history: verdicts reached at or after: 2h, 7d (ago), 2026-11-05, 2026-11-05T08:00:00Z.
+    #[arg(long, requires = "history", value_parser = when::parse, value_name = "WHEN")]
+    since: Option<Timestamp>,
+    /// With --history: verdicts reached before.
+    #[arg(long, requires = "history", value_parser = when::parse, value_name = "WHEN")]
+    until: Option<Timestamp>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
     /// Messages, folders of them, Maildirs or mboxes.
-    #[arg(required_unless_present = "quarantine", value_name = "PATH")]
+    #[arg(required_unless_present_any = ["quarantine", "history"], value_name = "PATH")]
     paths: Vec<PathBuf>,
 }
 
@@ -136,6 +148,9 @@ async fn whatif(args: &WhatifArgs, config: &Config, pair: &Arc<Pair>) -> anyhow:
     let mut tally = Tally::default();
     if args.quarantine {
         held::compare(config, pair, !args.network, &bar, &mut tally).await?;
+    }
+    if args.history {
+        past::compare(args, config, pair, &bar, &mut tally).await?;
     }
     let samples = args.paths.iter().flat_map(Corpus::new);
     let mut compared = futures_util::stream::iter(samples)

@@ -3,11 +3,10 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
-use tokio::time::timeout;
+use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::authserv::FIELD;
@@ -20,6 +19,7 @@ use crate::auth::iprev::{self, Iprev, IprevResult};
 use crate::auth::spf::{self, Identity, Query, Spf, SpfResult};
 use crate::auth::{Failure, Kind, Questions};
 use crate::filter::{Check, Outcome, Reason, Scan, offload};
+use crate::heard::{Heard, Late};
 use crate::mail::{Envelope, Spool};
 
 /// Longest detail of a failure, bytes.
@@ -27,6 +27,7 @@ const DETAIL_BYTES: usize = 512;
 
 pub(super) struct AuthCheck {
     shared: Arc<Shared>,
+    heard: Heard,
     state: State,
 }
 
@@ -40,6 +41,7 @@ enum State {
 /// What is on its way.
 struct Work {
     client: IpAddr,
+    heard: Heard,
     questions: Arc<Questions>,
     iprev: AbortOnDropHandle<Iprev>,
     spf: Option<AbortOnDropHandle<Spf>>,
@@ -50,18 +52,23 @@ impl AuthCheck {
     pub(super) fn new(shared: Arc<Shared>) -> AuthCheck {
         AuthCheck {
             shared,
+            heard: Heard::default(),
             state: State::Skipped("no client address"),
         }
     }
 }
 
 impl Check for AuthCheck {
+    fn hears(&mut self, heard: &Heard) {
+        self.heard = heard.clone();
+    }
+
     fn connect(&mut self, envelope: &Envelope) {
         let shared = &self.shared;
         self.state = match envelope.client.addr.map(|a| a.to_canonical()) {
             None => State::Skipped("no client address"),
             Some(client) if shared.settings.trusts(client) => State::Inside(client),
-            Some(client) => State::Outside(Work::begin(shared, client)),
+            Some(client) => State::Outside(Work::begin(shared, client, &self.heard)),
         };
     }
 
@@ -78,7 +85,8 @@ impl Check for AuthCheck {
         if let State::Outside(work) = &mut self.state {
             let (shared, questions) = (Arc::clone(&self.shared), Arc::clone(&work.questions));
             let spool = Arc::clone(spool);
-            let gather = async move { Signed::gather(&shared, &*questions, &spool).await };
+            let heard = self.heard.clone();
+            let gather = async move { Signed::gather(&shared, &*questions, &spool, &heard).await };
             work.signed = Some(AbortOnDropHandle::new(tokio::spawn(gather)));
         }
     }
@@ -97,16 +105,22 @@ impl Check for AuthCheck {
 }
 
 impl Work {
-    fn begin(shared: &Arc<Shared>, client: IpAddr) -> Work {
+    fn begin(shared: &Arc<Shared>, client: IpAddr, heard: &Heard) -> Work {
         let questions = Arc::new(Questions::new(
             shared.dns.clone(),
             Arc::clone(&shared.share),
             shared.settings.max_lookups,
+            heard.clone(),
         ));
-        let (names, limit) = (Arc::clone(&questions), shared.settings.timeout);
+        let (names, deadline) = (
+            Arc::clone(&questions),
+            Instant::now() + shared.settings.timeout,
+        );
+        let during = heard.clone();
         let check = async move {
-            let checked = timeout(limit, iprev::check(&*names, client)).await;
-            checked.unwrap_or_else(|_| Iprev {
+            let work = iprev::check(&*names, client);
+            let checked = during.timed(|| "iprev".to_owned(), deadline, work).await;
+            checked.unwrap_or_else(|Late| Iprev {
                 result: IprevResult::TempError,
                 name: None,
                 failure: Some(Failure::timeout()),
@@ -114,6 +128,7 @@ impl Work {
         };
         Work {
             client,
+            heard: heard.clone(),
             questions,
             iprev: AbortOnDropHandle::new(tokio::spawn(check)),
             spf: None,
@@ -124,7 +139,8 @@ impl Work {
     fn check_spf(&self, shared: &Shared, envelope: &Envelope) -> Option<AbortOnDropHandle<Spf>> {
         let sender = envelope.sender.as_ref()?.text().to_owned();
         let helo = envelope.helo.clone().unwrap_or_default();
-        let (names, limit) = (Arc::clone(&self.questions), shared.settings.timeout);
+        let deadline = Instant::now() + shared.settings.timeout;
+        let (names, heard) = (Arc::clone(&self.questions), self.heard.clone());
         let client = self.client;
         let check = async move {
             let query = Query {
@@ -132,9 +148,10 @@ impl Work {
                 helo: &helo,
                 sender: &sender,
             };
-            match timeout(limit, spf::check(&*names, query)).await {
+            let work = spf::check(&*names, query);
+            match heard.timed(|| "spf".to_owned(), deadline, work).await {
                 Ok(spf) => spf,
-                Err(_) => late(&helo, &sender),
+                Err(Late) => late(&helo, &sender),
             }
         };
         Some(AbortOnDropHandle::new(tokio::spawn(check)))
@@ -157,14 +174,15 @@ impl Work {
         match signed {
             Some(Ok(signed)) => {
                 let authors;
-                (summary, authors) = verified(signed, summary).await;
+                (summary, authors) = verified(signed, summary, self.heard.now()).await;
+                let deadline = Instant::now() + shared.settings.timeout;
                 let judged = join_all(authors.iter().map(async |author| {
                     let judged =
                         author.judge(&*self.questions, summary.spf.as_ref(), &summary.dkim);
+                    let what = || format!("dmarc {}", author.domain());
+                    let judged = self.heard.timed(what, deadline, judged).await;
                     let late = || Dmarc::temporary(author.domain(), Failure::timeout());
-                    timeout(shared.settings.timeout, judged)
-                        .await
-                        .unwrap_or_else(|_| late())
+                    judged.unwrap_or_else(|Late| late())
                 }));
                 summary.dmarc = strictest(judged.await);
             }
@@ -197,11 +215,15 @@ async fn joined<T>(task: AbortOnDropHandle<T>) -> Option<T> {
 }
 
 /// Verifies signatures and chain; off the async threads where there is much to hash.
-async fn verified(signed: Signed, mut summary: Authenticated) -> (Authenticated, Vec<Author>) {
+/// `now`: seconds since 1970.
+async fn verified(
+    signed: Signed,
+    mut summary: Authenticated,
+    now: u64,
+) -> (Authenticated, Vec<Author>) {
     let bytes = signed.header.raw().len() * (1 + signed.signatures.len());
     offload(bytes, move || {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let (signatures, chain) = signed.verify(now.map_or(0, |n| n.as_secs()));
+        let (signatures, chain) = signed.verify(now);
         summary.dkim = signatures;
         summary.arc = Some(chain);
         (summary, signed.authors)

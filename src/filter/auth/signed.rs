@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::{join, join_all};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::Shared;
 use crate::auth::arc::{self, Chain, Keys};
@@ -13,6 +13,7 @@ use crate::auth::dkim::{
 use crate::auth::dmarc::Author;
 use crate::auth::{Failure, Names};
 use crate::dns::domain;
+use crate::heard::{Heard, Late};
 use crate::mail::{Limits, Mail, Spool};
 
 /// Longest header that is looked at, bytes.
@@ -52,6 +53,7 @@ impl Signed {
         shared: &Shared,
         names: &dyn Names,
         spool: &Arc<Spool>,
+        heard: &Heard,
     ) -> Result<Signed, Unsigned> {
         let settings = &shared.settings;
         let deadline = Instant::now() + settings.timeout;
@@ -90,22 +92,22 @@ impl Signed {
         let late = || KeyProblem::Temporary(Failure::timeout());
         let keys = join_all(readable().map(async |signature| {
             let key = fetch_key(names, &signature.selector, &signature.domain);
-            timeout_at(deadline, key)
-                .await
-                .unwrap_or_else(|_| Err(late()))
+            let what = || format!("key {} {}", signature.selector, signature.domain);
+            let key = heard.timed(what, deadline, key).await;
+            key.unwrap_or_else(|Late| Err(late()))
         }));
         let chain_keys = async {
             let keys = chain.fetch_keys(names);
-            timeout_at(deadline, keys)
-                .await
-                .unwrap_or_else(|_| Keys::late())
+            let keys = heard.timed(|| "arc".to_owned(), deadline, keys).await;
+            keys.unwrap_or_else(|Late| Keys::late())
         };
         let signers: Vec<&str> = readable().map(|s| s.domain.as_str()).collect();
         let authors = join_all(domains.iter().map(async |domain| {
             let author = Author::discover(names, domain, &signers);
-            timeout_at(deadline, author)
-                .await
-                .unwrap_or_else(|_| Author::unknown(domain, Failure::timeout()))
+            let author = heard
+                .timed(|| format!("author {domain}"), deadline, author)
+                .await;
+            author.unwrap_or_else(|Late| Author::unknown(domain, Failure::timeout()))
         }));
         let hashed = hash(&mut hasher, spool, body_at);
         let (((keys, chain_keys), authors), hashed) =

@@ -14,6 +14,7 @@ use super::autolearn::Autolearn;
 use super::curve::Curve;
 use super::engine::Judgement;
 use super::live::Live;
+use super::teacher::Teacher;
 use crate::metrics::Metrics;
 
 /// How many features a hit names.
@@ -66,6 +67,10 @@ impl Filter for BayesFilter {
 
     fn in_force(&self, metrics: &Metrics) {
         self.shared.live.show(metrics);
+    }
+
+    fn teacher(&self) -> Option<Teacher> {
+        Some(Teacher::of(&self.shared.live))
     }
 
     fn check(&self) -> Box<dyn Check> {

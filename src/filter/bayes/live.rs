@@ -16,13 +16,14 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 
+use crate::mail::Mail;
 use crate::metrics::Metrics;
 
 use super::engine::{Engine, EngineKind, ModelError};
 use super::format;
 use super::journal::{Journal, Position};
 use super::learner::Learner;
-use super::lesson::Lesson;
+use super::lesson::{Lesson, Origin, Teaching};
 use super::place;
 
 /// The journal is looked at no more often.
@@ -81,6 +82,16 @@ impl Live {
         Ok(live)
     }
 
+    /// Where the model lies.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Which engine reads it.
+    pub(super) fn kind(&self) -> EngineKind {
+        self.kind
+    }
+
     /// The engine, as of now.
     pub(super) fn engine(&self) -> Option<Arc<Engine>> {
         self.engine.load_full()
@@ -92,6 +103,14 @@ impl Live {
     /// What the system says; the lesson is then not taken.
     pub(super) fn teach(&self, lesson: Lesson) -> Result<(), ModelError> {
         self.journal.append(&[lesson]).map(drop)
+    }
+
+    /// A lesson from a person before there is a model.
+    pub(super) fn first(&self, mail: &Mail, teaching: Teaching, at: u64) -> Option<Lesson> {
+        match self.kind {
+            EngineKind::Osb => Engine::empty().lesson(mail, teaching, Origin::Human, at),
+            EngineKind::Bayespam => None,
+        }
     }
 
     /// Called for every message: looks at the journal when it is time, in the background.

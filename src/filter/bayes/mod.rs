@@ -42,6 +42,7 @@ mod receiving;
 mod route;
 mod store;
 mod table;
+mod teacher;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -64,6 +65,7 @@ pub use model::{Facts, Telling};
 pub use options::{MODEL, Options, Point, build};
 pub use ranking::Ranking;
 pub use receiving::Receiving;
+pub use teacher::{Taught, Teacher};
 pub use training::{Read, TrainError, Trained, Trainer};
 
 /// What a message is.

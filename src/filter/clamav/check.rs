@@ -10,13 +10,16 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::conclusion::Trouble;
+use super::NAME;
+use super::conclusion::{Trouble, again};
 use super::failover::{Early, Holder, Shared};
-use crate::filter::{Check, Outcome, Scan};
+use crate::filter::{Check, Outcome, Scan, told};
+use crate::heard::Heard;
 use crate::mail::{Envelope, Spool};
 
 pub(super) struct ClamavCheck {
     shared: Arc<Shared>,
+    heard: Heard,
     deadline: watch::Sender<Option<Instant>>,
     holder: Holder,
     early: Option<AbortOnDropHandle<Early>>,
@@ -26,6 +29,7 @@ impl ClamavCheck {
     pub(super) fn new(shared: Arc<Shared>) -> ClamavCheck {
         ClamavCheck {
             shared,
+            heard: Heard::default(),
             deadline: watch::Sender::new(None),
             holder: watch::Sender::new(None),
             early: None,
@@ -34,7 +38,14 @@ impl ClamavCheck {
 }
 
 impl Check for ClamavCheck {
+    fn hears(&mut self, heard: &Heard) {
+        self.heard = heard.clone();
+    }
+
     fn headers(&mut self, _envelope: &Envelope, spool: &Arc<Spool>) {
+        if self.heard.is_telling() {
+            return;
+        }
         let (shared, spool) = (Arc::clone(&self.shared), Arc::clone(spool));
         let (holder, deadline) = (self.holder.clone(), self.deadline.subscribe());
         let task = tokio::spawn(async move { shared.arriving(spool, holder, deadline).await });
@@ -43,7 +54,11 @@ impl Check for ClamavCheck {
 
     fn finish(self: Box<Self>, scan: Arc<Scan>) -> BoxFuture<'static, Outcome> {
         let this = *self;
-        async move {
+        if let Some(outcome) = told::told(&this.heard, NAME) {
+            return std::future::ready(again(&this.shared.settings, outcome)).boxed();
+        }
+        let heard = this.heard.clone();
+        let outcome = async move {
             let complete = Instant::now();
             let settings = &this.shared.settings;
             this.deadline
@@ -78,7 +93,7 @@ impl Check for ClamavCheck {
                 outcome = answer => outcome,
                 Some(outcome) = this.shared.hedge(after, message, &this.holder, deadline) => outcome,
             }
-        }
-        .boxed()
+        };
+        async move { told::keep(&heard, NAME, outcome.await) }.boxed()
     }
 }

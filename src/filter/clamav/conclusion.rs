@@ -72,6 +72,18 @@ pub(super) fn outcome(settings: &Settings, server: &Server, ended: Ended) -> Out
     }
 }
 
+/// The outcome of a message that is told again, by what signatures mean now.
+pub(super) fn again(settings: &Settings, told: Outcome) -> Outcome {
+    match told {
+        Outcome::Checked(hits) => {
+            // The evidence of a hit is the name of its signature.
+            let names = hits.iter().map(|hit| hit.evidence.as_str());
+            Outcome::Checked(names.map(|name| settings.signatures.hit(name)).collect())
+        }
+        other => other,
+    }
+}
+
 /// It is larger than our own bound.
 pub(super) fn too_large(most: usize) -> Outcome {
     Outcome::unscanned(

@@ -55,6 +55,9 @@ use memory::Memory;
 use pool::Pool;
 use settings::Settings;
 
+/// Its name in configuration, metrics, logs and headers.
+pub const NAME: &str = "clamav";
+
 /// Checks `options` and builds the filter. Without servers it is built too, and skips every message.
 /// No server is contacted.
 ///
@@ -64,7 +67,7 @@ pub fn build(options: &Options, build: &Build<'_>) -> Result<Arc<dyn Filter>, Pr
     let settings = Settings::check(options, build.source)?;
     if settings.servers.is_empty() {
         return Ok(Idle::filter(
-            "clamav",
+            NAME,
             "no server configured",
             settings.on_failure,
         ));
@@ -131,7 +134,7 @@ impl Drop for Clamav {
 
 impl Filter for Clamav {
     fn name(&self) -> &'static str {
-        "clamav"
+        NAME
     }
 
     fn failure_policy(&self) -> &FailurePolicy {

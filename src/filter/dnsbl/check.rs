@@ -12,6 +12,7 @@ use super::round::Round;
 use super::subject::{Item, Stage};
 use super::{Shared, conclusion};
 use crate::filter::{Check, Hit, Outcome, Scan, compute};
+use crate::heard::Heard;
 use crate::mail::{Envelope, Limits, Mail, Spool};
 
 /// Bytes of the header that are looked at before the message is complete.
@@ -19,6 +20,7 @@ const HEADER_BYTES: usize = 256 << 10;
 
 pub(super) struct DnsblCheck {
     shared: Arc<Shared>,
+    heard: Heard,
     /// Of each stage, in order, with what it took of the allowance.
     rounds: [Option<(Round, usize)>; Stage::ALL.len()],
     allowance: Allowance,
@@ -33,6 +35,7 @@ impl DnsblCheck {
         let allowance = Allowance::new(shared.settings.queries_per_message);
         DnsblCheck {
             shared,
+            heard: Heard::default(),
             rounds: Default::default(),
             allowance,
             skipped: None,
@@ -56,7 +59,7 @@ impl DnsblCheck {
         let questions = plan::questions(&shared.lists, items, &mut self.allowance, &shared.metrics);
         if !questions.is_empty() {
             let deadline = Instant::now() + shared.settings.timeout;
-            let round = Round::start(shared, questions, deadline);
+            let round = Round::start(shared, questions, deadline, &self.heard);
             *place = Some((round, before - self.allowance.left));
         }
     }
@@ -75,6 +78,10 @@ impl DnsblCheck {
 }
 
 impl Check for DnsblCheck {
+    fn hears(&mut self, heard: &Heard) {
+        self.heard = heard.clone();
+    }
+
     fn connect(&mut self, envelope: &Envelope) {
         let sources = &self.shared.settings.sources;
         self.unasked = match envelope.client.addr.map(|a| a.to_canonical()) {

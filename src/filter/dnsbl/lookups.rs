@@ -14,6 +14,7 @@ use super::settings::Guarding;
 use super::subject::Value;
 use super::zone::Zone;
 use crate::dns::{Dns, Failure, Found, Kind, RData, RecordType, Share};
+use crate::heard::Heard;
 use crate::metrics::Metrics;
 
 /// Longest wait for the reason of a listing.
@@ -81,18 +82,27 @@ impl Lookups {
         list: &List,
         value: &Value,
         deadline: Instant,
+        heard: &Heard,
     ) -> Result<Option<Listing>, Failure> {
         let Some(name) = list.zone.question(value) else {
             return Ok(None);
         };
+        if heard.is_telling() {
+            let asked = self.verified(list, &name, value, heard).await?;
+            return self
+                .listing(list, &name, asked.answer, deadline, heard)
+                .await;
+        }
         if let Some(why) = list.watch.out_of_use() {
             self.count(list, "skipped");
-            return Err(Failure {
+            let failure = Failure {
                 kind: Kind::Down,
                 detail: format!("out of use: {why}"),
-            });
+            };
+            heard.failed(&list.zone.shown(&name), RecordType::A, &failure);
+            return Err(failure);
         }
-        let asked = timeout_at(deadline, self.verified(list, &name, value)).await;
+        let asked = timeout_at(deadline, self.verified(list, &name, value, heard)).await;
         let asked = asked.unwrap_or_else(|_| Err(Failure::timeout()));
         let (result, cause) = self.judged(&asked);
         self.count(list, result);
@@ -101,11 +111,24 @@ impl Lookups {
             None if asked.as_ref().is_ok_and(|a| a.took.is_some()) => list.watch.answered(),
             None => {}
         }
-        match asked?.answer {
+        self.listing(list, &name, asked?.answer, deadline, heard)
+            .await
+    }
+
+    /// What an answer to the question `name` says.
+    async fn listing(
+        &self,
+        list: &List,
+        name: &str,
+        answer: Answer,
+        deadline: Instant,
+        heard: &Heard,
+    ) -> Result<Option<Listing>, Failure> {
+        match answer {
             Answer::NotListed => Ok(None),
             Answer::Listed(codes) => {
                 let reason = match list.zone.txt {
-                    true => self.reason(list, &name, deadline).await,
+                    true => self.reason(list, name, deadline, heard).await,
                     false => None,
                 };
                 Ok(Some(Listing { codes, reason }))
@@ -150,8 +173,14 @@ impl Lookups {
 
     /// A listing counts only while the list does not know what none may know: one that does has been
     /// switched off or taken over, and lists the whole world.
-    async fn verified(&self, list: &List, name: &str, value: &Value) -> Result<Asked, Failure> {
-        let asked = self.question(list, name).await?;
+    async fn verified(
+        &self,
+        list: &List,
+        name: &str,
+        value: &Value,
+        heard: &Heard,
+    ) -> Result<Asked, Failure> {
+        let asked = self.question(list, name, heard).await?;
         let Answer::Listed(codes) = &asked.answer else {
             return Ok(asked);
         };
@@ -165,7 +194,7 @@ impl Lookups {
         let Some(test) = test else {
             return Ok(asked);
         };
-        match self.question(list, &test).await {
+        match self.question(list, &test, heard).await {
             Ok(Asked {
                 answer: Answer::Listed(_),
                 ..
@@ -179,8 +208,10 @@ impl Lookups {
     }
 
     /// Asks for the codes under one name.
-    async fn question(&self, list: &List, name: &str) -> Result<Asked, Failure> {
-        let found = self.dns.lookup(name, RecordType::A, &list.share).await?;
+    async fn question(&self, list: &List, name: &str, heard: &Heard) -> Result<Asked, Failure> {
+        let asked = self.dns.lookup(name, RecordType::A, &list.share);
+        let shown = list.zone.shown(name);
+        let found = heard.dns(&shown, RecordType::A, asked).await?;
         Ok(self.read(list, &found))
     }
 
@@ -208,9 +239,20 @@ impl Lookups {
     }
 
     /// The reason of a listing. It says nothing about the message, so it may be missing.
-    async fn reason(&self, list: &List, name: &str, deadline: Instant) -> Option<String> {
+    async fn reason(
+        &self,
+        list: &List,
+        name: &str,
+        deadline: Instant,
+        heard: &Heard,
+    ) -> Option<String> {
         let limit = deadline.min(Instant::now() + REASON_TIMEOUT);
-        let asked = self.dns.lookup(name, RecordType::TXT, &list.share);
+        let asked = async {
+            let asked = self.dns.lookup(name, RecordType::TXT, &list.share).await;
+            asked.map(|found| list.zone.without_key(found))
+        };
+        let shown = list.zone.shown(name);
+        let asked = heard.dns(&shown, RecordType::TXT, asked);
         let found: Found = timeout_at(limit, asked).await.ok()?.ok()?;
         let mut reasons: Vec<Vec<u8>> = found
             .records

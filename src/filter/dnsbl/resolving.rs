@@ -11,6 +11,7 @@ use super::Shared;
 use super::lookups::List;
 use super::subject::{Subject, Value};
 use crate::dns::{Failure, RData, RecordType};
+use crate::heard::Heard;
 
 /// Most addresses and name servers of one host that lists are asked about.
 const MOST: usize = 4;
@@ -23,14 +24,15 @@ pub(super) async fn values(
     subject: Subject,
     host: &str,
     deadline: Instant,
+    heard: &Heard,
 ) -> Vec<Value> {
     let now = Instant::now();
     let half = now + deadline.saturating_duration_since(now) / 2;
     let found = async {
         match subject {
-            Subject::UrlAddress => addresses(shared, list, host).await.map(as_addresses),
+            Subject::UrlAddress => addresses(shared, list, host, heard).await.map(as_addresses),
             Subject::UrlNs => {
-                let servers = name_servers(shared, host).await?;
+                let servers = name_servers(shared, host, heard).await?;
                 let names = servers
                     .iter()
                     .filter_map(|s| shared.settings.sources.name(s));
@@ -42,8 +44,8 @@ pub(super) async fn values(
                 Ok(each.into_iter().collect())
             }
             Subject::UrlNsAddress => {
-                let servers = name_servers(shared, host).await?;
-                let each = servers.iter().map(|s| addresses(shared, list, s));
+                let servers = name_servers(shared, host, heard).await?;
+                let each = servers.iter().map(|s| addresses(shared, list, s, heard));
                 let all = join_all(each).await.into_iter().flatten().flatten();
                 Ok(as_addresses(all.collect()))
             }
@@ -64,9 +66,17 @@ fn as_addresses(found: BTreeSet<IpAddr>) -> Vec<Value> {
 }
 
 /// The addresses of a host that are not one's own.
-async fn addresses(shared: &Shared, list: &List, host: &str) -> Result<BTreeSet<IpAddr>, Failure> {
+async fn addresses(
+    shared: &Shared,
+    list: &List,
+    host: &str,
+    heard: &Heard,
+) -> Result<BTreeSet<IpAddr>, Failure> {
     let name = format!("{host}.");
-    let ask = |kind| shared.lookups.dns.lookup(&name, kind, &shared.resolving);
+    let ask = |kind| {
+        let asked = shared.lookups.dns.lookup(&name, kind, &shared.resolving);
+        heard.dns(&name, kind, asked)
+    };
     let v6 = async {
         match list.zone.ipv6 {
             true => ask(RecordType::AAAA).await.ok(),
@@ -90,10 +100,15 @@ async fn addresses(shared: &Shared, list: &List, host: &str) -> Result<BTreeSet<
 }
 
 /// The names of the servers of a domain, sorted.
-async fn name_servers(shared: &Shared, domain: &str) -> Result<BTreeSet<String>, Failure> {
+async fn name_servers(
+    shared: &Shared,
+    domain: &str,
+    heard: &Heard,
+) -> Result<BTreeSet<String>, Failure> {
     let name = format!("{domain}.");
     let dns = &shared.lookups.dns;
-    let found = dns.lookup(&name, RecordType::NS, &shared.resolving).await?;
+    let asked = dns.lookup(&name, RecordType::NS, &shared.resolving);
+    let found = heard.dns(&name, RecordType::NS, asked).await?;
     let names = found.records.iter().filter_map(|record| match record {
         RData::NS(ns) => Some(ns.0.to_ascii().trim_end_matches('.').to_ascii_lowercase()),
         _ => None,

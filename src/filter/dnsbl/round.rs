@@ -15,6 +15,7 @@ use super::resolving;
 use super::subject::Value;
 use super::zone::Finding;
 use crate::dns::Failure;
+use crate::heard::Heard;
 
 /// What came of one question: what the list has, or why it could not be asked.
 pub(super) type Said = Result<Vec<Finding>, Failure>;
@@ -33,6 +34,7 @@ impl Round {
         shared: &Arc<Shared>,
         questions: Vec<Question>,
         deadline: Instant,
+        heard: &Heard,
     ) -> Round {
         let questions = Arc::new(questions);
         let said = Arc::new(Mutex::new(vec![None; questions.len()]));
@@ -41,6 +43,7 @@ impl Round {
             Arc::clone(&questions),
             Arc::clone(&said),
             deadline,
+            heard.clone(),
         ));
         Round {
             questions,
@@ -73,13 +76,14 @@ async fn ask_all(
     questions: Arc<Vec<Question>>,
     said: Arc<Mutex<Vec<Option<Said>>>>,
     deadline: Instant,
+    heard: Heard,
 ) {
     let mut asked: FuturesUnordered<_> = questions
         .iter()
         .enumerate()
         .map(|(place, question)| {
-            let shared = &shared;
-            async move { (place, ask(shared, question, deadline).await) }
+            let (shared, heard) = (&shared, &heard);
+            async move { (place, ask(shared, question, deadline, heard).await) }
         })
         .collect();
     while let Some((place, answer)) = asked.next().await {
@@ -89,7 +93,7 @@ async fn ask_all(
     }
 }
 
-async fn ask(shared: &Shared, question: &Question, deadline: Instant) -> Said {
+async fn ask(shared: &Shared, question: &Question, deadline: Instant, heard: &Heard) -> Said {
     let Some(list) = shared.lists.get(question.list) else {
         return Ok(Vec::new());
     };
@@ -98,13 +102,15 @@ async fn ask(shared: &Shared, question: &Question, deadline: Instant) -> Said {
         _ => None,
     };
     let values = match &host {
-        Some(host) => resolving::values(shared, list, question.subject, host, deadline).await,
+        Some(host) => {
+            resolving::values(shared, list, question.subject, host, deadline, heard).await
+        }
         None => vec![question.value.clone()],
     };
     let mut findings = Vec::new();
     let mut asked: Vec<_> = Vec::with_capacity(values.len());
     for value in &values {
-        asked.push(shared.lookups.ask(list, value, deadline));
+        asked.push(shared.lookups.ask(list, value, deadline, heard));
     }
     let answers = futures_util::future::join_all(asked).await;
     for (value, answer) in values.into_iter().zip(answers) {

@@ -3,6 +3,8 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use hickory_resolver::proto::rr::rdata::TXT;
+
 use super::digest;
 use super::grade::{Code, Grade, Pattern};
 use super::question::{
@@ -11,6 +13,7 @@ use super::question::{
 use super::secret::Secret;
 use super::subject::{Kind, Subject, Value};
 use super::zone_options::{HashOptions, HopOptions, Names};
+use crate::dns::{Found, RData};
 use crate::filter::Hit;
 use crate::mail::registered_domain;
 
@@ -104,6 +107,32 @@ impl Zone {
             Value::Address(address) => Some(about_address(*address, zone)),
             Value::Name(name) => about_name(name, zone),
             Value::Text(text) => about_name(&digest::label(text, self.hash.as_ref()?), zone),
+        }
+    }
+
+    /// A question of this list as it may be shown: without the key.
+    pub(super) fn shown(&self, question: &str) -> String {
+        let own = question.strip_suffix('.');
+        let value = own.and_then(|own| own.strip_suffix(self.zone.reveal()));
+        // What is no question of this list is not shown.
+        format!("{}{}.", value.unwrap_or_default(), self.name)
+    }
+
+    /// An answer of this list as it may be shown: without the key in reasons, which often stands in a link.
+    pub(super) fn without_key(&self, found: Found) -> Found {
+        let Some(key) = &self.key else {
+            return found;
+        };
+        let hidden = |record: &RData| match record {
+            RData::TXT(text) => {
+                let text = String::from_utf8_lossy(&text.txt_data.concat()).into_owned();
+                RData::TXT(TXT::new(vec![key.hide(&text)]))
+            }
+            other => other.clone(),
+        };
+        Found {
+            records: found.records.iter().map(hidden).collect(),
+            ..found
         }
     }
 

@@ -8,16 +8,18 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::triplet::Result as Sight;
-use super::{Shared, address};
+use super::{NAME, Shared, address};
 use crate::auth::spf::{Identity, SpfResult};
 use crate::filter::auth::Authenticated;
-use crate::filter::{Action, Check, Hit, Outcome, Report, Scan};
+use crate::filter::{Action, Check, Hit, Outcome, Report, Scan, told};
+use crate::heard::Heard;
 use crate::mail::{Address, Envelope};
 use crate::store::now;
 
 pub(super) struct GreylistCheck {
     shared: Arc<Shared>,
     client: Result<IpAddr, &'static str>,
+    heard: Heard,
     /// As triplets know it.
     sender: String,
     /// For a recipient that was put off at RCPT, until the MTA is told.
@@ -33,6 +35,7 @@ impl GreylistCheck {
         GreylistCheck {
             shared,
             client: Err("no client address"),
+            heard: Heard::default(),
             sender: String::new(),
             waiting: None,
             passed: None,
@@ -100,11 +103,16 @@ impl GreylistCheck {
             Err(why) => return Outcome::Skipped(why),
         };
         if self.at_rcpt() {
+            if let Some(outcome) = told::told(&self.heard, NAME) {
+                return outcome;
+            }
+            let heard = self.heard.clone();
             // The MTA did not ask at RCPT.
-            return match self.waiting.take() {
+            let outcome = match self.waiting.take() {
                 Some(hit) => Outcome::Checked(vec![hit]),
                 None => self.concluded(),
             };
+            return told::keep(&heard, NAME, outcome);
         }
         let hits = || reports.iter().flat_map(|r| r.outcome.hits());
         if hits().any(|hit| hit.decisive == Some(Action::Deliver)) {
@@ -124,11 +132,15 @@ impl GreylistCheck {
         {
             return Outcome::Skipped(LARGE);
         }
+        if let Some(outcome) = told::told(&self.heard, NAME) {
+            return outcome;
+        }
         let origin = match authenticated.as_deref().and_then(sent_for) {
             Some(domain) => domain.to_owned(),
             None => settings.strangers.network(client),
         };
-        self.all(&origin, &scan.envelope)
+        let heard = self.heard.clone();
+        told::keep(&heard, NAME, self.all(&origin, &scan.envelope))
     }
 }
 
@@ -146,6 +158,10 @@ fn seconds(duration: Duration) -> u64 {
 }
 
 impl Check for GreylistCheck {
+    fn hears(&mut self, heard: &Heard) {
+        self.heard = heard.clone();
+    }
+
     fn mail(&mut self, envelope: &Envelope) {
         let settings = &self.shared.settings;
         self.client = settings.strangers.client(envelope);
@@ -158,7 +174,7 @@ impl Check for GreylistCheck {
     }
 
     fn rcpt(&mut self, envelope: &Envelope) {
-        if !self.at_rcpt() {
+        if !self.at_rcpt() || self.heard.is_telling() {
             return;
         }
         if let (Ok(client), Some(recipient)) = (self.client, envelope.recipients.last()) {

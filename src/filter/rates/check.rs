@@ -10,16 +10,18 @@ use futures_util::future::BoxFuture;
 
 use super::limit::Limit;
 use super::options::{By, Count, RateAction};
-use super::{Shared, bucket};
+use super::{NAME, Shared, bucket};
 use crate::filter::auth::Authenticated;
 use crate::filter::sender::{self, Sender};
-use crate::filter::{Check, Hit, Outcome, Scan};
+use crate::filter::{Check, Hit, Outcome, Scan, told};
+use crate::heard::Heard;
 use crate::mail::{Address, Envelope};
 use crate::store::{Key, Kind, now};
 
 pub(super) struct RatesCheck {
     shared: Arc<Shared>,
     from: From,
+    heard: Heard,
     /// For a recipient that does not fit, until the MTA is told: the name of the limit, and the hit.
     refused: Option<(String, Hit)>,
 }
@@ -81,6 +83,7 @@ impl RatesCheck {
     pub(super) fn new(shared: Arc<Shared>) -> RatesCheck {
         RatesCheck {
             shared,
+            heard: Heard::default(),
             from: From::Ours("no client address"),
             refused: None,
         }
@@ -224,6 +227,10 @@ impl RatesCheck {
 }
 
 impl Check for RatesCheck {
+    fn hears(&mut self, heard: &Heard) {
+        self.heard = heard.clone();
+    }
+
     fn mail(&mut self, envelope: &Envelope) {
         let client = self.shared.settings.strangers.client(envelope);
         self.from = match (&envelope.authenticated, client) {
@@ -234,7 +241,9 @@ impl Check for RatesCheck {
     }
 
     fn rcpt(&mut self, envelope: &Envelope) {
-        if let Some(refused) = self.too_much(envelope) {
+        if !self.heard.is_telling()
+            && let Some(refused) = self.too_much(envelope)
+        {
             self.refused = Some(refused);
         }
     }
@@ -250,13 +259,17 @@ impl Check for RatesCheck {
             if let From::Ours(why) = self.from {
                 return Outcome::Skipped(why);
             }
+            if let Some(outcome) = told::told(&self.heard, NAME) {
+                return outcome;
+            }
             let by_domain = |limit: &Limit| limit.by == By::SenderDomain;
             let wanted = self.shared.settings.limits.iter().any(by_domain);
             let authenticated = match wanted && self.is_stranger() {
                 true => scan.authentication.known().await,
                 false => None,
             };
-            self.concluded(&self.uses(&scan, authenticated.as_deref()))
+            let outcome = self.concluded(&self.uses(&scan, authenticated.as_deref()));
+            told::keep(&self.heard, NAME, outcome)
         }
         .boxed()
     }

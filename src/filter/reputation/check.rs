@@ -7,12 +7,13 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::Shared;
 use super::correspondence::{self, Contact};
 use super::lesson::subjects;
 use super::standing::points;
+use super::{NAME, Shared};
 use crate::filter::sender::Sender;
-use crate::filter::{Check, Hit, Outcome, Scan};
+use crate::filter::{Check, Hit, Outcome, Scan, told};
+use crate::heard::Heard;
 use crate::store::{Key, Kind, now};
 
 /// Every hit whose points are fixed, with its points as shipped and its meaning: docs/reputation.md has the same table.
@@ -48,11 +49,21 @@ pub(in crate::filter) fn words() -> Vec<&'static str> {
     fixed.chain(STANDINGS).collect()
 }
 
-pub(super) struct ReputationCheck(pub(super) Arc<Shared>);
+pub(super) struct ReputationCheck {
+    shared: Arc<Shared>,
+    heard: Heard,
+}
 
 impl ReputationCheck {
+    pub(super) fn new(shared: Arc<Shared>) -> ReputationCheck {
+        ReputationCheck {
+            shared,
+            heard: Heard::default(),
+        }
+    }
+
     fn hits(&self, scan: &Scan, client: IpAddr, sender: &Sender, now: i64) -> Vec<Hit> {
-        let shared = &self.0;
+        let shared = &self.shared;
         let network = shared.settings.strangers.network(client);
         let mut hits: Vec<Hit> = Vec::new();
         for (kind, key) in subjects(sender, &network) {
@@ -85,7 +96,7 @@ impl ReputationCheck {
     }
 
     fn reputation(&self, kind: Kind, key: &Key, now: i64) -> Option<Hit> {
-        let settings = &self.0.settings;
+        let settings = &self.shared.settings;
         let [network, domain, unproven, signing] = STANDINGS;
         let (rule, between) = match kind {
             Kind::Network => (network, settings.network_points),
@@ -93,7 +104,7 @@ impl ReputationCheck {
             Kind::UnprovenDomain => (unproven, settings.unproven_points),
             _ => (signing, settings.signing_points),
         };
-        let known = self.0.facts.get(kind, key, now);
+        let known = self.shared.facts.get(kind, key, now);
         let (standing, messages) = settings.scale.standing(known, now);
         let points = points(standing, between);
         (points != 0.0).then(|| {
@@ -105,16 +116,26 @@ impl ReputationCheck {
 }
 
 impl Check for ReputationCheck {
+    fn hears(&mut self, heard: &Heard) {
+        self.heard = heard.clone();
+    }
+
     fn finish(self: Box<Self>, scan: Arc<Scan>) -> BoxFuture<'static, Outcome> {
         async move {
-            match self.0.settings.strangers.client(&scan.envelope) {
+            match self.shared.settings.strangers.client(&scan.envelope) {
                 Err(why) => Outcome::Skipped(why),
                 Ok(client) => {
+                    if let Some(outcome) = told::told(&self.heard, NAME) {
+                        if let Outcome::Checked(hits) = &outcome {
+                            scan.reputation.give(Arc::new(hits.clone()));
+                        }
+                        return outcome;
+                    }
                     let found = scan.authentication.known().await;
                     let sender = Sender::of(&scan, found.as_deref());
                     let hits = self.hits(&scan, client, &sender, now());
                     scan.reputation.give(Arc::new(hits.clone()));
-                    Outcome::Checked(hits)
+                    told::keep(&self.heard, NAME, Outcome::Checked(hits))
                 }
             }
         }

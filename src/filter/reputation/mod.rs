@@ -94,6 +94,6 @@ impl Filter for Reputation {
     }
 
     fn check(&self) -> Box<dyn Check> {
-        Box::new(ReputationCheck(Arc::clone(&self.0)))
+        Box::new(ReputationCheck::new(Arc::clone(&self.0)))
     }
 }

@@ -315,6 +315,7 @@ impl Bytes {
 }
 
 /// Whether the byte is part of a word, as `\b` has it without Unicode.
+#[inline]
 pub(super) fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }

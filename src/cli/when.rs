@@ -10,7 +10,7 @@ use serde::de::value::{Error, StrDeserializer};
 use crate::config::Seconds;
 
 /// `2h` or `7d` ago, a day (its first moment, UTC), or a full RFC 3339 time.
-pub(super) fn parse(text: &str) -> Result<Timestamp, String> {
+pub(in crate::cli) fn parse(text: &str) -> Result<Timestamp, String> {
     let ago: StrDeserializer<'_, Error> = text.into_deserializer();
     if let Ok(ago) = Seconds::deserialize(ago) {
         return i64::try_from(ago.0.as_millis())

@@ -1,9 +1,9 @@
-//! Text from outside, made harmless for a terminal: no control characters, no escape sequences, nothing that
+//! Text from outside, made harmless for a terminal and for the reader of a page: no control characters, no escape sequences, nothing that
 //! turns the direction of writing or hides itself.
 
 /// At most `max` characters of `text`, escaped as Rust writes them (`\n`, `\u{202e}`); a cut is shown by `…`.
 /// The result is one line.
-pub(super) fn printable(text: &str, max: usize) -> String {
+pub(crate) fn printable(text: &str, max: usize) -> String {
     let mut out = String::with_capacity(text.len().min(max));
     for (i, c) in text.chars().enumerate() {
         if i >= max {
@@ -21,7 +21,7 @@ pub(super) fn printable(text: &str, max: usize) -> String {
 
 /// A line of a file that an admin wrote, as it stands but for characters that deceive; at most `max`
 /// characters.
-pub(super) fn visible(line: &str, max: usize) -> String {
+pub(crate) fn visible(line: &str, max: usize) -> String {
     let mut out = String::with_capacity(line.len());
     for (i, c) in line.chars().enumerate() {
         if i >= max {
@@ -38,7 +38,7 @@ pub(super) fn visible(line: &str, max: usize) -> String {
 }
 
 /// Characters that act on a terminal or on the reader's eye instead of being seen.
-pub(super) fn deceives(c: char) -> bool {
+pub(crate) fn deceives(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'

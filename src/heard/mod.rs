@@ -1,0 +1,227 @@
+//! What filters hear from outside about one message: answers of DNS, replies of clamd, what is remembered of senders, and
+//! the time.
+//!
+//! A [`Heard`] is handed to the checks of a message. One that is keeping writes down whatever they are told; from what it
+//! has kept ([`Record`]) another can be made that tells it again, so that the same checks come to the same outcomes
+//! without asking anybody: an evaluation that is replayed. By default it does neither, and costs nothing.
+//!
+//! Names of questions are those that may be shown: whoever asks with a key leaves it out.
+
+mod record;
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::time::{Instant, timeout_at};
+
+pub use record::Record;
+use record::Said;
+
+use crate::dns::{Failure, Found, RecordType};
+
+/// Questions of one message that are kept; past them it cannot be replayed in full.
+const QUESTIONS: usize = 1_000;
+
+/// Keeps, or tells again, what checks hear from outside; clones are the same one.
+#[derive(Clone, Debug, Default)]
+pub struct Heard(Option<Arc<Inner>>);
+
+#[derive(Debug)]
+struct Inner {
+    /// Tells what was kept, and nobody is asked.
+    telling: bool,
+    record: Mutex<Record>,
+    /// What was asked for while telling, and is not known.
+    missing: Mutex<BTreeSet<String>>,
+}
+
+impl Inner {
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn missing(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.missing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Heard {
+    /// Keeps what checks hear from now on.
+    pub fn keeping() -> Heard {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        Heard::new(
+            false,
+            Record {
+                at: now.map_or(0, |now| now.as_secs()),
+                ..Record::default()
+            },
+        )
+    }
+
+    /// Tells again what was kept.
+    pub fn telling(record: Record) -> Heard {
+        Heard::new(true, record)
+    }
+
+    fn new(telling: bool, record: Record) -> Heard {
+        Heard(Some(Arc::new(Inner {
+            telling,
+            record: Mutex::new(record),
+            missing: Mutex::default(),
+        })))
+    }
+
+    fn teller(&self) -> Option<&Inner> {
+        self.0.as_deref().filter(|inner| inner.telling)
+    }
+
+    fn keeper(&self) -> Option<&Inner> {
+        self.0.as_deref().filter(|inner| !inner.telling)
+    }
+
+    /// Whether it tells, so that nobody is to be asked, counted or blamed.
+    pub fn is_telling(&self) -> bool {
+        self.teller().is_some()
+    }
+
+    /// The time, seconds since 1970: now, or that of the message that is told of.
+    pub fn now(&self) -> u64 {
+        match self.teller() {
+            Some(inner) => inner.record().at,
+            None => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH);
+                now.map_or(0, |now| now.as_secs())
+            }
+        }
+    }
+
+    /// What DNS says of `name`, by `ask` or as it was. A question that is given up before it is answered is kept as one
+    /// without an answer.
+    ///
+    /// # Errors
+    /// As `ask`; a question that was not asked then, where it is told.
+    pub async fn dns(
+        &self,
+        name: &str,
+        kind: RecordType,
+        ask: impl Future<Output = Result<Found, Failure>>,
+    ) -> Result<Found, Failure> {
+        if let Some(inner) = self.teller() {
+            return match inner.record().said(name, kind) {
+                Some(said) => said.told(),
+                None => {
+                    inner.missing().insert(format!("{kind} {name}"));
+                    Err(Failure::error("this was not asked when the message came"))
+                }
+            };
+        }
+        let Some(inner) = self.keeper() else {
+            return ask.await;
+        };
+        inner.record().note(name, kind, Said::Open, QUESTIONS);
+        let answer = ask.await;
+        inner
+            .record()
+            .note(name, kind, Said::of(&answer), QUESTIONS);
+        answer
+    }
+
+    /// Keeps a failure that came without asking.
+    pub fn failed(&self, name: &str, kind: RecordType, failure: &Failure) {
+        if let Some(inner) = self.keeper() {
+            let said = Said::Failure(failure.clone());
+            inner.record().note(name, kind, said, QUESTIONS);
+        }
+    }
+
+    /// Keeps a question that was one too many for the message.
+    pub fn refused(&self, name: &str, kind: RecordType) {
+        if let Some(inner) = self.keeper() {
+            inner.record().note(name, kind, Said::TooMany, QUESTIONS);
+        }
+    }
+
+    /// Whether a question was one too many then; never where nothing is told.
+    pub fn was_refused(&self, name: &str, kind: RecordType) -> bool {
+        let said = self
+            .teller()
+            .and_then(|inner| inner.record().said(name, kind));
+        matches!(said, Some(Said::TooMany))
+    }
+
+    /// Work that may take until `deadline`. What took too long then does so again, at once.
+    ///
+    /// # Errors
+    /// It took too long.
+    pub async fn timed<T>(
+        &self,
+        what: impl FnOnce() -> String,
+        deadline: Instant,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Late> {
+        match &self.0 {
+            None => timeout_at(deadline, work).await.map_err(|_| Late),
+            Some(inner) if inner.telling => {
+                let late = inner.record().late.contains(&what());
+                if late { Err(Late) } else { Ok(work.await) }
+            }
+            Some(inner) => timeout_at(deadline, work).await.map_err(|_| {
+                inner.record().late.insert(what());
+                Late
+            }),
+        }
+    }
+
+    /// Keeps what a filter heard that is no answer of DNS.
+    pub fn keep<T: Serialize>(&self, filter: &str, heard: impl FnOnce() -> Option<T>) {
+        if let Some(inner) = self.keeper()
+            && let Some(value) = heard().and_then(|heard| serde_json::to_value(heard).ok())
+        {
+            inner.record().others.insert(filter.to_owned(), value);
+        }
+    }
+
+    /// What a filter heard then that was no answer of DNS. `None` where nothing is told; an error where it is, and this is
+    /// not known.
+    pub fn told<T: DeserializeOwned>(&self, filter: &str) -> Option<Result<T, Unknown>> {
+        let inner = self.teller()?;
+        let value = inner.record().others.get(filter).cloned();
+        let told = value.and_then(|value| serde_json::from_value(value).ok());
+        if told.is_none() {
+            inner.missing().insert(filter.to_owned());
+        }
+        Some(told.ok_or(Unknown))
+    }
+
+    /// Whether recipients could be dropped: keeps what the mail server grants.
+    pub fn can_drop(&self, can_drop: bool) {
+        if let Some(inner) = self.keeper() {
+            inner.record().can_drop = can_drop;
+        }
+    }
+
+    /// What was kept; it is no longer kept here.
+    pub fn take(&self) -> Option<Record> {
+        let inner = self.keeper()?;
+        Some(std::mem::take(&mut *inner.record()))
+    }
+
+    /// What was asked for and is not known, each once, sorted: questions, and names of filters. From messages: to be
+    /// escaped where it is shown.
+    pub fn missing(&self) -> Vec<String> {
+        let inner = self.teller();
+        inner.map_or_else(Vec::new, |inner| inner.missing().iter().cloned().collect())
+    }
+}
+
+/// It took too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Late;
+
+/// It was not heard when the message came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unknown;

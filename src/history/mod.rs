@@ -1,0 +1,222 @@
+//! The history: what became of each message, and why.
+//!
+//! In: an [`Entry`] for each verdict, from the place where it is answered. Out: entries by what they are searched for
+//! ([`Query`]), newest first and page by page; the entry of an id; an [`Overview`] of some time. Promises:
+//! [`History::record`] never waits, and what cannot be written is dropped within a bound and counted; one task, the
+//! [`Keeper`], writes what waits twice a second in one transaction, so that a crash of the process costs the last second;
+//! the file is bounded by the age of its messages and by its size. A file that cannot be read is set aside and a new one
+//! begun; a disk that is full or read-only never touches mail.
+//!
+//! It holds who wrote to whom, subjects, and pieces of messages as evidence of rules, and never a message.
+
+mod entry;
+mod keeper;
+mod options;
+mod outcome;
+mod query;
+mod queue;
+mod table;
+mod tally;
+mod terms;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+pub use entry::{Entry, ListedBy, Refused, Stage, Transaction, Versions, digest};
+pub use keeper::Keeper;
+pub use options::Options;
+pub use outcome::{DecidedBy, Hit, Outcome, Share, State};
+pub use query::{Cursor, PAGE, Page, Query};
+pub use tally::{Hour, Overview, VerdictCount, WordCount};
+
+use crate::heard::Record;
+use crate::metrics::Metrics;
+use crate::store::DatabaseError;
+use queue::{Queue, Waiting};
+use table::Table;
+
+/// The name of the file below the daemon's folder.
+pub const FILE: &str = "history.sqlite";
+
+/// Why the history cannot tell.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HistoryError {
+    /// It is switched off.
+    #[error("no history is kept (history.enabled is false)")]
+    Disabled,
+    /// Its file is not open: it cannot be read or written at this time.
+    #[error("the file of the history cannot be opened; the log says why")]
+    Closed,
+    /// There is no file.
+    #[error("there is no history in {0}")]
+    Absent(String),
+    /// The file could not be used.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// What is looked for makes no sense.
+    #[error("{0}")]
+    Query(String),
+    /// An entry that cannot be read: of a newer mailweir, say.
+    #[error("an entry of the history cannot be read: {0}")]
+    Entry(serde_json::Error),
+}
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug)]
+struct Settings {
+    enabled: bool,
+    keep_ms: i64,
+    size: u64,
+}
+
+/// The history; clones are the same one.
+#[derive(Clone, Debug)]
+pub struct History(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    enabled: bool,
+    answers: bool,
+    queue: Queue,
+    /// Enough wait to be written now.
+    full: Notify,
+    /// The file, while it can be used.
+    table: ArcSwapOption<Table>,
+    metrics: Arc<Metrics>,
+}
+
+impl History {
+    /// The history of the daemon, in its folder, and the task that writes it, which opens the file. Never fails: what goes
+    /// wrong is logged, counted and tried again.
+    pub fn open(folder: &Path, options: &Options, metrics: Arc<Metrics>) -> (History, Keeper) {
+        let history = History::new(options.enabled, options.answers, metrics);
+        let keep = options.keep.value.0.as_millis();
+        let settings = Settings {
+            enabled: options.enabled,
+            keep_ms: i64::try_from(keep).unwrap_or(i64::MAX),
+            size: options.size.value.0,
+        };
+        let keeper = Keeper::new(folder.join(FILE), history.clone(), settings);
+        (history, keeper)
+    }
+
+    /// One that keeps nothing.
+    pub fn off(metrics: Arc<Metrics>) -> History {
+        History::new(false, false, metrics)
+    }
+
+    /// The history in a folder, to be read beside a daemon that may write it.
+    ///
+    /// # Errors
+    /// There is no such file, or it cannot be used.
+    pub async fn read(folder: &Path, metrics: Arc<Metrics>) -> Result<History, HistoryError> {
+        let path = folder.join(FILE);
+        if !path.exists() {
+            return Err(HistoryError::Absent(folder.display().to_string()));
+        }
+        let history = History::new(true, false, metrics);
+        let table = Table::open(&path).await?;
+        history.0.table.store(Some(Arc::new(table)));
+        Ok(history)
+    }
+
+    fn new(enabled: bool, answers: bool, metrics: Arc<Metrics>) -> History {
+        History(Arc::new(Shared {
+            enabled,
+            answers,
+            queue: Queue::default(),
+            full: Notify::new(),
+            table: ArcSwapOption::empty(),
+            metrics,
+        }))
+    }
+
+    /// Whether what filters hear from outside is kept with each message.
+    pub fn keeps_answers(&self) -> bool {
+        self.0.enabled && self.0.answers
+    }
+
+    /// Whether a history is kept.
+    pub fn is_enabled(&self) -> bool {
+        self.0.enabled
+    }
+
+    /// Keeps an entry, with what filters heard from outside. Never waits: it is written within a second. Where too many wait already the oldest goes, and is
+    /// counted.
+    pub fn record(&self, entry: Entry, heard: Option<Record>) {
+        if !self.0.enabled {
+            return;
+        }
+        let gone = self.0.queue.push(Waiting { entry, heard });
+        self.0.metrics.history_dropped.inc_by(gone as u64);
+        if self.0.queue.len() >= queue::BATCH {
+            self.0.full.notify_one();
+        }
+    }
+
+    /// The newest messages for which the query holds, at most `limit` ([`PAGE`] at most), those before `before` where it is
+    /// given.
+    ///
+    /// # Errors
+    /// A query that makes no sense; a file that cannot be used.
+    pub async fn search(
+        &self,
+        query: &Query,
+        before: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page, HistoryError> {
+        let search = query.search()?;
+        self.table()?.search(&search, before, limit).await
+    }
+
+    /// The entry of that id, if there is one.
+    ///
+    /// # Errors
+    /// A file that cannot be used; an entry that cannot be read.
+    pub async fn get(&self, id: &str) -> Result<Option<Entry>, HistoryError> {
+        self.table()?.get(&id.trim().to_ascii_uppercase()).await
+    }
+
+    /// What filters heard from outside when the message of that id came; `None` where it was not kept.
+    ///
+    /// # Errors
+    /// A file that cannot be used; what cannot be read.
+    pub async fn heard(&self, id: &str) -> Result<Option<Record>, HistoryError> {
+        self.table()?.heard(&id.trim().to_ascii_uppercase()).await
+    }
+
+    /// What happened from one time to another, by whole hours.
+    ///
+    /// # Errors
+    /// A file that cannot be used.
+    pub async fn overview(&self, from: Timestamp, to: Timestamp) -> Result<Overview, HistoryError> {
+        Ok(self.table()?.overview(from, to).await?)
+    }
+
+    /// Waits for what is under way in the file and closes it. Afterwards every operation fails.
+    pub async fn close(&self) {
+        if let Some(table) = self.0.table.swap(None) {
+            table.close().await;
+        }
+    }
+
+    fn table(&self) -> Result<Table, HistoryError> {
+        if !self.0.enabled {
+            return Err(HistoryError::Disabled);
+        }
+        let table = self.0.table.load_full();
+        table.map(|t| Table::clone(&t)).ok_or(HistoryError::Closed)
+    }
+
+    fn show_waiting(&self) {
+        let waiting = i64::try_from(self.0.queue.len()).unwrap_or(i64::MAX);
+        self.0.metrics.history_waiting.set(waiting);
+    }
+}

@@ -1,0 +1,224 @@
+//! What filters and policies said, as it is kept: the same words as in the output of `scan --json`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::entry::{ListedBy, milliseconds};
+use crate::filter::{self, Action, Reason, Report};
+use crate::{policy, verdict};
+
+/// What one filter said of one message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Its name.
+    pub filter: String,
+    /// Whether it has checked the message.
+    pub outcome: State,
+    /// Why it has not; to be escaped wherever it is shown.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+    /// What it found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hits: Vec<Hit>,
+    /// From the end of the message to its outcome, milliseconds.
+    #[serde(default)]
+    pub milliseconds: f64,
+}
+
+/// Whether a filter has checked a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It has.
+    Checked,
+    /// It had no need to.
+    Skipped,
+    /// It should have, and could not.
+    Unscanned(Reason),
+}
+
+/// One thing that a filter found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hit {
+    /// Id of the rule, list or signature family: `[A-Z0-9_]`.
+    pub rule: String,
+    /// Points.
+    pub score: f64,
+    /// What matched and where; to be escaped wherever it is shown.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub evidence: String,
+    /// Decides with that action, whatever the score.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decisive: Option<Action>,
+    /// The points that it would have: a rule on trial.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<f64>,
+    /// The points that it had before the cap of its group took some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uncapped: Option<f64>,
+    /// Words that it puts on the message.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// After how long another attempt may do better, seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<f64>,
+}
+
+/// What decided.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecidedBy {
+    /// The score stayed below every threshold.
+    Nothing,
+    /// The score reached this threshold.
+    Score(f64),
+    /// A decisive hit.
+    Hit {
+        /// The filter that had it.
+        filter: String,
+        /// Its rule.
+        rule: String,
+    },
+    /// A filter could not check the message.
+    Failure {
+        /// The filter.
+        filter: String,
+        /// Why it could not.
+        reason: Reason,
+    },
+    /// Somebody released the message from the quarantine.
+    Release,
+    /// No copy of a message that was to be held back could be made durable.
+    NotKept,
+    /// The message was larger than one may be, or than there was room for.
+    Size,
+}
+
+/// What the policy of some recipients said.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Share {
+    /// Its name.
+    pub policy: String,
+    /// The recipients for whom it holds.
+    pub recipients: Vec<String>,
+    /// What it asked for.
+    pub verdict: Action,
+    /// The score under it.
+    pub score: f64,
+    /// What decided.
+    pub decided_by: DecidedBy,
+    /// The entry of an allow or deny list that decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listed: Option<ListedBy>,
+    /// What the filters said under it, where that is not what stands with the message.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outcomes: Vec<Outcome>,
+}
+
+impl Outcome {
+    /// What a report says.
+    pub fn new(report: &Report) -> Outcome {
+        let (outcome, detail) = match &report.outcome {
+            filter::Outcome::Checked(_) => (State::Checked, ""),
+            filter::Outcome::Skipped(why) => (State::Skipped, *why),
+            filter::Outcome::Unscanned { reason, detail, .. } => {
+                (State::Unscanned(*reason), detail.as_str())
+            }
+        };
+        Outcome {
+            filter: report.filter.to_owned(),
+            outcome,
+            detail: detail.to_owned(),
+            hits: report.outcome.hits().iter().map(Hit::from).collect(),
+            milliseconds: milliseconds(report.elapsed),
+        }
+    }
+
+    /// Whether it says the same, however long it took.
+    pub fn says_the_same(&self, other: &Outcome) -> bool {
+        let timeless = |o: &Outcome| (o.filter.clone(), o.outcome, o.detail.clone());
+        timeless(self) == timeless(other) && self.hits == other.hits
+    }
+}
+
+/// Every report, as it is kept.
+pub(super) fn all(reports: &[Report]) -> Vec<Outcome> {
+    reports.iter().map(Outcome::new).collect()
+}
+
+impl From<&filter::Hit> for Hit {
+    fn from(hit: &filter::Hit) -> Hit {
+        Hit {
+            rule: hit.rule.to_string(),
+            score: finite(hit.score),
+            evidence: hit.evidence.clone(),
+            decisive: hit.decisive,
+            shadow: hit.shadow.map(finite),
+            uncapped: hit.uncapped.map(finite),
+            labels: hit.labels.iter().map(ToString::to_string).collect(),
+            retry_after: hit.retry_after.map(|wait| wait.as_secs_f64()),
+        }
+    }
+}
+
+impl From<&Hit> for filter::Hit {
+    fn from(hit: &Hit) -> filter::Hit {
+        let wait = hit.retry_after.map(Duration::try_from_secs_f64);
+        filter::Hit {
+            decisive: hit.decisive,
+            shadow: hit.shadow,
+            uncapped: hit.uncapped,
+            labels: hit.labels.iter().map(|l| Arc::from(l.as_str())).collect(),
+            retry_after: wait.and_then(Result::ok),
+            ..filter::Hit::new(hit.rule.as_str(), hit.score, hit.evidence.as_str())
+        }
+    }
+}
+
+impl From<&verdict::DecidedBy> for DecidedBy {
+    fn from(by: &verdict::DecidedBy) -> DecidedBy {
+        match by {
+            verdict::DecidedBy::Nothing => DecidedBy::Nothing,
+            verdict::DecidedBy::Score(threshold) => DecidedBy::Score(finite(*threshold)),
+            verdict::DecidedBy::Hit { filter, rule } => DecidedBy::Hit {
+                filter: (*filter).to_owned(),
+                rule: rule.to_string(),
+            },
+            verdict::DecidedBy::Failure { filter, reason } => DecidedBy::Failure {
+                filter: (*filter).to_owned(),
+                reason: *reason,
+            },
+            verdict::DecidedBy::Release => DecidedBy::Release,
+            verdict::DecidedBy::NotKept => DecidedBy::NotKept,
+        }
+    }
+}
+
+impl Share {
+    /// What a policy said of a message whose filters have said `outcomes` under the policy that decided.
+    pub(super) fn new(share: &policy::Share, outcomes: &[Outcome]) -> Share {
+        let verdict = &share.verdict;
+        let own = all(&verdict.reports);
+        let listed = verdict.policy.as_ref().and_then(|p| p.listed.as_ref());
+        Share {
+            policy: share.policy.name().to_string(),
+            recipients: share
+                .recipients
+                .iter()
+                .map(|r| r.text().to_owned())
+                .collect(),
+            verdict: verdict.action,
+            score: finite(verdict.score),
+            decided_by: DecidedBy::from(&verdict.decided_by),
+            listed: listed.map(ListedBy::from),
+            outcomes: if own == outcomes { Vec::new() } else { own },
+        }
+    }
+}
+
+/// JSON has no other numbers.
+pub(super) fn finite(number: f64) -> f64 {
+    if number.is_finite() { number } else { 0.0 }
+}

@@ -1,0 +1,148 @@
+//! The configuration as run: the file in force without its secrets, what holds in short, and the files that it is made
+//! of.
+
+use std::path::PathBuf;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::response::Html;
+use axum::routing::get;
+
+use super::access::Access;
+use super::accounts::Role;
+use super::console::Shared;
+use super::layout::{self, Page};
+use super::readings::duration;
+use super::refusal::Refusal;
+use super::{Visitor, filters};
+use crate::config::Config;
+use crate::server::Engine;
+
+pub(super) fn routes(access: &Access) -> Router<Shared> {
+    access.allow(
+        Role::Admin,
+        Router::new().route("/configuration", get(show)),
+    )
+}
+
+/// A file that a change of is a change of the configuration.
+#[derive(Debug)]
+struct FileRow {
+    path: String,
+    /// Bytes and time of the last change; `None` for what is not there.
+    state: Option<(u64, i64)>,
+    is_folder: bool,
+}
+
+#[derive(Template)]
+#[template(path = "configuration.html")]
+struct ConfigurationPage {
+    page: Page,
+    version: String,
+    path: String,
+    text: String,
+    facts: Vec<(&'static str, String)>,
+    files: Vec<FileRow>,
+    problem: Option<(String, i64)>,
+}
+
+async fn show(State(console): State<Shared>, visitor: Visitor) -> Result<Html<String>, Refusal> {
+    let engine = console.services.engine.load_full();
+    let config = engine.config().ok_or(Refusal::NotFound)?;
+    let files = Engine::files(config);
+    let files = tokio::task::spawn_blocking(move || files.into_iter().map(file).collect());
+    let files = files.await;
+    let problem = console.services.reload_problem.load();
+    layout::render(&ConfigurationPage {
+        page: Page::new("Configuration", "/configuration", &visitor),
+        version: engine.version().to_owned(),
+        path: config.source.path().display().to_string(),
+        text: config.source.masked().into_owned(),
+        facts: facts(config),
+        files: files.map_err(|error| Refusal::internal("files cannot be looked at", &error))?,
+        problem: problem
+            .as_deref()
+            .map(|p| (p.text.clone(), p.at.as_second())),
+    })
+}
+
+fn file(path: PathBuf) -> FileRow {
+    let found = std::fs::metadata(&path).ok();
+    let changed = |m: &std::fs::Metadata| {
+        let since = m.modified().ok()?.duration_since(std::time::UNIX_EPOCH);
+        Some((m.len(), i64::try_from(since.ok()?.as_secs()).ok()?))
+    };
+    FileRow {
+        path: path.display().to_string(),
+        is_folder: found.as_ref().is_some_and(std::fs::Metadata::is_dir),
+        state: found.as_ref().and_then(changed),
+    }
+}
+
+/// What holds, whether it is written or not.
+fn facts(config: &Config) -> Vec<(&'static str, String)> {
+    let file = &config.file;
+    let points = |score: Option<f64>| score.map_or("never".to_owned(), |s| format!("from {s}"));
+    let list = |words: Vec<String>| match words.is_empty() {
+        true => "none".to_owned(),
+        false => words.join(", "),
+    };
+    let thresholds = &config.thresholds;
+    vec![
+        (
+            "milter",
+            list(
+                config
+                    .listen
+                    .iter()
+                    .map(|l| l.address.to_string())
+                    .collect(),
+            ),
+        ),
+        (
+            "metrics",
+            config.http.map_or("off".to_owned(), |a| a.to_string()),
+        ),
+        ("data folder", config.data_dir.display().to_string()),
+        (
+            "looked at for changes",
+            config.watch.map_or("at SIGHUP only".to_owned(), |w| {
+                format!("every {}", duration(w.as_secs_f64()))
+            }),
+        ),
+        (
+            "chain",
+            list(config.chain.iter().map(|f| f.name().to_owned()).collect()),
+        ),
+        ("deadline", duration(config.deadline.as_secs_f64())),
+        ("tag", points(thresholds.tag)),
+        ("quarantine", points(thresholds.quarantine)),
+        ("reject", points(thresholds.reject)),
+        (
+            "longest message",
+            filters::size(config.settings.message_bytes as u64),
+        ),
+        (
+            "messages in memory",
+            filters::size(config.settings.total_bytes as u64),
+        ),
+        (
+            "milter connections",
+            filters::grouped(&config.settings.connections.to_string()),
+        ),
+        (
+            "policies",
+            filters::grouped(&file.policies.len().to_string()),
+        ),
+        (
+            "quarantine kept",
+            format!(
+                "{} days, {}, {} messages",
+                file.quarantine.retention.age.value.0.as_secs() / 86_400,
+                filters::size(file.quarantine.retention.bytes.value.0),
+                filters::grouped(&file.quarantine.retention.messages.value.to_string())
+            ),
+        ),
+    ]
+}

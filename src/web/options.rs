@@ -1,0 +1,240 @@
+//! The `console` section of the configuration, as written and as run.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use axum::http::Uri;
+use ipnet::IpNet;
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use super::accounts::Lifetime;
+use crate::config::{Findings, Problems, Seconds, Source, unwritten};
+use crate::filter::trusted;
+
+/// Where the console is served, and how. Every key has a default.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Options {
+    /// Address of the console and the HTTP API, `127.0.0.1:8898`. Default null: there is none.
+    pub listen: Option<Spanned<SocketAddr>>,
+    /// What people type to get there, `https://filter.example.org`, for links. Default: from `listen`.
+    pub url: Option<Spanned<String>>,
+    /// Certificate and key. Default null: plain HTTP, for loopback or behind a proxy.
+    pub tls: Option<TlsOptions>,
+    /// Addresses and networks of proxies that encrypt, and whose `X-Forwarded-For` is believed. Default none.
+    pub trusted_proxies: Vec<Spanned<String>>,
+    /// When users have to sign in again.
+    pub session: SessionOptions,
+    /// Connections at one time. Default 128.
+    pub connections: Spanned<usize>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            listen: None,
+            url: None,
+            tls: None,
+            trusted_proxies: Vec::new(),
+            session: SessionOptions::default(),
+            connections: unwritten(128),
+        }
+    }
+}
+
+/// `console.tls`: files in PEM form, relative to the configuration file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsOptions {
+    /// The certificate, with those between it and the root.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// `console.session`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SessionOptions {
+    /// After this time without a click. Default 1h.
+    pub idle: Spanned<Seconds>,
+    /// After this time in any case. Default 12h.
+    pub total: Spanned<Seconds>,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        SessionOptions {
+            idle: unwritten(Seconds::new(3600)),
+            total: unwritten(Seconds::new(12 * 3600)),
+        }
+    }
+}
+
+/// The console as run.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Scheme, host and port that people type, without a slash at the end.
+    pub url: Option<String>,
+    /// Certificate and key.
+    pub tls: Option<TlsOptions>,
+    /// Who may say for whom he speaks.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Connections at one time.
+    pub connections: usize,
+    pub(in crate::web) lifetime: Lifetime,
+}
+
+impl Settings {
+    /// What is written, checked; `None` where the console is off.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn new(
+        options: &Options,
+        source: &Source,
+        base: &Path,
+    ) -> Result<Option<Settings>, Problems> {
+        let mut findings = Findings::new(source);
+        let trusted_proxies = trusted::read(&options.trusted_proxies, &mut findings);
+        let url = options.url.as_ref().and_then(|url| {
+            let origin = origin(&url.value);
+            if origin.is_none() {
+                findings.wrong_with_help(
+                    url,
+                    "not the address of a web site",
+                    "write scheme and host, and the port if it has one: https://filter.example.org",
+                );
+            }
+            origin
+        });
+        findings.within(&options.connections, 4, 10_000, "connections");
+        let (idle, total) = (&options.session.idle, &options.session.total);
+        for (wait, most) in [(idle, 30 * 86_400), (total, 365 * 86_400)] {
+            findings.within(wait, Seconds::new(60), Seconds::new(most), "of a session");
+        }
+        if idle.value > total.value {
+            findings.wrong(idle, "session.idle is longer than session.total");
+        }
+        if let Some(listen) = &options.listen {
+            let open = !listen.value.ip().is_loopback() && options.tls.is_none();
+            if open && trusted_proxies.is_empty() {
+                findings.wrong_with_help(
+                    listen,
+                    "passwords would cross the network in clear text",
+                    "listen on 127.0.0.1, or set console.tls, or console.trusted_proxies where a proxy encrypts",
+                );
+            }
+        }
+        let settings = options.listen.as_ref().map(|listen| Settings {
+            listen: listen.value,
+            url,
+            tls: options.tls.as_ref().map(|tls| TlsOptions {
+                certificate: base.join(&tls.certificate),
+                key: base.join(&tls.key),
+            }),
+            trusted_proxies,
+            connections: options.connections.value,
+            lifetime: Lifetime {
+                idle: idle.value.0,
+                total: total.value.0,
+            },
+        });
+        findings.finish(settings)
+    }
+
+    /// Whether browsers come by HTTPS: then cookies are bound to it.
+    pub(super) fn is_encrypted(&self) -> bool {
+        let by_url = self.url.as_deref().map(|url| url.starts_with("https:"));
+        self.tls.is_some() || by_url.unwrap_or(!self.trusted_proxies.is_empty())
+    }
+
+    /// How a browser gets there, when the listener has this address.
+    pub fn link(&self, address: SocketAddr) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        match &self.url {
+            Some(url) => url.clone(),
+            None => format!("{scheme}://{address}"),
+        }
+    }
+
+    /// The longest that a session lasts.
+    pub(super) fn longest(&self) -> Duration {
+        self.lifetime.total
+    }
+}
+
+/// Scheme, host and port of an address that has nothing else.
+fn origin(text: &str) -> Option<String> {
+    let uri: Uri = text.parse().ok()?;
+    let scheme = uri.scheme_str().filter(|s| ["http", "https"].contains(s))?;
+    let authority = uri.authority().filter(|a| !a.as_str().contains('@'))?;
+    let bare = uri.path() == "/" && uri.query().is_none();
+    bare.then(|| format!("{scheme}://{}", authority.as_str().to_ascii_lowercase()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(text: &str) -> Result<Option<Settings>, String> {
+        let source = Source::new("console.yaml", text);
+        let options: Options = crate::config::parse_yaml(&source).map_err(|p| p.to_string())?;
+        Settings::new(&options, &source, Path::new("/etc/mailweir")).map_err(|p| p.to_string())
+    }
+
+    #[test]
+    fn the_console_is_off_until_one_line_turns_it_on() {
+        assert!(settings("{}").unwrap().is_none());
+        let on = settings("listen: 127.0.0.1:8898").unwrap().unwrap();
+        assert!(!on.is_encrypted());
+        assert_eq!(on.link(on.listen), "http://127.0.0.1:8898");
+        assert_eq!(on.longest(), Duration::from_secs(12 * 3600));
+    }
+
+    #[test]
+    fn passwords_never_cross_a_network_in_clear_text() {
+        let open = settings("listen: 192.0.2.1:80").unwrap_err();
+        assert!(
+            open.contains("clear text") && open.contains("console.tls"),
+            "{open}"
+        );
+        let tls = "listen: 0.0.0.0:443\ntls: { certificate: a.pem, key: /b.pem }";
+        let tls = settings(tls).unwrap().unwrap();
+        assert!(tls.is_encrypted());
+        let files = tls.tls.unwrap();
+        assert_eq!(files.certificate, Path::new("/etc/mailweir/a.pem"));
+        assert_eq!(files.key, Path::new("/b.pem"));
+        let proxy = "listen: 192.0.2.1:80\ntrusted_proxies: [192.0.2.2]";
+        assert!(settings(proxy).unwrap().unwrap().is_encrypted());
+    }
+
+    #[test]
+    fn what_is_wrong_is_shown_where_it_is() {
+        for (text, part) in [
+            ("listen: somewhere", "console.yaml:1:"),
+            ("url: filter.example.org", "scheme and host"),
+            ("url: 'https://example.org/console'", "scheme and host"),
+            ("url: 'https://ann@example.org'", "scheme and host"),
+            ("trusted_proxies: [192.0.2.1/24]", "192.0.2.0/24"),
+            ("session: { idle: 1s }", "1m"),
+            ("session: { idle: 2h, total: 1h }", "longer than"),
+            ("connections: 1", "4 to 10000 connections"),
+            ("tls: { certificate: a }", "key"),
+            ("listn: x", "did you mean `listen`?"),
+        ] {
+            let told = settings(text).unwrap_err();
+            // Durations are written as the standard library does.
+            let told = told.replace("60s", "1m");
+            assert!(told.contains(part), "{part} in:\n{told}");
+        }
+        let url = settings("{ listen: '127.0.0.1:1', url: 'https://Filter.example.org:8443/' }");
+        let url = url.unwrap().unwrap();
+        assert_eq!(url.link(url.listen), "https://filter.example.org:8443");
+        assert!(url.is_encrypted());
+    }
+}

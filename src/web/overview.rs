@@ -1,0 +1,87 @@
+//! The overview: what comes in and what becomes of it, how long it takes, and whether everything works that should.
+
+mod course;
+mod state;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
+use axum::response::{Html, IntoResponse};
+use axum::routing::get;
+use serde::Deserialize;
+
+use super::access::{self, Access};
+use super::accounts::Role;
+use super::chart::Chart;
+use super::console::Shared;
+use super::layout::{self, Page};
+use super::refusal::Refusal;
+use super::samples::Span;
+use super::{Visitor, filters};
+use course::{Course, Tile};
+use state::{ClamavRow, FilterRow, InForce, ZoneRow};
+
+pub(super) fn routes(access: &Access) -> Router<Shared> {
+    access.allow(Role::Viewer, Router::new().route("/", get(overview)))
+}
+
+#[derive(Deserialize)]
+struct Wanted {
+    #[serde(default)]
+    span: String,
+}
+
+#[derive(Template)]
+#[template(path = "overview.html")]
+struct OverviewPage {
+    page: Page,
+    is_day: bool,
+    live: Live,
+}
+
+/// The part that is refreshed.
+#[derive(Template)]
+#[template(path = "overview_live.html")]
+struct Live {
+    is_admin: bool,
+    tiles: Vec<Tile>,
+    mail: Chart,
+    latency: Chart,
+    filters: Vec<FilterRow>,
+    zones: Vec<ZoneRow>,
+    clamav: Vec<ClamavRow>,
+    in_force: InForce,
+}
+
+async fn overview(
+    State(console): State<Shared>,
+    visitor: Visitor,
+    headers: HeaderMap,
+    Query(wanted): Query<Wanted>,
+) -> Result<impl IntoResponse, Refusal> {
+    let span = match wanted.span.as_str() {
+        "day" => Span::Day,
+        _ => Span::Hour,
+    };
+    let course = Course::new(&console, span);
+    let live = Live {
+        is_admin: visitor.may(Role::Admin),
+        tiles: course.tiles(),
+        mail: course.mail(),
+        latency: course.latency(),
+        filters: state::filters(&console),
+        zones: state::zones(&console),
+        clamav: state::clamav(&console),
+        in_force: InForce::new(&console),
+    };
+    if access::wants_part(&headers) {
+        return layout::render(&live);
+    }
+    let page: Html<String> = layout::render(&OverviewPage {
+        page: Page::new("Overview", "/", &visitor),
+        is_day: span == Span::Day,
+        live,
+    })?;
+    Ok(page)
+}

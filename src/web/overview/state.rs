@@ -1,0 +1,229 @@
+//! Whether everything works that should: filters, DNS lists, ClamAV servers, and what is in force.
+
+use jiff::Timestamp;
+
+use crate::filter::Reason;
+use crate::server::ReloadProblem;
+use crate::web::console::Console;
+use crate::web::readings::{self, Labels, counts, distributions, duration, levels};
+
+/// A filter of the chain.
+#[derive(Debug)]
+pub(super) struct FilterRow {
+    pub(super) name: &'static str,
+    pub(super) checked: u64,
+    pub(super) skipped: u64,
+    /// Messages that it did not scan, by reason.
+    pub(super) unscanned: Vec<(String, u64)>,
+    pub(super) median: String,
+    pub(super) high: String,
+}
+
+fn is(labels: &Labels, name: &str, value: &str) -> bool {
+    labels.get(name).is_some_and(|v| v == value)
+}
+
+/// Counts of the series with `label` equal to `value`, by their other label.
+fn by(counted: &[(Labels, u64)], [label, value, other]: [&str; 3]) -> Vec<(String, u64)> {
+    let chosen = counted
+        .iter()
+        .filter(|(l, n)| *n > 0 && is(l, label, value));
+    let named = chosen.filter_map(|(l, n)| Some((l.get(other)?.clone(), *n)));
+    named.collect()
+}
+
+fn quantiles(values: &[(Labels, readings::Distribution)], label: &str, value: &str) -> [String; 2] {
+    let values = values.iter().find(|(labels, _)| is(labels, label, value));
+    [0.5, 0.95].map(|share| {
+        let seconds = values.and_then(|(_, values)| values.quantile(share));
+        seconds.map_or_else(|| "–".to_owned(), duration)
+    })
+}
+
+/// The filters of the chain, in order.
+pub(super) fn filters(console: &Console) -> Vec<FilterRow> {
+    let metrics = &console.services.metrics;
+    let outcomes = counts(&metrics.outcomes);
+    let times = distributions(&metrics.filter_seconds);
+    let engine = console.services.engine.load();
+    let row = |name: &'static str| {
+        let of = by(&outcomes, ["filter", name, "outcome"]);
+        let one = |word: &str| of.iter().find(|(o, _)| o == word).map_or(0, |(_, n)| *n);
+        let failed =
+            |(outcome, _): &&(String, u64)| Reason::ALL.iter().any(|r| r.name() == outcome);
+        let [median, high] = quantiles(&times, "filter", name);
+        FilterRow {
+            name,
+            checked: one("checked"),
+            skipped: one("skipped"),
+            unscanned: of.iter().filter(failed).cloned().collect(),
+            median,
+            high,
+        }
+    };
+    engine
+        .chain
+        .members()
+        .iter()
+        .map(|m| row(m.name()))
+        .collect()
+}
+
+/// A DNS list.
+#[derive(Debug)]
+pub(super) struct ZoneRow {
+    pub(super) name: String,
+    pub(super) is_up: bool,
+    pub(super) asked: u64,
+    pub(super) listed: u64,
+    pub(super) failed: u64,
+    pub(super) median: String,
+    pub(super) high: String,
+    /// Why it was taken out of use, and how often.
+    pub(super) trips: Vec<(String, u64)>,
+}
+
+/// The DNS lists, those out of use first.
+pub(super) fn zones(console: &Console) -> Vec<ZoneRow> {
+    let metrics = &console.services.metrics;
+    let lookups = counts(&metrics.dnsbl_lookups);
+    let trips = counts(&metrics.dnsbl_trips);
+    let times = distributions(&metrics.dnsbl_seconds);
+    let row = |(labels, up): (Labels, f64)| {
+        let name = labels.get("zone")?.clone();
+        let of = by(&lookups, ["zone", &name, "result"]);
+        let sum = |words: &[&str]| {
+            let chosen = of.iter().filter(|(o, _)| words.contains(&o.as_str()));
+            chosen.map(|(_, n)| *n).sum()
+        };
+        let [median, high] = quantiles(&times, "zone", &name);
+        Some(ZoneRow {
+            is_up: up > 0.0,
+            asked: of.iter().map(|(_, n)| *n).sum(),
+            listed: sum(&["listed"]),
+            failed: sum(&["refused", "bogus", "timeout", "error"]),
+            median,
+            high,
+            trips: by(&trips, ["zone", &name, "cause"]),
+            name,
+        })
+    };
+    let mut rows: Vec<_> = levels(&metrics.dnsbl_up)
+        .into_iter()
+        .filter_map(row)
+        .collect();
+    rows.sort_by(|a, b| (a.is_up, &a.name).cmp(&(b.is_up, &b.name)));
+    rows
+}
+
+/// A ClamAV server.
+#[derive(Debug)]
+pub(super) struct ClamavRow {
+    pub(super) name: String,
+    pub(super) is_up: bool,
+    pub(super) running: u64,
+    pub(super) scans: Vec<(String, u64)>,
+    pub(super) median: String,
+    pub(super) high: String,
+    /// Version of its signatures and when they were built, seconds since 1970.
+    pub(super) signatures: Option<(u64, i64)>,
+}
+
+/// The ClamAV servers, those out of use first.
+pub(super) fn clamav(console: &Console) -> Vec<ClamavRow> {
+    let metrics = &console.services.metrics;
+    let scans = counts(&metrics.clamav_scans);
+    let times = distributions(&metrics.clamav_seconds);
+    let level = |gauges: &[(Labels, f64)], name: &str| {
+        let found = gauges.iter().find(|(labels, _)| is(labels, "server", name));
+        found.map_or(0.0, |(_, value)| *value)
+    };
+    let running = levels(&metrics.clamav_running);
+    let versions = levels(&metrics.clamav_signatures);
+    let built = levels(&metrics.clamav_signatures_built);
+    let row = |(labels, up): (Labels, f64)| {
+        let name = labels.get("server")?.clone();
+        let [median, high] = quantiles(&times, "server", &name);
+        let version = level(&versions, &name) as u64;
+        Some(ClamavRow {
+            is_up: up > 0.0,
+            running: level(&running, &name) as u64,
+            scans: by(&scans, ["server", &name, "result"]),
+            median,
+            high,
+            signatures: (version > 0).then(|| (version, level(&built, &name) as i64)),
+            name,
+        })
+    };
+    let mut rows: Vec<_> = levels(&metrics.clamav_up)
+        .into_iter()
+        .filter_map(row)
+        .collect();
+    rows.sort_by(|a, b| (a.is_up, &a.name).cmp(&(b.is_up, &b.name)));
+    rows
+}
+
+/// What the daemon works with.
+#[derive(Debug)]
+pub(super) struct InForce {
+    pub(super) version: String,
+    /// When it was taken, seconds since 1970.
+    pub(super) since: i64,
+    pub(super) rules: i64,
+    /// Ham, spam and when it was trained; `None` without a model.
+    pub(super) model: Option<(i64, i64, i64)>,
+    pub(super) quarantine: (i64, i64),
+    pub(super) quarantine_bytes: (u64, u64),
+    pub(super) sessions: (i64, i64),
+    pub(super) memory: (u64, u64),
+    /// Why the last reload was refused, where it was.
+    pub(super) problem: Option<(String, i64)>,
+    /// The daemon itself.
+    pub(super) program: &'static str,
+}
+
+impl InForce {
+    pub(super) fn new(console: &Console) -> InForce {
+        let services = &console.services;
+        let metrics = &services.metrics;
+        let trained = metrics.model_trained.get() as i64;
+        let learned = |class: &str| metrics.model_messages.with_label_values(&[class]).get();
+        let bytes = |gauge: &crate::metrics::Gauge| u64::try_from(gauge.get()).unwrap_or(0);
+        let problem = services.reload_problem.load();
+        let refused = |p: &ReloadProblem| (p.text.clone(), p.at.as_second());
+        InForce {
+            version: services.engine.load().version().to_owned(),
+            since: metrics.configuration_loaded.get() as i64,
+            rules: metrics.rules_loaded.get(),
+            model: (trained > 0).then(|| (learned("ham"), learned("spam"), trained)),
+            quarantine: (
+                metrics.quarantine_messages.get(),
+                metrics.quarantine_messages_limit.get(),
+            ),
+            quarantine_bytes: (
+                bytes(&metrics.quarantine_bytes),
+                bytes(&metrics.quarantine_bytes_limit),
+            ),
+            sessions: (metrics.sessions_open.get(), metrics.sessions_limit.get()),
+            memory: (bytes(&metrics.bytes_in_flight), bytes(&metrics.bytes_limit)),
+            problem: problem.as_deref().map(refused),
+            program: env!("CARGO_PKG_VERSION"),
+        }
+    }
+
+    /// How long it has been in force.
+    pub(super) fn age(&self) -> String {
+        ago(self.since)
+    }
+}
+
+/// How long ago a time was, in one unit.
+pub(super) fn ago(seconds: i64) -> String {
+    let passed = Timestamp::now().as_second() - seconds;
+    match passed {
+        ..=89 => format!("{} s ago", passed.max(0)),
+        90..5_400 => format!("{} min ago", passed / 60),
+        5_400..172_800 => format!("{} h ago", passed / 3_600),
+        _ => format!("{} days ago", passed / 86_400),
+    }
+}

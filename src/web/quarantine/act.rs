@@ -1,0 +1,199 @@
+//! What an analyst does to one message, and to each of several.
+
+use axum::Form;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Redirect, Response};
+
+use super::message;
+use crate::filter::bayes::Class;
+use crate::mail::Address;
+use crate::web::Visitor;
+use crate::web::console::Shared;
+use crate::web::refusal::{Refusal, sentence};
+use crate::workbench::pupil::Pupil;
+
+/// The fields of a form, in order; some stand several times.
+pub(super) type Fields = Vec<(String, String)>;
+
+/// Longest note for an analyst.
+const NOTE_BYTES: usize = 8_000;
+
+/// What can be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Act {
+    /// To these recipients, or to all where there are none.
+    Release {
+        to: Vec<Address>,
+        learn: bool,
+    },
+    Delete {
+        learn: bool,
+    },
+    /// To this address, or to that of the options.
+    Forward {
+        to: Option<Address>,
+        note: String,
+    },
+}
+
+impl Act {
+    /// Its word in the audit log.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Act::Release { .. } => "quarantine.release",
+            Act::Delete { .. } => "quarantine.delete",
+            Act::Forward { .. } => "quarantine.forward",
+        }
+    }
+
+    /// What it has made of a message, in a word.
+    pub(super) fn done(&self) -> &'static str {
+        match self {
+            Act::Release { learn: false, .. } => "released",
+            Act::Release { learn: true, .. } => "released-ham",
+            Act::Delete { learn: false } => "deleted",
+            Act::Delete { learn: true } => "deleted-spam",
+            Act::Forward { .. } => "forwarded",
+        }
+    }
+
+    /// Does it to a message; gives what stands in the audit log. In a task of its own, so that it comes to its end
+    /// although the browser leaves.
+    pub(super) async fn run(
+        &self,
+        console: &Shared,
+        visitor: &Visitor,
+        id: &str,
+    ) -> Result<String, String> {
+        let (act, id) = (self.clone(), id.to_owned());
+        let (console, actor) = (console.clone(), visitor.actor());
+        let task = tokio::spawn(async move {
+            let done = act.perform(&console, &id).await;
+            let detail = match &done {
+                Ok(detail) => detail.clone(),
+                Err(why) => format!("failed: {why}"),
+            };
+            console.record(&actor, act.name(), &id, &detail).await;
+            done
+        });
+        task.await
+            .unwrap_or_else(|_| Err("this did not work; the log says why".to_owned()))
+    }
+
+    async fn perform(&self, console: &Shared, id: &str) -> Result<String, String> {
+        let quarantine = &console.services.quarantine;
+        let text = |e: crate::quarantine::QuarantineError| e.to_string();
+        match self {
+            Act::Release { to, learn } => {
+                let released = quarantine.release(id, to, false).await.map_err(text)?;
+                let mut detail = format!("to {} recipients", released.recipients);
+                if *learn {
+                    detail.push_str(teach(console, id, Class::Ham).await?);
+                }
+                Ok(detail)
+            }
+            Act::Delete { learn } => {
+                let mut detail = String::new();
+                if *learn {
+                    detail.push_str(teach(console, id, Class::Spam).await?);
+                }
+                quarantine.delete(id).await.map_err(text)?;
+                Ok(detail)
+            }
+            Act::Forward { to, note } => {
+                let to = quarantine
+                    .forward(id, to.as_ref(), note)
+                    .await
+                    .map_err(text)?;
+                Ok(format!("to {to}"))
+            }
+        }
+    }
+}
+
+/// Teaches the classifier what a message is.
+async fn teach(console: &Shared, id: &str, class: Class) -> Result<&'static str, String> {
+    let raw = console.services.quarantine.read(id).await;
+    let raw = raw.map_err(|e| e.to_string())?;
+    let place = console.services.model.clone();
+    let learned = tokio::task::spawn_blocking(move || {
+        Pupil::of(&place.path, place.engine)?.learn(raw, class)
+    });
+    match learned.await {
+        Ok(Ok(true)) if class == Class::Ham => Ok(", learned as ham"),
+        Ok(Ok(true)) => Ok(", learned as spam"),
+        Ok(Ok(false)) => Ok(", nothing to learn in it"),
+        Ok(Err(e)) => Err(format!("not learned: {e}")),
+        Err(_) => Err("not learned; the log says why".to_owned()),
+    }
+}
+
+pub(super) fn value<'a>(fields: &'a Fields, name: &str) -> &'a str {
+    let found = fields.iter().find(|(key, _)| key == name);
+    found.map_or("", |(_, value)| value.trim())
+}
+
+async fn one(console: Shared, visitor: Visitor, id: String, act: Act) -> Result<Response, Refusal> {
+    let id = id.to_ascii_uppercase();
+    // What is not there is said as such.
+    let id = console.services.quarantine.get(&id).await?.entry.id;
+    match act.run(&console, &visitor, &id).await {
+        Ok(_) if matches!(act, Act::Delete { .. }) => {
+            Ok(Redirect::to(&format!("/quarantine?done={}", act.done())).into_response())
+        }
+        Ok(_) => Ok(Redirect::to(&format!("/quarantine/{id}?done={}", act.done())).into_response()),
+        Err(why) => {
+            let page = message::page(&console, &visitor, &id, None, Some(sentence(&why))).await?;
+            Ok((axum::http::StatusCode::CONFLICT, page).into_response())
+        }
+    }
+}
+
+pub(super) async fn release(
+    State(console): State<Shared>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+    Form(fields): Form<Fields>,
+) -> Result<Response, Refusal> {
+    let chosen = fields
+        .iter()
+        .filter(|(key, value)| key == "to" && !value.trim().is_empty());
+    let to: Vec<Address> = chosen
+        .map(|(_, to)| Address::new(to.trim().as_bytes()))
+        .collect();
+    if to.is_empty() {
+        return Err(Refusal::Invalid(
+            "Choose at least one recipient, or write an address.".to_owned(),
+        ));
+    }
+    let learn = value(&fields, "learn") == "ham";
+    one(console, visitor, id, Act::Release { to, learn }).await
+}
+
+pub(super) async fn delete(
+    State(console): State<Shared>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+    Form(fields): Form<Fields>,
+) -> Result<Response, Refusal> {
+    let learn = value(&fields, "learn") == "spam";
+    one(console, visitor, id, Act::Delete { learn }).await
+}
+
+pub(super) async fn forward(
+    State(console): State<Shared>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+    Form(fields): Form<Fields>,
+) -> Result<Response, Refusal> {
+    let to = value(&fields, "to");
+    let note = value(&fields, "note");
+    if note.len() > NOTE_BYTES {
+        return Err(Refusal::Invalid("The note is too long.".to_owned()));
+    }
+    let act = Act::Forward {
+        to: (!to.is_empty()).then(|| Address::new(to.as_bytes())),
+        note: note.to_owned(),
+    };
+    one(console, visitor, id, act).await
+}

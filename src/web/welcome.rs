@@ -1,0 +1,132 @@
+//! One-time links: the first admin chooses a name and a password, other users a password.
+
+use askama::Template;
+use axum::Form;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::http::{Extensions, HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde::Deserialize;
+
+use super::access;
+use super::accounts::{AccountError, Invitation, Password, Secret};
+use super::console::Shared;
+use super::refusal::{Refusal, sentence};
+use super::{address, assets, layout, login};
+
+const PATH: &str = "/welcome";
+
+pub(super) fn routes() -> Router<Shared> {
+    Router::new()
+        .route(PATH, get(form).post(accept))
+        .layer(DefaultBodyLimit::max(login::STRANGERS_FORM))
+}
+
+/// The link of a secret below the address of a console.
+pub fn link(site: &str, secret: &Secret) -> String {
+    format!("{site}{PATH}?link={}", secret.reveal())
+}
+
+#[derive(Deserialize)]
+struct Link {
+    link: String,
+}
+
+#[derive(Template)]
+#[template(path = "welcome.html")]
+struct WelcomePage<'a> {
+    version: &'static str,
+    link: &'a str,
+    /// Fixed for a user who is there already.
+    known: Option<String>,
+    chosen: &'a str,
+    problem: Option<String>,
+}
+
+fn page(
+    secret: &Secret,
+    invitation: Invitation,
+    chosen: &str,
+    problem: Option<String>,
+) -> Result<Response, Refusal> {
+    let status = match problem {
+        Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        None => StatusCode::OK,
+    };
+    let page = layout::render(&WelcomePage {
+        version: assets::version(),
+        link: secret.reveal(),
+        known: match invitation {
+            Invitation::First => None,
+            Invitation::User(_, name) => Some(name),
+        },
+        chosen,
+        problem,
+    })?;
+    Ok((status, page).into_response())
+}
+
+async fn form(
+    State(console): State<Shared>,
+    Query(query): Query<Link>,
+) -> Result<Response, Refusal> {
+    let secret = Secret::presented(&query.link).ok_or(AccountError::Spent)?;
+    let invitation = console.accounts.invitation(&secret).await?;
+    page(&secret, invitation, "", None)
+}
+
+#[derive(Deserialize)]
+struct Chosen {
+    link: String,
+    name: Option<String>,
+    password: String,
+    again: String,
+}
+
+async fn accept(
+    State(console): State<Shared>,
+    headers: HeaderMap,
+    extensions: Extensions,
+    Form(given): Form<Chosen>,
+) -> Result<Response, Refusal> {
+    if !access::is_own(&console, &headers) {
+        return Err(Refusal::Forbidden(
+            "The request does not come from a page of this console.",
+        ));
+    }
+    let secret = Secret::presented(&given.link).ok_or(AccountError::Spent)?;
+    let invitation = console.accounts.invitation(&secret).await?;
+    let chosen = given.name.as_deref().unwrap_or_default().trim();
+    let name = match &invitation {
+        Invitation::First => chosen,
+        Invitation::User(_, name) => name,
+    };
+    let password = match given.password == given.again {
+        true => Password::chosen(&given.password, name),
+        false => Err(AccountError::Password(
+            "the two passwords differ".to_owned(),
+        )),
+    };
+    let address = address::client(&extensions, &headers, &console.settings.trusted_proxies);
+    let address = address.to_string();
+    let accepted = match password {
+        Ok(password) => {
+            console
+                .accounts
+                .accept(&secret, chosen, &password, &address)
+                .await
+        }
+        Err(wrong) => Err(wrong),
+    };
+    match accepted {
+        Ok(user) => {
+            tracing::info!(user, %address, "console: a one-time link was used");
+            login::begin(&console, user, &address, "/").await
+        }
+        Err(wrong @ (AccountError::Name(_) | AccountError::Password(_) | AccountError::Taken)) => {
+            page(&secret, invitation, chosen, Some(sentence(&wrong)))
+        }
+        Err(other) => Err(other.into()),
+    }
+}
