@@ -236,7 +236,7 @@ fn hostile() -> String {
     );
     format!(
         "Received: from {evil} ({evil} [192.0.2.1]) by {evil} with {evil}; Tue, 1 Sep 2026 09:30:00 +0000\r\n\
-         From: \"{evil}\" <a@example.net>\r\nSubject: =?utf-8?B?{encoded}?=\r\nX-{evil}: {evil}\r\nX-Long: {}\r\n\
+         From: \"{evil}\" <a@example.net>\r\nSubject: =?utf-8?B?{encoded}?=\r\nX-Evil: {evil}\r\nX-Long: {}\r\n\
          MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=bb\r\n\r\n\
          --bb\r\nContent-Type: text/html; charset=utf-8\r\n\r\n{html}\r\n\
          --bb\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{}\r\n\
