@@ -138,7 +138,9 @@ async fn heard(lots: &mut Lots) -> Option<Record> {
             valid_until: Instant::now(),
             took: None,
         };
-        let _ = heard.dns(&name, RecordType::A, async { Ok(found) }).await;
+        let _ = heard
+            .dns("bench", &name, RecordType::A, async { Ok(found) })
+            .await;
     }
     heard.take()
 }

@@ -419,6 +419,10 @@ impl Metrics {
                 counters.with_label_values(&[*value]);
             }
         }
+        for protocol in ["spamd", "rspamd"] {
+            self.scanner_starts_at_zero(protocol);
+        }
+        self.events_start_at_zero();
         self.reload_ok.set(1);
     }
 
@@ -442,7 +446,7 @@ impl Metrics {
     }
 
     /// Shows the counters of events before there was one, for the same reason.
-    pub fn events_start_at_zero(&self) {
+    fn events_start_at_zero(&self) {
         for kind in crate::events::Kind::ALL {
             self.events.with_label_values(&[kind.name()]);
         }
@@ -455,7 +459,7 @@ impl Metrics {
     }
 
     /// Shows the counters of a protocol before it was spoken, for the same reason.
-    pub fn scanner_starts_at_zero(&self, protocol: &str) {
+    fn scanner_starts_at_zero(&self, protocol: &str) {
         for result in crate::scanners::OUTCOMES {
             let labels = [protocol, "check", result];
             self.scanner_requests.with_label_values(&labels);
@@ -463,6 +467,9 @@ impl Metrics {
         for cause in ["connections", "network"] {
             self.scanner_refused.with_label_values(&[protocol, cause]);
         }
+        self.scanner_connections.with_label_values(&[protocol]);
+        self.scanner_connections_limit
+            .with_label_values(&[protocol]);
     }
 
     /// Shows the counters of a policy before it has taken a recipient, for the same reason.

@@ -80,6 +80,11 @@ fn every_key_of_the_configuration_is_documented() {
         &["quarantine", "forward"],
         &["quarantine", "digest"],
         &["history"],
+        &["scanners"],
+        &["scanners", "spamd"],
+        &["scanners", "rspamd"],
+        &["events"],
+        &["events", "webhook"],
     ] {
         for key in known_keys(section) {
             let written = [format!("`{key}`"), format!("{key}: ")];

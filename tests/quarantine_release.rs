@@ -699,7 +699,8 @@ async fn a_link_releases_one_message_to_one_recipient_once() {
         } else {
             "A"
         };
-        format!("{}{other}{}", &token[..at], &token[at + 1..])
+        let (before, after) = token.split_at(at);
+        format!("{before}{other}{}", after.get(1..).unwrap())
     };
     let virus = house
         .daemon

@@ -40,9 +40,18 @@ impl Questions {
     }
 }
 
-impl Names for Questions {
-    fn ask<'a>(
+impl Questions {
+    /// The questions of one part of the work, `by` its name.
+    pub fn by(self: &Arc<Questions>, by: &'static str) -> Asker {
+        Asker {
+            questions: Arc::clone(self),
+            by,
+        }
+    }
+
+    fn ask_by<'a>(
         &'a self,
+        by: &'static str,
         name: &'a str,
         kind: RecordType,
     ) -> BoxFuture<'a, Result<Answer, Failure>> {
@@ -58,7 +67,7 @@ impl Names for Questions {
             let full_name = format!("{name}.");
             // Who is told what was asked then may ask as much as was answered.
             let refused = match self.heard.is_telling() {
-                true => self.heard.was_refused(&full_name, kind),
+                true => self.heard.was_refused(by, &full_name, kind),
                 false => self
                     .left
                     .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
@@ -66,11 +75,11 @@ impl Names for Questions {
             };
             if refused {
                 self.exhausted.store(true, Ordering::Relaxed);
-                self.heard.refused(&full_name, kind);
+                self.heard.refused(by, &full_name, kind);
                 return Err(Failure::error("the message asks for too many look-ups"));
             }
             let asked = self.dns.lookup(&full_name, kind, &self.share);
-            let found = self.heard.dns(&full_name, kind, asked).await?;
+            let found = self.heard.dns(by, &full_name, kind, asked).await?;
             if found.took.is_none() {
                 // It was kept, or on its way already: nobody was asked.
                 self.left.fetch_add(1, Ordering::Relaxed);
@@ -81,5 +90,32 @@ impl Names for Questions {
             })
         }
         .boxed()
+    }
+}
+
+/// One part of the work on a message, that asks questions of its own.
+#[derive(Clone, Debug)]
+pub struct Asker {
+    questions: Arc<Questions>,
+    by: &'static str,
+}
+
+impl Names for Asker {
+    fn ask<'a>(
+        &'a self,
+        name: &'a str,
+        kind: RecordType,
+    ) -> BoxFuture<'a, Result<Answer, Failure>> {
+        self.questions.ask_by(self.by, name, kind)
+    }
+}
+
+impl Names for Questions {
+    fn ask<'a>(
+        &'a self,
+        name: &'a str,
+        kind: RecordType,
+    ) -> BoxFuture<'a, Result<Answer, Failure>> {
+        self.ask_by("", name, kind)
     }
 }

@@ -154,14 +154,34 @@ impl Checked {
                 .problems
                 .extend(options.warnings(&config.source, &files));
             if let Some(set) = set {
-                let opened = config.chain.contains(&FilterName::Attachments);
-                if set.asks_for_files() && !opened {
-                    let note =
-                        "rules ask for files, and the filter `attachments` is not in the chain";
-                    let note = Problem::without_place(note)
-                        .help("they see what is attached, and nothing that archives hold")
-                        .severity(Severity::Note);
-                    checked.problems.push(note);
+                for (asked, filter, what, without) in [
+                    (
+                        set.asks_for_files(),
+                        FilterName::Attachments,
+                        "files",
+                        "they see what is attached, and nothing that archives hold",
+                    ),
+                    (
+                        set.asks_for_authentication(),
+                        FilterName::Auth,
+                        "results of sender authentication",
+                        "they see none",
+                    ),
+                    (
+                        set.asks_for_reputation(),
+                        FilterName::Reputation,
+                        "the reputation of senders",
+                        "they see none",
+                    ),
+                ] {
+                    if asked && !config.chain.contains(&filter) {
+                        let name = filter.name();
+                        let note = format!(
+                            "rules ask for {what}, and the filter `{name}` is not in the chain"
+                        );
+                        let note = Problem::without_place(note).help(without);
+                        checked.problems.push(note.severity(Severity::Note));
+                    }
                 }
                 checked.problems.extend(rules::lint(&files.sources, &set));
             }

@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::examination::{EnvelopeArgs, Examined, JsonResult};
 use super::{ConfigArgs, logging, tokens, told};
 use crate::config::{Config, FilterName};
-use crate::filter::rules::{RuleSet, Step};
+use crate::filter::rules::{Held, RuleSet, Step};
 use crate::filter::{attachments, bayes};
 use crate::history::State;
 use crate::mail::corpus::Corpus;
@@ -145,9 +145,10 @@ fn explain(
 ) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let content = examined.scan.content.get();
+    let held = Held::of(&examined.scan);
     let asked = |id| {
         let scan = &examined.scan;
-        set.and_then(|set| set.explain(&scan.envelope, &scan.mail, content.as_deref(), id))
+        set.and_then(|set| set.explain(&scan.envelope, &scan.mail, held.known(), id))
             .unwrap_or_default()
     };
     if args.json {

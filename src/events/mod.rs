@@ -132,7 +132,6 @@ impl Herald {
         if settings.file.is_none() && settings.webhook.is_none() {
             return Ok((Events::none(), herald));
         }
-        metrics.events_start_at_zero();
         let mut outbox = None;
         if let Some(webhook) = &settings.webhook {
             let spool = Arc::new(spool::Spool::open(webhook, metrics.clone())?);

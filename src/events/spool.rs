@@ -379,7 +379,8 @@ mod tests {
         let file = fs::read_dir(folder.path())
             .unwrap()
             .map(|e| e.unwrap().path());
-        let file = file.filter(|p| p.extension().is_some()).next().unwrap();
+        let mut files = file.filter(|p| p.extension().is_some());
+        let file = files.next().unwrap();
         let mut torn = OpenOptions::new().append(true).open(file).unwrap();
         torn.write_all(b"half").unwrap();
         drop(spool);

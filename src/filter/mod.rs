@@ -176,6 +176,8 @@ pub struct Scan {
     pub authentication: Handed<auth::Authenticated>,
     /// Its files, once the filter `attachments` has opened them.
     pub content: Handed<Content>,
+    /// What the filter `reputation` says, once it has spoken: its hits.
+    pub reputation: Handed<Vec<Hit>>,
 }
 
 impl Scan {
@@ -184,6 +186,7 @@ impl Scan {
         match filter {
             auth::NAME => self.authentication.expect(),
             attachments::NAME => self.content.expect(),
+            reputation::NAME => self.reputation.expect(),
             _ => {}
         }
     }
@@ -193,6 +196,7 @@ impl Scan {
         match filter {
             auth::NAME => self.authentication.settle(),
             attachments::NAME => self.content.settle(),
+            reputation::NAME => self.reputation.settle(),
             _ => {}
         }
     }

@@ -9,7 +9,7 @@
 
 mod record;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
 
 pub use record::Record;
-use record::Said;
+use record::{Said, asker};
 
 use crate::dns::{Failure, Found, RecordType};
 
@@ -30,11 +30,16 @@ const QUESTIONS: usize = 1_000;
 #[derive(Clone, Debug, Default)]
 pub struct Heard(Option<Arc<Inner>>);
 
+/// Who asks, and what.
+type Asked = (u64, RecordType, Box<str>);
+
 #[derive(Debug)]
 struct Inner {
     /// Tells what was kept, and nobody is asked.
     telling: bool,
     record: Mutex<Record>,
+    /// How often each question was asked while telling.
+    asked: Mutex<HashMap<Asked, usize>>,
     /// What was asked for while telling, and is not known.
     missing: Mutex<BTreeSet<String>>,
 }
@@ -42,6 +47,21 @@ struct Inner {
 impl Inner {
     fn record(&self) -> MutexGuard<'_, Record> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The answer whose turn it is, if it is `wanted`; then the next one has its turn.
+    fn again(
+        &self,
+        asker: u64,
+        name: &str,
+        kind: RecordType,
+        wanted: impl FnOnce(&Said) -> bool,
+    ) -> Option<Said> {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let nth = asked.entry((asker, kind, name.into())).or_default();
+        let said = self.record().said(asker, name, kind, *nth).filter(wanted)?;
+        *nth += 1;
+        Some(said)
     }
 
     fn missing(&self) -> MutexGuard<'_, BTreeSet<String>> {
@@ -71,6 +91,7 @@ impl Heard {
         Heard(Some(Arc::new(Inner {
             telling,
             record: Mutex::new(record),
+            asked: Mutex::default(),
             missing: Mutex::default(),
         })))
     }
@@ -99,19 +120,20 @@ impl Heard {
         }
     }
 
-    /// What DNS says of `name`, by `ask` or as it was. A question that is given up before it is answered is kept as one
+    /// What DNS says of `name` to the one called `by`, by `ask` or as it was. A question that is given up before it is answered is kept as one
     /// without an answer.
     ///
     /// # Errors
     /// As `ask`; a question that was not asked then, where it is told.
     pub async fn dns(
         &self,
+        by: &str,
         name: &str,
         kind: RecordType,
         ask: impl Future<Output = Result<Found, Failure>>,
     ) -> Result<Found, Failure> {
         if let Some(inner) = self.teller() {
-            return match inner.record().said(name, kind) {
+            return match inner.again(asker(by), name, kind, |_| true) {
                 Some(said) => said.told(),
                 None => {
                     inner.missing().insert(format!("{kind} {name}"));
@@ -122,35 +144,41 @@ impl Heard {
         let Some(inner) = self.keeper() else {
             return ask.await;
         };
-        inner.record().note(name, kind, Said::Open, QUESTIONS);
+        let place = inner.record().ask(asker(by), name, kind, QUESTIONS);
         let answer = ask.await;
-        inner
-            .record()
-            .note(name, kind, Said::of(&answer), QUESTIONS);
+        if let Some(nth) = place {
+            inner.record().answer(name, kind, nth, Said::of(&answer));
+        }
         answer
     }
 
-    /// Keeps a failure that came without asking.
-    pub fn failed(&self, name: &str, kind: RecordType, failure: &Failure) {
+    /// A list is out of use for a question of the one called `by`: keeps why.
+    pub fn out_of_use(&self, by: impl FnOnce() -> String, why: &str) {
         if let Some(inner) = self.keeper() {
-            let said = Said::Failure(failure.clone());
-            inner.record().note(name, kind, said, QUESTIONS);
+            inner.record().out.insert(by(), why.to_owned());
         }
     }
 
+    /// Why a list was out of use then; never where nothing is told.
+    pub fn was_out_of_use(&self, by: impl FnOnce() -> String) -> Option<String> {
+        self.teller()?.record().out.get(&by()).cloned()
+    }
+
     /// Keeps a question that was one too many for the message.
-    pub fn refused(&self, name: &str, kind: RecordType) {
+    pub fn refused(&self, by: &str, name: &str, kind: RecordType) {
         if let Some(inner) = self.keeper() {
-            inner.record().note(name, kind, Said::TooMany, QUESTIONS);
+            let mut record = inner.record();
+            if let Some(nth) = record.ask(asker(by), name, kind, QUESTIONS) {
+                record.answer(name, kind, nth, Said::TooMany);
+            }
         }
     }
 
     /// Whether a question was one too many then; never where nothing is told.
-    pub fn was_refused(&self, name: &str, kind: RecordType) -> bool {
-        let said = self
-            .teller()
-            .and_then(|inner| inner.record().said(name, kind));
-        matches!(said, Some(Said::TooMany))
+    pub fn was_refused(&self, by: &str, name: &str, kind: RecordType) -> bool {
+        let too_many = |said: &Said| matches!(said, Said::TooMany);
+        self.teller()
+            .is_some_and(|inner| inner.again(asker(by), name, kind, too_many).is_some())
     }
 
     /// Work that may take until `deadline`. What took too long then does so again, at once.

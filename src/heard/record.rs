@@ -3,6 +3,7 @@
 //! The bytes of a TXT record are written as the characters with their numbers, so that text in ASCII stays readable and
 //! nothing is lost.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,13 +24,30 @@ pub struct Record {
     pub(super) can_drop: bool,
     /// Answers of DNS.
     #[serde(default, with = "questions")]
-    pub(super) dns: HashMap<(RecordType, Box<str>), Said>,
+    pub(super) dns: HashMap<(RecordType, Box<str>), Vec<Answer>>,
+    /// Lists that were out of use for a question, and why.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) out: BTreeMap<String, String>,
     /// What took too long.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(super) late: BTreeSet<String>,
     /// What else filters heard, by their names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) others: BTreeMap<String, serde_json::Value>,
+}
+
+/// What DNS said, and to whom: the same question may be answered to one and not to another, who asked at another time.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    asker: u64,
+    said: Said,
+}
+
+/// Who asks, as it is kept: FNV-1a of the name, the same on every machine and in every version.
+pub(super) fn asker(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// What DNS said.
@@ -53,35 +71,72 @@ impl Record {
 
     /// About how many bytes of memory it takes.
     pub fn weight(&self) -> usize {
-        let questions = self.dns.iter().map(|((_, name), said)| {
-            let records = match said {
-                Said::Records(records, _) => records.iter().map(bytes).sum(),
-                Said::Failure(failure) => failure.detail.len(),
-                Said::Open | Said::TooMany => 0,
-            };
-            120 + name.len() + records
+        let questions = self.dns.iter().map(|((_, name), all)| {
+            let each = all.iter().map(|answer| match &answer.said {
+                Said::Records(records, _) => 40 + records.iter().map(bytes).sum::<usize>(),
+                Said::Failure(failure) => 40 + failure.detail.len(),
+                Said::Open | Said::TooMany => 40,
+            });
+            120 + name.len() + each.sum::<usize>()
         });
         size_of::<Record>() + questions.sum::<usize>() + self.others.len() * 500
     }
 
-    pub(super) fn said(&self, name: &str, kind: RecordType) -> Option<Said> {
-        self.dns.get(&(kind, name.into())).cloned()
+    /// The answer to a question that somebody asks for the `nth` time; the last one holds for whatever comes after it, and
+    /// for whoever did not ask. A question without an answer is one that nobody needed in the end, or that took too long,
+    /// which is kept by name: it counts only where the same asker had no other.
+    pub(super) fn said(
+        &self,
+        asker: u64,
+        name: &str,
+        kind: RecordType,
+        nth: usize,
+    ) -> Option<Said> {
+        let all = self.dns.get(&(kind, name.into()))?;
+        let own = || all.iter().filter(|answer| answer.asker == asker);
+        let is_open = |answer: &&Answer| matches!(answer.said, Said::Open);
+        let answered = || own().filter(|answer| !is_open(answer));
+        let last = || answered().next_back().or_else(|| own().next_back());
+        let answer = answered().nth(nth).or_else(last);
+        let anybodys = || all.iter().rfind(|answer| !is_open(answer));
+        let answer = answer.or_else(anybodys).or(all.last())?;
+        Some(answer.said.clone())
     }
 
-    /// Notes an answer, if there is room for one more. The first that came counts.
-    pub(super) fn note(&mut self, name: &str, kind: RecordType, said: Said, most: usize) {
+    /// A question is asked: makes a place for its answer, if there is room for one.
+    pub(super) fn ask(
+        &mut self,
+        asker: u64,
+        name: &str,
+        kind: RecordType,
+        most: usize,
+    ) -> Option<usize> {
         let room = self.dns.len() < most;
         let key = (kind, name.into());
-        match self.dns.get_mut(&key) {
-            Some(open @ Said::Open) => *open = said,
-            Some(_) => {}
-            None if room => {
-                self.dns.insert(key, said);
-            }
-            None => {}
+        let all = match self.dns.entry(key) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(vacant) if room => vacant.insert(Vec::with_capacity(1)),
+            Entry::Vacant(_) => return None,
+        };
+        if all.len() >= ANSWERS {
+            return None;
+        }
+        let said = Said::Open;
+        all.push(Answer { asker, said });
+        Some(all.len() - 1)
+    }
+
+    /// Its answer has come.
+    pub(super) fn answer(&mut self, name: &str, kind: RecordType, nth: usize, said: Said) {
+        let all = self.dns.get_mut(&(kind, name.into()));
+        if let Some(place) = all.and_then(|all| all.get_mut(nth)) {
+            place.said = said;
         }
     }
 }
+
+/// Answers to one question of a message that are kept, the first.
+const ANSWERS: usize = 64;
 
 fn bytes(record: &RData) -> usize {
     let text = match record {
@@ -92,6 +147,18 @@ fn bytes(record: &RData) -> usize {
 }
 
 impl Said {
+    /// Whether it says the same, so that it need not be written twice.
+    fn is_same(&self, other: &Said) -> bool {
+        match (self, other) {
+            (Said::Records(one, exists), Said::Records(two, other)) => {
+                exists == other && (Arc::ptr_eq(one, two) || one == two)
+            }
+            (Said::Failure(one), Said::Failure(two)) => one == two,
+            (Said::Open, Said::Open) | (Said::TooMany, Said::TooMany) => true,
+            _ => false,
+        }
+    }
+
     pub(super) fn of(answer: &Result<Found, Failure>) -> Said {
         match answer {
             Ok(found) => Said::Records(Arc::clone(&found.records), found.exists),
@@ -127,6 +194,9 @@ struct Written {
     but: Option<String>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     detail: String,
+    /// Who was told so, where others were told something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    asker: Option<u64>,
 }
 
 const ABSENT: &str = "absent";
@@ -134,13 +204,14 @@ const OPEN: &str = "open";
 const TOO_MANY: &str = "too_many";
 
 impl Written {
-    fn new((kind, name): &(RecordType, Box<str>), said: &Said) -> Written {
+    fn new((kind, name): &(RecordType, Box<str>), said: &Said, asker: Option<u64>) -> Written {
         let mut written = Written {
             name: name.clone(),
             kind: kind.to_string(),
             records: Vec::new(),
             but: None,
             detail: String::new(),
+            asker,
         };
         let but = match said {
             Said::Records(records, exists) => {
@@ -158,7 +229,7 @@ impl Written {
         written
     }
 
-    fn read(self) -> Option<((RecordType, Box<str>), Said)> {
+    fn read(self) -> Option<((RecordType, Box<str>), Answer)> {
         let kind: RecordType = self.kind.parse().ok()?;
         let failure = |kind| {
             Said::Failure(Failure {
@@ -177,7 +248,8 @@ impl Written {
             Some(TOO_MANY) => Said::TooMany,
             Some(but) => failure(kinds.into_iter().find(|k| k.name() == but)?),
         };
-        Some(((kind, self.name), said))
+        let asker = self.asker.unwrap_or_default();
+        Some(((kind, self.name), Answer { asker, said }))
     }
 }
 
@@ -247,18 +319,31 @@ fn name_of(text: &str) -> Option<Name> {
 }
 
 mod questions {
-    use super::{Deserialize, Deserializer, HashMap, RecordType, Said, Serializer, Written};
+    use super::{Answer, Deserialize, Deserializer, HashMap, RecordType, Serializer, Written};
 
-    type Questions = HashMap<(RecordType, Box<str>), Said>;
+    type Questions = HashMap<(RecordType, Box<str>), Vec<Answer>>;
 
     pub(super) fn serialize<S: Serializer>(all: &Questions, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_seq(all.iter().map(|(key, said)| Written::new(key, said)))
+        let each = all.iter().flat_map(|(key, answers)| {
+            let first = answers.first();
+            let same = |first: &Answer| answers.iter().all(|a| a.said.is_same(&first.said));
+            let alike = first.is_some_and(same);
+            let needed = if alike { 1 } else { answers.len() };
+            let asker = move |answer: &Answer| (!alike).then_some(answer.asker);
+            let answers = answers.iter().take(needed);
+            answers.map(move |a| Written::new(key, &a.said, asker(a)))
+        });
+        s.collect_seq(each)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Questions, D::Error> {
+        let mut all = Questions::new();
         let written = Vec::<Written>::deserialize(d)?;
         // What cannot be read is not known.
-        Ok(written.into_iter().filter_map(Written::read).collect())
+        for (key, answer) in written.into_iter().filter_map(Written::read) {
+            all.entry(key).or_default().push(answer);
+        }
+        Ok(all)
     }
 }
 
@@ -288,29 +373,31 @@ mod tests {
             ),
         ];
         let mut record = Record::default();
+        let note = |record: &mut Record, name: &str, kind, said| {
+            let nth = record.ask(asker("spf"), name, kind, 100).unwrap();
+            record.answer(name, kind, nth, said);
+        };
         for (kind, data) in &all {
             let said = Said::Records(Arc::new([data.clone()]), true);
-            record.note("x.example.", *kind, said, 100);
+            note(&mut record, "x.example.", *kind, said);
         }
         let failure = Failure::error("the resolver answered SERVFAIL");
-        record.note(
-            "f.example.",
-            RecordType::A,
-            Said::Failure(failure.clone()),
-            100,
-        );
-        record.note(
-            "n.example.",
-            RecordType::A,
-            Said::Records(Arc::new([]), false),
-            100,
-        );
-        record.note("o.example.", RecordType::A, Said::Open, 100);
-        record.note("t.example.", RecordType::A, Said::TooMany, 100);
+        for (name, said) in [
+            ("f.example.", Said::Failure(failure.clone())),
+            ("n.example.", Said::Records(Arc::new([]), false)),
+            ("o.example.", Said::Open),
+            ("t.example.", Said::TooMany),
+            ("twice.example.", Said::Open),
+            ("twice.example.", Said::Records(Arc::new([]), true)),
+        ] {
+            note(&mut record, name, RecordType::A, said);
+        }
         let json = serde_json::to_string(&record).unwrap();
         let back: Record = serde_json::from_str(&json).unwrap();
         for (kind, data) in &all {
-            let Some(Said::Records(records, true)) = back.said("x.example.", *kind) else {
+            let Some(Said::Records(records, true)) =
+                back.said(asker("spf"), "x.example.", *kind, 0)
+            else {
                 panic!("{kind} is lost: {json}");
             };
             match (&records[0], data) {
@@ -320,26 +407,49 @@ mod tests {
                 (found, data) => assert_eq!(found, data),
             }
         }
-        let of = |name| back.said(name, RecordType::A).unwrap();
+        let of = |name| back.said(asker("spf"), name, RecordType::A, 0).unwrap();
         assert_eq!(of("f.example.").told().unwrap_err(), failure);
         assert!(!of("n.example.").told().unwrap().exists);
         assert!(matches!(of("o.example."), Said::Open));
         assert!(matches!(of("t.example."), Said::TooMany));
+        for nth in [0, 1, 2] {
+            let said = back.said(asker("spf"), "twice.example.", RecordType::A, nth);
+            assert!(matches!(said, Some(Said::Records(_, true))));
+        }
     }
 
     #[test]
-    fn the_first_answer_counts_and_questions_are_bounded() {
+    fn each_is_told_what_he_was_told() {
         let mut record = Record::default();
         let kind = RecordType::A;
-        record.note("a.", kind, Said::Open, 2);
-        record.note("a.", kind, Said::Records(Arc::new([]), true), 2);
-        record.note("a.", kind, Said::Open, 2);
-        record.note("b.", kind, Said::Open, 2);
-        record.note("c.", kind, Said::Open, 2);
-        assert!(matches!(
-            record.said("a.", kind),
-            Some(Said::Records(_, true))
-        ));
-        assert!(record.said("c.", kind).is_none());
+        let (spf, iprev) = (asker("spf"), asker("iprev"));
+        let first = record.ask(spf, "a.", kind, 9).unwrap();
+        let second = record.ask(iprev, "a.", kind, 9).unwrap();
+        record.answer("a.", kind, second, Said::Records(Arc::new([]), true));
+        record.answer("a.", kind, first, Said::Failure(Failure::timeout()));
+        let json = serde_json::to_string(&record).unwrap();
+        let back: Record = serde_json::from_str(&json).unwrap();
+        for nth in [0, 1] {
+            let said = back.said(iprev, "a.", kind, nth);
+            assert!(matches!(said, Some(Said::Records(_, true))));
+            let said = back.said(spf, "a.", kind, nth);
+            assert!(matches!(said, Some(Said::Failure(_))));
+        }
+    }
+
+    #[test]
+    fn questions_and_answers_are_bounded_and_equal_ones_are_written_once() {
+        let mut record = Record::default();
+        let kind = RecordType::A;
+        for _ in 0..1000 {
+            if let Some(nth) = record.ask(1, "a.", kind, 2) {
+                record.answer("a.", kind, nth, Said::Records(Arc::new([]), true));
+            }
+        }
+        assert_eq!(record.dns.values().next().unwrap().len(), ANSWERS);
+        assert!(record.ask(1, "b.", kind, 2).is_some());
+        assert!(record.ask(1, "c.", kind, 2).is_none());
+        let json = serde_json::to_string(&record).unwrap();
+        assert_eq!(json.matches("\"a.\"").count(), 1, "{json}");
     }
 }

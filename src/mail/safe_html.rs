@@ -498,6 +498,7 @@ impl SafePage {
 }
 
 #[cfg(test)]
+#[allow(clippy::string_slice)]
 mod tests {
     use super::*;
 

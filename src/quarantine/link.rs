@@ -332,7 +332,7 @@ mod tests {
         for none in [
             "",
             "x",
-            &token[..75],
+            token.get(..75).unwrap(),
             &format!("{token}A"),
             &"A".repeat(10_000),
             "ä",

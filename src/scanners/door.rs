@@ -106,7 +106,6 @@ impl Doors {
             let limit = i64::try_from(entrance.connections).unwrap_or(i64::MAX);
             let limits = &services.metrics.scanner_connections_limit;
             limits.with_label_values(&[name]).set(limit);
-            services.metrics.scanner_starts_at_zero(name);
             Arc::new(Hall {
                 entrance: entrance.clone(),
                 manner,

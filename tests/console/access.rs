@@ -224,7 +224,7 @@ fn tokens_open_what_is_for_programs_and_nothing_else() {
     for bad in ["", "mailweir_", "Basic x", &good[1..], &format!("{good}x")] {
         let answer = who(bad);
         assert_eq!(answer.status, 401, "{bad}");
-        assert!(answer.body.starts_with(r#"{"error":"#), "{}", answer.body);
+        assert!(answer.body.contains(r#""status":401"#), "{}", answer.body);
     }
     // A session serves too.
     let session = site.get("/api/whoami").session(&site.session("bob")).send();

@@ -28,6 +28,7 @@ mod access;
 mod api;
 mod command;
 mod entrance;
+mod models;
 mod quarantine;
 mod tls;
 mod views;

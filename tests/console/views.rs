@@ -153,6 +153,7 @@ fn a_message_is_found_and_its_verdict_explained() {
         browser.value("document.querySelectorAll('#messages tbody tr').length"),
         2
     );
+    keep(&browser, "found");
     // By score, either way.
     let first =
         "Number(document.querySelector('#messages tbody td[data-label=Score]').dataset.value)";

@@ -165,13 +165,6 @@ impl Browser {
         self.in_session("POST", "/url", &json!({ "url": url }));
     }
 
-    /// Where it is, without the site.
-    pub(crate) fn path(&self) -> String {
-        let url = self.in_session("GET", "/url", &Value::Null);
-        let url = url.as_str().unwrap();
-        url.strip_prefix(&self.site).unwrap_or(url).to_owned()
-    }
-
     /// The first element that a selector fits, once there is one.
     pub(crate) fn find(&self, selector: &str) -> Element {
         wait_for(selector, || self.look(selector))
@@ -185,17 +178,28 @@ impl Browser {
         Some(Element(found[ELEMENT].as_str()?.to_owned()))
     }
 
+    /// Does something with the first element that a selector fits. An element of a page that is being left, or of a part
+    /// that was just refreshed, is looked for again.
+    fn on(&self, selector: &str, method: &str, what: &str, body: &Value) -> Value {
+        wait_for(selector, || {
+            let Element(id) = self.find(selector);
+            let path = format!("/session/{}/element/{id}/{what}", self.session);
+            match self.try_call(method, &path, body) {
+                Ok(value) => Some(value),
+                Err(error) if error.starts_with("stale element") => None,
+                Err(error) => panic!("{what} {selector}: {error}"),
+            }
+        })
+    }
+
     pub(crate) fn click(&self, selector: &str) {
-        let Element(id) = self.find(selector);
-        self.in_session("POST", &format!("/element/{id}/click"), &json!({}));
+        self.on(selector, "POST", "click", &json!({}));
     }
 
     /// Types into a field, in place of what is there.
     pub(crate) fn fill(&self, selector: &str, text: &str) {
-        let Element(id) = self.find(selector);
-        self.in_session("POST", &format!("/element/{id}/clear"), &json!({}));
-        let body = json!({ "text": text });
-        self.in_session("POST", &format!("/element/{id}/value"), &body);
+        self.on(selector, "POST", "clear", &json!({}));
+        self.on(selector, "POST", "value", &json!({ "text": text }));
     }
 
     /// Presses keys, wherever the focus is. `\u{e004}` is Tab, `\u{e007}` Enter.
@@ -214,8 +218,7 @@ impl Browser {
 
     /// What stands in an element.
     pub(crate) fn text(&self, selector: &str) -> String {
-        let Element(id) = self.find(selector);
-        let text = self.in_session("GET", &format!("/element/{id}/text"), &Value::Null);
+        let text = self.on(selector, "GET", "text", &Value::Null);
         text.as_str().unwrap().to_owned()
     }
 

@@ -59,6 +59,7 @@ fn something_happens(m: &Metrics) {
         &m.facts_failures,
         &m.facts_set_aside,
         &m.history_written,
+        &m.webhook_events,
         &m.history_dropped,
         &m.history_removed,
         &m.history_failures,
@@ -102,6 +103,12 @@ fn something_happens(m: &Metrics) {
         (&m.clamav_cached, &["127.0.0.1:3310"]),
         (&m.quarantine_operations, &["stored"]),
         (&m.quarantine_failures, &["store"]),
+        (&m.scanner_requests, &["spamd", "check", "answered"]),
+        (&m.scanner_requests, &["rspamd", "check", "failed"]),
+        (&m.scanner_refused, &["spamd", "network"]),
+        (&m.events, &["verdict"]),
+        (&m.events_dropped, &["queue"]),
+        (&m.webhook_requests, &["taken"]),
         (&m.console_requests, &["2xx"]),
         (&m.console_logins, &["ok"]),
         (&m.quarantine_digests, &["sent"]),
@@ -137,6 +144,13 @@ fn something_happens(m: &Metrics) {
     m.attachments_seconds.observe(0.004);
     m.facts_seconds.observe(0.02);
     m.history_seconds.observe(0.02);
+    m.webhook_taken.set(1_790_000_000.0);
+    for (gauge, value) in [
+        (&m.scanner_connections, 2),
+        (&m.scanner_connections_limit, 64),
+    ] {
+        gauge.with_label_values(&["spamd"]).set(value);
+    }
     let zone = m.dnsbl_seconds.with_label_values(&["bl.example.org"]);
     zone.observe(0.02);
     let server = m.clamav_seconds.with_label_values(&["127.0.0.1:3310"]);
@@ -159,6 +173,8 @@ fn something_happens(m: &Metrics) {
         (&m.history_bytes, 40_000_000),
         (&m.history_bytes_limit, 1 << 31),
         (&m.history_waiting, 20),
+        (&m.events_waiting, 3_000),
+        (&m.events_waiting_limit, 64 << 20),
         (&m.history_up, 1),
         (&m.history_enabled, 1),
         (&m.journal_bytes, 5_000),

@@ -311,6 +311,13 @@ async fn two_thousand_messages_replay_to_the_same_verdicts_scores_and_hits() {
             .collect()
             .await;
     drop((engine, dns, clam));
+    let bytes =
+        |of: fn(&(Bytes, String, String)) -> usize| kept.iter().map(of).sum::<usize>() / kept.len();
+    println!(
+        "{} bytes an entry, {} of what was heard",
+        bytes(|k| k.1.len()),
+        bytes(|k| k.2.len())
+    );
 
     let engine = place.engine(NOBODY, NOBODY, "");
     let mut verdicts = std::collections::BTreeMap::<String, usize>::new();
@@ -321,9 +328,13 @@ async fn two_thousand_messages_replay_to_the_same_verdicts_scores_and_hits() {
             "the key of a list is kept: {record}"
         );
         let then: Entry = serde_json::from_str(&entry).unwrap();
+        let heard = &record;
         let record = serde_json::from_str(&record).unwrap();
         let (now, missing) = replayed(&engine, &then, raw, record).await;
         assert!(missing.is_empty(), "{missing:?}");
+        if timeless(&now) != timeless(&then) {
+            println!("heard: {heard}");
+        }
         assert_eq!(timeless(&now), timeless(&then));
         *verdicts.entry(then.verdict.to_string()).or_default() += 1;
         for outcome in &then.outcomes {

@@ -37,6 +37,9 @@ rules:
   - { id: FOUR, description: Four points, score: 4, when: { raw_body: 'word-four' } }
   - { id: NINE, description: Nine points, score: 9, when: { raw_body: 'word-nine' } }
   - { id: FRIEND, description: Delivered, score: 0, decisive: deliver, when: { raw_body: 'word-friend' } }
+  - { id: STRANGER, description: Never seen, score: 0.1, when: { raw_body: 'word-known', reputation: { equals: FIRST_CONTACT } } }
+  - { id: PROVEN, description: Sent by its domain, score: 0.1, when: { raw_body: 'word-known', auth_spf: { equals: pass }, auth_domain: { domains: example.org } } }
+  - { id: SIGNED, description: Signed by its domain, score: 0.1, when: { raw_body: 'word-known', auth_dkim: { result: { equals: pass }, domain: { domains: example.org } } } }
   - { id: FOE, description: Refused, score: 0, decisive: reject, when: { raw_body: 'word-foe' } }
 ";
 

@@ -273,3 +273,36 @@ async fn outside_of_the_daemon_nothing_is_remembered() {
         assert_eq!(outcome["detail"], "only the daemon remembers senders");
     }
 }
+
+/// Wherever they stand in the chain. Break it by not waiting for one of the filters.
+#[tokio::test]
+async fn rules_see_what_auth_and_reputation_have_found_out() {
+    let signer = Signer::new("example.org");
+    for chain in ["[rules, reputation, auth]", "[auth, reputation, rules]"] {
+        let zone = signer.published(proven());
+        let f = Fixture::new(zone, &format!("chain: {chain}\n")).await;
+        let send = async |client: &str, raw: &str| {
+            let envelope = envelope(client, "<ann@example.org>", &["bob@example.net"]);
+            let verdict = f.send(envelope, raw).await;
+            ["STRANGER", "PROVEN", "SIGNED"].map(|rule| hit(&verdict, rule).is_some())
+        };
+        let plain = message("ann@example.org", "word-known");
+        assert_eq!(send("192.0.2.1", &plain).await, [true, true, false]);
+        // Known by now; another client; signed.
+        let signed = signer.sign(&plain);
+        assert_eq!(send("203.0.113.1", &signed).await, [false, false, true]);
+        assert_eq!(
+            send("203.0.113.1", &plain.replace("word-known", "other")).await,
+            [false; 3]
+        );
+    }
+    // Without the filters their places are empty.
+    let f = Fixture::new(proven(), "chain: [rules]\n").await;
+    let envelope = envelope("192.0.2.1", "<ann@example.org>", &["bob@example.net"]);
+    let verdict = f
+        .send(envelope, &message("ann@example.org", "word-known"))
+        .await;
+    for rule in ["STRANGER", "PROVEN", "SIGNED"] {
+        assert!(hit(&verdict, rule).is_none(), "{rule}");
+    }
+}

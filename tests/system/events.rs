@@ -30,12 +30,14 @@ enum Mood {
     Closes,
 }
 
+/// Whether a request was taken, and its events.
+type Request = (bool, Vec<Value>);
+
 /// A receiver that checks each signature and keeps what it has read.
 struct Receiver {
     port: u16,
     mood: Arc<Mutex<Mood>>,
-    /// Whether it was taken, and the events, for each request.
-    requests: Arc<Mutex<Vec<(bool, Vec<Value>)>>>,
+    requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Receiver {
@@ -103,8 +105,7 @@ fn serve<S: Read + Write>(mut stream: S, mood: Mood, requests: &Mutex<Vec<(bool,
         if let Some((head, _)) = text.split_once("\r\n\r\n") {
             let field = |name: &str| {
                 let mut lines = head.lines();
-                let line =
-                    lines.find_map(|l| l.to_ascii_lowercase().starts_with(name).then_some(l));
+                let line = lines.find(|l| l.to_ascii_lowercase().starts_with(name));
                 line.unwrap_or_else(|| panic!("{name} in {head}"))[name.len()..]
                     .trim()
                     .to_owned()

@@ -83,10 +83,10 @@ impl Check for AuthCheck {
 
     fn headers(&mut self, _envelope: &Envelope, spool: &Arc<Spool>) {
         if let State::Outside(work) = &mut self.state {
-            let (shared, questions) = (Arc::clone(&self.shared), Arc::clone(&work.questions));
+            let (shared, names) = (Arc::clone(&self.shared), work.questions.by("signed"));
             let spool = Arc::clone(spool);
             let heard = self.heard.clone();
-            let gather = async move { Signed::gather(&shared, &*questions, &spool, &heard).await };
+            let gather = async move { Signed::gather(&shared, &names, &spool, &heard).await };
             work.signed = Some(AbortOnDropHandle::new(tokio::spawn(gather)));
         }
     }
@@ -113,12 +113,12 @@ impl Work {
             heard.clone(),
         ));
         let (names, deadline) = (
-            Arc::clone(&questions),
+            questions.by("iprev"),
             Instant::now() + shared.settings.timeout,
         );
         let during = heard.clone();
         let check = async move {
-            let work = iprev::check(&*names, client);
+            let work = iprev::check(&names, client);
             let checked = during.timed(|| "iprev".to_owned(), deadline, work).await;
             checked.unwrap_or_else(|Late| Iprev {
                 result: IprevResult::TempError,
@@ -140,7 +140,7 @@ impl Work {
         let sender = envelope.sender.as_ref()?.text().to_owned();
         let helo = envelope.helo.clone().unwrap_or_default();
         let deadline = Instant::now() + shared.settings.timeout;
-        let (names, heard) = (Arc::clone(&self.questions), self.heard.clone());
+        let (names, heard) = (self.questions.by("spf"), self.heard.clone());
         let client = self.client;
         let check = async move {
             let query = Query {
@@ -148,7 +148,7 @@ impl Work {
                 helo: &helo,
                 sender: &sender,
             };
-            let work = spf::check(&*names, query);
+            let work = spf::check(&names, query);
             match heard.timed(|| "spf".to_owned(), deadline, work).await {
                 Ok(spf) => spf,
                 Err(Late) => late(&helo, &sender),
@@ -176,9 +176,9 @@ impl Work {
                 let authors;
                 (summary, authors) = verified(signed, summary, self.heard.now()).await;
                 let deadline = Instant::now() + shared.settings.timeout;
+                let names = self.questions.by("dmarc");
                 let judged = join_all(authors.iter().map(async |author| {
-                    let judged =
-                        author.judge(&*self.questions, summary.spf.as_ref(), &summary.dkim);
+                    let judged = author.judge(&names, summary.spf.as_ref(), &summary.dkim);
                     let what = || format!("dmarc {}", author.domain());
                     let judged = self.heard.timed(what, deadline, judged).await;
                     let late = || Dmarc::temporary(author.domain(), Failure::timeout());

@@ -14,7 +14,7 @@ use super::settings::Guarding;
 use super::subject::Value;
 use super::zone::Zone;
 use crate::dns::{Dns, Failure, Found, Kind, RData, RecordType, Share};
-use crate::heard::Heard;
+use crate::heard::{Heard, Late};
 use crate::metrics::Metrics;
 
 /// Longest wait for the reason of a listing.
@@ -73,7 +73,7 @@ impl Lookups {
             .inc();
     }
 
-    /// What `list` says about `value`; `None` when it does not know it, or is not asked about such a value.
+    /// What `list` says about `value`, for the one called `by`, as no other question of the message is; `None` when it does not know it, or is not asked about such a value.
     ///
     /// # Errors
     /// It could not be asked before `deadline`, or what it said is no answer of a list.
@@ -81,29 +81,37 @@ impl Lookups {
         &self,
         list: &List,
         value: &Value,
+        by: &str,
         deadline: Instant,
         heard: &Heard,
     ) -> Result<Option<Listing>, Failure> {
         let Some(name) = list.zone.question(value) else {
             return Ok(None);
         };
+        let verified = self.verified(list, &name, value, by, heard);
+        let asker = || format!("{by}: {}", list.zone.shown(&name));
+        let out_of_use = |why: &str| Failure {
+            kind: Kind::Down,
+            detail: format!("out of use: {why}"),
+        };
         if heard.is_telling() {
-            let asked = self.verified(list, &name, value, heard).await?;
+            if let Some(why) = heard.was_out_of_use(asker) {
+                return Err(out_of_use(&why));
+            }
+            let asked = heard.timed(asker, deadline, verified).await;
+            let asked = asked.unwrap_or_else(|Late| Err(Failure::timeout()))?;
             return self
-                .listing(list, &name, asked.answer, deadline, heard)
+                .listing(list, &name, asked.answer, by, deadline, heard)
                 .await;
         }
         if let Some(why) = list.watch.out_of_use() {
             self.count(list, "skipped");
-            let failure = Failure {
-                kind: Kind::Down,
-                detail: format!("out of use: {why}"),
-            };
-            heard.failed(&list.zone.shown(&name), RecordType::A, &failure);
-            return Err(failure);
+            let why = why.to_string();
+            heard.out_of_use(asker, &why);
+            return Err(out_of_use(&why));
         }
-        let asked = timeout_at(deadline, self.verified(list, &name, value, heard)).await;
-        let asked = asked.unwrap_or_else(|_| Err(Failure::timeout()));
+        let asked = heard.timed(asker, deadline, verified).await;
+        let asked = asked.unwrap_or_else(|Late| Err(Failure::timeout()));
         let (result, cause) = self.judged(&asked);
         self.count(list, result);
         match cause {
@@ -111,7 +119,7 @@ impl Lookups {
             None if asked.as_ref().is_ok_and(|a| a.took.is_some()) => list.watch.answered(),
             None => {}
         }
-        self.listing(list, &name, asked?.answer, deadline, heard)
+        self.listing(list, &name, asked?.answer, by, deadline, heard)
             .await
     }
 
@@ -121,6 +129,7 @@ impl Lookups {
         list: &List,
         name: &str,
         answer: Answer,
+        by: &str,
         deadline: Instant,
         heard: &Heard,
     ) -> Result<Option<Listing>, Failure> {
@@ -128,7 +137,7 @@ impl Lookups {
             Answer::NotListed => Ok(None),
             Answer::Listed(codes) => {
                 let reason = match list.zone.txt {
-                    true => self.reason(list, name, deadline, heard).await,
+                    true => self.reason(list, name, by, deadline, heard).await,
                     false => None,
                 };
                 Ok(Some(Listing { codes, reason }))
@@ -178,9 +187,10 @@ impl Lookups {
         list: &List,
         name: &str,
         value: &Value,
+        by: &str,
         heard: &Heard,
     ) -> Result<Asked, Failure> {
-        let asked = self.question(list, name, heard).await?;
+        let asked = self.question(list, name, by, heard).await?;
         let Answer::Listed(codes) = &asked.answer else {
             return Ok(asked);
         };
@@ -194,7 +204,7 @@ impl Lookups {
         let Some(test) = test else {
             return Ok(asked);
         };
-        match self.question(list, &test, heard).await {
+        match self.question(list, &test, by, heard).await {
             Ok(Asked {
                 answer: Answer::Listed(_),
                 ..
@@ -208,10 +218,16 @@ impl Lookups {
     }
 
     /// Asks for the codes under one name.
-    async fn question(&self, list: &List, name: &str, heard: &Heard) -> Result<Asked, Failure> {
+    async fn question(
+        &self,
+        list: &List,
+        name: &str,
+        by: &str,
+        heard: &Heard,
+    ) -> Result<Asked, Failure> {
         let asked = self.dns.lookup(name, RecordType::A, &list.share);
         let shown = list.zone.shown(name);
-        let found = heard.dns(&shown, RecordType::A, asked).await?;
+        let found = heard.dns(by, &shown, RecordType::A, asked).await?;
         Ok(self.read(list, &found))
     }
 
@@ -243,6 +259,7 @@ impl Lookups {
         &self,
         list: &List,
         name: &str,
+        by: &str,
         deadline: Instant,
         heard: &Heard,
     ) -> Option<String> {
@@ -252,7 +269,7 @@ impl Lookups {
             asked.map(|found| list.zone.without_key(found))
         };
         let shown = list.zone.shown(name);
-        let asked = heard.dns(&shown, RecordType::TXT, asked);
+        let asked = heard.dns(by, &shown, RecordType::TXT, asked);
         let found: Found = timeout_at(limit, asked).await.ok()?.ok()?;
         let mut reasons: Vec<Vec<u8>> = found
             .records

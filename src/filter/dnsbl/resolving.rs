@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use futures_util::future::{join, join_all};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::Shared;
 use super::lookups::List;
@@ -26,13 +26,17 @@ pub(super) async fn values(
     deadline: Instant,
     heard: &Heard,
 ) -> Vec<Value> {
+    let by = format!("{} of {host} for {}", subject.name(), list.zone.name);
+    let by = by.as_str();
     let now = Instant::now();
     let half = now + deadline.saturating_duration_since(now) / 2;
     let found = async {
         match subject {
-            Subject::UrlAddress => addresses(shared, list, host, heard).await.map(as_addresses),
+            Subject::UrlAddress => addresses(shared, list, host, by, heard)
+                .await
+                .map(as_addresses),
             Subject::UrlNs => {
-                let servers = name_servers(shared, host, heard).await?;
+                let servers = name_servers(shared, host, by, heard).await?;
                 let names = servers
                     .iter()
                     .filter_map(|s| shared.settings.sources.name(s));
@@ -44,15 +48,17 @@ pub(super) async fn values(
                 Ok(each.into_iter().collect())
             }
             Subject::UrlNsAddress => {
-                let servers = name_servers(shared, host, heard).await?;
-                let each = servers.iter().map(|s| addresses(shared, list, s, heard));
+                let servers = name_servers(shared, host, by, heard).await?;
+                let each = servers
+                    .iter()
+                    .map(|s| addresses(shared, list, s, by, heard));
                 let all = join_all(each).await.into_iter().flatten().flatten();
                 Ok(as_addresses(all.collect()))
             }
             _ => Ok(Vec::new()),
         }
     };
-    match timeout_at(half, found).await {
+    match heard.timed(|| by.to_owned(), half, found).await {
         Ok(Ok(values)) => values,
         Ok(Err(Failure { .. })) | Err(_) => {
             shared.metrics.dnsbl_unresolved.inc();
@@ -70,12 +76,13 @@ async fn addresses(
     shared: &Shared,
     list: &List,
     host: &str,
+    by: &str,
     heard: &Heard,
 ) -> Result<BTreeSet<IpAddr>, Failure> {
     let name = format!("{host}.");
     let ask = |kind| {
         let asked = shared.lookups.dns.lookup(&name, kind, &shared.resolving);
-        heard.dns(&name, kind, asked)
+        heard.dns(by, &name, kind, asked)
     };
     let v6 = async {
         match list.zone.ipv6 {
@@ -103,12 +110,13 @@ async fn addresses(
 async fn name_servers(
     shared: &Shared,
     domain: &str,
+    by: &str,
     heard: &Heard,
 ) -> Result<BTreeSet<String>, Failure> {
     let name = format!("{domain}.");
     let dns = &shared.lookups.dns;
     let asked = dns.lookup(&name, RecordType::NS, &shared.resolving);
-    let found = heard.dns(&name, RecordType::NS, asked).await?;
+    let found = heard.dns(by, &name, RecordType::NS, asked).await?;
     let names = found.records.iter().filter_map(|record| match record {
         RData::NS(ns) => Some(ns.0.to_ascii().trim_end_matches('.').to_ascii_lowercase()),
         _ => None,

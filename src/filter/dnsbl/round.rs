@@ -107,10 +107,14 @@ async fn ask(shared: &Shared, question: &Question, deadline: Instant, heard: &He
         }
         None => vec![question.value.clone()],
     };
+    let asker = match &question.value {
+        Value::Name(text) | Value::Text(text) => format!("{} {text}", question.subject.name()),
+        Value::Address(address) => format!("{} {address}", question.subject.name()),
+    };
     let mut findings = Vec::new();
     let mut asked: Vec<_> = Vec::with_capacity(values.len());
     for value in &values {
-        asked.push(shared.lookups.ask(list, value, deadline, heard));
+        asked.push(shared.lookups.ask(list, value, &asker, deadline, heard));
     }
     let answers = futures_util::future::join_all(asked).await;
     for (value, answer) in values.into_iter().zip(answers) {

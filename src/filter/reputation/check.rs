@@ -35,6 +35,20 @@ pub const HITS: &[(&str, f64, &str)] = &[
     ),
 ];
 
+/// Hits whose points follow from what was learned of a network or a domain.
+const STANDINGS: [&str; 4] = [
+    "REPUTATION_NETWORK",
+    "REPUTATION_DOMAIN",
+    "REPUTATION_UNPROVEN_DOMAIN",
+    "REPUTATION_SIGNING_DOMAIN",
+];
+
+/// Every hit, by its name.
+pub(in crate::filter) fn words() -> Vec<&'static str> {
+    let fixed = HITS.iter().map(|(name, ..)| *name);
+    fixed.chain(STANDINGS).collect()
+}
+
 pub(super) struct ReputationCheck {
     shared: Arc<Shared>,
     heard: Heard,
@@ -83,11 +97,12 @@ impl ReputationCheck {
 
     fn reputation(&self, kind: Kind, key: &Key, now: i64) -> Option<Hit> {
         let settings = &self.shared.settings;
+        let [network, domain, unproven, signing] = STANDINGS;
         let (rule, between) = match kind {
-            Kind::Network => ("REPUTATION_NETWORK", settings.network_points),
-            Kind::Domain => ("REPUTATION_DOMAIN", settings.domain_points),
-            Kind::UnprovenDomain => ("REPUTATION_UNPROVEN_DOMAIN", settings.unproven_points),
-            _ => ("REPUTATION_SIGNING_DOMAIN", settings.signing_points),
+            Kind::Network => (network, settings.network_points),
+            Kind::Domain => (domain, settings.domain_points),
+            Kind::UnprovenDomain => (unproven, settings.unproven_points),
+            _ => (signing, settings.signing_points),
         };
         let known = self.shared.facts.get(kind, key, now);
         let (standing, messages) = settings.scale.standing(known, now);
@@ -111,11 +126,15 @@ impl Check for ReputationCheck {
                 Err(why) => Outcome::Skipped(why),
                 Ok(client) => {
                     if let Some(outcome) = told::told(&self.heard, NAME) {
+                        if let Outcome::Checked(hits) = &outcome {
+                            scan.reputation.give(Arc::new(hits.clone()));
+                        }
                         return outcome;
                     }
                     let found = scan.authentication.known().await;
                     let sender = Sender::of(&scan, found.as_deref());
                     let hits = self.hits(&scan, client, &sender, now());
+                    scan.reputation.give(Arc::new(hits.clone()));
                     told::keep(&self.heard, NAME, Outcome::Checked(hits))
                 }
             }

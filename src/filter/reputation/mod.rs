@@ -19,6 +19,7 @@ mod standing;
 use std::sync::Arc;
 
 pub use check::HITS;
+pub(in crate::filter) use check::words;
 pub use options::{CorrespondentOptions, Options, PointsOptions, SubjectPoints};
 
 use crate::config::Problems;

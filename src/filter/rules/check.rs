@@ -6,8 +6,9 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use prometheus::IntCounter;
 
+use super::known::{Held, Known};
 use super::ruleset::{Evaluated, RuleSet};
-use crate::content::{self, Content};
+use crate::content;
 use crate::filter::{Check, FailurePolicy, Filter, Outcome, Reason, Scan, compute};
 use crate::mail::Flag;
 use crate::metrics::Metrics;
@@ -18,14 +19,47 @@ pub struct RulesFilter {
     set: Arc<RuleSet>,
     policy: FailurePolicy,
     given_up: Option<IntCounter>,
-    asks_for_files: bool,
+    asks: Asks,
+}
+
+/// Which filters rules wait for.
+#[derive(Clone, Copy, Debug)]
+struct Asks {
+    files: bool,
+    authentication: bool,
+    reputation: bool,
+}
+
+impl Asks {
+    fn of(set: &RuleSet) -> Asks {
+        Asks {
+            files: set.asks_for_files(),
+            authentication: set.asks_for_authentication(),
+            reputation: set.asks_for_reputation(),
+        }
+    }
+
+    /// What those filters hand on; waits for them, and for no others.
+    async fn wait(self, scan: &Scan) -> Held {
+        let mut held = Held::default();
+        if self.files {
+            held.content = scan.content.known().await;
+        }
+        if self.authentication {
+            held.authentication = scan.authentication.known().await;
+        }
+        if self.reputation {
+            held.reputation = scan.reputation.known().await;
+        }
+        held
+    }
 }
 
 impl RulesFilter {
     /// A filter over a set of rules.
     pub fn new(set: Arc<RuleSet>, policy: FailurePolicy) -> RulesFilter {
         RulesFilter {
-            asks_for_files: set.asks_for_files(),
+            asks: Asks::of(&set),
             set,
             policy,
             given_up: None,
@@ -40,7 +74,7 @@ impl RulesFilter {
 
     /// What the rules say of a message.
     pub fn outcome(&self, scan: &Scan) -> Outcome {
-        outcome(&self.set, scan, scan.content.get().as_deref()).0
+        outcome(&self.set, scan, Held::of(scan).known()).0
     }
 
     /// The rules in force.
@@ -71,7 +105,7 @@ impl Filter for RulesFilter {
         Box::new(RulesCheck {
             set: self.set.clone(),
             given_up: self.given_up.clone(),
-            asks_for_files: self.asks_for_files,
+            asks: self.asks,
         })
     }
 }
@@ -79,7 +113,7 @@ impl Filter for RulesFilter {
 struct RulesCheck {
     set: Arc<RuleSet>,
     given_up: Option<IntCounter>,
-    asks_for_files: bool,
+    asks: Asks,
 }
 
 impl Check for RulesCheck {
@@ -89,17 +123,14 @@ impl Check for RulesCheck {
 }
 
 async fn finish(check: RulesCheck, scan: Arc<Scan>) -> Outcome {
-    let content = match check.asks_for_files {
-        true => scan.content.known().await,
-        false => None,
-    };
+    let mut held = check.asks.wait(&scan).await;
     compute(scan, move |scan| {
         // Without the filter that opens them the attachments are files too.
-        let content = content.unwrap_or_else(|| match check.asks_for_files {
+        held.content.get_or_insert_with(|| match check.asks.files {
             true => Arc::new(content::list(&scan.mail)),
             false => Arc::default(),
         });
-        let (outcome, given_up) = outcome(&check.set, scan, Some(&content));
+        let (outcome, given_up) = outcome(&check.set, scan, held.known());
         if let Some(counter) = &check.given_up {
             counter.inc_by(given_up);
         }
@@ -109,12 +140,12 @@ async fn finish(check: RulesCheck, scan: Arc<Scan>) -> Outcome {
 }
 
 /// What the rules say, and how many texts patterns gave up.
-fn outcome(set: &RuleSet, scan: &Scan, content: Option<&Content>) -> (Outcome, u64) {
+fn outcome(set: &RuleSet, scan: &Scan, known: Known<'_>) -> (Outcome, u64) {
     let Evaluated {
         hits,
         exhausted,
         given_up,
-    } = set.evaluate_on(set.today(), &scan.envelope, &scan.mail, content);
+    } = set.evaluate_on(set.today(), &scan.envelope, &scan.mail, known);
     let left_out = if exhausted {
         Some("the message asks for more work than one may")
     } else if set.sees_only_beginning(&scan.mail) {

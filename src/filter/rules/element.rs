@@ -1,5 +1,5 @@
 //! Things that a message has several of, of which a condition asks several things at once: links, MIME
-//! parts, attachments, files, Received fields.
+//! parts, attachments, files, Received fields, DKIM signatures.
 //!
 //! Each aspect of an element is a text, several, or absent. Places such as `url_host` are one aspect of all elements;
 //! a condition such as `link: { host: ..., path: ... }` holds when one element satisfies all of it.
@@ -8,6 +8,8 @@ use std::borrow::Cow;
 
 use super::digests;
 use super::fold::fold;
+use super::known::results_of_dkim;
+use crate::auth::dkim::Dkim;
 use crate::content::document::Trait;
 use crate::content::{Content, File, FileFlag, Kind};
 use crate::mail::{Hop, Part, PartKind, Url, extension};
@@ -24,6 +26,8 @@ pub(super) enum Element {
     /// Attachments, and what containers among them hold.
     File,
     Received,
+    /// DKIM signatures, as the filter `auth` found them.
+    Signature,
 }
 
 /// One thing that can be asked of an element.
@@ -60,6 +64,9 @@ pub(super) enum Aspect {
     With,
     Id,
     For,
+    Result,
+    SigningDomain,
+    Selector,
 }
 
 const LINK: &[(&str, Aspect)] = &[
@@ -106,15 +113,21 @@ const RECEIVED: &[(&str, Aspect)] = &[
     ("id", Aspect::Id),
     ("for", Aspect::For),
 ];
+const SIGNATURE: &[(&str, Aspect)] = &[
+    ("result", Aspect::Result),
+    ("domain", Aspect::SigningDomain),
+    ("selector", Aspect::Selector),
+];
 
 impl Element {
     /// Every kind.
-    pub(super) const ALL: [Element; 5] = [
+    pub(super) const ALL: [Element; 6] = [
         Element::Link,
         Element::Part,
         Element::Attachment,
         Element::File,
         Element::Received,
+        Element::Signature,
     ];
 
     /// The name of the condition.
@@ -125,6 +138,7 @@ impl Element {
             Element::Attachment => "attachment",
             Element::File => "file",
             Element::Received => "received",
+            Element::Signature => "auth_dkim",
         }
     }
 
@@ -140,6 +154,7 @@ impl Element {
             Element::Part | Element::Attachment => PART,
             Element::File => FILE,
             Element::Received => RECEIVED,
+            Element::Signature => SIGNATURE,
         }
     }
 
@@ -169,6 +184,7 @@ impl Aspect {
         match self {
             Aspect::FileFlag => Some(FileFlag::ALL.iter().map(|f| f.name()).collect()),
             Aspect::Trait => Some(Trait::ALL.iter().map(|t| t.name()).collect()),
+            Aspect::Result => Some(results_of_dkim()),
             Aspect::Container => Some(Kind::ALL.iter().map(|k| k.name()).collect()),
             _ => None,
         }
@@ -184,6 +200,7 @@ impl Aspect {
                 | Aspect::ClientName
                 | Aspect::By
                 | Aspect::For
+                | Aspect::SigningDomain
         )
     }
 
@@ -202,6 +219,7 @@ pub(super) enum Elements<'a> {
     Parts(Vec<&'a Part>),
     Hops(&'a [Hop]),
     Files(&'a Content),
+    Signatures(&'a [Dkim]),
     /// A fragment of a test: one element of which every aspect of content is that text.
     Fragment(&'a str),
 }
@@ -214,6 +232,7 @@ impl<'a> Elements<'a> {
             Elements::Parts(parts) => parts.len(),
             Elements::Hops(hops) => hops.len(),
             Elements::Files(content) => content.files.len(),
+            Elements::Signatures(signatures) => signatures.len(),
             Elements::Fragment(_) => 1,
         }
     }
@@ -260,11 +279,22 @@ impl<'a> Elements<'a> {
             Elements::Links(links) => of_link(links.get(number)?, aspect),
             Elements::Parts(parts) => of_part(parts.get(number)?, aspect),
             Elements::Hops(hops) => of_hop(hops.get(number)?, aspect).map(owned),
+            Elements::Signatures(signatures) => of_signature(signatures.get(number)?, aspect),
             Elements::Fragment(text) => aspect
                 .is_content()
                 .then_some(Cow::Borrowed(text.as_bytes())),
         }
     }
+}
+
+fn of_signature(signature: &Dkim, aspect: Aspect) -> Option<Cow<'_, [u8]>> {
+    let text = match aspect {
+        Aspect::Result => signature.result.name(),
+        Aspect::SigningDomain => signature.domain.as_str(),
+        Aspect::Selector => signature.selector.as_str(),
+        _ => return None,
+    };
+    (!text.is_empty()).then_some(Cow::Borrowed(text.as_bytes()))
 }
 
 fn of_link(url: &Url, aspect: Aspect) -> Option<Cow<'_, [u8]>> {

@@ -15,11 +15,11 @@ use super::condition::{ElementLeaf, Index, Leaf, Node, Operand};
 use super::finding::Finding;
 use super::gate::{Gate, Sighting};
 use super::group;
+use super::known::Known;
 use super::rule::Rule;
 use super::ruleset::RuleSet;
 use super::sparse::Sparse;
 use super::texts::{Subject, Texts};
-use crate::content::Content;
 use crate::filter::{EVIDENCE_BYTES, Hit};
 
 /// Most rules that the evidence of a formula names.
@@ -44,17 +44,17 @@ impl<'a> Evaluation<'a> {
         subject: &'a Subject<'a>,
         today: Option<Date>,
     ) -> Evaluation<'a> {
-        Evaluation::on(set, subject, None, today)
+        Evaluation::on(set, subject, Known::default(), today)
     }
 
-    /// The same on files that are known already.
+    /// The same with what other filters know.
     pub(super) fn on(
         set: &'a RuleSet,
         subject: &'a Subject<'a>,
-        content: Option<&'a Content>,
+        known: Known<'a>,
         today: Option<Date>,
     ) -> Evaluation<'a> {
-        let texts = Texts::new(subject, &set.places, content);
+        let texts = Texts::new(subject, &set.places, known);
         let look = |(place, gate): (Index, &Option<Gate>)| match gate {
             Some(gate) => gate.look(texts.of(place)),
             None => Vec::new(),

@@ -1,13 +1,18 @@
 //! The tests that rules carry: run at each load, so that a rule which does not do what it says never
 //! comes into force.
 
+use std::net::Ipv4Addr;
+
 use bytes::Bytes;
 
 use super::evaluation::Evaluation;
+use super::known::Known;
 use super::ruleset::RuleSet;
 use super::texts::Subject;
 use super::written::{Example, File, Message};
 use crate::config::{Problem, Source, span_of};
+use crate::filter::auth::Authenticated;
+use crate::filter::{Hit, reputation};
 use crate::mail::{Address, Client, Envelope, Limits, Mail};
 
 /// How often the `headers` and `attachments` of a test may be repeated.
@@ -73,6 +78,33 @@ fn unfit(source: &Source, written: &Message) -> Option<Problem> {
             ));
         }
     }
+    if let Some(auth) = &written.auth {
+        let found = authenticated(&auth.value);
+        if found.spf.is_none()
+            && found.dkim.is_empty()
+            && found.dmarc.is_none()
+            && found.arc.is_none()
+        {
+            let nothing = Problem::at(
+                source,
+                span_of(auth),
+                "no result of authentication is read here",
+            );
+            return Some(nothing.help("write it as Authentication-Results does: 'spf=pass smtp.mailfrom=example.org; dkim=fail header.d=example.org'"));
+        }
+    }
+    if let Some(unknown) = written
+        .reputation
+        .iter()
+        .find(|hit| !reputation::words().contains(&hit.value.as_str()))
+    {
+        let problem = Problem::at(
+            source,
+            span_of(unknown),
+            "the filter `reputation` has no such hit",
+        );
+        return Some(problem.help(format!("known here: {}", reputation::words().join(", "))));
+    }
     written.attachments.iter().find_map(|attachment| {
         let base64 = attachment.base64.as_ref()?;
         if !attachment.content.is_empty() {
@@ -100,9 +132,26 @@ fn hits(set: &RuleSet, number: usize, example: &Example) -> bool {
             let mail = Mail::parse(Bytes::from(composed(written)), &Limits::default());
             let envelope = envelope(written);
             let subject = Subject::Transaction(&envelope, &mail);
-            Evaluation::new(set, &subject, None).rule(number)
+            let authentication = written.auth.as_ref().map(|auth| authenticated(&auth.value));
+            let reputation = written.reputation.iter();
+            let reputation: Vec<Hit> = reputation
+                .map(|hit| Hit::new(hit.value.clone(), 0.0, ""))
+                .collect();
+            let known = Known {
+                authentication: authentication.as_ref(),
+                reputation: &reputation,
+                ..Known::default()
+            };
+            Evaluation::on(set, &subject, known, None).rule(number)
         }
     }
+}
+
+/// What a test says that the filter `auth` has found out.
+fn authenticated(results: &str) -> Authenticated {
+    let field = format!("test; {results}");
+    let client = Ipv4Addr::UNSPECIFIED.into();
+    Authenticated::of_fields(client, std::iter::once(field.as_bytes()))
 }
 
 fn envelope(written: &Message) -> Envelope {

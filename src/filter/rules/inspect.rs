@@ -9,11 +9,11 @@ use serde::Serialize;
 use super::condition::{Leaf, Node, Operand, Value};
 use super::evaluation::Evaluation;
 use super::gate::Sought;
+use super::known::Known;
 use super::pattern::Pattern;
 use super::place::Place;
 use super::ruleset::RuleSet;
 use super::texts::Subject;
-use crate::content::Content;
 use crate::mail::{Envelope, Mail};
 
 /// Most steps of one explanation.
@@ -81,19 +81,18 @@ impl RuleSet {
     /// How the condition of a rule came out on a message, from the outermost condition inwards; `None` when
     /// there is no such rule. Every condition is asked, also where the answer was known before it. At most
     /// 500 steps.
-    /// Files as for [`RuleSet::evaluate_on`].
     pub fn explain(
         &self,
         envelope: &Envelope,
         mail: &Mail,
-        content: Option<&Content>,
+        known: Known<'_>,
         id: &str,
     ) -> Option<Vec<Step>> {
         let rule = self.rule(id)?;
         let subject = Subject::Transaction(envelope, mail);
         let mut explanation = Explanation {
             set: self,
-            evaluation: Evaluation::on(self, &subject, content, self.today()),
+            evaluation: Evaluation::on(self, &subject, known, self.today()),
             steps: Vec::new(),
         };
         explanation.node(&rule.condition, 0);
@@ -290,7 +289,9 @@ rules:
             &Limits::default(),
         );
         let envelope = Envelope::default();
-        let steps = set.explain(&envelope, &mail, None, "NOTICE").unwrap();
+        let steps = set
+            .explain(&envelope, &mail, Known::default(), "NOTICE")
+            .unwrap();
         let told: Vec<_> = steps
             .iter()
             .map(|s| (s.depth, s.what.as_str(), s.holds))
@@ -311,7 +312,10 @@ rules:
         assert_eq!(steps[1].evidence.as_deref(), Some("subject: \"Invoice\""));
         assert_eq!(steps[1].origin.as_deref(), Some("a.yaml:8"));
         assert_eq!(steps[1].line.as_deref(), Some("subject: '(?i)invoice'"));
-        assert!(set.explain(&envelope, &mail, None, "NONE").is_none());
+        assert!(
+            set.explain(&envelope, &mail, Known::default(), "NONE")
+                .is_none()
+        );
         let measured = set.measure(&envelope, &mail);
         assert_eq!(measured.hits, [false, true, true]);
         assert_eq!(set.cost("NOTICE"), Some(Cost::Gated));

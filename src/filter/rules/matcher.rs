@@ -332,7 +332,7 @@ impl Compiled {
     /// A word that the place can never hold is a mistake.
     fn only_words(&mut self, source: &Source, label: &str, written: &OneOrMany, known: &[&str]) {
         for (text, span) in written::listed(written) {
-            if !known.contains(&text.to_ascii_lowercase().as_str()) {
+            if !known.iter().any(|word| word.eq_ignore_ascii_case(text)) {
                 let what = format!("word of `{label}`");
                 self.problem(unknown(source, span, &what, text, known));
             }

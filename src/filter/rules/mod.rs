@@ -34,6 +34,7 @@ mod group;
 
 mod identity;
 mod inspect;
+mod known;
 mod lead;
 mod lint;
 mod list;
@@ -89,6 +90,7 @@ pub use check::RulesFilter;
 pub use finding::Finding;
 pub use group::Group;
 pub use inspect::{Cost, Measured, Step, literals};
+pub use known::{Held, Known};
 pub use lint::lint;
 pub use list::ListInfo;
 pub use options::{Options, RuleFiles, build, filter};

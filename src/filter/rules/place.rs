@@ -1,7 +1,9 @@
 //! The places of a transaction that a condition can look at, by their names in rule files.
 
 use super::element::{Aspect, Element, Position};
+use super::known::Proof;
 use super::spamassassin::View;
+use crate::filter::reputation;
 
 /// An address field of the header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -89,6 +91,10 @@ pub(super) enum Place {
     Raw,
     /// One aspect of all elements of a kind.
     Of(Element, Aspect),
+    /// What the filter `auth` has found out.
+    Proof(Proof),
+    /// The hits of the filter `reputation`.
+    Reputation,
     /// What imported rules look at: docs/spamassassin.md.
     SpamAssassin(View),
 }
@@ -242,6 +248,27 @@ const NAMED: &[(&str, Place)] = &[
     ("received_with", Place::Of(Element::Received, Aspect::With)),
     ("received_id", Place::Of(Element::Received, Aspect::Id)),
     ("received_for", Place::Of(Element::Received, Aspect::For)),
+    (
+        "auth_dkim_result",
+        Place::Of(Element::Signature, Aspect::Result),
+    ),
+    (
+        "auth_dkim_domain",
+        Place::Of(Element::Signature, Aspect::SigningDomain),
+    ),
+    (
+        "auth_dkim_selector",
+        Place::Of(Element::Signature, Aspect::Selector),
+    ),
+    ("auth_iprev", Place::Proof(Proof::Iprev)),
+    ("auth_spf", Place::Proof(Proof::Spf)),
+    ("auth_spf_domain", Place::Proof(Proof::SpfDomain)),
+    ("auth_arc", Place::Proof(Proof::Arc)),
+    ("auth_dmarc", Place::Proof(Proof::Dmarc)),
+    ("auth_disposition", Place::Proof(Proof::Disposition)),
+    ("auth_domain", Place::Proof(Proof::Domain)),
+    ("auth_author", Place::Proof(Proof::Author)),
+    ("reputation", Place::Reputation),
 ];
 
 impl Place {
@@ -323,6 +350,7 @@ impl Place {
             | Place::ClientName
             | Place::ClientRegisteredDomain => true,
             Place::Of(_, aspect) => aspect.holds_domains(),
+            Place::Proof(proof) => proof.words().is_none(),
             _ => false,
         }
     }
@@ -341,6 +369,8 @@ impl Place {
     pub(super) fn words(&self) -> Option<Vec<&'static str>> {
         match self {
             Place::Of(_, aspect) => aspect.words(),
+            Place::Proof(proof) => proof.words(),
+            Place::Reputation => Some(reputation::words()),
             _ => None,
         }
     }

@@ -58,7 +58,7 @@ rules:
   - { id: B, description: b, score: 2.5, group: g, when: { text: 'b' } }
   - { id: TRIAL, description: c, score: 9, mode: shadow, when: { text: 'c' } }
   - { id: ENDS, description: d, score: 0, decisive: reject, when: { text: 'd' } }
-  - { id: OFTEN, description: e, score: 0.5, per_occurrence: { cap: 2 }, when: { text: 'e' } }
+  - { id: OFTEN, description: e, per_occurrence: { score: 0.5, cap: 2 }, when: { text: 'e' } }
 ");
         let hit = |rule: &str, evidence: &str| Hit::new(rule, 1.0, evidence);
         let hits = [

@@ -17,6 +17,7 @@ use super::finding::Finding;
 use super::gate::Gate;
 use super::group::Group;
 use super::inspect::Cost;
+use super::known::Known;
 use super::list::{ListInfo, Lists, Shelf};
 use super::notice;
 use super::outline;
@@ -25,7 +26,6 @@ use super::plan::Plan;
 use super::rule::Rule;
 use super::texts::{RAW_BYTES, Subject};
 use crate::config::{Problem, Problems, Source};
-use crate::content::Content;
 use crate::filter::Hit;
 use crate::mail::{Envelope, Mail};
 
@@ -214,20 +214,21 @@ impl RuleSet {
     /// The hits of a message, in the order of the rules. The same message on the same day gives the same
     /// hits; the day matters only to rules that expire.
     pub fn evaluate(&self, envelope: &Envelope, mail: &Mail) -> Vec<Hit> {
-        self.evaluate_on(self.today(), envelope, mail, None).hits
+        self.evaluate_on(self.today(), envelope, mail, Known::default())
+            .hits
     }
 
-    /// The hits on a certain day; without one no rule has expired. The files of the message are opened here, within
-    /// the default limits, unless `content` has them already.
+    /// The hits on a certain day; without one no rule has expired. With what other filters know of the
+    /// message.
     pub fn evaluate_on(
         &self,
         day: Option<Date>,
         envelope: &Envelope,
         mail: &Mail,
-        content: Option<&Content>,
+        known: Known<'_>,
     ) -> Evaluated {
         let subject = Subject::Transaction(envelope, mail);
-        let mut evaluation = Evaluation::on(self, &subject, content, day);
+        let mut evaluation = Evaluation::on(self, &subject, known, day);
         Evaluated {
             hits: evaluation.hits(),
             exhausted: evaluation.is_exhausted(),
@@ -290,14 +291,25 @@ impl RuleSet {
 
     /// Whether a rule asks for the files of a message.
     pub fn asks_for_files(&self) -> bool {
-        let places = self.places.iter();
-        let leaves = self.leaves.iter();
-        places
-            .into_iter()
-            .any(|p| matches!(p, Place::Of(Element::File, _)))
-            || leaves
-                .into_iter()
-                .any(|l| matches!(l, Leaf::Element(leaf) if leaf.element == Element::File))
+        self.asks_for(Element::File)
+    }
+
+    /// Whether a rule asks for what the filter `auth` finds out.
+    pub fn asks_for_authentication(&self) -> bool {
+        let proof = |place: &Place| matches!(place, Place::Proof(_));
+        self.places.iter().any(proof) || self.asks_for(Element::Signature)
+    }
+
+    /// Whether a rule asks for what the filter `reputation` says.
+    pub fn asks_for_reputation(&self) -> bool {
+        self.places.contains(&Place::Reputation)
+    }
+
+    fn asks_for(&self, element: Element) -> bool {
+        let mut places = self.places.iter();
+        let mut leaves = self.leaves.iter();
+        places.any(|place| matches!(place, Place::Of(e, _) if *e == element))
+            || leaves.any(|leaf| matches!(leaf, Leaf::Element(leaf) if leaf.element == element))
     }
 
     /// Whether the message is so long that a rule on `raw` or `raw_body` sees only its beginning.

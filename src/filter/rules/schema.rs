@@ -80,6 +80,7 @@ pub fn rules_schema() -> Value {
             "attachment": element(Element::Attachment),
             "file": element(Element::File),
             "received": element(Element::Received),
+            "auth_dkim": element(Element::Signature),
         },
     })
 }
@@ -341,10 +342,11 @@ fn message() -> Value {
         "client_name",
         "authenticated",
         "tls",
+        "auth",
     ] {
         keys.insert(name.to_owned(), text.clone());
     }
-    for name in ["received", "headers", "without", "rcpt_to"] {
+    for name in ["received", "headers", "without", "rcpt_to", "reputation"] {
         keys.insert(name.to_owned(), texts.clone());
     }
     keys.insert(

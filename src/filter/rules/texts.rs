@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::element::{Element, Elements};
 use super::fold::fold;
+use super::known::Known;
 use super::number::Number;
 use super::place::{Place, Side};
 use super::relation::organisation;
@@ -38,6 +39,7 @@ pub(super) struct Texts<'a> {
     spamassassin: OnceCell<spamassassin::Message<'a>>,
     hops: OnceCell<Vec<Hop>>,
     content: OnceCell<Cow<'a, Content>>,
+    known: Known<'a>,
     numbers: [OnceCell<Option<f64>>; Number::ALL.len()],
 }
 
@@ -47,7 +49,7 @@ impl<'a> Texts<'a> {
     pub(super) fn new(
         subject: &'a Subject<'a>,
         places: &'a [Place],
-        content: Option<&'a Content>,
+        known: Known<'a>,
     ) -> Texts<'a> {
         Texts {
             subject,
@@ -55,7 +57,10 @@ impl<'a> Texts<'a> {
             values: places.iter().map(|_| OnceCell::new()).collect(),
             spamassassin: OnceCell::new(),
             hops: OnceCell::new(),
-            content: content.map_or_else(OnceCell::new, |c| OnceCell::from(Cow::Borrowed(c))),
+            content: known
+                .content
+                .map_or_else(OnceCell::new, |c| OnceCell::from(Cow::Borrowed(c))),
+            known,
             numbers: Default::default(),
         }
     }
@@ -76,7 +81,10 @@ impl<'a> Texts<'a> {
                 }
                 (
                     Subject::Transaction(..),
-                    Place::Of(element @ (Element::Received | Element::File), aspect),
+                    Place::Of(
+                        element @ (Element::Received | Element::File | Element::Signature),
+                        aspect,
+                    ),
                 ) => {
                     let elements = self.elements(*element);
                     // They are read into this; their texts have to outlive it.
@@ -90,6 +98,14 @@ impl<'a> Texts<'a> {
                     (0..elements.len())
                         .flat_map(|i| elements.texts(i, *aspect))
                         .collect()
+                }
+                (Subject::Transaction(..), Place::Proof(proof)) => {
+                    let found = self.known.authentication;
+                    found.map_or_else(Vec::new, |found| proof.texts(found))
+                }
+                (Subject::Transaction(..), Place::Reputation) => {
+                    let hits = self.known.reputation.iter();
+                    hits.map(|hit| borrowed(hit.rule.as_bytes())).collect()
                 }
                 (Subject::Transaction(envelope, mail), place) => values(place, envelope, mail),
             }),
@@ -113,6 +129,10 @@ impl<'a> Texts<'a> {
                     Cow::Owned(content::read(mail, &limits, &AtomicBool::new(false)))
                 }))
             }
+            (Subject::Transaction(..), Element::Signature) => {
+                let found = self.known.authentication;
+                Elements::Signatures(found.map_or(&[], |found| &found.dkim))
+            }
             (Subject::Transaction(_, mail), element) => of_mail(element, mail),
         }
     }
@@ -130,7 +150,7 @@ fn of_mail(element: Element, mail: &Mail) -> Elements<'_> {
         Element::Part => Elements::Parts(mail.parts().iter().collect()),
         Element::Attachment => Elements::Parts(mail.attachments().collect()),
         // Taken in `Texts::elements`.
-        Element::Received | Element::File => Elements::Hops(&[]),
+        Element::Received | Element::File | Element::Signature => Elements::Hops(&[]),
     }
 }
 
@@ -228,7 +248,7 @@ fn values<'a>(place: &Place, envelope: &'a Envelope, mail: &'a Mail) -> Values<'
         Place::RawBody => vec![borrowed(beginning(mail.raw_body()))],
         Place::Raw => vec![borrowed(beginning(mail.raw()))],
         // Taken in `Texts::of`.
-        Place::Of(..) | Place::SpamAssassin(_) => Vec::new(),
+        Place::Of(..) | Place::SpamAssassin(_) | Place::Proof(_) | Place::Reputation => Vec::new(),
     }
 }
 

@@ -274,6 +274,10 @@ pub(super) struct Message {
     pub(super) client_name: Option<String>,
     pub(super) authenticated: Option<String>,
     pub(super) tls: Option<String>,
+    /// Results as `Authentication-Results` has them, without the name of the server.
+    pub(super) auth: Option<Spanned<String>>,
+    /// Hits of the filter `reputation`.
+    pub(super) reputation: Vec<Spanned<String>>,
 }
 
 /// An attachment of the message of a test.

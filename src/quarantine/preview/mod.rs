@@ -161,7 +161,7 @@ mod tests {
                 },
                 Report {
                     filter: "clamav",
-                    outcome: Outcome::Skipped("not needed".into()),
+                    outcome: Outcome::Skipped("not needed"),
                     elapsed: std::time::Duration::ZERO,
                 },
             ],

@@ -184,7 +184,7 @@ mod tests {
         let whole = "TELL SPAMC/1.5\r\nContent-Length: 3\r\nUser: ann@example.org\r\nMessage-Class: Spam\r\n\
                      Set: local,remote\r\nCompress: zlib\r\nX-New: 1\r\n\r\n";
         for end in 0..whole.len() {
-            assert!(take(&whole[..end]).is_none(), "{end}");
+            assert!(take(whole.get(..end).unwrap()).is_none(), "{end}");
         }
         let mut input = BytesMut::from(format!("{whole}abc").as_str());
         let request = Request::take(&mut input).unwrap().unwrap();

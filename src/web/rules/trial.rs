@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
-use crate::filter::rules::{RuleSet, Step};
+use crate::filter::rules::{Held, RuleSet, Step};
 use crate::filter::{Scan, greylist, rates, reputation};
 use crate::history::{Entry, Stage, Transaction};
 use crate::mail::{Address, Envelope};
@@ -183,8 +183,8 @@ async fn steps(
     rule: String,
 ) -> Result<Option<(String, Vec<Step>)>, Refusal> {
     let work = move || {
-        let content = scan.content.get();
-        let steps = set.explain(&scan.envelope, &scan.mail, content.as_deref(), &rule);
+        let held = Held::of(&scan);
+        let steps = set.explain(&scan.envelope, &scan.mail, held.known(), &rule);
         steps.map(|steps| (rule, steps))
     };
     let done = tokio::task::spawn_blocking(work).await;

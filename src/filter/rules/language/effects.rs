@@ -2,6 +2,7 @@
 
 use jiff::civil::date;
 
+use super::super::known::Known;
 use super::*;
 
 #[test]
@@ -153,7 +154,7 @@ fn a_rule_is_on_until_its_last_day_and_warned_of() {
         "rules:\n  - { id: A, description: x, score: 1, expires: 2026-09-30, when: { subject: WIN }, tests: { hit: ['WIN'] } }\n  - { id: B, description: x, score: 1, when: { rule: A } }\n",
     );
     let on = |day| {
-        set.evaluate_on(Some(day), &envelope(), &mail(), None)
+        set.evaluate_on(Some(day), &envelope(), &mail(), Known::default())
             .hits
             .len()
     };
