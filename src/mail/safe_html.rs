@@ -511,13 +511,13 @@ mod tests {
         let mut open: Vec<String> = Vec::new();
         let mut rest = html;
         while let Some(at) = rest.find(['<', '>']) {
-            let tail = &rest[at..];
+            let (_, tail) = rest.split_at(at);
             let end = tail.find('>').ok_or("a tag without end")?;
-            let tag = &tail[..=end];
+            let (tag, behind) = tail.split_at(end + 1);
             let inner = tag
                 .strip_prefix('<')
                 .ok_or_else(|| format!("lone > at {tail:.60}"))?;
-            let inner = &inner[..inner.len() - 1];
+            let inner = inner.trim_end_matches('>');
             match inner {
                 "br" | "hr" => {}
                 "span class=\"link\""
@@ -526,7 +526,7 @@ mod tests {
                 | "span class=\"hidden\"" => open.push("span".to_owned()),
                 _ if inner.starts_with('/') => {
                     let last = open.pop().ok_or_else(|| format!("{tag} closes nothing"))?;
-                    if last != inner[1..] {
+                    if Some(last.as_str()) != inner.strip_prefix('/') {
                         return Err(format!("{tag} closes {last}"));
                     }
                 }
@@ -568,7 +568,7 @@ mod tests {
                     open.push(name.to_owned());
                 }
             }
-            rest = &tail[end + 1..];
+            rest = behind;
         }
         let bad = html
             .chars()

@@ -9,11 +9,14 @@ use super::site::{PASSWORD, Site};
 const USERS: [&str; 3] = ["cid", "bob", "ann"];
 
 /// Path, the least role by its place in [`USERS`], what it answers to those who may.
-const PAGES: [(&str, usize, u16); 15] = [
+const PAGES: [(&str, usize, u16); 18] = [
     ("/", 0, 200),
     ("/?span=day", 0, 200),
     ("/history", 0, 200),
     ("/history/01ARZ3NDEKTSV4RRFFQ69G5FAV", 0, 404),
+    ("/quarantine", 0, 200),
+    ("/quarantine/01ARZ3NDEKTSV4RRFFQ69G5FAV", 0, 404),
+    ("/quarantine/01ARZ3NDEKTSV4RRFFQ69G5FAV/message.eml", 1, 404),
     ("/rules", 0, 200),
     ("/rules/TEST_SIX", 0, 200),
     ("/rules/NO_SUCH", 0, 404),
@@ -30,7 +33,7 @@ const PAGES: [(&str, usize, u16); 15] = [
 type Fields = &'static [(&'static str, &'static str)];
 
 /// The same of what changes something, with a form.
-const CHANGES: [(&str, Fields, usize, u16); 14] = [
+const CHANGES: [(&str, Fields, usize, u16); 18] = [
     (
         "/account/tokens",
         &[("label", "x"), ("role", "viewer"), ("days", "1")],
@@ -44,6 +47,15 @@ const CHANGES: [(&str, Fields, usize, u16); 14] = [
         422,
     ),
     ("/account/tokens/remove", &[("id", "999")], 0, 409),
+    ("/quarantine/do", &[("act", "none")], 1, 422),
+    ("/quarantine/do", &[("act", "delete")], 1, 422),
+    (
+        "/quarantine/01ARZ3NDEKTSV4RRFFQ69G5FAV/release",
+        &[("to", "a@b")],
+        1,
+        404,
+    ),
+    ("/quarantine/01ARZ3NDEKTSV4RRFFQ69G5FAV/delete", &[], 1, 404),
     ("/rules/trial", &[("message", "Subject: a\n\nb")], 1, 200),
     ("/rules/trial", &[("message", "")], 1, 422),
     ("/users", &[("name", "a b"), ("role", "viewer")], 2, 422),

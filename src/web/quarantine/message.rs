@@ -279,14 +279,14 @@ fn removed(removed: &Removed) -> Vec<String> {
     } = removed;
     let counted = [
         (scripts, "scripts left out"),
-        (remote, "things not loaded"),
+        (remote, "not loaded from elsewhere"),
         (frames, "frames left out"),
         (forms, "forms left out"),
-        (hidden, "hidden texts, shown here"),
+        (hidden, "hidden texts, struck through"),
         (characters, "deceiving characters"),
     ];
     let counted = counted.into_iter().filter(|(n, _)| **n > 0);
-    counted.map(|(n, word)| format!("{n} {word}")).collect()
+    counted.map(|(n, word)| format!("{word}: {n}")).collect()
 }
 
 fn hop(way: Way) -> Hop {
