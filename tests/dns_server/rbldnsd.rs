@@ -1,6 +1,7 @@
 //! rbldnsd with two small lists, behind unbound, on ephemeral ports; both end with the test.
 
-use std::net::UdpSocket;
+use std::hash::{BuildHasher, RandomState};
+use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -164,12 +165,17 @@ fn open_to_all(path: &Path) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
+/// A port that is free for UDP and TCP, below those that the system gives out by itself: resolvers of other tests
+/// send from hundreds of these, and one of them could be there first.
 fn free_port() -> u16 {
-    UdpSocket::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    loop {
+        let random = RandomState::new().hash_one(std::process::id());
+        let port = 20_000 + u16::try_from(random % 12_000).unwrap();
+        let free = UdpSocket::bind(("127.0.0.1", port)).is_ok();
+        if free && TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Waits until the list is served through the resolver.
