@@ -203,11 +203,10 @@ fn copies(quarantine: &Path) -> HashMap<Vec<u8>, usize> {
     let mut found: HashMap<Vec<u8>, usize> = HashMap::new();
     let days = std::fs::read_dir(quarantine).unwrap().flatten();
     for day in days.filter(|d| d.file_name().to_string_lossy().starts_with("20")) {
-        for file in std::fs::read_dir(day.path()).unwrap().flatten() {
-            let bytes = std::fs::read(file.path()).unwrap();
-            // Two lines of our own stand in front.
-            let ends: Vec<usize> = memchr::memchr_iter(b'\n', &bytes).take(2).collect();
-            *found.entry(bytes[ends[1] + 1..].to_vec()).or_default() += 1;
+        let files = std::fs::read_dir(day.path()).unwrap().flatten();
+        let messages = files.map(|f| f.path()).filter(|p| p.extension().is_some());
+        for message in messages {
+            *found.entry(std::fs::read(message).unwrap()).or_default() += 1;
         }
     }
     found
