@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use aho_corasick::AhoCorasick;
 
+use super::bounds::Interval;
 use super::branch::Scratch;
-use super::condition::Interval;
 use super::digests::Digests;
 use super::gate::Sighting;
 use super::list::ascii_domain;
