@@ -55,6 +55,38 @@ pub(super) struct Interval {
 }
 
 impl Interval {
+    /// Any number.
+    pub(super) const ANY: Interval = Interval::new(f64::NEG_INFINITY, f64::INFINITY);
+    /// 0 or 1.
+    pub(super) const TRUTH: Interval = Interval::new(0.0, 1.0);
+
+    /// From one number to another.
+    pub(super) const fn new(at_least: f64, at_most: f64) -> Interval {
+        Interval { at_least, at_most }
+    }
+
+    /// One number alone.
+    pub(super) const fn only(n: f64) -> Interval {
+        Interval::new(n, n)
+    }
+
+    /// What lies in either, and between them.
+    pub(super) fn or(self, other: Interval) -> Interval {
+        Interval::new(
+            self.at_least.min(other.at_least),
+            self.at_most.max(other.at_most),
+        )
+    }
+
+    /// Whether its numbers are not 0; `None` where some may be 0 and others not.
+    pub(super) fn truth(self) -> Option<bool> {
+        match self.contain(0.0) {
+            false => Some(true),
+            true if self == Interval::only(0.0) => Some(false),
+            true => None,
+        }
+    }
+
     pub(super) fn contain(self, n: f64) -> bool {
         self.at_least <= n && n <= self.at_most
     }

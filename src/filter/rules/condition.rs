@@ -165,23 +165,31 @@ impl TextsLeaf {
         found
     }
 
-    /// Texts of a fitting length, with their numbers and what was seen in each.
+    /// Texts of a fitting length, with their numbers and what was seen in each. Of a gated leaf only those in which
+    /// something was seen: it cannot match in others.
     fn fitting<'t>(
         &self,
         texts: &'t [Cow<'_, [u8]>],
         seen: Option<&'t [Sighting]>,
     ) -> impl Iterator<Item = (usize, &'t [u8], Option<&'t [Sighting]>)> {
         let mut rest = seen;
-        texts.iter().enumerate().filter_map(move |(number, text)| {
+        let mut next = 0;
+        let each = std::iter::from_fn(move || {
+            let number = match rest.filter(|_| self.gated) {
+                Some(seen) => seen.first()?.text as usize,
+                None => next,
+            };
+            let text = texts.get(number)?;
+            next = number + 1;
             let own = rest.map(|seen| {
                 let (own, others) =
                     seen.split_at(seen.partition_point(|s| s.text as usize <= number));
                 rest = Some(others);
                 own
             });
-            let fits = self.length.is_none_or(|l| l.contain(text.len()));
-            fits.then_some((number, text.as_ref(), own))
-        })
+            Some((number, text.as_ref(), own))
+        });
+        each.filter(|(_, text, _)| self.length.is_none_or(|l| l.contain(text.len())))
     }
 
     /// The answer when no text can satisfy it.

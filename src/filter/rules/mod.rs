@@ -52,6 +52,7 @@ mod pattern;
 mod place;
 mod plan;
 pub(crate) mod probe;
+mod prospect;
 mod rarity;
 mod reference;
 mod relation;

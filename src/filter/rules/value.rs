@@ -73,6 +73,14 @@ impl Value {
         }
     }
 
+    /// The work that it takes to find it, roughly, in that of a pattern that a literal shows.
+    pub(super) fn effort(&self) -> u32 {
+        match self {
+            Value::Pattern(pattern) => pattern.effort(),
+            _ => 1,
+        }
+    }
+
     /// How often it occurs in a text, none inside of another, at most `most` times. What a text is or is not
     /// occurs once.
     pub(super) fn occurrences(

@@ -14,12 +14,12 @@ pub(super) struct ContentType {
 /// The last field of that name, decoded.
 pub(super) fn value(fields: &[Field], name: &str) -> Option<String> {
     let field = fields.iter().rev().find(|f| f.is(name))?;
-    Some(String::from_utf8_lossy(&field.decoded()).into_owned())
+    Some(String::from_utf8_lossy(field.decoded()).into_owned())
 }
 
 pub(super) fn content_type(fields: &[Field]) -> ContentType {
     match fields.iter().rev().find(|f| f.is("content-type")) {
-        Some(field) => read_content_type(&field.decoded()),
+        Some(field) => read_content_type(field.decoded()),
         None => read_content_type(b""),
     }
 }

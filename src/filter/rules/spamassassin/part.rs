@@ -21,21 +21,30 @@ pub(super) struct Part {
     pub(super) kind: String,
     pub(super) charset: Option<String>,
     pub(super) name: Option<String>,
-    /// The content, transfer encoding undone.
+    /// The content, transfer encoding undone; nothing of what no view shows.
     pub(super) content: Vec<u8>,
 }
 
 impl Part {
     /// The type by which it is shown: a file name that ends as HTML makes it HTML.
     pub(super) fn shown_as(&self) -> &str {
-        let html = self.name.as_deref().is_some_and(|name| {
-            let name = name.to_ascii_lowercase();
-            [".html", ".htm", ".shtml", ".shtm"]
-                .iter()
-                .any(|end| name.ends_with(end))
-        });
-        if html { "text/html" } else { &self.kind }
+        shown_as(&self.kind, self.name.as_deref())
     }
+}
+
+fn shown_as<'k>(kind: &'k str, name: Option<&str>) -> &'k str {
+    let html = name.is_some_and(|name| {
+        let name = name.to_ascii_lowercase();
+        [".html", ".htm", ".shtml", ".shtm"]
+            .iter()
+            .any(|end| name.ends_with(end))
+    });
+    if html { "text/html" } else { kind }
+}
+
+/// Whether it is text, or a message.
+pub(super) fn is_text(kind: &str) -> bool {
+    kind.starts_with("text/") || kind.starts_with("message/")
 }
 
 /// A node of the tree while it is built.
@@ -69,10 +78,7 @@ pub(super) fn leaves(fields: &[Field], body: Vec<u8>) -> (Vec<Part>, Vec<Vec<Fie
             .iter()
             .any(|n| f.is(n))
         })
-        .map(|f| Field {
-            name: f.name.clone(),
-            raw: f.raw.clone(),
-        })
+        .cloned()
         .collect();
     let mut nodes = vec![Node::default()];
     let mut queue = VecDeque::from([task(0, &root, body, DEPTH)]);
@@ -240,7 +246,7 @@ impl Growing {
         let field = self.close()?;
         let declared = field
             .is("content-type")
-            .then(|| read_content_type(&field.decoded()));
+            .then(|| read_content_type(field.decoded()));
         declared.and_then(|d| d.boundary)
     }
 
@@ -282,7 +288,10 @@ fn leaf(nodes: &mut Vec<Node>, queue: &mut VecDeque<Task>, task: Task) {
         .as_deref()
         .and_then(disposition_name)
         .or(declared.name);
-    let content = decoded(&node.fields, &kind, task.body);
+    let content = match is_text(shown_as(&kind, name.as_deref())) || is_text(&kind) {
+        true => decoded(&node.fields, &kind, task.body),
+        false => Vec::new(),
+    };
     if matches!(kind.as_str(), "message/rfc822" | "message/global")
         && task.depth > 0
         && !content.is_empty()
@@ -335,7 +344,7 @@ fn decoded(fields: &[Field], kind: &str, body: Vec<u8>) -> Vec<u8> {
         "quoted-printable" => transfer::line_feeds(transfer::quoted_printable(&body)),
         "base64" => {
             let content = transfer::base64(&body);
-            match kind.starts_with("text/") || kind.starts_with("message/") {
+            match is_text(kind) {
                 true => transfer::line_feeds(content),
                 false => content,
             }
@@ -366,7 +375,8 @@ mod tests {
                 ("text/plain".into(), "one".into()),
                 ("text/html".into(), "<b>A</b>".into()),
                 ("text/plain".into(), "inner".into()),
-                ("application/pdf".into(), "hi".into()),
+                // No view shows it.
+                ("application/pdf".into(), "".into()),
             ]
         );
     }

@@ -21,11 +21,8 @@ pub(super) enum Read {
 
 struct Marks {
     date: Regex,
-    id: Regex,
     helo: Regex,
-    by: Regex,
     envelope_from: Regex,
-    protocol: Regex,
     no_hop: Regex,
     auth: Vec<(&'static str, Regex, &'static str)>,
     address: Regex,
@@ -77,13 +74,10 @@ static MARKS: LazyLock<Option<Marks>> = LazyLock::new(|| {
         date: regex(
             r"[\s;]+(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?\d+ (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d+ \d+:\d+(?::\d+)? \S+$",
         )?,
-        id: regex(r" id <?([^\s<>;]{3,})")?,
         helo: regex(&format!(
             r"\bhelo=({name})(?:[^-A-Za-z0-9.^+_&:=?!@%*$\\/]|$)|\b(?:HELO|EHLO) ({name})(?:[^-A-Za-z0-9.^+_&:=?!@%*$\\/]|$)"
         ))?,
-        by: regex(r" by (\S+)(?:[^-A-Za-z0-9;.]|$)")?,
         envelope_from: regex(r"(?i)(?:return-path:? |envelope-(?:sender|from)[ =])(\S+)\b")?,
-        protocol: regex(r"(?i) with ((?:ES|L|UTF8S|UTF8L)MTPS?A|ASMTP|HTTP[SU]?)(?: |;|$)")?,
         no_hop: regex(r"(?i)^from (\S+) by [^\s;]+ ?;")?,
         auth: auth
             .into_iter()
@@ -123,13 +117,17 @@ pub(super) fn read(value: &[u8]) -> Read {
     if !from || holds(&line, " with local for ") {
         return Read::Local;
     }
-    if marks.no_hop.captures(&line).is_some_and(|c| {
-        let word = c.get(1).map_or(&b""[..], |m| m.as_bytes());
-        !(word.starts_with(b"[")
-            && word
-                .iter()
-                .all(|b| b.is_ascii_digit() || b"[].".contains(b)))
-    }) {
+    let word = words(&line).nth(1).unwrap_or_default().len();
+    let next = line.get(6 + word..9 + word);
+    if next.is_some_and(|n| n.eq_ignore_ascii_case(b"by "))
+        && marks.no_hop.captures(&line).is_some_and(|c| {
+            let word = c.get(1).map_or(&b""[..], |m| m.as_bytes());
+            !(word.starts_with(b"[")
+                && word
+                    .iter()
+                    .all(|b| b.is_ascii_digit() || b"[].".contains(b)))
+        })
+    {
         return Read::Local;
     }
     if let Some(date) = marks.date.find(&line) {
@@ -148,12 +146,12 @@ pub(super) fn read(value: &[u8]) -> Read {
         group(&captures, 1).or_else(|| group(&captures, 2))
     };
     let mut hop = Hop {
-        id: first(&marks.id).unwrap_or_default(),
+        id: id(&line),
         helo: match holds(&line, "elo=") || holds(&line, "LO ") {
             true => first(&marks.helo).unwrap_or_default(),
             false => String::new(),
         },
-        by: first(&marks.by).unwrap_or_default(),
+        by: by(&line),
         auth: authentication(marks, &line),
         ..Hop::default()
     };
@@ -264,13 +262,70 @@ fn finish(hop: &mut Hop) {
     });
 }
 
+fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(|b| *b == b' ')
+}
+
+/// What stands behind each space of a line.
+fn behind_spaces(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    memchr::memchr_iter(b' ', line).filter_map(|at| line.get(at + 1..))
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The id that the machine gave the message.
+fn id(line: &[u8]) -> String {
+    let ids = behind_spaces(line).filter_map(|rest| {
+        let rest = rest.strip_prefix(b"id ")?;
+        let rest = rest.strip_prefix(b"<").unwrap_or(rest);
+        let ends = |b: &u8| super::field::is_space(*b) || matches!(b, b'<' | b'>' | b';');
+        let length = rest.iter().take_while(|b| !ends(b)).count();
+        rest.get(..length).filter(|id| id.len() >= 3)
+    });
+    ids.map(text).next().unwrap_or_default()
+}
+
+/// The machine that wrote the field.
+fn by(line: &[u8]) -> String {
+    let marked = memchr::memmem::find(line, b" by ").and_then(|at| line.get(at + 4..));
+    let name = words(marked.unwrap_or_default()).next();
+    name.map(text).unwrap_or_default()
+}
+
+/// The protocol, where it is one of those that authenticated clients speak.
+fn protocol(line: &[u8]) -> Option<String> {
+    const AUTHENTICATED: [&str; 12] = [
+        "ESMTPA",
+        "ESMTPSA",
+        "LMTPA",
+        "LMTPSA",
+        "UTF8SMTPA",
+        "UTF8SMTPSA",
+        "UTF8LMTPA",
+        "UTF8LMTPSA",
+        "ASMTP",
+        "HTTP",
+        "HTTPS",
+        "HTTPU",
+    ];
+    behind_spaces(line).find_map(|rest| {
+        let (with, rest) = rest.split_at_checked(5)?;
+        let rest = with.eq_ignore_ascii_case(b"with ").then_some(rest)?;
+        let word = rest.split(|b| matches!(b, b' ' | b';')).next()?;
+        let mut known = AUTHENTICATED.iter();
+        let known = known.any(|p| p.as_bytes().eq_ignore_ascii_case(word));
+        known.then(|| text(word))
+    })
+}
+
 fn authentication(marks: &Marks, line: &[u8]) -> String {
     let holds = |part: &str| memchr::memmem::find(line, part.as_bytes()).is_some();
     if holds(" by ")
-        && let Some(captures) = marks.protocol.captures(line)
-        && let Some(protocol) = captures.get(1)
+        && let Some(protocol) = protocol(line)
     {
-        return String::from_utf8_lossy(protocol.as_bytes()).into_owned();
+        return protocol;
     }
     for (part, regex, name) in &marks.auth {
         if holds(part)

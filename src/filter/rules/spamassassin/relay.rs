@@ -61,12 +61,12 @@ impl Relays {
         ]
         .iter()
         .filter_map(|name| message.named(name).last())
-        .filter_map(|field| originating(&field.decoded()))
+        .filter_map(|field| originating(field.decoded()))
         .map(|hop| Read::Hop(Box::new(hop)));
         let received = message
             .named("Received")
             .take(HOPS)
-            .map(|field| received::read(&field.decoded()));
+            .map(|field| received::read(field.decoded()));
         for read in session.into_iter().chain(received).chain(originating) {
             number += 1;
             let hop = match read {
