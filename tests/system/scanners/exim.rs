@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::super::daemon::{Config, HELD};
-use super::super::place::root;
+use super::super::host::root;
 use super::super::scanner::{FalseClamd, Manner};
 use super::{Keys, Scanners, run, text, unpacked};
 
