@@ -2,7 +2,8 @@
 //!
 //! The daemon reads its model at one path. Here that path is a symbolic link to a file in the folder `models`
 //! beside it; promotion puts another link in its place by rename, so that a reader finds the old model or the
-//! new one, whole. The link alone says which model is in force; `models/book.json` says what happened and why.
+//! new one, whole. The link alone says which model is in force; `models/book.json` says what happened and why, and
+//! beside a model may lie what its training came to ([`Evaluated`]).
 //! A model that was put at that path by other means is taken into the folder before it is replaced.
 //!
 //! Model files are named by time of training and contents and never change. One process at a time changes
@@ -10,11 +11,12 @@
 //! because a process died in between is found by looking at the link.
 
 mod book;
+mod evaluated;
 mod leftovers;
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -22,6 +24,7 @@ use jiff::Timestamp;
 use crate::filter::bayes::{Engine, Journal, ModelError, durable, place};
 
 pub use book::{Book, Change, Entry, Pinned, Trial, Why};
+pub use evaluated::Evaluated;
 
 /// Changes that the book remembers.
 const HISTORY: usize = 1000;
@@ -194,12 +197,7 @@ impl Registry {
     pub fn hand_over(&self, path: &Path) -> Result<(), RegistryError> {
         let beside = self.pointer.parent().filter(|p| !p.as_os_str().is_empty());
         let beside = beside.unwrap_or(Path::new("."));
-        let owner = std::fs::metadata(beside).map_err(io_at(beside))?;
-        let made = std::fs::metadata(path).map_err(io_at(path))?;
-        if made.uid() == 0 && owner.uid() != 0 {
-            chown(path, Some(owner.uid()), Some(owner.gid())).map_err(io_at(path))?;
-        }
-        Ok(())
+        durable::hand_over(path, beside).map_err(io_at(path))
     }
 
     /// The id of the model that `name` means: an id or the beginning of one, `live`, or `previous`.
@@ -339,6 +337,8 @@ impl Changing<'_> {
             self.write()?;
         }
         for id in &gone {
+            // Not every model has one.
+            let _ = std::fs::remove_file(self.registry.evaluation(id));
             let file = self.registry.file(id);
             std::fs::remove_file(&file).map_err(io_at(&file))?;
         }

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 
 /// Replaces `path` by `bytes`: a temporary file beside it, fsync, rename, fsync of the folder. After a
@@ -27,6 +28,18 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     drop(file);
     std::fs::rename(&temporary.0, path)?;
     sync_folder(path)
+}
+
+/// Gives a file that root made to whom `owned` belongs, the data folder say: the daemon must be able to read it.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn hand_over(made: &Path, owned: &Path) -> io::Result<()> {
+    let (made_by, owner) = (std::fs::metadata(made)?, std::fs::metadata(owned)?);
+    if made_by.uid() == 0 && owner.uid() != 0 {
+        chown(made, Some(owner.uid()), Some(owner.gid()))?;
+    }
+    Ok(())
 }
 
 /// Makes the entry of a new file durable.
