@@ -9,6 +9,8 @@
 
 #[path = "../archives/mod.rs"]
 mod archives;
+#[path = "../dns_server/mod.rs"]
+mod dns_server;
 #[path = "../shared/files.rs"]
 mod files;
 #[path = "../shared/folder.rs"]
@@ -17,6 +19,7 @@ mod folder;
 mod bounds;
 mod documents;
 mod formats;
+mod links;
 mod mime;
 mod names;
 mod properties;
