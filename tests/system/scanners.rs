@@ -12,6 +12,7 @@ use super::place::{PATIENCE, folder, free_port};
 use super::scanner::{FalseClamd, Manner};
 
 mod exim;
+mod haraka;
 mod opensmtpd;
 mod rspamc;
 mod spamc;
