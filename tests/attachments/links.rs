@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use mailweir::config::{Config, Overrides};
 use mailweir::filter::{Outcome, Reason};
 use mailweir::mail::Envelope;
 use mailweir::metrics::Metrics;
-use mailweir::server::Engine;
 use mailweir::verdict::Verdict;
 
 use crate::archives::{self, Zipped};
 use crate::dns_server::{FakeDns, Question, Reply};
+use crate::engine::built;
 
 /// A list that has every host of these tests, and no other.
 fn list(question: &Question) -> Reply {
@@ -21,22 +19,16 @@ fn list(question: &Question) -> Reply {
     }
 }
 
-async fn verdict(dns: &FakeDns, sections: &str, raw: &[u8]) -> (Verdict, Arc<Metrics>) {
+async fn verdict(dns: &FakeDns, sections: &str, raw: Vec<u8>) -> (Verdict, Arc<Metrics>) {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("mailweir.yaml");
     let yaml = format!(
         "dns: {{ resolvers: ['{}'], attempts: 1 }}\n{sections}
   zones: [{{ zone: uri.test, subjects: [url], names: host, score: 2, txt: false }}]\n",
         dns.addr
     );
-    std::fs::write(&file, yaml).unwrap();
-    let config = Config::load(Some(&file), &Overrides::default()).unwrap_or_else(|p| panic!("{p}"));
-    let metrics = Arc::new(Metrics::new().unwrap());
-    let engine = Engine::build(&config, &metrics).unwrap_or_else(|p| panic!("{p}"));
-    let (_, verdict) = engine
-        .examine(Envelope::default(), Bytes::copy_from_slice(raw))
-        .await;
-    (verdict, metrics)
+    let built = built(folder.path(), &yaml);
+    let (_, verdict) = built.engine.examine(Envelope::default(), raw.into()).await;
+    (verdict, built.metrics)
 }
 
 /// The hosts that the list was asked about, without its own test entries.
@@ -87,7 +79,7 @@ fn message() -> Vec<u8> {
 async fn dns_lists_are_asked_where_documents_lead() {
     let dns = FakeDns::start(list).await;
     let sections = "chain: [dnsbl, attachments]\ndnsbl:\n";
-    let (found, _) = verdict(&dns, sections, &message()).await;
+    let (found, _) = verdict(&dns, sections, message()).await;
     assert_eq!(
         asked(&dns),
         [
@@ -102,7 +94,7 @@ async fn dns_lists_are_asked_where_documents_lead() {
 #[tokio::test]
 async fn without_the_filter_that_opens_files_nobody_is_asked_about_them() {
     let dns = FakeDns::start(list).await;
-    let (found, _) = verdict(&dns, "chain: [dnsbl]\ndnsbl:\n", &message()).await;
+    let (found, _) = verdict(&dns, "chain: [dnsbl]\ndnsbl:\n", message()).await;
     assert_eq!((asked(&dns).len(), found.score), (0, 0.0));
 }
 
@@ -110,7 +102,7 @@ async fn without_the_filter_that_opens_files_nobody_is_asked_about_them() {
 async fn links_of_documents_count_against_the_bounds_and_what_is_left_out_is_said() {
     let dns = FakeDns::start(list).await;
     let sections = "chain: [attachments, dnsbl]\ndnsbl:\n  queries_per_message: 3\n";
-    let (found, metrics) = verdict(&dns, sections, &message()).await;
+    let (found, metrics) = verdict(&dns, sections, message()).await;
     assert_eq!(asked(&dns).len(), 3);
     match &found.reports[1].outcome {
         Outcome::Unscanned {

@@ -11,6 +11,9 @@
 mod archives;
 #[path = "../dns_server/mod.rs"]
 mod dns_server;
+#[path = "../shared/engine.rs"]
+#[allow(dead_code)]
+mod engine;
 #[path = "../shared/files.rs"]
 mod files;
 #[path = "../shared/folder.rs"]
