@@ -21,7 +21,7 @@ pub(super) fn series<'l>(
     values: &'l [&'l str],
 ) -> impl Iterator<Item = Vec<&'l str>> {
     let alone = values.is_empty().then(|| before.to_vec());
-    let with = values.iter().map(|value| [before, &[*value]].concat());
+    let with = values.iter().map(move |value| [before, &[*value]].concat());
     alone.into_iter().chain(with)
 }
 

@@ -10,6 +10,7 @@ use mailweir::server::Engine;
 use mailweir::verdict::Verdict;
 
 use crate::archives::{self, Zipped, program};
+use crate::documents::locked_office;
 use crate::engine::built;
 
 const RULES: &str = "version: 1
@@ -104,6 +105,12 @@ async fn what_was_not_seen_is_never_passed_as_checked() {
             &encrypted,
             Reason::Encrypted,
             "a.zip/a.exe is encrypted",
+        ),
+        (
+            "a.docx",
+            &locked_office(),
+            Reason::Encrypted,
+            "a.docx is encrypted",
         ),
         (
             "a.gz",
