@@ -130,7 +130,7 @@ impl Description {
     }
 
     /// The bytes of the file, unpacked as they are read.
-    fn body<'b>(&self, packed: &'b [u8]) -> Option<Body<'b>> {
+    pub(super) fn body<'b>(&self, packed: &'b [u8]) -> Option<Body<'b>> {
         let reader: Box<dyn Read + 'b> = match self.method {
             0 => return Some(Body::Stored(packed)),
             8 => Box::new(DeflateDecoder::new(packed)),
