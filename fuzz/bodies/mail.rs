@@ -12,7 +12,6 @@ pub fn run(data: &[u8]) {
         parts: 30,
         text_bytes: 2000,
         urls: 12,
-        ..Limits::default()
     };
     let raw = Bytes::copy_from_slice(data);
     let mail = Mail::parse(raw.clone(), &limits);
