@@ -7,7 +7,9 @@
 //!
 //! Names of questions are those that may be shown: whoever asks with a key leaves it out.
 
+mod answer;
 mod record;
+mod written;
 
 use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
@@ -19,7 +21,8 @@ use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
 
 pub use record::Record;
-use record::{Said, asker};
+
+use answer::{Said, asker};
 
 use crate::dns::{Failure, Found, RecordType};
 

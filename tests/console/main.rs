@@ -10,6 +10,8 @@
     clippy::panic
 )]
 
+#[path = "../shared/certificate.rs"]
+mod certificate;
 mod client;
 #[allow(dead_code)]
 #[path = "../system/daemon.rs"]

@@ -1,7 +1,6 @@
 //! TLS by the daemon itself.
 
-use std::process::Command;
-
+use super::certificate::certificate;
 use super::daemon::Config;
 use super::place::{folder, installed};
 use super::site::{PASSWORD, Site};
@@ -13,27 +12,7 @@ fn the_console_speaks_tls_and_binds_its_cookie_to_it() {
         return;
     };
     let folder = folder();
-    let (certificate, key) = (
-        folder.path().join("cert.pem"),
-        folder.path().join("key.pem"),
-    );
-    let made = Command::new(openssl)
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-        ])
-        .args(["-subj", "/CN=127.0.0.1", "-days", "2", "-keyout"])
-        .arg(&key)
-        .arg("-out")
-        .arg(&certificate)
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{made:?}");
+    let (certificate, key) = certificate(&openssl, folder.path());
     let tls = format!(
         ", tls: {{ certificate: '{}', key: '{}' }}",
         certificate.display(),

@@ -13,6 +13,8 @@
 
 #[path = "../archives/mod.rs"]
 mod archives;
+#[path = "../shared/certificate.rs"]
+mod certificate;
 #[path = "../dns_server/mod.rs"]
 mod dns_server;
 
