@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
@@ -12,6 +12,7 @@ use super::evaluate::{self, reading, shown};
 use super::header_fields::HeaderFieldArgs;
 use super::progress::Progress;
 use super::{ConfigArgs, told};
+use crate::clock;
 use crate::filter::bayes::{Class, EngineKind, Facts, Trained, Trainer};
 use crate::printable::printable;
 use crate::workbench::evaluation::Evaluation;
@@ -66,7 +67,7 @@ pub struct TrainArgs {
 /// # Errors
 /// A class without messages, or a model that cannot be written; nothing is written then.
 pub(super) fn run(mut args: TrainArgs, config: &ConfigArgs) -> anyhow::Result<ExitCode> {
-    let started = SystemTime::now();
+    let (started, trained_at) = (Instant::now(), trained_at()?);
     let receiving = args.header_fields.receiving()?;
     let promoting = match args.promote {
         true => match told(config.load()) {
@@ -115,7 +116,7 @@ pub(super) fn run(mut args: TrainArgs, config: &ConfigArgs) -> anyhow::Result<Ex
     let sources = args.ham.iter().map(|p| format!("ham {}", shown(p)));
     let sources = sources.chain(args.spam.iter().map(|p| format!("spam {}", shown(p))));
     let trained = trainer.finish(Facts {
-        trained_at: trained_at(started)?,
+        trained_at,
         seed: args.seed,
         sources: sources.collect(),
         ..Facts::default()
@@ -124,7 +125,7 @@ pub(super) fn run(mut args: TrainArgs, config: &ConfigArgs) -> anyhow::Result<Ex
     trained.engine.save(&args.model)?;
 
     let mut out = std::io::stdout().lock();
-    let took = started.elapsed().unwrap_or_default();
+    let took = started.elapsed();
     let lost = Lost {
         unreadable: progress.left_out,
         withheld,
@@ -180,7 +181,7 @@ fn kept(
 }
 
 /// Now, or what SOURCE_DATE_EPOCH says: with it, the same corpus gives the same file.
-fn trained_at(now: SystemTime) -> anyhow::Result<u64> {
+fn trained_at() -> anyhow::Result<u64> {
     match std::env::var("SOURCE_DATE_EPOCH") {
         Ok(text) => text.parse().with_context(|| {
             format!(
@@ -188,7 +189,7 @@ fn trained_at(now: SystemTime) -> anyhow::Result<u64> {
                 printable(&text, 100)
             )
         }),
-        Err(_) => Ok(now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()),
+        Err(_) => Ok(clock::unsigned_seconds()),
     }
 }
 

@@ -17,8 +17,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown};
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
-
+use crate::clock;
 use crate::filter::bayes::{Engine, Journal, ModelError, durable, place};
 
 pub use book::{Book, Change, Entry, Pinned, Trial, Why};
@@ -76,11 +75,6 @@ pub struct Changing<'a> {
     /// The book, written by [`Changing::write`] only.
     pub book: Book,
     _lock: File,
-}
-
-/// Now, seconds since 1970.
-pub fn now() -> i64 {
-    Timestamp::now().as_second()
 }
 
 impl Registry {
@@ -271,7 +265,7 @@ impl Changing<'_> {
                 trained_at: facts.trained_at,
                 ham: facts.ham,
                 spam: facts.spam,
-                added_at: now(),
+                added_at: clock::seconds(),
                 trial: None,
             });
             self.write()?;
@@ -309,7 +303,7 @@ impl Changing<'_> {
             .while_not_folded(|| place::link(pointer, id))?
             .map_err(io_at(pointer))?;
         self.book.history.push(Change {
-            at: now(),
+            at: clock::seconds(),
             from,
             to: id.to_owned(),
             why,
@@ -368,7 +362,7 @@ impl Changing<'_> {
         };
         if known.as_deref() != Some(&found) {
             self.book.history.push(Change {
-                at: now(),
+                at: clock::seconds(),
                 from: known,
                 to: found,
                 why: Why::Found,
