@@ -26,7 +26,7 @@ use super::nesting::Nesting;
 use super::page::sight_in;
 use super::style::{Sheet, Style};
 use super::url::{is_relative, join};
-use crate::printable::deceives;
+use crate::printable::{deceives, reference};
 
 /// Open elements of the new page; the text of deeper ones stands in the last.
 const DEPTH: usize = 64;
@@ -254,12 +254,10 @@ impl SafePage {
     }
 
     fn character(&mut self, c: char) {
+        if let Some(reference) = reference(c) {
+            return self.out.push_str(reference);
+        }
         match c {
-            '&' => self.out.push_str("&amp;"),
-            '<' => self.out.push_str("&lt;"),
-            '>' => self.out.push_str("&gt;"),
-            '"' => self.out.push_str("&quot;"),
-            '\'' => self.out.push_str("&#39;"),
             '\n' | '\t' | ' ' => self.out.push(c),
             '\r' => {}
             c if changes_direction(c) || c.is_control() => {
