@@ -11,12 +11,12 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use bytes::Bytes;
 
-use super::evaluate::shown;
 use super::progress::Progress;
 use crate::config::Config;
 use crate::filter::bayes::{Class, Lesson, Teaching};
 use crate::mail::corpus::{MESSAGE_BYTES, Sample};
 use crate::mail::{Limits, Mail};
+use crate::printable::printable_path;
 use crate::workbench::pupil::Pupil;
 use crate::workbench::reading::{Reading, each};
 
@@ -117,7 +117,7 @@ impl Lessons {
 
     fn learn_paths(&self, paths: &[PathBuf]) -> anyhow::Result<ExitCode> {
         for path in paths {
-            std::fs::metadata(path).with_context(|| format!("cannot read {}", shown(path)))?;
+            std::fs::metadata(path).with_context(|| format!("cannot read {}", printable_path(path)))?;
         }
         let mut progress = Progress::new();
         let mut learned = 0;

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-use super::evaluate::{self, reading, shown};
+use super::evaluate::{self, reading};
 use super::header_fields::HeaderFieldArgs;
 use super::progress::Progress;
 use super::{ConfigArgs, told};
 use crate::clock;
 use crate::filter::bayes::{Class, EngineKind, Facts, Trained, Trainer};
-use crate::printable::printable;
+use crate::printable::{printable, printable_path};
 use crate::workbench::evaluation::Evaluation;
 use crate::workbench::reading::{Reading, by_class};
 use crate::workbench::{Cut, leakage};
@@ -87,7 +87,7 @@ pub(super) fn run(mut args: TrainArgs, config: &ConfigArgs) -> anyhow::Result<Ex
             let file = registry.file("").with_file_name(file);
             eprintln!(
                 "removed {}: no model that is kept, and left there by a process that is gone or has a better one",
-                shown(&file)
+                printable_path(&file)
             );
         }
         drop(changing);
@@ -113,8 +113,15 @@ pub(super) fn run(mut args: TrainArgs, config: &ConfigArgs) -> anyhow::Result<Ex
         }
     });
     progress.say("learning");
-    let sources = args.ham.iter().map(|p| format!("ham {}", shown(p)));
-    let sources = sources.chain(args.spam.iter().map(|p| format!("spam {}", shown(p))));
+    let sources = args
+        .ham
+        .iter()
+        .map(|p| format!("ham {}", printable_path(p)));
+    let sources = sources.chain(
+        args.spam
+            .iter()
+            .map(|p| format!("spam {}", printable_path(p))),
+    );
     let trained = trainer.finish(Facts {
         trained_at,
         seed: args.seed,
@@ -174,7 +181,7 @@ fn kept(
         return Ok(HashSet::new());
     }
     for path in paths {
-        std::fs::metadata(path).with_context(|| format!("cannot read {}", shown(path)))?;
+        std::fs::metadata(path).with_context(|| format!("cannot read {}", printable_path(path)))?;
     }
     let mut kept = Reading::new(paths.iter().map(|p| ((), p.clone())).collect());
     Ok(leakage::near(corpus, &mut kept, progress))
@@ -223,7 +230,7 @@ fn report(
     writeln!(
         out,
         "model        {}: engine {}, {} features, {:.1} MiB",
-        shown(&args.model),
+        printable_path(&args.model),
         trained.engine.kind().name(),
         trained.engine.features(),
         size as f64 / f64::from(1 << 20)
