@@ -14,7 +14,7 @@ mod leftovers;
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::clock;
@@ -186,14 +186,7 @@ impl Registry {
     /// # Errors
     /// What the system says.
     pub fn hand_over(&self, path: &Path) -> Result<(), RegistryError> {
-        let beside = self.pointer.parent().filter(|p| !p.as_os_str().is_empty());
-        let beside = beside.unwrap_or(Path::new("."));
-        let owner = std::fs::metadata(beside).map_err(io_at(beside))?;
-        let made = std::fs::metadata(path).map_err(io_at(path))?;
-        if made.uid() == 0 && owner.uid() != 0 {
-            chown(path, Some(owner.uid()), Some(owner.gid())).map_err(io_at(path))?;
-        }
-        Ok(())
+        durable::hand_over(path, durable::folder(&self.pointer)).map_err(io_at(path))
     }
 
     /// The id of the model that `name` means: an id or the beginning of one, `live`, or `previous`.
