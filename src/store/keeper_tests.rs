@@ -41,12 +41,18 @@ impl Fixture {
             count,
             total: -0.5,
         };
-        self.facts
-            .update(Kind::Network, &Key::new(&[name]), clock::milliseconds(), |_| Some(fact));
+        self.facts.update(
+            Kind::Network,
+            &Key::new(&[name]),
+            clock::milliseconds(),
+            |_| Some(fact),
+        );
     }
 
     fn count(&self, name: &str) -> Option<f64> {
-        let fact = self.facts.get(Kind::Network, &Key::new(&[name]), clock::milliseconds());
+        let fact = self
+            .facts
+            .get(Kind::Network, &Key::new(&[name]), clock::milliseconds());
         fact.map(|fact| fact.count)
     }
 
@@ -268,7 +274,10 @@ async fn what_is_forgotten_beside_the_daemon_is_forgotten_by_it() {
     // Changed, and not written yet.
     f.set("a", 2.0);
     let beside = Table::open(&f.path()).await.unwrap();
-    let rows = beside.find(clock::milliseconds(), |row| row.subject == "a").await.unwrap();
+    let rows = beside
+        .find(clock::milliseconds(), |row| row.subject == "a")
+        .await
+        .unwrap();
     assert_eq!(rows.len(), 1);
     assert_eq!(rows[0].fact.total, -0.5);
     beside.forget(&rows).await.unwrap();
