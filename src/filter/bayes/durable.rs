@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 
 /// Replaces `path` by `bytes`: a temporary file beside it, fsync, rename, fsync of the folder. After a
@@ -37,7 +38,20 @@ pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(folder(path))?.sync_all()
 }
 
-fn folder(path: &Path) -> &Path {
+/// Gives a file that root made to whom `folder` belongs: the daemon must be able to read it.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn hand_over(path: &Path, folder: &Path) -> io::Result<()> {
+    let owner = std::fs::metadata(folder)?;
+    if std::fs::metadata(path)?.uid() == 0 && owner.uid() != 0 {
+        chown(path, Some(owner.uid()), Some(owner.gid()))?;
+    }
+    Ok(())
+}
+
+/// The folder in which a file lies.
+pub(crate) fn folder(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
