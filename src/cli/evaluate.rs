@@ -3,7 +3,6 @@
 mod comparison;
 mod json;
 mod page;
-mod plot;
 
 use std::fs::File;
 use std::io::{BufWriter, Write};

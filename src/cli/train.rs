@@ -15,8 +15,9 @@ use super::{ConfigArgs, told};
 use crate::clock;
 use crate::filter::bayes::{Class, EngineKind, Facts, Trained, Trainer};
 use crate::printable::{printable, printable_path};
-use crate::workbench::evaluation::Evaluation;
+use crate::workbench::evaluation::{Comparison, Evaluation, Validation};
 use crate::workbench::reading::{Reading, by_class};
+use crate::workbench::registry::Evaluated;
 use crate::workbench::{Cut, leakage};
 
 /// Trains the Bayesian filter on sorted mail.
@@ -57,6 +58,9 @@ pub struct TrainArgs {
     /// Spam that is not learned, to judge with the finished model
     #[arg(long, num_args = 1.., value_name = "PATH", requires = "test_ham")]
     pub test_spam: Vec<PathBuf>,
+    /// Train on an eighth, a quarter and a half of the messages too, to see what more of them would bring; takes several times as long
+    #[arg(long)]
+    pub learning_curve: bool,
     /// Messages that are kept to test with: neither they nor near copies of them are learned
     #[arg(long, num_args = 1.., value_name = "PATH")]
     pub leave_out: Vec<PathBuf>,
@@ -99,7 +103,7 @@ pub(super) fn run(mut args: TrainArgs, config: &ConfigArgs) -> anyhow::Result<Ex
     let mut progress = Progress::new();
     let mut corpus = reading(&args.ham, &args.spam)?;
     let left_out = kept(&mut corpus, &args.leave_out, &mut progress)?;
-    let mut trainer = Trainer::new(kind).ignoring(receiving);
+    let mut trainer = Trainer::new(kind).ignoring(receiving.clone());
     let mut withheld = 0;
     corpus.batches("reading", &mut progress, |batch| {
         let learned = batch.into_iter().filter(|(_, sample)| {
@@ -138,6 +142,24 @@ pub(super) fn run(mut args: TrainArgs, config: &ConfigArgs) -> anyhow::Result<Ex
         withheld,
     };
     report(&mut out, &trained, &args, &lost, took)?;
+    let evaluation = match args.learning_curve {
+        true => {
+            let options = Validation {
+                folds: 5,
+                seed: args.seed,
+                learning: true,
+                receiving,
+            };
+            let cut = Cut::default();
+            let crossed =
+                Evaluation::cross_validated(&mut corpus, &[kind], options, cut, &mut progress)?;
+            progress.end();
+            Some(crossed)
+        }
+        false => Evaluation::of_training(&trained),
+    };
+    let compared = evaluation.map(|evaluation| (evaluation.compare(), evaluation));
+    evaluated(&mut out, compared.as_ref())?;
     if !args.test_ham.is_empty() {
         let mut test = reading(&args.test_ham, &args.test_spam)?;
         let models = [(args.model.display().to_string(), trained.engine)];
@@ -157,7 +179,9 @@ pub(super) fn run(mut args: TrainArgs, config: &ConfigArgs) -> anyhow::Result<Ex
     }
     if let Some(config) = &promoting {
         writeln!(out)?;
-        let promoted = super::model::promote_trained(&mut out, config, &args.model);
+        let kept = compared.as_ref();
+        let kept = kept.and_then(|(comparison, evaluation)| Evaluated::of(evaluation, comparison));
+        let promoted = super::model::promote_trained(&mut out, config, &args.model, kept.as_ref());
         // The folder of models has its own copy.
         let _ = std::fs::remove_file(&args.model);
         return promoted;
@@ -235,16 +259,23 @@ fn report(
         trained.engine.features(),
         size as f64 / f64::from(1 << 20)
     )?;
-    let Some(evaluation) = Evaluation::of_training(trained) else {
-        writeln!(
+    Ok(())
+}
+
+/// What came out on messages that were kept aside.
+fn evaluated(
+    out: &mut impl Write,
+    compared: Option<&(Comparison, Evaluation)>,
+) -> std::io::Result<()> {
+    let Some((comparison, evaluation)) = compared else {
+        return writeln!(
             out,
             "\nThe corpus is too small to be evaluated: 20 different messages of each class are needed."
-        )?;
-        return Ok(());
+        );
     };
     writeln!(
         out,
         "\nOn messages kept aside (five folds, near copies together):"
     )?;
-    evaluate::show(out, &evaluation, &evaluation.compare())
+    evaluate::show(out, evaluation, comparison)
 }

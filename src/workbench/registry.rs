@@ -2,7 +2,8 @@
 //!
 //! The daemon reads its model at one path. Here that path is a symbolic link to a file in the folder `models`
 //! beside it; promotion puts another link in its place by rename, so that a reader finds the old model or the
-//! new one, whole. The link alone says which model is in force; `models/book.json` says what happened and why.
+//! new one, whole. The link alone says which model is in force; `models/book.json` says what happened and why, and
+//! beside a model may lie what its training came to ([`Evaluated`]).
 //! A model that was put at that path by other means is taken into the folder before it is replaced.
 //!
 //! Model files are named by time of training and contents and never change. One process at a time changes
@@ -10,6 +11,7 @@
 //! because a process died in between is found by looking at the link.
 
 mod book;
+mod evaluated;
 mod leftovers;
 
 use std::fs::{File, OpenOptions};
@@ -21,6 +23,7 @@ use crate::clock;
 use crate::filter::bayes::{Engine, Journal, ModelError, durable, place};
 
 pub use book::{Book, Change, Entry, Pinned, Trial, Why};
+pub use evaluated::Evaluated;
 
 /// Changes that the book remembers.
 const HISTORY: usize = 1000;
@@ -326,6 +329,8 @@ impl Changing<'_> {
             self.write()?;
         }
         for id in &gone {
+            // Not every model has one.
+            let _ = std::fs::remove_file(self.registry.evaluation(id));
             let file = self.registry.file(id);
             std::fs::remove_file(&file).map_err(io_at(&file))?;
         }

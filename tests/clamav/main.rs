@@ -25,7 +25,6 @@ mod servers;
 mod signatures;
 mod sizes;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

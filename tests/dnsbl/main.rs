@@ -26,7 +26,6 @@ mod secrets;
 mod shipped;
 mod subjects;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

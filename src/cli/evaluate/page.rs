@@ -4,13 +4,14 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use super::plot::{Axis, Series, chart, legend};
 use crate::filter::bayes::Class;
 use crate::printable::markup;
 use crate::workbench::bootstrap::around;
+use crate::workbench::curves::{self, Curves};
 use crate::workbench::evaluation::{Comparison, Evaluation, Run};
 use crate::workbench::figures::Figures;
-use crate::workbench::{ranked, scores};
+use crate::workbench::plot::{Axis, Series, chart, legend};
+use crate::workbench::scores;
 
 /// Wrongly judged messages of a class on a page.
 const WORST: usize = 20;
@@ -57,6 +58,12 @@ pub(super) fn html(
     )?;
     overview(out, evaluation, comparison)?;
     differences(out, comparison)?;
+    let all: Vec<Curves> = evaluation
+        .runs
+        .iter()
+        .zip(&comparison.runs)
+        .map(|(run, (_, figures))| Curves::of(evaluation, run, figures))
+        .collect();
     writeln!(out, "<h2>Curves</h2><div class=\"plots\">")?;
     let figure = |out: &mut dyn Write, caption: &str, svg: String| {
         writeln!(
@@ -68,15 +75,18 @@ pub(super) fn html(
     figure(
         out,
         "Ham lost and spam missed (ROC, both logarithmic)",
-        roc(evaluation),
+        curves::roc(
+            &all,
+            (evaluation.count(Class::Ham), evaluation.count(Class::Spam)),
+        ),
     )?;
     figure(
         out,
         "What probabilities turned out to mean",
-        calibration(comparison),
+        curves::calibration(&all),
     )?;
     if evaluation.runs.iter().any(|r| r.learning.len() > 1) {
-        figure(out, "Learning curve", learning(evaluation))?;
+        figure(out, "Learning curve", curves::learning(&all))?;
     }
     for run in &evaluation.runs {
         figure(
@@ -172,88 +182,6 @@ fn differences(out: &mut impl Write, comparison: &Comparison) -> io::Result<()> 
     writeln!(out, "</table>")
 }
 
-fn axis(label: &str, low: f64, high: f64, log: bool) -> Axis {
-    Axis {
-        label: label.to_owned(),
-        low,
-        high,
-        log,
-    }
-}
-
-fn roc(evaluation: &Evaluation) -> String {
-    let series: Vec<Series> = evaluation
-        .runs
-        .iter()
-        .map(|run| Series {
-            title: run.title.clone(),
-            points: ranked(&evaluation.answers(&run.scores))
-                .curve()
-                .into_iter()
-                .map(|(lost, missed)| (100.0 * lost, 100.0 * missed))
-                .collect(),
-            marked: false,
-        })
-        .collect();
-    // One message is the least that can be lost or missed.
-    let least = |class| {
-        let share = 100.0 / evaluation.count(class).max(1) as f64;
-        10_f64.powf(share.log10().floor()).min(1.0)
-    };
-    chart(
-        "Spam missed against ham lost",
-        &axis("ham lost, %", least(Class::Ham), 100.0, true),
-        &axis("spam missed, %", least(Class::Spam), 100.0, true),
-        &series,
-    )
-}
-
-fn calibration(comparison: &Comparison) -> String {
-    let series: Vec<Series> = comparison
-        .runs
-        .iter()
-        .map(|(title, figures)| Series {
-            title: title.clone(),
-            points: figures
-                .calibration
-                .iter()
-                .map(|b| (b.said, b.was))
-                .collect(),
-            marked: true,
-        })
-        .collect();
-    chart(
-        "Share of spam against the probability given; on the diagonal both agree",
-        &axis("probability given", 0.0, 1.0, false),
-        &axis("share of spam, classes weighed alike", 0.0, 1.0, false),
-        &series,
-    )
-}
-
-fn learning(evaluation: &Evaluation) -> String {
-    let series: Vec<Series> = evaluation
-        .runs
-        .iter()
-        .map(|run| Series {
-            title: run.title.clone(),
-            points: run
-                .learning
-                .iter()
-                .filter_map(|l| Some((l.messages as f64, l.one_minus_roca?)))
-                .collect(),
-            marked: true,
-        })
-        .collect();
-    let points = || series.iter().flat_map(|s| &s.points);
-    let bound = |of: fn(&(f64, f64)) -> f64, least: f64| points().map(of).fold(least, f64::max);
-    chart(
-        "1-ROCA after so many messages learned",
-        &axis("messages learned", 0.0, bound(|p| p.0, 1.0), false),
-        &axis("1-ROCA, %", 0.001, bound(|p| p.1, 1.0), true),
-        &series,
-    )
-}
-
 fn distribution(evaluation: &Evaluation, run: &Run) -> String {
     const END: f64 = 20.0;
     let series = [Class::Ham, Class::Spam].map(|class| {
@@ -288,8 +216,8 @@ fn distribution(evaluation: &Evaluation, run: &Run) -> String {
         .fold(1.0, f64::max);
     let svg = chart(
         "Scores of ham and of spam",
-        &axis("log odds", -END, END, false),
-        &axis("messages of the class, %", 0.0, highest, false),
+        &Axis::steps("log odds", -END, END),
+        &Axis::steps("messages of the class, %", 0.0, highest),
         &series,
     );
     let names = series.iter().map(|s| s.title.as_str());

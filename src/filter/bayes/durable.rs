@@ -30,24 +30,24 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_folder(path)
 }
 
+/// Gives a file that root made to whom `owned` belongs, the data folder say: the daemon must be able to read it.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn hand_over(made: &Path, owned: &Path) -> io::Result<()> {
+    let (made_by, owner) = (std::fs::metadata(made)?, std::fs::metadata(owned)?);
+    if made_by.uid() == 0 && owner.uid() != 0 {
+        chown(made, Some(owner.uid()), Some(owner.gid()))?;
+    }
+    Ok(())
+}
+
 /// Makes the entry of a new file durable.
 ///
 /// # Errors
 /// What the system says.
 pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(folder(path))?.sync_all()
-}
-
-/// Gives a file that root made to whom `folder` belongs: the daemon must be able to read it.
-///
-/// # Errors
-/// What the system says.
-pub(crate) fn hand_over(path: &Path, folder: &Path) -> io::Result<()> {
-    let owner = std::fs::metadata(folder)?;
-    if std::fs::metadata(path)?.uid() == 0 && owner.uid() != 0 {
-        chown(path, Some(owner.uid()), Some(owner.gid()))?;
-    }
-    Ok(())
 }
 
 /// The folder in which a file lies.

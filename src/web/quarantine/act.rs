@@ -9,6 +9,7 @@ use crate::filter::bayes::{Class, Teacher};
 use crate::mail::Address;
 use crate::web::Visitor;
 use crate::web::console::Shared;
+use crate::web::layout::SentTo;
 use crate::web::refusal::{Refusal, sentence};
 
 /// The fields of a form, in order; some stand several times.
@@ -148,10 +149,7 @@ async fn one(console: Shared, visitor: Visitor, id: String, act: Act) -> Result<
 }
 
 pub(super) async fn release(
-    State(console): State<Shared>,
-    visitor: Visitor,
-    Path(id): Path<String>,
-    Form(fields): Form<Fields>,
+    (State(console), visitor, Path(id), Form(fields)): SentTo<Fields>,
 ) -> Result<Response, Refusal> {
     let chosen = fields
         .iter()
@@ -169,20 +167,14 @@ pub(super) async fn release(
 }
 
 pub(super) async fn delete(
-    State(console): State<Shared>,
-    visitor: Visitor,
-    Path(id): Path<String>,
-    Form(fields): Form<Fields>,
+    (State(console), visitor, Path(id), Form(fields)): SentTo<Fields>,
 ) -> Result<Response, Refusal> {
     let learn = value(&fields, "learn") == "spam";
     one(console, visitor, id, Act::Delete { learn }).await
 }
 
 pub(super) async fn forward(
-    State(console): State<Shared>,
-    visitor: Visitor,
-    Path(id): Path<String>,
-    Form(fields): Form<Fields>,
+    (State(console), visitor, Path(id), Form(fields)): SentTo<Fields>,
 ) -> Result<Response, Refusal> {
     let to = value(&fields, "to");
     let note = value(&fields, "note");

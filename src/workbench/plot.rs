@@ -8,24 +8,42 @@ use crate::printable::markup;
 const SIZE: (f64, f64) = (560.0, 380.0);
 const ROOM: (f64, f64, f64, f64) = (64.0, 16.0, 16.0, 48.0);
 /// Colours of series, told apart also by who sees red and green alike (Okabe and Ito 2008).
-pub(super) const COLOURS: [&str; 7] = [
+pub(crate) const COLOURS: [&str; 7] = [
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555",
 ];
 
 /// One axis.
 #[derive(Clone, Debug)]
-pub(super) struct Axis {
+pub(crate) struct Axis {
     /// What is measured, with its unit.
-    pub(super) label: String,
+    pub(crate) label: String,
     /// Lower end; above 0 on a logarithmic axis.
-    pub(super) low: f64,
+    pub(crate) low: f64,
     /// Upper end.
-    pub(super) high: f64,
+    pub(crate) high: f64,
     /// Whether equal steps are equal factors. What is smaller than `low` is drawn there.
-    pub(super) log: bool,
+    pub(crate) log: bool,
 }
 
 impl Axis {
+    /// One on which equal steps are equal differences.
+    pub(crate) fn steps(label: &str, low: f64, high: f64) -> Axis {
+        Axis {
+            label: label.to_owned(),
+            low,
+            high,
+            log: false,
+        }
+    }
+
+    /// One on which equal steps are equal factors; `low` is above 0.
+    pub(crate) fn factors(label: &str, low: f64, high: f64) -> Axis {
+        Axis {
+            log: true,
+            ..Axis::steps(label, low, high)
+        }
+    }
+
     /// 0 to 1 for what lies between the ends.
     fn place(&self, value: f64) -> f64 {
         let value = value.clamp(self.low, self.high);
@@ -62,24 +80,24 @@ impl Axis {
 
 /// One line.
 #[derive(Clone, Debug)]
-pub(super) struct Series {
+pub(crate) struct Series {
     /// For the legend.
-    pub(super) title: String,
+    pub(crate) title: String,
     /// In the order in which they are joined.
-    pub(super) points: Vec<(f64, f64)>,
+    pub(crate) points: Vec<(f64, f64)>,
     /// Whether each point is marked.
-    pub(super) marked: bool,
+    pub(crate) marked: bool,
 }
 
 /// Draws the lines, and the diagonal where both axes measure the same. `title` says what the picture shows to those who do not see it.
-pub(super) fn chart(title: &str, x: &Axis, y: &Axis, series: &[Series]) -> String {
+pub(crate) fn chart(title: &str, x: &Axis, y: &Axis, series: &[Series]) -> String {
     let (width, height) = SIZE;
     let (left, right, top, bottom) = ROOM;
     let (inner_width, inner_height) = (width - left - right, height - top - bottom);
     let at_x = |value: f64| left + x.place(value) * inner_width;
     let at_y = |value: f64| top + (1.0 - y.place(value)) * inner_height;
     let mut svg = format!(
-        "<svg viewBox=\"0 0 {width} {height}\" role=\"img\"><title>{}</title>\n",
+        "<svg class=\"curve\" viewBox=\"0 0 {width} {height}\" role=\"img\"><title>{}</title>\n",
         markup(title)
     );
     // Writing to a string does not fail.
@@ -155,7 +173,7 @@ pub(super) fn chart(title: &str, x: &Axis, y: &Axis, series: &[Series]) -> Strin
 }
 
 /// The names of series beside their colours.
-pub(super) fn legend<'a>(titles: impl Iterator<Item = &'a str>) -> String {
+pub(crate) fn legend<'a>(titles: impl Iterator<Item = &'a str>) -> String {
     let mut html = String::from("<p class=\"legend\">");
     for (title, colour) in titles.zip(COLOURS.iter().cycle()) {
         let _ = write!(
@@ -179,12 +197,8 @@ mod tests {
     use super::*;
 
     fn axis(low: f64, high: f64, log: bool) -> Axis {
-        Axis {
-            label: "share, %".into(),
-            low,
-            high,
-            log,
-        }
+        let axis = if log { Axis::factors } else { Axis::steps };
+        axis("share, %", low, high)
     }
 
     #[test]
