@@ -14,7 +14,6 @@ mod written;
 use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -24,6 +23,7 @@ pub use record::Record;
 
 use answer::{Said, asker};
 
+use crate::clock;
 use crate::dns::{Failure, Found, RecordType};
 
 /// Questions of one message that are kept; past them it cannot be replayed in full.
@@ -75,11 +75,10 @@ impl Inner {
 impl Heard {
     /// Keeps what checks hear from now on.
     pub fn keeping() -> Heard {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
         Heard::new(
             false,
             Record {
-                at: now.map_or(0, |now| now.as_secs()),
+                at: clock::unsigned_seconds(),
                 ..Record::default()
             },
         )
@@ -116,10 +115,7 @@ impl Heard {
     pub fn now(&self) -> u64 {
         match self.teller() {
             Some(inner) => inner.record().at,
-            None => {
-                let now = SystemTime::now().duration_since(UNIX_EPOCH);
-                now.map_or(0, |now| now.as_secs())
-            }
+            None => clock::unsigned_seconds(),
         }
     }
 

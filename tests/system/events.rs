@@ -394,7 +394,7 @@ fn the_webhook_must_be_who_it_says() {
         return;
     };
     let folder = folder();
-    let (certificate, key) = certificate(&openssl, folder.path());
+    let (certificate, key) = certificate(&openssl, folder.path(), "localhost");
     let config = server_config(&certificate, &key);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let receiver = Receiver::at(listener, Mood::Takes, Some(config));

@@ -23,6 +23,7 @@ mod real_clamd;
 
 mod daemon;
 mod disk;
+mod host;
 mod message;
 mod milter;
 mod names;

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use super::super::content::changes_direction;
 use super::super::element::ended_by;
 use super::{Removed, SafeHtml};
-use crate::printable::deceives;
+use crate::printable::{deceives, reference};
 
 /// Open elements of the new page; the text of deeper ones stands in the last.
 const DEPTH: usize = 64;
@@ -85,12 +85,10 @@ impl Writer {
     }
 
     fn character(&mut self, c: char) {
+        if let Some(reference) = reference(c) {
+            return self.out.push_str(reference);
+        }
         match c {
-            '&' => self.out.push_str("&amp;"),
-            '<' => self.out.push_str("&lt;"),
-            '>' => self.out.push_str("&gt;"),
-            '"' => self.out.push_str("&quot;"),
-            '\'' => self.out.push_str("&#39;"),
             '\n' | '\t' | ' ' => self.out.push(c),
             '\r' => {}
             c if changes_direction(c) || c.is_control() => {

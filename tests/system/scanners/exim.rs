@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::super::daemon::HELD;
-use super::super::place::root;
+use super::super::host::root;
 use super::{Scanners, run, text, unpacked};
 
 /// The last answer of Exim to a message of that text, and its log. `None` when Exim is not there.
