@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::Command;
 
 use super::super::daemon::{Config, HELD};
-use super::super::place::root;
+use super::super::place::{root, unpacked};
 use super::super::scanner::{FalseClamd, Manner};
-use super::{Keys, Scanners, run, text, unpacked};
+use super::{Keys, Scanners, run, text};
 
 /// The last answer of Exim to a message of that text, and its log. `None` when Exim is not there.
 fn delivered(server: &str, body: &str) -> Option<(String, String)> {

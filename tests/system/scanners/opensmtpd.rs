@@ -4,8 +4,9 @@ use std::process::Command;
 
 use super::super::daemon::{Config, HELD, REFUSED};
 use super::super::message::{fields, message};
+use super::super::place::unpacked;
 use super::super::scanner::{FalseClamd, Manner};
-use super::{Keys, Scanners, text, unpacked};
+use super::{Keys, Scanners, text};
 
 /// What the filter makes of a message: its lines, and the answer at the end. `None` when it is not there.
 fn filtered(scanners: &Scanners, message: &[u8]) -> Option<(String, String)> {
