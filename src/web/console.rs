@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::accounts::{AccountError, Accounts, Actor};
 use super::journal::Journal;
+use super::oidc::Provider;
 use super::options::Settings;
 use super::samples::Samples;
 use super::throttle::Throttle;
@@ -18,6 +19,8 @@ pub struct Console {
     pub(super) accounts: Accounts,
     /// As configured at start.
     pub(super) settings: Settings,
+    /// Who vouches for users, beside passwords.
+    pub(super) provider: Option<Provider>,
     /// Who has to wait before he may try another password.
     pub(super) throttle: Throttle,
     /// What went wrong lately.
@@ -37,7 +40,10 @@ impl Console {
         settings: Settings,
         journal: Journal,
     ) -> Console {
+        let plan = settings.oidc.clone();
+        let metrics = services.metrics.clone();
         Console {
+            provider: plan.map(|plan| Provider::new(plan, metrics)),
             services,
             accounts,
             settings,
@@ -45,6 +51,11 @@ impl Console {
             journal,
             samples: Samples::default(),
         }
+    }
+
+    /// How a browser gets here.
+    pub(super) fn site(&self) -> String {
+        self.settings.link(self.settings.listen)
     }
 
     /// Records a change that was made. It stands even if this fails, so the log says it then.

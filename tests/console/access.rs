@@ -6,7 +6,7 @@ use super::place::wait_for;
 use super::site::{PASSWORD, Site};
 
 /// Users by rising role.
-const USERS: [&str; 3] = ["cid", "bob", "ann"];
+pub(crate) const USERS: [&str; 3] = ["cid", "bob", "ann"];
 
 /// Path, the least role by its place in [`USERS`], what it answers to those who may.
 const PAGES: [(&str, usize, u16); 18] = [
@@ -74,13 +74,18 @@ const CHANGES: [(&str, Fields, usize, u16); 18] = [
     ),
 ];
 
-struct Signed {
-    cookie: String,
-    form_token: String,
+/// Somebody who has signed in.
+pub(crate) struct Signed {
+    pub(crate) cookie: String,
+    pub(crate) form_token: String,
 }
 
 fn signed(site: &Site, name: &str) -> Signed {
-    let cookie = site.session(name);
+    signed_with(site, site.session(name))
+}
+
+/// Who has the session of this cookie.
+pub(crate) fn signed_with(site: &Site, cookie: String) -> Signed {
     let page = site.get("/account").session(&cookie).send();
     let form_token = page.form_token();
     Signed { cookie, form_token }
@@ -89,7 +94,13 @@ fn signed(site: &Site, name: &str) -> Signed {
 #[test]
 fn every_page_opens_to_those_who_may_and_to_nobody_else() {
     let site = Site::new(Config::default());
-    let signed = USERS.map(|name| signed(&site, name));
+    pages_open(&site, &USERS.map(|name| signed(&site, name)));
+    let missing = site.get("/no/such/page").send();
+    assert_eq!(missing.status, 404);
+}
+
+/// The table of pages holds for these, who are [`USERS`].
+pub(crate) fn pages_open(site: &Site, signed: &[Signed; 3]) {
     for (path, least, answer) in PAGES {
         let stranger = site.get(path).send();
         assert_eq!(stranger.status, 303, "{path}");
@@ -110,14 +121,19 @@ fn every_page_opens_to_those_who_may_and_to_nobody_else() {
             assert_eq!(request.send().status, 303, "{path}");
         }
     }
-    let missing = site.get("/no/such/page").send();
-    assert_eq!(missing.status, 404);
 }
 
 #[test]
 fn every_change_takes_session_role_form_token_and_origin() {
     let site = Site::new(Config::default());
-    let signed = USERS.map(|name| signed(&site, name));
+    changes_take_all(&site, &USERS.map(|name| signed(&site, name)));
+    // Nothing of all that was done.
+    let users = site.command(&["list", "--json"], "");
+    assert_eq!(String::from_utf8(users.stdout).unwrap().lines().count(), 3);
+}
+
+/// The table of changes holds for these, who are [`USERS`].
+pub(crate) fn changes_take_all(site: &Site, signed: &[Signed; 3]) {
     for (path, fields, least, answer) in CHANGES {
         let form = |token: &str| {
             let mut all = fields.to_vec();
@@ -174,9 +190,6 @@ fn every_change_takes_session_role_form_token_and_origin() {
             assert_eq!(answer.status, wanted, "{path}: {what}");
         }
     }
-    // Nothing of all that was done.
-    let users = site.command(&["list", "--json"], "");
-    assert_eq!(String::from_utf8(users.stdout).unwrap().lines().count(), 3);
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod post;
 #[allow(dead_code)]
 #[path = "../system/process.rs"]
 mod process;
+mod provider;
 mod site;
 mod webdriver;
 
@@ -28,7 +29,9 @@ mod access;
 mod api;
 mod command;
 mod entrance;
+mod glewlwyd;
 mod models;
+mod oidc;
 mod quarantine;
 mod tls;
 mod views;
