@@ -26,10 +26,12 @@
 //! - [`web`]: the console in a browser.
 //! - `https`: requests to other hosts: a webhook, a provider of sign-ins.
 //! - `printable`: text from outside made harmless for whoever reads it.
+//! - `clock`: the wall clock, as numbers.
 //! - [`cli`]: the commands.
 
 pub mod auth;
 pub mod cli;
+mod clock;
 pub mod config;
 pub mod content;
 pub mod dns;

@@ -169,6 +169,7 @@ impl Reloader {
         let before = self.services.engine.swap(engine.clone());
         taken(&self.services, &engine);
         self.services.reload_problem.store(None);
+        self.services.reloads.send_replace(());
         let metrics = &self.services.metrics;
         metrics.reloads.with_label_values(&["ok"]).inc();
         self.services.events.tell(

@@ -12,8 +12,8 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::aside::{self, FileFailure};
-use super::facts::now;
 use super::{DatabaseError, Facts, Kind, Table};
+use crate::clock;
 use crate::metrics::Metrics;
 
 /// The name of the file below the daemon's folder.
@@ -178,8 +178,8 @@ impl Keeper {
         }
         if Instant::now() >= self.next_expiry {
             self.next_expiry = Instant::now() + EXPIRY;
-            self.facts.expire(now());
-            table.expire(now()).await?;
+            self.facts.expire(clock::milliseconds());
+            table.expire(clock::milliseconds()).await?;
         }
         Ok(())
     }
@@ -199,7 +199,7 @@ impl Keeper {
             if limit == 0 || self.loaded.contains(&kind) {
                 continue;
             }
-            for (digest, fact) in table.load(kind, now(), limit).await? {
+            for (digest, fact) in table.load(kind, clock::milliseconds(), limit).await? {
                 self.facts.enter((kind, digest), fact);
             }
             self.loaded.push(kind);

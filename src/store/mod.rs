@@ -21,6 +21,5 @@ mod table;
 pub use database::{Database, DatabaseError, Durability, Schema};
 pub use fact::{Fact, Key, Kind};
 pub use facts::Facts;
-pub(crate) use facts::now;
 pub use keeper::{FILE, Keeper};
 pub use table::{Row, Table};

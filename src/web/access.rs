@@ -132,7 +132,7 @@ async fn admit(gate: Gate, mut request: Request, next: Next) -> Result<Response,
     let address = address::client(
         request.extensions(),
         request.headers(),
-        &gate.console.settings.trusted_proxies,
+        &gate.console.settings().trusted_proxies,
     );
     let visitor = visitor(&gate, request.headers(), address).await?;
     if !visitor.may(gate.role) {
@@ -189,14 +189,14 @@ async fn visitor(gate: &Gate, headers: &HeaderMap, address: IpAddr) -> Result<Vi
         let secret = secret.ok_or(Refusal::SignIn)?;
         let found = console
             .accounts
-            .bearer(&secret, console.settings.lifetime)
+            .bearer(&secret, console.settings().lifetime)
             .await?;
         let (session, label) = found.ok_or(Refusal::SignIn)?;
         return Ok(Visitor::new(session, String::new(), Some(label), address));
     }
-    let secret = SESSION.read(&console.settings, headers);
+    let secret = SESSION.read(&console.settings(), headers);
     let secret = secret.and_then(Secret::presented).ok_or(Refusal::SignIn)?;
-    let lifetime = console.settings.lifetime;
+    let lifetime = console.settings().lifetime;
     let is_click = !wants_part(headers);
     let session = console
         .accounts
@@ -212,7 +212,7 @@ pub(super) fn is_own(console: &Shared, headers: &HeaderMap) -> bool {
     let (Some(origin), Some(host)) = (text(header::ORIGIN), text(header::HOST)) else {
         return false;
     };
-    match &console.settings.url {
+    match &console.settings().url {
         Some(url) => origin.eq_ignore_ascii_case(url),
         None => {
             let place = origin

@@ -17,7 +17,7 @@ use super::console::{Console, Shared};
 use super::cookie::SESSION;
 use super::refusal::Refusal;
 use super::stranger::Stranger;
-use super::{Visitor, assets, layout};
+use super::{Visitor, layout};
 
 /// Longest form of somebody who has not signed in.
 pub(super) const STRANGERS_FORM: usize = 8 << 10;
@@ -87,7 +87,6 @@ fn onward(place: &str) -> Response {
 #[derive(Template)]
 #[template(path = "login.html")]
 struct LoginPage<'a> {
-    version: &'static str,
     name: &'a str,
     next: &'a str,
     problem: Option<&'a str>,
@@ -107,13 +106,12 @@ pub(super) fn page(
     next: &str,
     problem: Option<&str>,
 ) -> Result<Html<String>, Refusal> {
-    let provider = console.provider.as_ref();
+    let provider = console.provider();
     layout::render(&LoginPage {
-        version: assets::version(),
         name,
         next,
         problem,
-        provider: provider.map(|provider| {
+        provider: provider.as_ref().map(|provider| {
             let path = format!("/login/oidc?next={}", encoded(next));
             (provider.plan.label.as_str(), path)
         }),
@@ -175,10 +173,12 @@ pub(super) async fn open(
     address: &str,
     way: &str,
 ) -> Result<HeaderValue, Refusal> {
-    let (settings, lifetime) = (&console.settings, console.settings.lifetime);
-    let begun = console.accounts.begin_session(user, address, way, lifetime);
+    let settings = console.settings();
+    let begun = console
+        .accounts
+        .begin_session(user, address, way, settings.lifetime);
     let secret = begun.await?;
-    let cookie = SESSION.set(settings, secret.reveal(), settings.longest());
+    let cookie = SESSION.set(&settings, secret.reveal(), settings.longest());
     cookie.ok_or(Refusal::Internal)
 }
 
@@ -201,23 +201,26 @@ async fn sign_out(
     visitor: Visitor,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let settings = &console.settings;
-    let secret = SESSION.read(settings, request.headers());
+    let settings = console.settings();
+    let secret = SESSION.read(&settings, request.headers());
     if let Some(secret) = secret.and_then(Secret::presented) {
         console.accounts.end_session(&secret).await?;
     }
-    let mut response = match &console.provider {
-        Some(provider) if visitor.is_vouched => {
-            let back = format!("{}/login", console.site());
-            match provider.sign_out(&back).await {
-                // No redirect: browsers would take it for a form that is sent elsewhere.
-                Some(place) => onward(&place),
-                None => Redirect::to("/login").into_response(),
-            }
+    let provider = console.provider().filter(|_| visitor.is_vouched);
+    let elsewhere = match provider {
+        Some(provider) => {
+            provider
+                .sign_out(&format!("{}/login", console.site()))
+                .await
         }
-        _ => Redirect::to("/login").into_response(),
+        None => None,
     };
-    if let Some(field) = SESSION.unset(settings) {
+    let mut response = match elsewhere {
+        // No redirect: browsers would take it for a form that is sent elsewhere.
+        Some(place) => onward(&place),
+        None => Redirect::to("/login").into_response(),
+    };
+    if let Some(field) = SESSION.unset(&settings) {
         response.headers_mut().insert(header::SET_COOKIE, field);
     }
     Ok(response)

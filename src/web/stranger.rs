@@ -27,7 +27,7 @@ impl FromRequestParts<Shared> for Stranger {
                 "The request does not come from a page of this console.",
             ));
         }
-        let trusted = &console.settings.trusted_proxies;
+        let trusted = &console.settings().trusted_proxies;
         let address = address::client(&parts.extensions, &parts.headers, trusted);
         Ok(Stranger { address })
     }

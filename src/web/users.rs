@@ -45,12 +45,14 @@ async fn page(
     page: Page,
     link: Option<(String, String)>,
 ) -> Result<Html<String>, Refusal> {
-    let provider = console.provider.as_ref();
+    let provider = console.provider();
     layout::render(&UsersPage {
         page,
-        provider: provider.map_or("a provider that is no longer asked", |p| {
-            p.plan.label.as_str()
-        }),
+        provider: provider
+            .as_ref()
+            .map_or("a provider that is no longer asked", |p| {
+                p.plan.label.as_str()
+            }),
         signs_in_by_provider: provider.is_some(),
         users: console.accounts.users().await?,
         roles: Role::ALL,

@@ -13,7 +13,7 @@ use super::accounts::{AccountError, Invitation, Password, Secret};
 use super::console::Shared;
 use super::refusal::{Refusal, sentence};
 use super::stranger::Stranger;
-use super::{assets, layout, login};
+use super::{layout, login};
 
 const PATH: &str = "/welcome";
 
@@ -36,7 +36,6 @@ struct Link {
 #[derive(Template)]
 #[template(path = "welcome.html")]
 struct WelcomePage<'a> {
-    version: &'static str,
     link: &'a str,
     /// Fixed for a user who is there already.
     known: Option<String>,
@@ -55,7 +54,6 @@ fn page(
         None => StatusCode::OK,
     };
     let page = layout::render(&WelcomePage {
-        version: assets::version(),
         link: secret.reveal(),
         known: match invitation {
             Invitation::First => None,

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
-use super::access::{USERS, changes_take_all, pages_open, signed_with};
+use super::access::{USERS, changes_take_all, pages_open};
 use super::client::{Answer, Request};
 use super::daemon::Config;
 use super::place::wait_for;
@@ -267,10 +267,8 @@ fn the_table_of_who_may_what_holds_for_them_too() {
     let signed = USERS.map(|name| {
         number += 1;
         let groups = json!([groups[number - 1]]);
-        signed_with(
-            &joint.site,
-            joint.session(&number.to_string(), name, groups),
-        )
+        let session = joint.session(&number.to_string(), name, groups);
+        joint.site.signed_with(session)
     });
     pages_open(&joint.site, &signed);
     changes_take_all(&joint.site, &signed);
@@ -498,7 +496,7 @@ fn signing_out_leads_on_to_the_provider_and_ends_the_session_here_in_any_case() 
     for (keys, there) in [("logout: true", true), ("logout: false", false)] {
         let joint = Joint::new(Provider::start(), &format!("{BY_GROUPS}, {keys}"));
         let ann = joint.session("1", "ann", json!(["staff"]));
-        let signed = signed_with(&joint.site, ann.clone());
+        let signed = joint.site.signed_with(ann.clone());
         let out = joint.site.post("/logout").session(&ann);
         let out = out.form(&[("form_token", &signed.form_token)]).send();
         let leads = out
@@ -514,10 +512,46 @@ fn signing_out_leads_on_to_the_provider_and_ends_the_session_here_in_any_case() 
     }
     // Who has a password has nothing to do with it.
     let joint = Joint::new(Provider::start(), BY_GROUPS);
-    let root = signed_with(&joint.site, joint.site.session("root"));
+    let root = joint.site.signed_with(joint.site.session("root"));
     let out = joint.site.post("/logout").session(&root.cookie);
     let out = out.form(&[("form_token", &root.form_token)]).send();
     assert_eq!(out.field("location"), Some("/login"));
+}
+
+#[test]
+fn a_reload_brings_another_provider_and_sign_ins_that_are_under_way_end_at_none() {
+    let joint = Joint::new(Provider::start(), BY_GROUPS);
+    let ann = joint.session("1", "ann", json!(["staff"]));
+    let (cookie, place) = joint.leave();
+    let back = joint.granted(&place);
+    let next = Provider::start();
+    next.person(person("1", "ann", json!(["mail-admins"])));
+    let file = joint.site.daemon.path().join("mailweir.yaml");
+    let written = std::fs::read_to_string(&file).unwrap();
+    let changed = written.replace(&joint.provider.issuer(), &next.issuer());
+    std::fs::write(&file, changed.replace("Example ID", "Other ID")).unwrap();
+    joint.site.daemon.signal("HUP");
+    wait_for("the other provider", || {
+        let page = joint.site.get("/login").send();
+        page.body.contains("Sign in with Other ID").then_some(())
+    });
+    // What the one has granted is nothing to the other.
+    let answer = joint.come_back(&back, &cookie);
+    assert_eq!(answer.status, 401, "{answer:?}");
+    assert_eq!(next.asked("/token"), 0);
+    // Sessions go on; users of the one are none of the other's.
+    assert_eq!(joint.whoami(&ann)["role"], "viewer");
+    let joint = Joint {
+        provider: next,
+        ..joint
+    };
+    let answer = joint.sign_in();
+    assert_eq!(answer.status, 403, "{answer:?}");
+    assert!(
+        answer.body.contains("Another user has your name"),
+        "{}",
+        answer.body
+    );
 }
 
 #[test]

@@ -81,12 +81,3 @@ pub(crate) fn unpacked(variable: &str, name: &str, program: &str) -> Option<Path
     println!("skipped: {name} is not here (`make packages` fetches it)");
     None
 }
-
-/// Whether the test may start servers that change their user; says that it is skipped if not.
-pub(crate) fn root() -> bool {
-    let root = nix::unistd::Uid::effective().is_root();
-    if !root {
-        println!("skipped: needs root");
-    }
-    root
-}

@@ -5,7 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::place::{folder, free_port, installed, root, wait_for};
+use super::host::root;
+use super::place::{folder, free_port, installed, wait_for};
 use super::process::signal;
 use super::smtp::Smtp;
 

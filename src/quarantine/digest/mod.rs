@@ -34,7 +34,7 @@ use super::searched::{domain_of, reason, recipient_key};
 use super::submission::sendable;
 use super::{Quarantine, QuarantineError};
 use crate::mail::Address;
-use crate::printable::deceives;
+use crate::printable::{deceives, markup};
 use schedule::Schedule;
 use template::{Content, Item, Template};
 
@@ -337,7 +337,7 @@ impl Quarantine {
             host: &host,
             date: &Zoned::now(),
         };
-        let letter = writing.both(&plain(&text), &html.fill(&content, template::html));
+        let letter = writing.both(&plain(&text), &html.fill(&content, markup));
         Ok(letter.into())
     }
 

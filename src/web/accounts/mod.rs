@@ -41,6 +41,7 @@ pub use token::Token;
 pub use user::User;
 pub(in crate::web) use vouched::Vouched;
 
+use crate::clock::seconds as now;
 use crate::store::{Database, Durability, Schema};
 
 /// The file, in the data folder.
@@ -137,11 +138,6 @@ impl Accounts {
     pub async fn close(&self) {
         self.database.close().await;
     }
-}
-
-/// Seconds since 1970.
-fn now() -> i64 {
-    jiff::Timestamp::now().as_second()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ const ENDED: usize = 10_000;
 
 /// Digests of their states.
 #[derive(Debug, Default)]
-pub(super) struct Ended(Mutex<HashMap<[u8; 32], Instant>>);
+pub(in crate::web) struct Ended(Mutex<HashMap<[u8; 32], Instant>>);
 
 impl Ended {
     /// Ends a sign-in; whether it is the first time.

@@ -29,6 +29,7 @@ mod provider;
 mod token;
 mod verifier;
 
+pub(in crate::web) use ended::Ended;
 pub(in crate::web) use options::Settings;
 pub use options::{Options, RoleNames};
 pub(in crate::web) use pages::routes;

@@ -50,15 +50,15 @@ async fn leave(
     State(console): State<Shared>,
     Query(query): Query<Next>,
 ) -> Result<Response, Refusal> {
-    let provider = console.provider.as_ref().ok_or(Refusal::NotFound)?;
+    let provider = console.provider().ok_or(Refusal::NotFound)?;
     let journey = Journey::new(query.next.as_deref())?;
     let metadata = match provider.metadata().await {
         Ok(metadata) => metadata,
-        Err(error) => return failed(&console, provider, &error, journey.next(), None),
+        Err(error) => return failed(&console, &provider, &error, journey.next(), None),
     };
     let place = metadata.authorization(&provider.plan, &back(&console), &journey);
     let mut response = Redirect::to(&place).into_response();
-    let kept = JOURNEY.set(&console.settings, &journey.cookie(), TIME);
+    let kept = JOURNEY.set(&console.settings(), &journey.cookie(), TIME);
     let kept = kept.ok_or(Refusal::Internal)?;
     response.headers_mut().append(header::SET_COOKIE, kept);
     Ok(response)
@@ -80,18 +80,19 @@ async fn come_back(
     headers: HeaderMap,
     Query(brought): Query<Brought>,
 ) -> Result<Response, Refusal> {
-    let provider = console.provider.as_ref().ok_or(Refusal::NotFound)?;
+    let provider = console.provider().ok_or(Refusal::NotFound)?;
     if let Err(wait) = console.throttle.attempt(None, address, Instant::now()) {
         login::count(&console, "throttled");
         return Err(Refusal::Wait(wait));
     }
-    let journey = JOURNEY.read(&console.settings, &headers);
+    let settings = console.settings();
+    let journey = JOURNEY.read(&settings, &headers);
     let journey = journey.and_then(Journey::read);
     let next = journey.as_ref().map_or("/", Journey::next);
-    let signed_in = sign_in(&console, provider, journey.as_ref(), &brought, address).await;
+    let signed_in = sign_in(&console, &provider, journey.as_ref(), &brought, address).await;
     let (user, name) = match signed_in {
         Ok(user) => user,
-        Err(error) => return failed(&console, provider, &error, next, Some(address)),
+        Err(error) => return failed(&console, &provider, &error, next, Some(address)),
     };
     console.throttle.passed(None, address);
     login::count(&console, "ok");
@@ -99,7 +100,7 @@ async fn come_back(
     let way = format!("by {}", provider.plan.label);
     let session = login::open(&console, user, &address.to_string(), &way).await?;
     let mut response = login::again(Some(next));
-    let ended = JOURNEY.unset(&console.settings);
+    let ended = JOURNEY.unset(&settings);
     for cookie in [Some(session), ended].into_iter().flatten() {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
@@ -117,7 +118,7 @@ async fn sign_in(
     let journey = journey.ok_or(OidcError::Journey)?;
     let state = journey.state();
     let ours = brought.state.as_ref().is_some_and(|s| same(s, &state));
-    if !ours || !provider.ended.end(&state, Instant::now()) {
+    if !ours || !console.ended.end(&state, Instant::now()) {
         return Err(OidcError::Journey);
     }
     let metadata = provider.metadata().await?;

@@ -10,11 +10,10 @@ use crate::web::Settings;
 
 /// The provider of a console, and whether metadata and keys can be had of it; `None` where there is no provider.
 pub async fn probe(console: &Settings, metrics: &Arc<Metrics>) -> Option<Probe> {
-    let plan = console.oidc.clone()?;
-    let service = plan.issuer.clone();
-    let answer = ask(&Provider::new(plan, metrics.clone())).await;
+    let provider = Provider::of(console, metrics)?;
+    let answer = ask(&provider).await;
     Some(Probe {
-        service,
+        service: provider.plan.issuer.clone(),
         answer: answer.map_err(|error| ProbeError(error.to_string())),
     })
 }

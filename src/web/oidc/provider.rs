@@ -13,7 +13,6 @@ use hyper::{Method, Request, StatusCode};
 use serde::Deserialize;
 use tokio::sync::{Mutex, Semaphore};
 
-use super::ended::Ended;
 use super::error::OidcError;
 use super::journey::Journey;
 use super::keys::Keys;
@@ -22,6 +21,7 @@ use super::options::Settings;
 use super::token::{self, Claims, Expected};
 use crate::https::Target;
 use crate::metrics::Metrics;
+use crate::web;
 use crate::web::login::encoded;
 
 /// From which age on metadata and keys are asked for anew.
@@ -42,7 +42,6 @@ pub(in crate::web) struct Provider {
     metadata: Mutex<Known<Metadata>>,
     keys: Mutex<Known<Keys>>,
     turns: Semaphore,
-    pub(super) ended: Ended,
     metrics: Arc<Metrics>,
 }
 
@@ -98,13 +97,21 @@ impl<T> Known<T> {
 }
 
 impl Provider {
-    pub(in crate::web) fn new(plan: Settings, metrics: Arc<Metrics>) -> Provider {
+    /// That of a console; `None` where users have passwords only.
+    pub(in crate::web) fn of(
+        console: &web::Settings,
+        metrics: &Arc<Metrics>,
+    ) -> Option<Arc<Provider>> {
+        let plan = console.oidc.clone()?;
+        Some(Arc::new(Provider::new(plan, metrics.clone())))
+    }
+
+    fn new(plan: Settings, metrics: Arc<Metrics>) -> Provider {
         Provider {
             plan,
             metadata: Mutex::default(),
             keys: Mutex::default(),
             turns: Semaphore::new(AT_ONCE),
-            ended: Ended::default(),
             metrics,
         }
     }
