@@ -23,5 +23,5 @@ pub use findings::Findings;
 pub(crate) use glob::fits;
 pub use glob::{GLOB_BYTES, Glob};
 pub use run::{Config, DEFAULT, Overrides};
-pub(crate) use secret::secret_line;
+pub(crate) use secret::{Hidden, secret_line};
 pub use size::ByteSize;
