@@ -45,7 +45,7 @@ CREATE TABLE tallies (
 };
 
 /// Rows of one statement: a statement costs more than a row.
-const ROWS: usize = 64;
+const ROWS: usize = 250;
 /// Places of the number of a row within a millisecond.
 const WITHIN_MS: i64 = 16;
 /// Numbers from the wanted one on among which those of a clock that was set back are looked for: some 17 minutes.

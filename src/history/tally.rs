@@ -20,7 +20,7 @@ const KEPT: i64 = 200;
 /// Words of one kind in an overview.
 const SHOWN: i64 = 50;
 /// Counts of one statement: a statement costs more than a row.
-const ROWS: usize = 64;
+const ROWS: usize = 250;
 /// Longest word, bytes.
 const WORD_BYTES: usize = 120;
 

@@ -45,6 +45,7 @@ mod facts;
 mod faults;
 mod greylisting;
 mod history;
+mod history_end;
 mod lessons;
 mod life;
 mod lua;
