@@ -25,10 +25,12 @@
 //! - [`tuning`]: what rules are worth, told from sorted mail, and scores fitted to it.
 //! - [`web`]: the console in a browser.
 //! - `printable`: text from outside made harmless for whoever reads it.
+//! - `clock`: the wall clock, as numbers.
 //! - [`cli`]: the commands.
 
 pub mod auth;
 pub mod cli;
+mod clock;
 pub mod config;
 pub mod content;
 pub mod dns;

@@ -19,12 +19,11 @@ use jiff::Timestamp;
 
 pub use arguments::QuarantineArgs;
 
-use crate::filter::bayes::{Class, EngineKind};
+use crate::filter::bayes::{Class, EngineKind, Teacher};
 use crate::mail::Address;
 use crate::metrics::Metrics;
 use crate::printable::printable;
 use crate::quarantine::{Filter, Options, Order, Quarantine, Released};
-use crate::workbench::pupil::Pupil;
 use arguments::Command;
 use chosen::each;
 use listing::{list, list_from, show, show_html};
@@ -128,19 +127,19 @@ async fn command(
             learn,
         } => {
             let to: Vec<Address> = to.iter().map(|a| Address::new(a.as_bytes())).collect();
-            let pupil = pupil(learn && !choice.dry_run, settings)?;
+            let teacher = teacher(learn && !choice.dry_run, settings)?;
             let work = async |id: &str| {
                 let done = released(&quarantine.release(id, &to, again).await?);
-                learned(quarantine, pupil.as_ref(), id, Class::Ham, done).await
+                learned(quarantine, teacher.as_ref(), id, Class::Ham, done).await
             };
             each(quarantine, &choice, "would be released", work).await
         }
         Command::Delete { choice, learn } => {
-            let pupil = pupil(learn && !choice.dry_run, settings)?;
+            let teacher = teacher(learn && !choice.dry_run, settings)?;
             let work = async |id: &str| {
                 // Afterwards there would be nothing to learn from.
                 let done = "deleted".to_owned();
-                let done = learned(quarantine, pupil.as_ref(), id, Class::Spam, done).await?;
+                let done = learned(quarantine, teacher.as_ref(), id, Class::Spam, done).await?;
                 quarantine.delete(id).await?;
                 Ok(done)
             };
@@ -229,35 +228,33 @@ async fn digest(
 }
 
 /// Who takes lessons, where there are to be some: asked before anything is done.
-fn pupil(learn: bool, settings: &QuarantineSettings) -> anyhow::Result<Option<Arc<Pupil>>> {
+fn teacher(learn: bool, settings: &QuarantineSettings) -> anyhow::Result<Option<Teacher>> {
     if !learn {
         return Ok(None);
     }
-    let pupil = Pupil::of(&settings.model, settings.engine)?;
-    Ok(Some(Arc::new(pupil)))
+    Ok(Some(Teacher::of_file(&settings.model, settings.engine)?))
 }
 
 /// Learns what a message is, if that is wanted; says what was `done` and that.
 async fn learned(
     quarantine: &Quarantine,
-    pupil: Option<&Arc<Pupil>>,
+    teacher: Option<&Teacher>,
     id: &str,
     class: Class,
     done: String,
 ) -> anyhow::Result<String> {
-    let Some(pupil) = pupil else {
+    let Some(teacher) = teacher else {
         return Ok(done);
     };
     let raw: Bytes = quarantine.read(id).await?;
-    let pupil = pupil.clone();
-    let learned = tokio::task::spawn_blocking(move || pupil.learn(raw, class)).await?;
+    let teacher = teacher.clone();
+    let learned = tokio::task::spawn_blocking(move || teacher.learn(raw, class)).await?;
     let what = match class {
         Class::Ham => "ham",
         Class::Spam => "spam",
     };
     match learned {
-        Ok(true) => Ok(format!("{done}, learned as {what}")),
-        Ok(false) => Ok(format!("{done}, nothing to learn in it")),
+        Ok(()) => Ok(format!("{done}, learned as {what}")),
         Err(e) => anyhow::bail!("not learned as {what}: {e}"),
     }
 }

@@ -126,6 +126,7 @@ async fn serve(
             path: config.file.bayes.model_path(&config.base, &config.data_dir),
             engine: config.file.bayes.engine,
         },
+        reloads: tokio::sync::watch::Sender::default(),
         reload_problem: ArcSwapOption::empty(),
     });
     let console = match &config.console {
@@ -229,7 +230,8 @@ async fn console(
         .await
         .context("cannot open the users of the console")?;
     let listener = WebListener::bind(settings).await?;
-    let console = Console::new(services.clone(), accounts, settings.clone(), journal);
+    let services = services.clone();
+    let console = Console::new(data_dir, services, accounts, settings.clone(), journal);
     Ok((listener, Arc::new(console)))
 }
 

@@ -9,8 +9,7 @@ use serde_json::{Map, Value};
 use super::{Config, Source, parse_yaml};
 
 /// Keys, with all below them, whose changes take a restart.
-const FIXED: [&str; 10] = [
-    "console",
+const FIXED: [&str; 9] = [
     "data_dir",
     "events",
     "http",
@@ -30,6 +29,8 @@ impl Config {
         let (then, now) = (written(&started.source), written(&self.source));
         compare("", Some(&then), Some(&now), &mut found);
         found.retain(|key| match key.as_str() {
+            // A console that runs says of itself what has to wait.
+            "console.listen" => started.console.is_none() && self.console.is_some(),
             // What the command line says wins over the file.
             "data_dir" => self.data_dir != started.data_dir,
             "http.listen" => self.http != started.http,

@@ -20,6 +20,7 @@ use ulid::Ulid;
 use super::record::{Record, State, instant};
 use super::searched::{Searched, recipient_key};
 use super::{Quarantine, QuarantineError, Released, blocking};
+use crate::clock;
 use crate::mail::Address;
 
 /// Name of the file with the key, in `data_dir`.
@@ -149,7 +150,7 @@ impl Quarantine {
         };
         let key = self.link_key().await?;
         let valid = options.digest.link_valid.value.0.as_secs();
-        let now = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
+        let now = clock::unsigned_seconds();
         let id = super::entry::checked_id(id)?;
         let token = key.token(id, now.saturating_add(valid), &recipient_key(recipient));
         let base = base.value.trim_end_matches('/');
@@ -189,7 +190,7 @@ impl Quarantine {
             .find(fits)
             .cloned()
             .ok_or(LinkError::Invalid)?;
-        let now = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
+        let now = clock::unsigned_seconds();
         if now > claim.expires {
             return Err(LinkError::Expired);
         }

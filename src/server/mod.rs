@@ -43,6 +43,7 @@ pub use lesson::{Learned, learn};
 pub use listener::{Address, Listen, Listener, SocketAccess};
 pub use reload::{Load, Reloader, taken};
 pub use services::{ModelPlace, ReloadProblem, Services, Settings};
+pub(crate) use watch::Fingerprint;
 pub use watch::Watched;
 
 /// Serves until `drain` is cancelled and the sessions have ended. Each listener comes with the direction of the

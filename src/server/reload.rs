@@ -176,6 +176,7 @@ impl Reloader {
         }
         taken(&self.services, &engine);
         self.services.reload_problem.store(None);
+        self.services.reloads.send_replace(());
         let metrics = &self.services.metrics;
         metrics.reloads.with_label_values(&["ok"]).inc();
         self.services.events.tell(

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::facts::now;
 use super::keeper::{Gauges, KeepError, Keeper, Kept};
 use super::{Facts, Kind, Table, aside};
+use crate::clock;
 use crate::metrics::Metrics;
 
 /// The name of the file below the daemon's folder.
@@ -86,8 +86,8 @@ impl FactsFile {
         }
         if !last && Instant::now() >= self.next_expiry {
             self.next_expiry = Instant::now() + EXPIRY;
-            self.facts.expire(now());
-            table.expire(now()).await?;
+            self.facts.expire(clock::milliseconds());
+            table.expire(clock::milliseconds()).await?;
         }
         Ok(())
     }
@@ -107,7 +107,7 @@ impl FactsFile {
             if limit == 0 || self.loaded.contains(&kind) {
                 continue;
             }
-            for (digest, fact) in table.load(kind, now(), limit).await? {
+            for (digest, fact) in table.load(kind, clock::milliseconds(), limit).await? {
                 self.facts.enter((kind, digest), fact);
             }
             self.loaded.push(kind);

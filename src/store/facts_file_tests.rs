@@ -37,18 +37,24 @@ impl Fixture {
 
     fn set(&self, name: &str, count: f64) {
         let fact = Fact {
-            since: now(),
-            at: now(),
-            expires: now() + 3_600_000,
+            since: clock::milliseconds(),
+            at: clock::milliseconds(),
+            expires: clock::milliseconds() + 3_600_000,
             count,
             total: -0.5,
         };
-        self.facts
-            .update(Kind::Network, &Key::new(&[name]), now(), |_| Some(fact));
+        self.facts.update(
+            Kind::Network,
+            &Key::new(&[name]),
+            clock::milliseconds(),
+            |_| Some(fact),
+        );
     }
 
     fn count(&self, name: &str) -> Option<f64> {
-        let fact = self.facts.get(Kind::Network, &Key::new(&[name]), now());
+        let fact = self
+            .facts
+            .get(Kind::Network, &Key::new(&[name]), clock::milliseconds());
         fact.map(|fact| fact.count)
     }
 
@@ -101,7 +107,7 @@ async fn of_a_file_with_more_facts_than_are_allowed_the_newest_are_read() {
     for number in 0..900 {
         let fact = Fact {
             at: number,
-            expires: now() + 3_600_000,
+            expires: clock::milliseconds() + 3_600_000,
             ..Fact::default()
         };
         let key = Key::new(&[&number.to_string()]);
@@ -270,13 +276,16 @@ async fn what_is_forgotten_beside_the_daemon_is_forgotten_by_it() {
     // Changed, and not written yet.
     f.set("a", 2.0);
     let beside = Table::open(&f.path()).await.unwrap();
-    let rows = beside.find(now(), |row| row.subject == "a").await.unwrap();
+    let rows = beside
+        .find(clock::milliseconds(), |row| row.subject == "a")
+        .await
+        .unwrap();
     assert_eq!(rows.len(), 1);
     assert_eq!(rows[0].fact.total, -0.5);
     beside.forget(&rows).await.unwrap();
     keeper.turn().await;
     assert_eq!((f.count("a"), f.count("b")), (None, Some(1.0)));
-    let left = beside.find(now(), |_| true).await.unwrap();
+    let left = beside.find(clock::milliseconds(), |_| true).await.unwrap();
     assert_eq!(left.len(), 1);
     assert!(beside.forgotten().await.unwrap().is_empty());
     beside.close().await;

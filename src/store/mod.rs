@@ -22,7 +22,6 @@ mod table;
 pub use database::{Database, DatabaseError, Durability, Schema};
 pub use fact::{Fact, Key, Kind};
 pub use facts::Facts;
-pub(crate) use facts::now;
 pub use facts_file::{FILE, FactsFile};
 pub use keeper::{Gauges, KeepError, Keeper, Kept};
 pub use table::{Row, Table};

@@ -131,7 +131,7 @@ async fn admit(gate: Gate, mut request: Request, next: Next) -> Result<Response,
     let address = address::client(
         request.extensions(),
         request.headers(),
-        &gate.console.settings.trusted_proxies,
+        &gate.console.settings().trusted_proxies,
     );
     let visitor = visitor(&gate, request.headers(), address).await?;
     if !visitor.may(gate.role) {
@@ -190,8 +190,8 @@ async fn visitor(gate: &Gate, headers: &HeaderMap, address: IpAddr) -> Result<Vi
         let (session, label) = found.ok_or(Refusal::SignIn)?;
         return Ok(Visitor::new(session, String::new(), Some(label), address));
     }
-    let secret = cookie::read(&console.settings, headers).ok_or(Refusal::SignIn)?;
-    let lifetime = console.settings.lifetime;
+    let secret = cookie::read(&console.settings(), headers).ok_or(Refusal::SignIn)?;
+    let lifetime = console.settings().lifetime;
     let is_click = !wants_part(headers);
     let session = console
         .accounts
@@ -207,7 +207,7 @@ pub(super) fn is_own(console: &Shared, headers: &HeaderMap) -> bool {
     let (Some(origin), Some(host)) = (text(header::ORIGIN), text(header::HOST)) else {
         return false;
     };
-    match &console.settings.url {
+    match &console.settings().url {
         Some(url) => origin.eq_ignore_ascii_case(url),
         None => {
             let place = origin

@@ -15,7 +15,7 @@ use super::access::{self, Access};
 use super::accounts::Role;
 use super::console::Shared;
 use super::refusal::Refusal;
-use super::{address, assets, cookie, layout};
+use super::{address, cookie, layout};
 
 /// Longest form of somebody who has not signed in.
 pub(super) const STRANGERS_FORM: usize = 8 << 10;
@@ -81,7 +81,6 @@ pub(super) fn again(path: Option<&str>) -> Response {
 #[derive(Template)]
 #[template(path = "login.html")]
 struct LoginPage<'a> {
-    version: &'static str,
     name: &'a str,
     next: &'a str,
     problem: Option<&'a str>,
@@ -94,7 +93,6 @@ struct Next {
 
 fn page(name: &str, next: &str, problem: Option<&str>) -> Result<Html<String>, Refusal> {
     layout::render(&LoginPage {
-        version: assets::version(),
         name,
         next,
         problem,
@@ -123,7 +121,7 @@ async fn sign_in(
             "The request does not come from a page of this console.",
         ));
     }
-    let address = address::client(&extensions, &headers, &console.settings.trusted_proxies);
+    let address = address::client(&extensions, &headers, &console.settings().trusted_proxies);
     let logins = &console.services.metrics.console_logins;
     let next = inside(given.next.as_deref());
     let name = given.name.trim();
@@ -152,23 +150,23 @@ pub(super) async fn begin(
     address: &str,
     next: &str,
 ) -> Result<Response, Refusal> {
-    let lifetime = console.settings.lifetime;
+    let lifetime = console.settings().lifetime;
     let secret = console
         .accounts
         .begin_session(user, address, lifetime)
         .await?;
     let mut response = Redirect::to(next).into_response();
-    let field = cookie::set(&console.settings, &secret).ok_or(Refusal::Internal)?;
+    let field = cookie::set(&console.settings(), &secret).ok_or(Refusal::Internal)?;
     response.headers_mut().insert(header::SET_COOKIE, field);
     Ok(response)
 }
 
 async fn sign_out(State(console): State<Shared>, request: Request) -> Result<Response, Refusal> {
-    if let Some(secret) = cookie::read(&console.settings, request.headers()) {
+    if let Some(secret) = cookie::read(&console.settings(), request.headers()) {
         console.accounts.end_session(&secret).await?;
     }
     let mut response = Redirect::to("/login").into_response();
-    if let Some(field) = cookie::unset(&console.settings) {
+    if let Some(field) = cookie::unset(&console.settings()) {
         response.headers_mut().insert(header::SET_COOKIE, field);
     }
     Ok(response)

@@ -109,7 +109,8 @@ async fn invited(
     name: &str,
 ) -> Result<Response, Refusal> {
     let secret = console.accounts.invite(&visitor.actor(), id).await?;
-    let site = console.settings.link(console.settings.listen);
+    let settings = console.settings();
+    let site = settings.link(settings.listen);
     let link = Some((name.to_owned(), welcome::link(&site, &secret)));
     let page = page(console, visitor, frame(visitor), link).await?;
     Ok(page.into_response())

@@ -13,7 +13,7 @@ use super::access;
 use super::accounts::{AccountError, Invitation, Password, Secret};
 use super::console::Shared;
 use super::refusal::{Refusal, sentence};
-use super::{address, assets, layout, login};
+use super::{address, layout, login};
 
 const PATH: &str = "/welcome";
 
@@ -36,7 +36,6 @@ struct Link {
 #[derive(Template)]
 #[template(path = "welcome.html")]
 struct WelcomePage<'a> {
-    version: &'static str,
     link: &'a str,
     /// Fixed for a user who is there already.
     known: Option<String>,
@@ -55,7 +54,6 @@ fn page(
         None => StatusCode::OK,
     };
     let page = layout::render(&WelcomePage {
-        version: assets::version(),
         link: secret.reveal(),
         known: match invitation {
             Invitation::First => None,
@@ -108,7 +106,7 @@ async fn accept(
             "the two passwords differ".to_owned(),
         )),
     };
-    let address = address::client(&extensions, &headers, &console.settings.trusted_proxies);
+    let address = address::client(&extensions, &headers, &console.settings().trusted_proxies);
     let address = address.to_string();
     let accepted = match password {
         Ok(password) => {

@@ -76,7 +76,7 @@ impl Default for Config {
 
 /// A running daemon.
 pub(crate) struct Daemon {
-    process: Process,
+    pub(crate) process: Process,
     under: Vec<String>,
     folder: tempfile::TempDir,
     /// Port of the milter on 127.0.0.1; the socket serves too.
@@ -130,31 +130,6 @@ impl Daemon {
         self.wait_until_ready();
     }
 
-    /// Changes the configuration file; gives what stood in it.
-    pub(crate) fn rewrite(&self, change: impl FnOnce(&str) -> String) -> String {
-        let path = self.path().join("mailweir.yaml");
-        let before = std::fs::read_to_string(&path).unwrap();
-        let after = change(&before);
-        assert_ne!(before, after, "there is something to change");
-        std::fs::write(&path, after).unwrap();
-        before
-    }
-
-    /// The same daemon again, with its own files below another folder.
-    pub(crate) fn move_to(&mut self, folder: &Path) {
-        self.signal("TERM");
-        self.wait();
-        let own = format!("data_dir: {}/data", self.path().display());
-        let other = format!("data_dir: {}/data", folder.display());
-        self.rewrite(|yaml| yaml.replace(&own, &other));
-        self.restart();
-    }
-
-    /// Its process id.
-    pub(crate) fn pid(&self) -> String {
-        self.process.pid()
-    }
-
     pub(crate) fn signal(&self, name: &str) {
         self.process.signal(name);
     }
@@ -165,11 +140,6 @@ impl Daemon {
 
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
-    }
-
-    /// The value of `smtpd_milters` for the port.
-    pub(crate) fn inet(&self) -> String {
-        format!("inet:127.0.0.1:{}", self.milter)
     }
 
     /// The value of `smtpd_milters` for the socket.
@@ -215,23 +185,6 @@ impl Daemon {
                 message["id"].as_str().unwrap().to_owned()
             })
             .collect()
-    }
-
-    /// Makes the quarantine believe that digests were made a day ago.
-    pub(crate) fn digests_were_made_yesterday(&self) {
-        let index = self.path().join("data/quarantine/index.sqlite");
-        tokio::runtime::Runtime::new().unwrap().block_on(async {
-            let url = format!("sqlite://{}", index.display());
-            let db = sqlx::SqlitePool::connect(&url).await.unwrap();
-            sqlx::query(
-                "INSERT OR REPLACE INTO digest_clock (only, last_run)
-                 VALUES (1, 1000 * (CAST(strftime('%s', 'now') AS INTEGER) - 86400))",
-            )
-            .execute(&db)
-            .await
-            .unwrap();
-            db.close().await;
-        });
     }
 
     /// An HTTP response, head and body; `None` when nobody answers.

@@ -13,6 +13,8 @@
 
 #[path = "../archives/mod.rs"]
 mod archives;
+#[path = "../shared/certificate.rs"]
+mod certificate;
 #[path = "../dns_server/mod.rs"]
 mod dns_server;
 
@@ -21,6 +23,7 @@ mod real_clamd;
 
 mod daemon;
 mod disk;
+mod host;
 mod message;
 mod milter;
 mod names;

@@ -66,12 +66,3 @@ pub(crate) fn installed(program: &str) -> Option<PathBuf> {
     }
     found
 }
-
-/// Whether the test may start servers that change their user; says that it is skipped if not.
-pub(crate) fn root() -> bool {
-    let root = nix::unistd::Uid::effective().is_root();
-    if !root {
-        println!("skipped: needs root");
-    }
-    root
-}

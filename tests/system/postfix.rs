@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::daemon::{Config, Daemon};
-use super::place::{folder, free_port, installed, root, wait_for};
+use super::host::root;
+use super::place::{folder, free_port, installed, wait_for};
 use super::process::signal;
 use super::smtp::Smtp;
 

@@ -9,8 +9,10 @@ use std::process::{Command, Output, Stdio};
 
 use super::daemon::{Config, Daemon};
 use super::place::{PATIENCE, folder, free_port};
+use super::scanner::{FalseClamd, Manner};
 
 mod exim;
+mod haraka;
 mod opensmtpd;
 mod rspamc;
 mod spamc;
@@ -65,6 +67,23 @@ impl Scanners {
     /// A daemon without further keys.
     fn plain() -> Scanners {
         Scanners::start(Keys::default())
+    }
+
+    /// A daemon that can check no message, because its clamd is not there, and takes 100 KiB of one.
+    fn unable() -> Scanners {
+        let absent = FalseClamd::start(Manner::Absent);
+        let config = Config {
+            chain: "[rules, clamav]",
+            sections: format!(
+                "clamav: {{ servers: ['127.0.0.1:{}'] }}\nlimits: {{ message: 100KiB }}\n",
+                absent.port
+            ),
+            ..Config::default()
+        };
+        Scanners::start(Keys {
+            config,
+            ..Keys::default()
+        })
     }
 
     /// What the daemon answers to these bytes, up to its end.

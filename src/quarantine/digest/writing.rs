@@ -4,9 +4,9 @@ use bytes::Bytes;
 use jiff::Zoned;
 use jiff::tz::TimeZone;
 
-use super::template::{self, Content, Item, Template};
+use super::template::{Content, Item, Template};
 use crate::mail::Address;
-use crate::printable::deceives;
+use crate::printable::{deceives, markup};
 use crate::quarantine::connection::host_name;
 use crate::quarantine::letter::Writing;
 use crate::quarantine::searched::reason;
@@ -49,7 +49,7 @@ impl Quarantine {
             host: &host,
             date: &Zoned::now(),
         };
-        let letter = writing.both(&plain(&text), &html.fill(&content, template::html));
+        let letter = writing.both(&plain(&text), &html.fill(&content, markup));
         Ok(letter.into())
     }
 }

@@ -37,6 +37,7 @@ pub use session::Session;
 pub use token::Token;
 pub use user::User;
 
+use crate::clock::seconds as now;
 use crate::store::{Database, Durability, Schema};
 
 /// The file, in the data folder.
@@ -126,11 +127,6 @@ impl Accounts {
     pub async fn close(&self) {
         self.database.close().await;
     }
-}
-
-/// Seconds since 1970.
-fn now() -> i64 {
-    jiff::Timestamp::now().as_second()
 }
 
 #[cfg(test)]

@@ -2,30 +2,48 @@
 
 use std::fmt::Write as _;
 
-use crate::printable::deceives;
+use crate::printable::markup;
 
 /// Width and height of a chart, and the room around its area: left, right, top, bottom.
 const SIZE: (f64, f64) = (560.0, 380.0);
 const ROOM: (f64, f64, f64, f64) = (64.0, 16.0, 16.0, 48.0);
 /// Colours of series, told apart also by who sees red and green alike (Okabe and Ito 2008).
-pub(super) const COLOURS: [&str; 7] = [
+pub(crate) const COLOURS: [&str; 7] = [
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555",
 ];
 
 /// One axis.
 #[derive(Clone, Debug)]
-pub(super) struct Axis {
+pub(crate) struct Axis {
     /// What is measured, with its unit.
-    pub(super) label: String,
+    pub(crate) label: String,
     /// Lower end; above 0 on a logarithmic axis.
-    pub(super) low: f64,
+    pub(crate) low: f64,
     /// Upper end.
-    pub(super) high: f64,
+    pub(crate) high: f64,
     /// Whether equal steps are equal factors. What is smaller than `low` is drawn there.
-    pub(super) log: bool,
+    pub(crate) log: bool,
 }
 
 impl Axis {
+    /// One on which equal steps are equal differences.
+    pub(crate) fn steps(label: &str, low: f64, high: f64) -> Axis {
+        Axis {
+            label: label.to_owned(),
+            low,
+            high,
+            log: false,
+        }
+    }
+
+    /// One on which equal steps are equal factors; `low` is above 0.
+    pub(crate) fn factors(label: &str, low: f64, high: f64) -> Axis {
+        Axis {
+            log: true,
+            ..Axis::steps(label, low, high)
+        }
+    }
+
     /// 0 to 1 for what lies between the ends.
     fn place(&self, value: f64) -> f64 {
         let value = value.clamp(self.low, self.high);
@@ -62,25 +80,25 @@ impl Axis {
 
 /// One line.
 #[derive(Clone, Debug)]
-pub(super) struct Series {
+pub(crate) struct Series {
     /// For the legend.
-    pub(super) title: String,
+    pub(crate) title: String,
     /// In the order in which they are joined.
-    pub(super) points: Vec<(f64, f64)>,
+    pub(crate) points: Vec<(f64, f64)>,
     /// Whether each point is marked.
-    pub(super) marked: bool,
+    pub(crate) marked: bool,
 }
 
 /// Draws the lines, and the diagonal where both axes measure the same. `title` says what the picture shows to those who do not see it.
-pub(super) fn chart(title: &str, x: &Axis, y: &Axis, series: &[Series]) -> String {
+pub(crate) fn chart(title: &str, x: &Axis, y: &Axis, series: &[Series]) -> String {
     let (width, height) = SIZE;
     let (left, right, top, bottom) = ROOM;
     let (inner_width, inner_height) = (width - left - right, height - top - bottom);
     let at_x = |value: f64| left + x.place(value) * inner_width;
     let at_y = |value: f64| top + (1.0 - y.place(value)) * inner_height;
     let mut svg = format!(
-        "<svg viewBox=\"0 0 {width} {height}\" role=\"img\"><title>{}</title>\n",
-        escaped(title)
+        "<svg class=\"curve\" viewBox=\"0 0 {width} {height}\" role=\"img\"><title>{}</title>\n",
+        markup(title)
     );
     // Writing to a string does not fail.
     for tick in x.ticks() {
@@ -109,9 +127,9 @@ pub(super) fn chart(title: &str, x: &Axis, y: &Axis, series: &[Series]) -> Strin
         "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text><text transform=\"translate(14 {:.1}) rotate(-90)\" text-anchor=\"middle\">{}</text>",
         left + inner_width / 2.0,
         height - 8.0,
-        escaped(&x.label),
+        markup(&x.label),
         top + inner_height / 2.0,
-        escaped(&y.label)
+        markup(&y.label)
     );
     if x.low == y.low && x.high == y.high && !x.log && !y.log {
         let _ = writeln!(
@@ -147,7 +165,7 @@ pub(super) fn chart(title: &str, x: &Axis, y: &Axis, series: &[Series]) -> Strin
             svg,
             "<polyline fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.6\" points=\"{}\"><title>{}</title></polyline>",
             path.trim_end(),
-            escaped(&line.title)
+            markup(&line.title)
         );
     }
     svg.push_str("</svg>\n");
@@ -155,13 +173,13 @@ pub(super) fn chart(title: &str, x: &Axis, y: &Axis, series: &[Series]) -> Strin
 }
 
 /// The names of series beside their colours.
-pub(super) fn legend<'a>(titles: impl Iterator<Item = &'a str>) -> String {
+pub(crate) fn legend<'a>(titles: impl Iterator<Item = &'a str>) -> String {
     let mut html = String::from("<p class=\"legend\">");
     for (title, colour) in titles.zip(COLOURS.iter().cycle()) {
         let _ = write!(
             html,
             "<span><i style=\"background:{colour}\"></i>{}</span> ",
-            escaped(title)
+            markup(title)
         );
     }
     html.push_str("</p>\n");
@@ -174,34 +192,13 @@ fn number(value: f64) -> String {
     (rounded + 0.0).to_string()
 }
 
-/// Text as HTML and SVG show it: markup and quotes as references, control characters as what they are called.
-pub(super) fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c if deceives(c) => out.extend(c.escape_default()),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn axis(low: f64, high: f64, log: bool) -> Axis {
-        Axis {
-            label: "share, %".into(),
-            low,
-            high,
-            log,
-        }
+        let axis = if log { Axis::factors } else { Axis::steps };
+        axis("share, %", low, high)
     }
 
     #[test]
@@ -256,9 +253,5 @@ mod tests {
             &[line],
         );
         assert!(!svg.contains("<script") && !svg.contains("<b>"));
-        assert_eq!(
-            escaped("<a b='c\"&\u{1b}\u{202e}"),
-            "&lt;a b=&#39;c&quot;&amp;\\u{1b}\\u{202e}"
-        );
     }
 }
