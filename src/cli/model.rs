@@ -8,14 +8,14 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::evaluate::{self, reading, shown};
+use super::evaluate::{self, reading};
 use super::progress::Progress;
 use super::tokens;
 use crate::config::Config;
 use crate::filter::bayes;
 use crate::mail::Mail;
 use crate::mail::corpus::Corpus;
-use crate::printable::printable;
+use crate::printable::{printable, printable_path};
 use crate::workbench::promotion::{self, Candidate, How, Outcome};
 use crate::workbench::registry::{Evaluated, Registry, Why};
 use crate::workbench::scores;
@@ -119,7 +119,7 @@ pub(super) fn run(args: ModelArgs, config: &Config) -> anyhow::Result<ExitCode> 
             let mut messages = reading(&args.ham, &args.spam)?;
             let pinned = promotion::pin(&registry, &mut messages, args.replace, &mut progress)?;
             progress.end();
-            let place = shown(&registry.validation());
+            let place = printable_path(&registry.validation());
             writeln!(
                 out,
                 "pinned {} ham and {} spam in {place}; train with --leave-out {place}, so that they are never learned",
@@ -225,7 +225,7 @@ fn reload(out: &mut impl Write, registry: &Registry) -> io::Result<()> {
     writeln!(
         out,
         "{} leads to it; a daemon that runs takes it on SIGHUP (`systemctl reload mailweir`)",
-        shown(registry.pointer())
+        printable_path(registry.pointer())
     )
 }
 

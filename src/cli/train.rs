@@ -4,16 +4,17 @@ use std::collections::HashSet;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-use super::evaluate::{self, reading, shown};
+use super::evaluate::{self, reading};
 use super::header_fields::HeaderFieldArgs;
 use super::progress::Progress;
 use super::{ConfigArgs, told};
+use crate::clock;
 use crate::filter::bayes::{Class, EngineKind, Facts, Trained, Trainer};
-use crate::printable::printable;
+use crate::printable::{printable, printable_path};
 use crate::workbench::evaluation::{Comparison, Evaluation, Validation};
 use crate::workbench::reading::{Reading, by_class};
 use crate::workbench::registry::Evaluated;
@@ -70,7 +71,7 @@ pub struct TrainArgs {
 /// # Errors
 /// A class without messages, or a model that cannot be written; nothing is written then.
 pub(super) fn run(mut args: TrainArgs, config: &ConfigArgs) -> anyhow::Result<ExitCode> {
-    let started = SystemTime::now();
+    let (started, trained_at) = (Instant::now(), trained_at()?);
     let receiving = args.header_fields.receiving()?;
     let promoting = match args.promote {
         true => match told(config.load()) {
@@ -90,7 +91,7 @@ pub(super) fn run(mut args: TrainArgs, config: &ConfigArgs) -> anyhow::Result<Ex
             let file = registry.file("").with_file_name(file);
             eprintln!(
                 "removed {}: no model that is kept, and left there by a process that is gone or has a better one",
-                shown(&file)
+                printable_path(&file)
             );
         }
         drop(changing);
@@ -116,10 +117,17 @@ pub(super) fn run(mut args: TrainArgs, config: &ConfigArgs) -> anyhow::Result<Ex
         }
     });
     progress.say("learning");
-    let sources = args.ham.iter().map(|p| format!("ham {}", shown(p)));
-    let sources = sources.chain(args.spam.iter().map(|p| format!("spam {}", shown(p))));
+    let sources = args
+        .ham
+        .iter()
+        .map(|p| format!("ham {}", printable_path(p)));
+    let sources = sources.chain(
+        args.spam
+            .iter()
+            .map(|p| format!("spam {}", printable_path(p))),
+    );
     let trained = trainer.finish(Facts {
-        trained_at: trained_at(started)?,
+        trained_at,
         seed: args.seed,
         sources: sources.collect(),
         ..Facts::default()
@@ -128,7 +136,7 @@ pub(super) fn run(mut args: TrainArgs, config: &ConfigArgs) -> anyhow::Result<Ex
     trained.engine.save(&args.model)?;
 
     let mut out = std::io::stdout().lock();
-    let took = started.elapsed().unwrap_or_default();
+    let took = started.elapsed();
     let lost = Lost {
         unreadable: progress.left_out,
         withheld,
@@ -197,14 +205,14 @@ fn kept(
         return Ok(HashSet::new());
     }
     for path in paths {
-        std::fs::metadata(path).with_context(|| format!("cannot read {}", shown(path)))?;
+        std::fs::metadata(path).with_context(|| format!("cannot read {}", printable_path(path)))?;
     }
     let mut kept = Reading::new(paths.iter().map(|p| ((), p.clone())).collect());
     Ok(leakage::near(corpus, &mut kept, progress))
 }
 
 /// Now, or what SOURCE_DATE_EPOCH says: with it, the same corpus gives the same file.
-fn trained_at(now: SystemTime) -> anyhow::Result<u64> {
+fn trained_at() -> anyhow::Result<u64> {
     match std::env::var("SOURCE_DATE_EPOCH") {
         Ok(text) => text.parse().with_context(|| {
             format!(
@@ -212,7 +220,7 @@ fn trained_at(now: SystemTime) -> anyhow::Result<u64> {
                 printable(&text, 100)
             )
         }),
-        Err(_) => Ok(now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()),
+        Err(_) => Ok(clock::unsigned_seconds()),
     }
 }
 
@@ -246,7 +254,7 @@ fn report(
     writeln!(
         out,
         "model        {}: engine {}, {} features, {:.1} MiB",
-        shown(&args.model),
+        printable_path(&args.model),
         trained.engine.kind().name(),
         trained.engine.features(),
         size as f64 / f64::from(1 << 20)

@@ -5,7 +5,7 @@
 //! held out, or [`online`]. [`Ranking`](crate::filter::bayes::Ranking), [`interval`], [`bootstrap`] and [`figures`] make numbers of the
 //! answers, [`curves`] pictures, [`scores`] writes them down. [`corpus`] looks for what is wrong with the messages
 //! themselves. [`tokens`] says why a message gets its
-//! probability. [`pupil`] takes what people say of single messages. [`registry`] keeps models, and [`promotion`] decides which of them the daemon uses.
+//! probability. [`registry`] keeps models, and [`promotion`] decides which of them the daemon uses.
 //!
 //! Everything here is deterministic: the same messages, seed and models give the same figures, whatever
 //! the number of cores. Nothing here prints.
@@ -21,7 +21,6 @@ pub mod leakage;
 pub mod online;
 pub(crate) mod plot;
 pub mod promotion;
-pub mod pupil;
 pub mod reading;
 pub mod registry;
 pub mod scores;

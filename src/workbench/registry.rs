@@ -19,8 +19,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
-
+use crate::clock;
 use crate::filter::bayes::{Engine, Journal, ModelError, durable, place};
 
 pub use book::{Book, Change, Entry, Pinned, Trial, Why};
@@ -79,11 +78,6 @@ pub struct Changing<'a> {
     /// The book, written by [`Changing::write`] only.
     pub book: Book,
     _lock: File,
-}
-
-/// Now, seconds since 1970.
-pub fn now() -> i64 {
-    Timestamp::now().as_second()
 }
 
 impl Registry {
@@ -195,9 +189,7 @@ impl Registry {
     /// # Errors
     /// What the system says.
     pub fn hand_over(&self, path: &Path) -> Result<(), RegistryError> {
-        let beside = self.pointer.parent().filter(|p| !p.as_os_str().is_empty());
-        let beside = beside.unwrap_or(Path::new("."));
-        durable::hand_over(path, beside).map_err(io_at(path))
+        durable::hand_over(path, durable::folder(&self.pointer)).map_err(io_at(path))
     }
 
     /// The id of the model that `name` means: an id or the beginning of one, `live`, or `previous`.
@@ -269,7 +261,7 @@ impl Changing<'_> {
                 trained_at: facts.trained_at,
                 ham: facts.ham,
                 spam: facts.spam,
-                added_at: now(),
+                added_at: clock::seconds(),
                 trial: None,
             });
             self.write()?;
@@ -307,7 +299,7 @@ impl Changing<'_> {
             .while_not_folded(|| place::link(pointer, id))?
             .map_err(io_at(pointer))?;
         self.book.history.push(Change {
-            at: now(),
+            at: clock::seconds(),
             from,
             to: id.to_owned(),
             why,
@@ -368,7 +360,7 @@ impl Changing<'_> {
         };
         if known.as_deref() != Some(&found) {
             self.book.history.push(Change {
-                at: now(),
+                at: clock::seconds(),
                 from: known,
                 to: found,
                 why: Why::Found,

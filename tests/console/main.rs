@@ -10,6 +10,8 @@
     clippy::panic
 )]
 
+#[path = "../shared/certificate.rs"]
+mod certificate;
 mod client;
 #[path = "../system/daemon.rs"]
 mod daemon;
@@ -18,6 +20,7 @@ mod place;
 mod post;
 #[path = "../system/process.rs"]
 mod process;
+mod provider;
 mod site;
 mod taker;
 mod webdriver;
@@ -27,10 +30,12 @@ mod api;
 mod bounds;
 mod command;
 mod entrance;
+mod glewlwyd;
 mod history;
 mod hostile;
 mod lists;
 mod models;
+mod oidc;
 mod quarantine;
 mod reload;
 mod rules;

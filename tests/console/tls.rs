@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::certificate;
 use super::daemon::Config;
 use super::place::{folder, installed, wait_for};
 use super::site::{PASSWORD, Site};
@@ -11,18 +12,8 @@ use super::webdriver::Browser;
 /// A certificate of this name and its key, made anew in a folder.
 fn certificate(folder: &Path, name: &str) -> Option<[PathBuf; 2]> {
     let openssl = installed("openssl")?;
-    let files = ["cert.pem", "key.pem"].map(|file| folder.join(file));
-    let made = Command::new(openssl)
-        .args(["req", "-x509", "-newkey", "ec", "-nodes", "-days", "2"])
-        .args(["-pkeyopt", "ec_paramgen_curve:P-256"])
-        .arg("-subj")
-        .arg(format!("/CN={name}"))
-        .args(["-keyout".as_ref(), files[1].as_os_str()])
-        .args(["-out".as_ref(), files[0].as_os_str()])
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{made:?}");
-    Some(files)
+    let (certificate, key) = certificate::certificate(&openssl, folder, name);
+    Some([certificate, key])
 }
 
 /// A console that speaks TLS with these files.

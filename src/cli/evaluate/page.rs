@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use crate::filter::bayes::Class;
+use crate::printable::markup;
 use crate::workbench::bootstrap::around;
 use crate::workbench::curves::{self, Curves};
 use crate::workbench::evaluation::{Comparison, Evaluation, Run};
 use crate::workbench::figures::Figures;
-use crate::workbench::plot::{Axis, Series, chart, escaped, legend};
+use crate::workbench::plot::{Axis, Series, chart, legend};
 use crate::workbench::scores;
 
 /// Wrongly judged messages of a class on a page.
@@ -68,7 +69,7 @@ pub(super) fn html(
         writeln!(
             out,
             "<figure><figcaption>{}</figcaption>{svg}</figure>",
-            escaped(caption)
+            markup(caption)
         )
     };
     figure(
@@ -130,7 +131,7 @@ fn overview(
         writeln!(
             out,
             "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{:.2} %</td><td>{}</td></tr>",
-            escaped(title),
+            markup(title),
             stacked(&around(f.one_minus_roca, f.one_minus_roca_interval, 1.0, 3)),
             stacked(&f.ham_misclassified.to_string()),
             stacked(&f.spam_misclassified.to_string()),
@@ -163,13 +164,13 @@ fn differences(out: &mut impl Write, comparison: &Comparison) -> io::Result<()> 
         out,
         "<h2>Against {}</h2><p>On the same messages and the same draws; above 0 is worse.</p><table><tr><th></th><th>1-ROCA, points</th>\
          <th>LAM, points</th><th>ham lost by one alone</th><th>spam missed by one alone</th></tr>",
-        escaped(first)
+        markup(first)
     )?;
     for (title, d) in &comparison.differences {
         writeln!(
             out,
             "<tr><td>{}</td><td>{}</td><td>{}</td><td>{} : {}</td><td>{} : {}</td></tr>",
-            escaped(title),
+            markup(title),
             around(d.one_minus_roca, d.one_minus_roca_interval, 1.0, 4),
             around(Some(d.lam), d.lam_interval, 100.0, 3),
             d.ham_lost.1,
@@ -236,7 +237,7 @@ fn thresholds(out: &mut impl Write, title: &str, figures: &Figures) -> io::Resul
     writeln!(
         out,
         "<h2>{}: by threshold</h2><table><tr><th>probability</th><th>ham at or above (lost)</th><th>spam below (missed)</th></tr>\n{rows}</table>",
-        escaped(title)
+        markup(title)
     )
 }
 
@@ -244,14 +245,14 @@ fn worst(out: &mut impl Write, evaluation: &Evaluation, run: &Run) -> io::Result
     writeln!(
         out,
         "<h2>{}: judged most wrongly, or sorted wrongly</h2><table><tr><th>is</th><th>probability</th><th class=\"path\">message</th></tr>",
-        escaped(&run.title)
+        markup(&run.title)
     )?;
     for class in [Class::Ham, Class::Spam] {
         for (member, probability) in evaluation.worst(run, class, WORST) {
             writeln!(
                 out,
                 "<tr><td>{class}</td><td>{probability:.4}</td><td class=\"path\">{}</td></tr>",
-                escaped(&scores::shown(&member.name))
+                markup(&scores::shown(&member.name))
             )?;
         }
     }

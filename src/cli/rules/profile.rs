@@ -8,9 +8,9 @@ use jiff::Timestamp;
 
 use super::sorted::{SortedArgs, Worth};
 use super::{Book, Mode, table};
-use crate::cli::evaluate::shown;
 use crate::filter::bayes::Class;
 use crate::filter::rules::{Rule, Written};
+use crate::printable::printable_path;
 use crate::tuning::profile::{Figures, Overlap, figures, overlaps};
 use crate::tuning::report::{Pair, Profile, Profiled};
 
@@ -102,7 +102,7 @@ pub(super) fn run(args: &ProfileArgs, book: &Book) -> anyhow::Result<ExitCode> {
     };
     if args.keep {
         let path = profile.keep(&book.config.data_dir)?;
-        eprintln!("kept in {}", shown(&path));
+        eprintln!("kept in {}", printable_path(&path));
     }
     order(&mut profile.rules, args.order);
     if args.top > 0 {

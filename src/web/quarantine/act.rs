@@ -5,13 +5,12 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::message;
-use crate::filter::bayes::Class;
+use crate::filter::bayes::{Class, Teacher};
 use crate::mail::Address;
 use crate::web::Visitor;
 use crate::web::console::Shared;
 use crate::web::layout::SentTo;
 use crate::web::refusal::{Refusal, sentence};
-use crate::workbench::pupil::Pupil;
 
 /// The fields of a form, in order; some stand several times.
 pub(super) type Fields = Vec<(String, String)>;
@@ -118,12 +117,11 @@ async fn teach(console: &Shared, id: &str, class: Class) -> Result<&'static str,
     let raw = raw.map_err(|e| e.to_string())?;
     let place = console.services.model.clone();
     let learned = tokio::task::spawn_blocking(move || {
-        Pupil::of(&place.path, place.engine)?.learn(raw, class)
+        Teacher::of_file(&place.path, place.engine)?.learn(raw, class)
     });
     match learned.await {
-        Ok(Ok(true)) if class == Class::Ham => Ok(", learned as ham"),
-        Ok(Ok(true)) => Ok(", learned as spam"),
-        Ok(Ok(false)) => Ok(", nothing to learn in it"),
+        Ok(Ok(())) if class == Class::Ham => Ok(", learned as ham"),
+        Ok(Ok(())) => Ok(", learned as spam"),
         Ok(Err(e)) => Err(format!("not learned: {e}")),
         Err(_) => Err("not learned; the log says why".to_owned()),
     }

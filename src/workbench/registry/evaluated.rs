@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Changing, Registry, RegistryError, io_at, now};
+use super::{Changing, Registry, RegistryError, io_at};
+use crate::clock;
 use crate::filter::bayes::{Class, durable};
 use crate::workbench::curves::Curves;
 use crate::workbench::evaluation::{Comparison, Design, Evaluation};
@@ -42,7 +43,7 @@ impl Evaluated {
     pub fn of(evaluation: &Evaluation, comparison: &Comparison) -> Option<Evaluated> {
         let (run, (_, figures)) = evaluation.runs.iter().zip(&comparison.runs).next()?;
         Some(Evaluated {
-            at: now(),
+            at: clock::seconds(),
             design: evaluation.design.clone(),
             ham: evaluation.count(Class::Ham),
             spam: evaluation.count(Class::Spam),
