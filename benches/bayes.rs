@@ -20,16 +20,10 @@ use mailweir::filter::bayes::{Class, EngineKind, Facts, Learner, Trainer};
 use mailweir::mail::corpus::Sample;
 use mailweir::mail::{Limits, Mail};
 
-struct Random(u64);
+#[path = "measure/random.rs"]
+mod random;
 
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-}
+use random::Random;
 
 /// Some 3 KB: header, 450 words of a vocabulary where few words make up most of the text, some links.
 fn message(class: Class, number: u64) -> Bytes {

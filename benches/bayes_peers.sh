@@ -3,14 +3,15 @@
 #
 #   benches/bayes_peers.sh HAM SPAM [MAILWEIR]
 #
-# HAM and SPAM are folders with one message a file; every second one is learned, the others are classified. MAILWEIR is
+# HAM and SPAM are folders with one message a file; every second one is learned, the others are classified: all of them, and
+# once more those of 2 to 4 KiB, which are what most mail is like. MAILWEIR is
 # the program to measure, target/release/mailweir where nothing is said. A peer that is not installed is skipped: Debian packages
 # bogofilter; rspamd and redis-server. Everything runs in a folder of its own and on the loopback interface.
 #
 # Printed: CPU time (user and system, all processes of the peer) a message, in milliseconds, that of starting up taken off
 # where a process starts for the whole of it. All programs read and parse the messages themselves.
 set -euo pipefail
-[ $# -ge 2 ] || { sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 2; }
+[ $# -ge 2 ] || { sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 2; }
 ham=$(realpath "$1") spam=$(realpath "$2")
 mailweir=$(realpath "${3:-$(dirname "$0")/../target/release/mailweir}")
 dir=$(mktemp -d)
@@ -23,20 +24,25 @@ finish() {
 trap finish EXIT
 cd "$dir"
 
-mkdir -p learn/ham learn/spam ask one
+mkdir -p learn/ham learn/spam ask short one
 n=0
 for class in ham spam; do
   folder=${!class}
   for file in "$folder"/*; do
     n=$((n + 1))
-    if [ $((n % 2)) = 0 ]; then ln -s "$file" "learn/$class/$n.eml"; else ln -s "$file" "ask/$n.eml"; fi
+    if [ $((n % 2)) = 0 ]; then ln -s "$file" "learn/$class/$n.eml"; continue; fi
+    ln -s "$file" "ask/$n.eml"
+    size=$(stat -Lc %s "$file")
+    if [ "$size" -ge 2048 ] && [ "$size" -le 4096 ]; then ln -s "$file" "short/$n.eml"; fi
   done
 done
 ln -s "$(readlink "$(find ask -type l | sort | head -1)")" one/1.eml
-learned=$(find learn -type l | wc -l) asked=$(find ask -type l | wc -l)
-bytes=$(find -L ask -type f -printf '%s\n' | awk '{ s += $1 } END { printf "%.0f", s / NR }')
-echo "$learned messages learned, $asked classified, $bytes bytes on average, $(nproc) cores"
-printf '%-22s %18s %18s\n' '' 'learn, ms/message' 'classify, ms/message'
+# count FOLDER, mean FOLDER: how many messages, and their bytes on average
+count() { find "$1" -type l | wc -l; }
+mean() { find -L "$1" -type f -printf '%s\n' | awk '{ s += $1 } END { printf "%.0f", s / NR }'; }
+learned=$(count learn) asked=$(count ask) shorts=$(count short)
+echo "$learned messages learned; classified: $asked of $(mean ask) bytes on average, $shorts of $(mean short); $(nproc) cores"
+printf '%-22s %18s %18s %18s\n' 'ms/message' learn classify 'those of 2-4 KiB'
 
 # cpu COMMAND...: its CPU time in milliseconds
 cpu() {
@@ -44,14 +50,14 @@ cpu() {
   times=$({ time "$@" >/dev/null 2>>"$dir/log" </dev/null; } 2>&1) || { tail -3 "$dir/log" >&2; exit 1; }
   awk '{ printf "%d", ($1 + $2) * 1000 }' <<<"$times"
 }
-# row NAME LEARN CLASSIFY: milliseconds altogether
+# row NAME LEARN CLASSIFY SHORT: milliseconds altogether
 row() {
-  awk -v name="$1" -v l="$2" -v c="$3" -v nl="$learned" -v nc="$asked" \
-    'BEGIN { printf "%-22s %18.3f %18.3f\n", name, l / nl, c / nc }'
+  awk -v name="$1" -v l="$2" -v c="$3" -v s="$4" -v nl="$learned" -v nc="$asked" -v ns="$shorts" \
+    'BEGIN { printf "%-22s %18.3f %18.3f %18.3f\n", name, l / nl, c / nc, s / ns }'
 }
 
 ours() { # mailweir, with one engine
-  local engine=$1 learn all one
+  local engine=$1 learn all short one
   learn=$(cpu "$mailweir" train --ham learn/ham --spam learn/spam --model "$engine.mwb" --engine "$engine")
   cat >"$engine.yaml" <<Y
 data_dir: $dir
@@ -60,7 +66,8 @@ bayes: { engine: $engine, model: $engine.mwb }
 Y
   one=$(cpu "$mailweir" scan --config "$engine.yaml" one)
   all=$(cpu "$mailweir" scan --config "$engine.yaml" ask)
-  row "mailweir $engine" "$learn" $((all - one))
+  short=$(cpu "$mailweir" scan --config "$engine.yaml" short)
+  row "mailweir $engine" "$learn" $((all - one)) $((short - one))
 }
 ours osb
 ours bayespam
@@ -74,7 +81,8 @@ if command -v bogofilter >/dev/null; then
   bogofilter_ask() { find -L "$1" -type f | bogofilter -d bogofilter -T -b || [ $? -le 2 ]; }
   # Its input is what `find` gives, so it is run without that of `cpu`.
   learn=$(cpu bogofilter_learn)
-  row 'bogofilter, in bulk' "$learn" $(($(cpu bogofilter_ask ask) - $(cpu bogofilter_ask one)))
+  one=$(cpu bogofilter_ask one)
+  row 'bogofilter, in bulk' "$learn" $(($(cpu bogofilter_ask ask) - one)) $(($(cpu bogofilter_ask short) - one))
 else
   echo 'bogofilter              skipped: not installed'
 fi
@@ -119,8 +127,13 @@ if command -v rspamd >/dev/null && command -v rspamc >/dev/null && command -v re
   done
   between=$(servers)
   # A client for some at a time: one for thousands may wait for ever.
-  find ask -type l -print0 | xargs -0 -n 50 timeout 60 rspamc -h "127.0.0.1:$normal" --header 'Settings={"symbols_enabled":["BAYES_SPAM","BAYES_HAM"]}' symbols >rspamd/answers || true
-  row 'rspamd Bayes, redis' $((between - before)) $(($(servers) - between))
+  rspamd_ask() {
+    find "$1" -type l -print0 | xargs -0 -n 50 timeout 60 rspamc -h "127.0.0.1:$normal" --header 'Settings={"symbols_enabled":["BAYES_SPAM","BAYES_HAM"]}' symbols || true
+  }
+  rspamd_ask ask >rspamd/answers
+  after=$(servers)
+  rspamd_ask short >/dev/null
+  row 'rspamd Bayes, redis' $((between - before)) $((after - between)) $(($(servers) - after))
   echo "rspamd: $(grep -c 'BAYES_' rspamd/answers) of $asked got a BAYES symbol"
 else
   echo 'rspamd                  skipped: rspamd, rspamc or redis-server is not installed'

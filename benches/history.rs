@@ -22,74 +22,52 @@ use mailweir::mail::{Address, Client, Direction, Envelope, Limits, Mail};
 use mailweir::metrics::Metrics;
 use mailweir::milter::Reply;
 use mailweir::verdict::{Thresholds, decide};
-use nix::sys::resource::{UsageWho, getrusage};
 use tokio_util::sync::CancellationToken;
 
-/// Numbers that look like chance, small ones more often: like senders, words and rules.
-struct Lots(u64);
+#[path = "measure/cpu.rs"]
+mod cpu;
+#[path = "measure/random.rs"]
+mod random;
 
-impl Lots {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
+use cpu::cpu;
+use random::Random;
 
-    fn any(&mut self, of: u64) -> u64 {
-        self.next() % of
-    }
-
-    fn skewed(&mut self, of: u64) -> u64 {
-        let unit = (self.next() >> 11) as f64 / (1u64 << 53) as f64;
-        ((of as f64).powf(unit) - 1.0) as u64
-    }
-}
-
-fn cpu() -> Duration {
-    let usage = getrusage(UsageWho::RUSAGE_SELF).unwrap();
-    let time = |t: nix::sys::time::TimeVal| {
-        Duration::from_secs(t.tv_sec() as u64) + Duration::from_micros(t.tv_usec() as u64)
-    };
-    time(usage.user_time()) + time(usage.system_time())
-}
-
-fn message(lots: &mut Lots, number: u64) -> (Envelope, Mail) {
+fn message(random: &mut Random, number: u64) -> (Envelope, Mail) {
     let sender = format!(
         "u{}@d{}.example.com",
-        lots.skewed(50_000),
-        lots.skewed(20_000)
+        random.skewed(50_000),
+        random.skewed(20_000)
     );
     let words: Vec<String> = (0..7)
-        .map(|_| format!("word{}", lots.skewed(30_000)))
+        .map(|_| format!("word{}", random.skewed(30_000)))
         .collect();
     let raw = format!(
         "From: <{sender}>\r\nSubject: {}\r\nMessage-ID: <{number}.{}@d.example.com>\r\n\r\nText.\r\n",
         words.join(" "),
-        lots.next()
+        random.next()
     );
     let envelope = Envelope {
-        direction: match lots.any(10) {
+        direction: match random.any(10) {
             0 => Direction::Outbound,
             _ => Direction::Inbound,
         },
         client: Client {
             addr: Some(std::net::IpAddr::from(
-                (0xc000_0000 + lots.skewed(1 << 28) as u32).to_be_bytes(),
+                (0xc000_0000 + random.skewed(1 << 28) as u32).to_be_bytes(),
             )),
             name: Some(format!(
                 "mx{}.d{}.example.com",
-                lots.any(9),
-                lots.skewed(20_000)
+                random.any(9),
+                random.skewed(20_000)
             )),
             port: 25,
         },
         helo: Some("mx.example.com".into()),
         sender: Some(Address::new(sender.as_bytes())),
         recipients: vec![Address::new(
-            format!("r{}@our{}.example", lots.skewed(5_000), lots.skewed(30)).as_bytes(),
+            format!("r{}@our{}.example", random.skewed(5_000), random.skewed(30)).as_bytes(),
         )],
-        queue_id: Some(format!("4{:x}", lots.next() >> 20)),
+        queue_id: Some(format!("4{:x}", random.next() >> 20)),
         ..Envelope::default()
     };
     (
@@ -98,16 +76,16 @@ fn message(lots: &mut Lots, number: u64) -> (Envelope, Mail) {
     )
 }
 
-fn reports(lots: &mut Lots) -> Vec<Report> {
+fn reports(random: &mut Random) -> Vec<Report> {
     let mut report = |filter, hits: usize| Report {
         filter,
         outcome: Outcome::Checked(
             (0..hits)
                 .map(|_| {
-                    let rule = format!("RULE_{}", lots.skewed(400));
+                    let rule = format!("RULE_{}", random.skewed(400));
                     Hit::new(
                         rule,
-                        lots.any(200) as f64 / 100.0,
+                        random.any(200) as f64 / 100.0,
                         "what matched, and where it stood",
                     )
                 })
@@ -125,10 +103,10 @@ fn reports(lots: &mut Lots) -> Vec<Report> {
     ]
 }
 
-async fn heard(lots: &mut Lots) -> Option<Record> {
+async fn heard(random: &mut Random) -> Option<Record> {
     let heard = Heard::keeping();
     for number in 0..20 {
-        let name = format!("{}.113.0.203.list{number}.example.org.", lots.any(255));
+        let name = format!("{}.113.0.203.list{number}.example.org.", random.any(255));
         let found = Found {
             records: match number {
                 0 => Arc::new([RData::A(std::net::Ipv4Addr::new(127, 0, 0, 2).into())]),
@@ -145,10 +123,10 @@ async fn heard(lots: &mut Lots) -> Option<Record> {
     heard.take()
 }
 
-async fn entry(lots: &mut Lots, number: u64, at: Timestamp) -> (Entry, Option<Record>) {
-    let (envelope, mail) = message(lots, number);
+async fn entry(random: &mut Random, number: u64, at: Timestamp) -> (Entry, Option<Record>) {
+    let (envelope, mail) = message(random, number);
     let failure = |_: &str, _| mailweir::filter::FailureAction::Deliver;
-    let verdict = decide(reports(lots), &Thresholds::default(), failure);
+    let verdict = decide(reports(random), &Thresholds::default(), failure);
     let versions = Versions {
         all: "0123456789ab".into(),
         rules: Some("123456789abc".into()),
@@ -168,7 +146,7 @@ async fn entry(lots: &mut Lots, number: u64, at: Timestamp) -> (Entry, Option<Re
         took: Duration::from_millis(4),
     };
     let entry = Entry::new(&transaction, &verdict, None, false);
-    (Entry { at, ..entry }, heard(lots).await)
+    (Entry { at, ..entry }, heard(random).await)
 }
 
 async fn wait_for(metrics: &Metrics, written: u64) {
@@ -199,7 +177,7 @@ async fn main() {
     let stop = CancellationToken::new();
     let kept = tokio::spawn(keeper.run(stop.clone()));
 
-    let mut lots = Lots(0x9e37_79b9_7f4a_7c15);
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
     // Over the last 25 days.
     let now = Timestamp::now();
     let step = SignedDuration::from_hours(25 * 24) / i32::try_from(messages).unwrap();
@@ -215,7 +193,7 @@ async fn main() {
         let before = cpu();
         let mut batch = Vec::new();
         for _ in 0..1000.min(messages - number) {
-            batch.push(entry(&mut lots, number, at).await);
+            batch.push(entry(&mut random, number, at).await);
             at += step;
             number += 1;
         }

@@ -25,20 +25,16 @@ use mailweir::mail::{Envelope, Limits, Mail};
 
 #[path = "measure/cpu.rs"]
 mod cpu;
+#[path = "measure/memory.rs"]
+mod memory;
 #[path = "measure/real_mail.rs"]
 mod real_mail;
 
 use cpu::cpu;
+use memory::resident_kib;
 
 /// Messages of one run.
 const MESSAGES: usize = 2000;
-
-fn resident_kib() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|l| l.starts_with("VmRSS:"));
-    line.and_then(|l| l.split_whitespace().nth(1)?.parse().ok())
-        .unwrap_or(0)
-}
 
 /// An even sample over all sets.
 fn mail() -> Vec<Bytes> {

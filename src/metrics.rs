@@ -4,6 +4,7 @@
 //! from fixed sets, never from a message. `docs/metrics.md` lists them for the people who read them.
 
 mod series;
+mod start;
 
 use std::sync::Arc;
 
@@ -14,7 +15,6 @@ use prometheus::core::{
 use prometheus::{Encoder, Histogram, HistogramOpts, HistogramVec, Opts, Registry, TextEncoder};
 
 use crate::filter::{Action, Hit};
-use crate::policy::Settled;
 use crate::verdict::labels;
 pub use series::Series;
 
@@ -308,8 +308,11 @@ metrics! {
     console_refused: counter = "mailweir_console_connections_refused_total";
     /// Requests to the console, by class of the answer: 2xx, 3xx, 4xx, 5xx.
     console_requests: counters = "mailweir_console_requests_total"["status"];
-    /// Attempts to sign in to the console: ok, wrong (name and password), throttled (not looked at).
+    /// Attempts to sign in to the console: ok, wrong (name and password, or what a provider sends), throttled (not looked
+    /// at), refused (known to the provider, but not let in), failed (the provider, or we).
     console_logins: counters = "mailweir_console_logins_total"["result"];
+    /// Requests of the console to the provider of sign-ins: ok (answered), error, timeout.
+    console_oidc_requests: counters = "mailweir_console_oidc_requests_total"["result"];
     /// Messages in the history.
     history_rows: gauge = "mailweir_history_messages";
     /// Bytes of the history in use.
@@ -349,136 +352,6 @@ metrics! {
 }
 
 impl Metrics {
-    /// Shows the counters whose labels are fixed before anything has happened. A counter that is first
-    /// seen at 1 has not grown for Prometheus, so the first failure would raise no alert.
-    fn start_at_zero(&self) {
-        let fixed: &[(&Counters, &[&str])] = &[
-            (
-                &self.dns_queries,
-                &["answered", "no_records", "timeout", "error", "down"],
-            ),
-            (
-                &self.session_ends,
-                &[
-                    "quit",
-                    "eof",
-                    "idle",
-                    "read_timeout",
-                    "write_timeout",
-                    "protocol",
-                    "io",
-                    "drain",
-                    "panic",
-                ],
-            ),
-            (
-                &self.messages,
-                &[
-                    "deliver",
-                    "tag",
-                    "quarantine",
-                    "tempfail",
-                    "discard",
-                    "reject",
-                ],
-            ),
-            (&self.over_limit, &["message", "total"]),
-            (
-                &self.quarantine_operations,
-                &[
-                    "stored",
-                    "shared",
-                    "released",
-                    "forwarded",
-                    "deleted",
-                    "expired",
-                    "redeemed",
-                ],
-            ),
-            (
-                &self.quarantine_failures,
-                &[
-                    "store", "read", "release", "forward", "delete", "expire", "redeem",
-                ],
-            ),
-            (&self.quarantine_digests, &["sent", "failed"]),
-            (
-                &self.quarantine_links,
-                &[
-                    "shown", "released", "before", "expired", "gone", "invalid", "failed",
-                ],
-            ),
-            (&self.console_requests, &["2xx", "3xx", "4xx", "5xx"]),
-            (&self.console_logins, &["ok", "wrong", "throttled"]),
-            (&self.reloads, &["ok", "failed"]),
-            (&self.policy_conflicts, &Settled::CONFLICTS),
-            (&self.policy_senders, &["allow", "unproven", "deny"]),
-        ];
-        for (counters, values) in fixed {
-            for value in *values {
-                counters.with_label_values(&[*value]);
-            }
-        }
-        for protocol in ["spamd", "rspamd"] {
-            self.scanner_starts_at_zero(protocol);
-        }
-        self.events_start_at_zero();
-        self.reload_ok.set(1);
-    }
-
-    /// Shows the counters of a filter before it has met a message, for the same reason.
-    pub fn filter_starts_at_zero(&self, filter: &str) {
-        for outcome in ["checked", "skipped"] {
-            self.outcomes.with_label_values(&[filter, outcome]);
-        }
-        for reason in [
-            "down",
-            "timeout",
-            "too_large",
-            "limit",
-            "encrypted",
-            "error",
-            "outdated",
-        ] {
-            self.outcomes.with_label_values(&[filter, reason]);
-            self.unscanned.with_label_values(&[filter, reason]);
-        }
-    }
-
-    /// Shows the counters of events before there was one, for the same reason.
-    fn events_start_at_zero(&self) {
-        for kind in crate::events::Kind::ALL {
-            self.events.with_label_values(&[kind.name()]);
-        }
-        for sink in ["queue", "file", "webhook"] {
-            self.events_dropped.with_label_values(&[sink]);
-        }
-        for result in ["taken", "refused", "timeout", "error"] {
-            self.webhook_requests.with_label_values(&[result]);
-        }
-    }
-
-    /// Shows the counters of a protocol before it was spoken, for the same reason.
-    fn scanner_starts_at_zero(&self, protocol: &str) {
-        for result in crate::scanners::OUTCOMES {
-            let labels = [protocol, "check", result];
-            self.scanner_requests.with_label_values(&labels);
-        }
-        for cause in ["connections", "network"] {
-            self.scanner_refused.with_label_values(&[protocol, cause]);
-        }
-        self.scanner_connections.with_label_values(&[protocol]);
-        self.scanner_connections_limit
-            .with_label_values(&[protocol]);
-    }
-
-    /// Shows the counters of a policy before it has taken a recipient, for the same reason.
-    pub fn policy_starts_at_zero(&self, policy: &str) {
-        for action in Action::ALL {
-            self.count_recipients(policy, action, 0);
-        }
-    }
-
     /// Counts recipients of a policy, by what it said.
     pub fn count_recipients(&self, policy: &str, action: Action, recipients: usize) {
         self.policy_recipients
@@ -524,26 +397,5 @@ mod tests {
         let text = String::from_utf8(metrics.encode().unwrap()).unwrap();
         assert!(text.contains("mailweir_sessions_total 1"));
         assert!(text.contains("# HELP mailweir_sessions_total Milter connections accepted."));
-    }
-
-    #[test]
-    fn counters_with_fixed_labels_are_seen_before_their_first_event() {
-        let metrics = Metrics::new().unwrap();
-        metrics.filter_starts_at_zero("clamav");
-        let text = String::from_utf8(metrics.encode().unwrap()).unwrap();
-        for reason in crate::filter::Reason::ALL {
-            let line =
-                format!(r#"mailweir_unscanned_total{{filter="clamav",reason="{reason}"}} 0"#);
-            assert!(text.contains(&line), "{line}");
-        }
-        for line in [
-            r#"mailweir_quarantine_failures_total{operation="store"} 0"#,
-            r#"mailweir_messages_total{verdict="tempfail"} 0"#,
-            r#"mailweir_over_limit_total{bound="total"} 0"#,
-            r#"mailweir_reloads_total{result="failed"} 0"#,
-            "mailweir_reload_ok 1",
-        ] {
-            assert!(text.contains(line), "{line}");
-        }
     }
 }

@@ -1,6 +1,8 @@
 //! Text from outside, made harmless for a terminal and for the reader of a page: no control characters, no escape sequences, nothing that
 //! turns the direction of writing or hides itself.
 
+use std::path::Path;
+
 /// At most `max` characters of `text`, escaped as Rust writes them (`\n`, `\u{202e}`); a cut is shown by `…`.
 /// The result is one line.
 pub(crate) fn printable(text: &str, max: usize) -> String {
@@ -17,6 +19,37 @@ pub(crate) fn printable(text: &str, max: usize) -> String {
         }
     }
     out
+}
+
+/// A path for a terminal, a log or a page: file names come from elsewhere.
+pub(crate) fn printable_path(path: &Path) -> String {
+    printable(&path.display().to_string(), 300)
+}
+
+/// Text as HTML and SVG show it, also within a quoted attribute: markup and quotes as references, characters that deceive as Rust
+/// writes them.
+pub(crate) fn markup(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match reference(c) {
+            Some(reference) => out.push_str(reference),
+            None if deceives(c) => out.extend(c.escape_default()),
+            None => out.push(c),
+        }
+    }
+    out
+}
+
+/// What stands in HTML and SVG for a character that would be markup or end an attribute.
+pub(crate) fn reference(c: char) -> Option<&'static str> {
+    match c {
+        '&' => Some("&amp;"),
+        '<' => Some("&lt;"),
+        '>' => Some("&gt;"),
+        '"' => Some("&quot;"),
+        '\'' => Some("&#39;"),
+        _ => None,
+    }
 }
 
 /// A line of a file that an admin wrote, as it stands but for characters that deceive; at most `max`
@@ -71,6 +104,14 @@ mod tests {
             assert_eq!(printable(text, 100), shown);
         }
         assert_eq!(printable("abcdef", 3), "abc…");
+    }
+
+    #[test]
+    fn nothing_is_markup() {
+        assert_eq!(
+            markup("<a b='c\"&\u{1b}\u{202e}"),
+            "&lt;a b=&#39;c&quot;&amp;\\u{1b}\\u{202e}"
+        );
     }
 
     proptest::proptest! {

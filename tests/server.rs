@@ -137,6 +137,7 @@ async fn daemon(act: Act, deadline: Duration, settings: Settings) -> Daemon {
             path: folder.path().join("model.mwb"),
             engine: mailweir::filter::bayes::EngineKind::Osb,
         },
+        reloads: tokio::sync::watch::Sender::default(),
         reload_problem: arc_swap::ArcSwapOption::empty(),
     });
     let access = SocketAccess {

@@ -1,18 +1,6 @@
-//! Framing: what is decoded and encoded again is what was read.
 #![no_main]
 
-use bytes::BytesMut;
-use libfuzzer_sys::fuzz_target;
-use mailweir::milter::{Frame, MAX_PACKET};
+#[path = "../bodies/frame.rs"]
+mod body;
 
-fuzz_target!(|data: &[u8]| {
-    let mut input = BytesMut::from(data);
-    let mut again = BytesMut::new();
-    while let Ok(Some(frame)) = Frame::decode(&mut input) {
-        assert!(frame.data.len() <= MAX_PACKET);
-        Frame::encode(frame.code, &[&frame.data], &mut again);
-    }
-    assert_eq!(again.len() + input.len(), data.len());
-    assert!(data.starts_with(&again));
-    assert!(data.ends_with(&input));
-});
+libfuzzer_sys::fuzz_target!(|input: &[u8]| body::run(input));

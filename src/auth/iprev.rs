@@ -23,6 +23,14 @@ pub enum IprevResult {
 }
 
 impl IprevResult {
+    /// Each of them.
+    pub const ALL: [IprevResult; 4] = [
+        IprevResult::Pass,
+        IprevResult::Fail,
+        IprevResult::TempError,
+        IprevResult::PermError,
+    ];
+
     /// The word used in headers and metrics.
     pub fn name(self) -> &'static str {
         match self {

@@ -7,11 +7,10 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use jiff::Timestamp;
 
-use super::evaluate::shown;
 use super::header_fields::HeaderFieldArgs;
 use super::progress::Progress;
 use crate::filter::bayes::Class;
-use crate::printable::printable;
+use crate::printable::{printable, printable_path};
 use crate::workbench::corpus::skew::Dates;
 use crate::workbench::corpus::{self, DOUBTFUL, Findings, Group, Mark, Options};
 
@@ -104,7 +103,7 @@ pub fn run(args: CorpusArgs) -> anyhow::Result<ExitCode> {
 fn marked(args: &CheckArgs) -> anyhow::Result<Vec<(Mark, PathBuf)>> {
     let mut marked = Vec::new();
     let mut add = |path: &Path, class, test| -> anyhow::Result<()> {
-        std::fs::metadata(path).with_context(|| format!("cannot read {}", shown(path)))?;
+        std::fs::metadata(path).with_context(|| format!("cannot read {}", printable_path(path)))?;
         marked.push((Mark { class, test }, path.to_owned()));
         Ok(())
     };

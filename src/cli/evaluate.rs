@@ -3,7 +3,6 @@
 mod comparison;
 mod json;
 mod page;
-mod plot;
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -15,6 +14,7 @@ use anyhow::{Context, bail};
 use super::header_fields::HeaderFieldArgs;
 use super::progress::Progress;
 use crate::filter::bayes::{Class, Engine, EngineKind, Receiving};
+use crate::printable::printable_path;
 use crate::workbench::Cut;
 use crate::workbench::evaluation::{Comparison, Evaluation, Validation};
 use crate::workbench::reading::Reading;
@@ -169,16 +169,12 @@ pub(super) fn reading(ham: &[PathBuf], spam: &[PathBuf]) -> anyhow::Result<Readi
     let mut paths = Vec::new();
     for (class, of_class) in [(Class::Ham, ham), (Class::Spam, spam)] {
         for path in of_class {
-            std::fs::metadata(path).with_context(|| format!("cannot read {}", shown(path)))?;
+            std::fs::metadata(path)
+                .with_context(|| format!("cannot read {}", printable_path(path)))?;
             paths.push((class, path.clone()));
         }
     }
     Ok(Reading::new(paths))
-}
-
-/// A path for a terminal: file names come from elsewhere.
-pub(super) fn shown(path: &Path) -> String {
-    crate::printable::printable(&path.display().to_string(), 300)
 }
 
 fn print(
@@ -213,7 +209,7 @@ fn write_to(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>,
 ) -> anyhow::Result<()> {
-    let failed = || format!("cannot write {}", shown(path));
+    let failed = || format!("cannot write {}", printable_path(path));
     let mut out = BufWriter::new(File::create(path).with_context(failed)?);
     write(&mut out)
         .and_then(|()| out.flush())

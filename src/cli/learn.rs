@@ -11,13 +11,12 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use bytes::Bytes;
 
-use super::evaluate::shown;
 use super::progress::Progress;
 use crate::config::Config;
-use crate::filter::bayes::{Class, Lesson, Teaching};
+use crate::filter::bayes::{Class, Lesson, TeachError, Teacher, Teaching};
 use crate::mail::corpus::{MESSAGE_BYTES, Sample};
 use crate::mail::{Limits, Mail};
-use crate::workbench::pupil::Pupil;
+use crate::printable::printable_path;
 use crate::workbench::reading::{Reading, each};
 
 /// Tells the classifier what messages are.
@@ -53,10 +52,10 @@ pub(super) fn run(args: &LearnArgs, config: &Config) -> anyhow::Result<ExitCode>
     let bayes = &config.file.bayes;
     let path = bayes.model_path(&config.base, &config.data_dir);
     let standard_input = matches!(args.paths.as_slice(), []) || args.paths == [Path::new("-")];
-    let pupil = Pupil::of(&path, bayes.engine).map_err(anyhow::Error::from);
-    let done = pupil.and_then(|pupil| {
+    let teacher = Teacher::of_file(&path, bayes.engine).map_err(anyhow::Error::from);
+    let done = teacher.and_then(|teacher| {
         let what = args.what;
-        let lessons = Lessons { pupil, what };
+        let lessons = Lessons { teacher, what };
         if standard_input {
             lessons.learn_input().map(|()| ExitCode::SUCCESS)
         } else {
@@ -73,22 +72,18 @@ pub(super) fn run(args: &LearnArgs, config: &Config) -> anyhow::Result<ExitCode>
 }
 
 struct Lessons {
-    pupil: Pupil,
+    teacher: Teacher,
     what: What,
 }
 
 impl Lessons {
-    fn lesson(&self, mail: &Mail) -> Option<Lesson> {
+    fn lesson(&self, mail: &Mail) -> Result<Lesson, TeachError> {
         let teaching = match self.what {
             What::Ham => Teaching::Learn(Class::Ham),
             What::Spam => Teaching::Learn(Class::Spam),
             What::Forget => Teaching::Forget,
         };
-        self.pupil.lesson(mail, teaching)
-    }
-
-    fn keep(&self, lessons: &[Lesson]) -> anyhow::Result<()> {
-        Ok(self.pupil.keep(lessons)?)
+        self.teacher.lesson(mail, teaching)
     }
 
     fn learn_input(&self) -> anyhow::Result<()> {
@@ -111,13 +106,13 @@ impl Lessons {
             raw = raw.slice(end..);
         }
         let mail = Mail::parse(raw, &Limits::default());
-        let lessons: Vec<Lesson> = self.lesson(&mail).into_iter().collect();
-        self.keep(&lessons)
+        Ok(self.teacher.keep(&[self.lesson(&mail)?])?)
     }
 
     fn learn_paths(&self, paths: &[PathBuf]) -> anyhow::Result<ExitCode> {
         for path in paths {
-            std::fs::metadata(path).with_context(|| format!("cannot read {}", shown(path)))?;
+            std::fs::metadata(path)
+                .with_context(|| format!("cannot read {}", printable_path(path)))?;
         }
         let mut progress = Progress::new();
         let mut learned = 0;
@@ -128,9 +123,10 @@ impl Lessons {
                 return;
             }
             let lessons = each(batch, |mail| self.lesson(&mail));
-            let lessons: Vec<Lesson> = lessons.into_iter().filter_map(|(_, l)| l).collect();
-            match self.keep(&lessons) {
-                Ok(()) => learned += lessons.len(),
+            let lessons: Result<Vec<Lesson>, TeachError> =
+                lessons.into_iter().map(|(_, lesson)| lesson).collect();
+            match lessons.and_then(|lessons| self.teacher.keep(&lessons).map(|()| lessons.len())) {
+                Ok(count) => learned += count,
                 Err(error) => failed = Some(error),
             }
         });
@@ -143,7 +139,7 @@ impl Lessons {
         };
         writeln!(out, "{learned} messages {what}")?;
         match failed {
-            Some(error) => Err(error),
+            Some(error) => Err(error.into()),
             None if progress.left_out > 0 => Ok(ExitCode::FAILURE),
             None => Ok(ExitCode::SUCCESS),
         }

@@ -8,16 +8,16 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::evaluate::{self, reading, shown};
+use super::evaluate::{self, reading};
 use super::progress::Progress;
 use super::tokens;
 use crate::config::Config;
 use crate::filter::bayes;
 use crate::mail::Mail;
 use crate::mail::corpus::Corpus;
-use crate::printable::printable;
+use crate::printable::{printable, printable_path};
 use crate::workbench::promotion::{self, Candidate, How, Outcome};
-use crate::workbench::registry::{Registry, Why};
+use crate::workbench::registry::{Evaluated, Registry, Why};
 use crate::workbench::scores;
 use crate::workbench::tokens::Tokens;
 
@@ -119,14 +119,14 @@ pub(super) fn run(args: ModelArgs, config: &Config) -> anyhow::Result<ExitCode> 
             let mut messages = reading(&args.ham, &args.spam)?;
             let pinned = promotion::pin(&registry, &mut messages, args.replace, &mut progress)?;
             progress.end();
-            let place = shown(&registry.validation());
+            let place = printable_path(&registry.validation());
             writeln!(
                 out,
                 "pinned {} ham and {} spam in {place}; train with --leave-out {place}, so that they are never learned",
                 pinned.ham, pinned.spam,
             )?;
         }
-        ModelCommand::Promote(args) => return promote(&mut out, config, &args),
+        ModelCommand::Promote(args) => return promote(&mut out, config, &args, None),
         ModelCommand::Rollback { model } => rollback(&mut out, &registry, model.as_deref())?,
         ModelCommand::Explain(args) => explain(&mut out, &registry, config, &args)?,
         ModelCommand::Diff(args) => diff::diff(&mut out, &registry, &args)?,
@@ -140,21 +140,27 @@ pub(super) fn registry(config: &Config) -> Registry {
     Registry::of(&options.model_path(&config.base, &config.data_dir))
 }
 
-/// Promotes what was just trained, as `mailweir model promote` does.
+/// Promotes what was just trained, as `mailweir model promote` does, and keeps what the training came to.
 pub(super) fn promote_trained(
     out: &mut impl Write,
     config: &Config,
     model: &Path,
+    evaluated: Option<&Evaluated>,
 ) -> anyhow::Result<ExitCode> {
     let args = PromoteArgs {
         model: model.display().to_string(),
         force: false,
         keep: KEEP,
     };
-    promote(out, config, &args)
+    promote(out, config, &args, evaluated)
 }
 
-fn promote(out: &mut impl Write, config: &Config, args: &PromoteArgs) -> anyhow::Result<ExitCode> {
+fn promote(
+    out: &mut impl Write,
+    config: &Config,
+    args: &PromoteArgs,
+    evaluated: Option<&Evaluated>,
+) -> anyhow::Result<ExitCode> {
     let registry = &registry(config);
     let file = Path::new(&args.model);
     let candidate = if file.is_file() {
@@ -170,6 +176,9 @@ fn promote(out: &mut impl Write, config: &Config, args: &PromoteArgs) -> anyhow:
     };
     let outcome = promotion::promote(registry, &candidate, how, &mut progress)?;
     progress.end();
+    if let Some(evaluated) = evaluated {
+        registry.change()?.keep(&outcome.id, evaluated)?;
+    }
     if let Some((evaluation, comparison)) = &outcome.comparison {
         evaluate::overview(out, evaluation, comparison)?;
     }
@@ -216,7 +225,7 @@ fn reload(out: &mut impl Write, registry: &Registry) -> io::Result<()> {
     writeln!(
         out,
         "{} leads to it; a daemon that runs takes it on SIGHUP (`systemctl reload mailweir`)",
-        shown(registry.pointer())
+        printable_path(registry.pointer())
     )
 }
 

@@ -26,7 +26,7 @@ use crate::scanners::Doors;
 use crate::server::{
     self, Address, Budget, Engine, Health, Listener, ModelPlace, Reloader, Services, Watched,
 };
-use crate::store::{Facts, Keeper};
+use crate::store::{Facts, FactsFile};
 use crate::web::accounts::Accounts;
 use crate::web::{self, Console, Journal, WebListener};
 
@@ -95,7 +95,7 @@ async fn serve(
         .await
         .context("cannot open the quarantine")?;
     // Behind the quarantine, which knows whether another daemon uses this folder.
-    let facts = Keeper::open(&config.data_dir, facts, metrics.clone()).await;
+    let facts = FactsFile::open(&config.data_dir, facts, metrics.clone()).await;
     let (history, historian) =
         History::open(&config.data_dir, &config.file.history, metrics.clone());
 
@@ -126,6 +126,7 @@ async fn serve(
             path: config.file.bayes.model_path(&config.base, &config.data_dir),
             engine: config.file.bayes.engine,
         },
+        reloads: tokio::sync::watch::Sender::default(),
         reload_problem: ArcSwapOption::empty(),
     });
     let console = match &config.console {
@@ -229,7 +230,8 @@ async fn console(
         .await
         .context("cannot open the users of the console")?;
     let listener = WebListener::bind(settings).await?;
-    let console = Console::new(services.clone(), accounts, settings.clone(), journal);
+    let services = services.clone();
+    let console = Console::new(data_dir, services, accounts, settings.clone(), journal);
     Ok((listener, Arc::new(console)))
 }
 

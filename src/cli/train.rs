@@ -4,18 +4,20 @@ use std::collections::HashSet;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-use super::evaluate::{self, reading, shown};
+use super::evaluate::{self, reading};
 use super::header_fields::HeaderFieldArgs;
 use super::progress::Progress;
 use super::{ConfigArgs, told};
+use crate::clock;
 use crate::filter::bayes::{Class, EngineKind, Facts, Trained, Trainer};
-use crate::printable::printable;
-use crate::workbench::evaluation::Evaluation;
+use crate::printable::{printable, printable_path};
+use crate::workbench::evaluation::{Comparison, Evaluation, Validation};
 use crate::workbench::reading::{Reading, by_class};
+use crate::workbench::registry::Evaluated;
 use crate::workbench::{Cut, leakage};
 
 /// Trains the Bayesian filter on sorted mail.
@@ -56,6 +58,9 @@ pub struct TrainArgs {
     /// Spam that is not learned, to judge with the finished model
     #[arg(long, num_args = 1.., value_name = "PATH", requires = "test_ham")]
     pub test_spam: Vec<PathBuf>,
+    /// Train on an eighth, a quarter and a half of the messages too, to see what more of them would bring; takes several times as long
+    #[arg(long)]
+    pub learning_curve: bool,
     /// Messages that are kept to test with: neither they nor near copies of them are learned
     #[arg(long, num_args = 1.., value_name = "PATH")]
     pub leave_out: Vec<PathBuf>,
@@ -66,7 +71,7 @@ pub struct TrainArgs {
 /// # Errors
 /// A class without messages, or a model that cannot be written; nothing is written then.
 pub(super) fn run(mut args: TrainArgs, config: &ConfigArgs) -> anyhow::Result<ExitCode> {
-    let started = SystemTime::now();
+    let (started, trained_at) = (Instant::now(), trained_at()?);
     let receiving = args.header_fields.receiving()?;
     let promoting = match args.promote {
         true => match told(config.load()) {
@@ -86,7 +91,7 @@ pub(super) fn run(mut args: TrainArgs, config: &ConfigArgs) -> anyhow::Result<Ex
             let file = registry.file("").with_file_name(file);
             eprintln!(
                 "removed {}: no model that is kept, and left there by a process that is gone or has a better one",
-                shown(&file)
+                printable_path(&file)
             );
         }
         drop(changing);
@@ -98,7 +103,7 @@ pub(super) fn run(mut args: TrainArgs, config: &ConfigArgs) -> anyhow::Result<Ex
     let mut progress = Progress::new();
     let mut corpus = reading(&args.ham, &args.spam)?;
     let left_out = kept(&mut corpus, &args.leave_out, &mut progress)?;
-    let mut trainer = Trainer::new(kind).ignoring(receiving);
+    let mut trainer = Trainer::new(kind).ignoring(receiving.clone());
     let mut withheld = 0;
     corpus.batches("reading", &mut progress, |batch| {
         let learned = batch.into_iter().filter(|(_, sample)| {
@@ -112,10 +117,17 @@ pub(super) fn run(mut args: TrainArgs, config: &ConfigArgs) -> anyhow::Result<Ex
         }
     });
     progress.say("learning");
-    let sources = args.ham.iter().map(|p| format!("ham {}", shown(p)));
-    let sources = sources.chain(args.spam.iter().map(|p| format!("spam {}", shown(p))));
+    let sources = args
+        .ham
+        .iter()
+        .map(|p| format!("ham {}", printable_path(p)));
+    let sources = sources.chain(
+        args.spam
+            .iter()
+            .map(|p| format!("spam {}", printable_path(p))),
+    );
     let trained = trainer.finish(Facts {
-        trained_at: trained_at(started)?,
+        trained_at,
         seed: args.seed,
         sources: sources.collect(),
         ..Facts::default()
@@ -124,12 +136,30 @@ pub(super) fn run(mut args: TrainArgs, config: &ConfigArgs) -> anyhow::Result<Ex
     trained.engine.save(&args.model)?;
 
     let mut out = std::io::stdout().lock();
-    let took = started.elapsed().unwrap_or_default();
+    let took = started.elapsed();
     let lost = Lost {
         unreadable: progress.left_out,
         withheld,
     };
     report(&mut out, &trained, &args, &lost, took)?;
+    let evaluation = match args.learning_curve {
+        true => {
+            let options = Validation {
+                folds: 5,
+                seed: args.seed,
+                learning: true,
+                receiving,
+            };
+            let cut = Cut::default();
+            let crossed =
+                Evaluation::cross_validated(&mut corpus, &[kind], options, cut, &mut progress)?;
+            progress.end();
+            Some(crossed)
+        }
+        false => Evaluation::of_training(&trained),
+    };
+    let compared = evaluation.map(|evaluation| (evaluation.compare(), evaluation));
+    evaluated(&mut out, compared.as_ref())?;
     if !args.test_ham.is_empty() {
         let mut test = reading(&args.test_ham, &args.test_spam)?;
         let models = [(args.model.display().to_string(), trained.engine)];
@@ -149,7 +179,9 @@ pub(super) fn run(mut args: TrainArgs, config: &ConfigArgs) -> anyhow::Result<Ex
     }
     if let Some(config) = &promoting {
         writeln!(out)?;
-        let promoted = super::model::promote_trained(&mut out, config, &args.model);
+        let kept = compared.as_ref();
+        let kept = kept.and_then(|(comparison, evaluation)| Evaluated::of(evaluation, comparison));
+        let promoted = super::model::promote_trained(&mut out, config, &args.model, kept.as_ref());
         // The folder of models has its own copy.
         let _ = std::fs::remove_file(&args.model);
         return promoted;
@@ -173,14 +205,14 @@ fn kept(
         return Ok(HashSet::new());
     }
     for path in paths {
-        std::fs::metadata(path).with_context(|| format!("cannot read {}", shown(path)))?;
+        std::fs::metadata(path).with_context(|| format!("cannot read {}", printable_path(path)))?;
     }
     let mut kept = Reading::new(paths.iter().map(|p| ((), p.clone())).collect());
     Ok(leakage::near(corpus, &mut kept, progress))
 }
 
 /// Now, or what SOURCE_DATE_EPOCH says: with it, the same corpus gives the same file.
-fn trained_at(now: SystemTime) -> anyhow::Result<u64> {
+fn trained_at() -> anyhow::Result<u64> {
     match std::env::var("SOURCE_DATE_EPOCH") {
         Ok(text) => text.parse().with_context(|| {
             format!(
@@ -188,7 +220,7 @@ fn trained_at(now: SystemTime) -> anyhow::Result<u64> {
                 printable(&text, 100)
             )
         }),
-        Err(_) => Ok(now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()),
+        Err(_) => Ok(clock::unsigned_seconds()),
     }
 }
 
@@ -222,21 +254,28 @@ fn report(
     writeln!(
         out,
         "model        {}: engine {}, {} features, {:.1} MiB",
-        shown(&args.model),
+        printable_path(&args.model),
         trained.engine.kind().name(),
         trained.engine.features(),
         size as f64 / f64::from(1 << 20)
     )?;
-    let Some(evaluation) = Evaluation::of_training(trained) else {
-        writeln!(
+    Ok(())
+}
+
+/// What came out on messages that were kept aside.
+fn evaluated(
+    out: &mut impl Write,
+    compared: Option<&(Comparison, Evaluation)>,
+) -> std::io::Result<()> {
+    let Some((comparison, evaluation)) = compared else {
+        return writeln!(
             out,
             "\nThe corpus is too small to be evaluated: 20 different messages of each class are needed."
-        )?;
-        return Ok(());
+        );
     };
     writeln!(
         out,
         "\nOn messages kept aside (five folds, near copies together):"
     )?;
-    evaluate::show(out, &evaluation, &evaluation.compare())
+    evaluate::show(out, evaluation, comparison)
 }

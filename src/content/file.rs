@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::document::Trait;
 use super::flag::{FileFlag, FileFlags};
 use super::{Kind, Limit};
+use crate::mail::Url;
 
 /// A file: an attachment, or what a container among them holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,10 +52,28 @@ impl File {
         crate::mail::extension(&self.name)
     }
 
+    /// Where it leads, as far as that is a server.
+    pub fn links(&self) -> impl Iterator<Item = Url> {
+        self.urls.iter().filter_map(|text| link(text))
+    }
+
     /// All extensions of its name, `pdf.exe`.
     pub fn extensions(&self) -> Option<String> {
         super::name::extensions(&self.name)
     }
+}
+
+/// The server that a reference of a document leads to. Some are handed to the system with a word in front
+/// (`mhtml:http://a.example/x!x-usc:http://a.example/x`), or name the share of a server (`file://a.example/x`).
+fn link(text: &str) -> Option<Url> {
+    let share = ["file:", "FILE:"]
+        .iter()
+        .find_map(|scheme| text.strip_prefix(scheme));
+    let within = || {
+        let at = memchr::memmem::find(text.as_bytes(), b"http")?;
+        Url::of_link(text.get(at..)?, None)
+    };
+    Url::of_link(share.unwrap_or(text), None).or_else(within)
 }
 
 /// The files of a message.
@@ -77,5 +96,45 @@ impl Content {
     /// The kind of container that a file lies in.
     pub fn container(&self, file: &File) -> Option<Kind> {
         self.files.get(file.parent?)?.opened
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_of_documents_lead_to_servers() {
+        let file = File {
+            urls: [
+                "https://a.example/x",
+                "www.b.example/y",
+                "//c.example/z",
+                "\\\\d.example\\share\\t.dotm",
+                "file://e.example/t.dotm",
+                "mhtml:http://f.example/x!x-usc:http://f.example/x",
+                "C:\\t.dot",
+                "file:///C:/t.dot",
+                "mailto:a@g.example",
+                "t.dotm",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
+            ..File::default()
+        };
+        let hosts: Vec<String> = file.links().map(|url| url.host).collect();
+        let known = hosts.iter().filter(|host| host.ends_with(".example"));
+        assert_eq!(
+            known.collect::<Vec<_>>(),
+            [
+                "a.example",
+                "www.b.example",
+                "c.example",
+                "d.example",
+                "e.example",
+                "f.example"
+            ]
+        );
+        assert!(hosts.len() <= 7, "{hosts:?}");
     }
 }

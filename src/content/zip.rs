@@ -6,272 +6,30 @@
 //! pictures) shifts all its places; so do lists of archives that were put one behind the other, of which the last
 //! counts.
 
-use std::io::{self, Read};
+mod description;
+mod directory;
+
 use std::ops::ControlFlow;
 
-use bzip2::read::BzDecoder;
-use deflate64::Deflate64Decoder;
-use flate2::read::DeflateDecoder;
-use lzma_rust2::{LzmaReader, XzReader};
-
-use super::archive::{Body, Container, DICTIONARY_KIB, Entry};
-use super::bytes::{len16, slice, u8_at, u16_at, u32_at, u64_at, up_to};
+use super::archive::{Body, Container, Entry};
+use super::bytes::up_to;
 use super::flag::{FileFlag, FileFlags};
 use super::package::Package;
-use super::single::{Broken, Frames};
 use super::walk::flagged;
-use super::{Kind, Limit, name};
+use super::{Kind, Limit};
+use description::{Description, HEADER};
+use directory::{Directory, END};
 
 /// The smallest archive: an end without files.
 pub(super) const SMALLEST: usize = END;
-/// The record at the end, without its comment.
-const END: usize = 22;
-/// How far from the end its record may stand.
-const TAIL: usize = END + 0xffff;
 /// Entries of the list that are read before the limits of the message count, for names that are compared.
 const ENTRIES: usize = 100_000;
 /// Headers that are looked at for files that the list leaves out.
 const HEADERS: usize = 100_000;
 
-const ENTRY: &[u8] = b"PK\x01\x02";
-const HEADER: &[u8] = b"PK\x03\x04";
-const END_MARK: &[u8] = b"PK\x05\x06";
-
-/// The list of files: where it stands, and what stands before the archive.
-#[derive(Debug)]
-struct Directory {
-    start: usize,
-    size: usize,
-    /// Bytes before the archive.
-    before: usize,
-    /// Where the archive ends, its comment included.
-    end: usize,
-    /// Whether it is one of several volumes.
-    volume: bool,
-}
-
-impl Directory {
-    /// The last that the bytes hold.
-    fn find(bytes: &[u8]) -> Option<Directory> {
-        let from = bytes.len().saturating_sub(TAIL);
-        let tail = bytes.get(from..)?;
-        // One whose comment ends with the file, or else the last that leads to a list.
-        let mut best = None;
-        for at in memchr::memmem::rfind_iter(tail, END_MARK).take(64) {
-            let Some(found) = Directory::at(bytes, from + at) else {
-                continue;
-            };
-            if found.end == bytes.len() {
-                return Some(found);
-            }
-            best.get_or_insert(found);
-        }
-        best
-    }
-
-    fn at(bytes: &[u8], at: usize) -> Option<Directory> {
-        let comment = len16(bytes, at + 20)?;
-        let (mut size, mut place) = (
-            u64::from(u32_at(bytes, at + 12)?),
-            u64::from(u32_at(bytes, at + 16)?),
-        );
-        let mut end_of_list = at;
-        if let Some((size64, place64, record)) = zip64(bytes, at) {
-            (size, place, end_of_list) = (size64, place64, record);
-        }
-        let size = usize::try_from(size).ok()?;
-        let start = end_of_list.checked_sub(size)?;
-        if size > 0 && slice(bytes, start, 4)? != ENTRY {
-            // A list that does not end at its record: believe the place that it gives.
-            let start = usize::try_from(place).ok()?;
-            return (slice(bytes, start, 4)? == ENTRY).then_some(Directory {
-                start,
-                size: end_of_list.saturating_sub(start),
-                before: 0,
-                end: (at + END + comment).min(bytes.len()),
-                volume: false,
-            });
-        }
-        let before = start.saturating_sub(usize::try_from(place).unwrap_or(start));
-        Some(Directory {
-            start,
-            size,
-            before,
-            end: at + END + comment,
-            volume: u16_at(bytes, at + 4)? != 0 && u16_at(bytes, at + 4)? != 0xffff,
-        })
-    }
-}
-
-/// The record of ZIP64 before the end: size and place of the list, and its own place.
-fn zip64(bytes: &[u8], end: usize) -> Option<(u64, u64, usize)> {
-    let locator = end.checked_sub(20)?;
-    if slice(bytes, locator, 4)? != b"PK\x06\x07" {
-        return None;
-    }
-    let written = usize::try_from(u64_at(bytes, locator + 8)?).ok();
-    // Where something stands before the archive the place is wrong, and the record stands right here.
-    let record = [written, locator.checked_sub(56)]
-        .into_iter()
-        .flatten()
-        .find(|at| slice(bytes, *at, 4) == Some(b"PK\x06\x06"))?;
-    Some((
-        u64_at(bytes, record + 40)?,
-        u64_at(bytes, record + 48)?,
-        record,
-    ))
-}
-
 /// Whether bytes that begin as something else end as an archive with files.
 pub(super) fn ends_as_one(bytes: &[u8]) -> bool {
     Directory::find(bytes).is_some_and(|found| found.size > 0)
-}
-
-/// One file, as list or header describe it.
-#[derive(Debug, Default)]
-struct Description {
-    method: u16,
-    bits: u16,
-    packed: u64,
-    size: u64,
-    name: Vec<u8>,
-    /// The name in the field of Info-ZIP, which says that it is UTF-8.
-    unicode_name: Option<Vec<u8>>,
-    /// The method behind AES encryption.
-    encrypted_method: bool,
-    link: bool,
-    /// Where its header stands, as written.
-    header: u64,
-    /// Length of the header.
-    length: usize,
-}
-
-impl Description {
-    /// An entry of the list, and where the next begins.
-    fn listed(bytes: &[u8], at: usize) -> Option<(Description, usize)> {
-        if slice(bytes, at, 4)? != ENTRY {
-            return None;
-        }
-        let (name, extra) = (len16(bytes, at + 28)?, len16(bytes, at + 30)?);
-        let comment = len16(bytes, at + 32)?;
-        let mut member = Description {
-            method: u16_at(bytes, at + 10)?,
-            bits: u16_at(bytes, at + 8)?,
-            packed: u64::from(u32_at(bytes, at + 20)?),
-            size: u64::from(u32_at(bytes, at + 24)?),
-            name: slice(bytes, at + 46, name)?.to_vec(),
-            link: (u32_at(bytes, at + 38)? >> 16) & 0o170_000 == 0o120_000,
-            header: u64::from(u32_at(bytes, at + 42)?),
-            ..Description::default()
-        };
-        member.read_extra(up_to(bytes, at + 46 + name, extra));
-        Some((member, at + 46 + name + extra + comment))
-    }
-
-    /// A header in front of a file, and where its bytes begin.
-    fn headed(bytes: &[u8], at: usize) -> Option<(Description, usize)> {
-        if slice(bytes, at, 4)? != HEADER {
-            return None;
-        }
-        let (name, extra) = (len16(bytes, at + 26)?, len16(bytes, at + 28)?);
-        let mut member = Description {
-            method: u16_at(bytes, at + 8)?,
-            bits: u16_at(bytes, at + 6)?,
-            packed: u64::from(u32_at(bytes, at + 18)?),
-            size: u64::from(u32_at(bytes, at + 22)?),
-            name: slice(bytes, at + 30, name)?.to_vec(),
-            header: at as u64,
-            length: 30 + name + extra,
-            ..Description::default()
-        };
-        member.read_extra(up_to(bytes, at + 30 + name, extra));
-        Some((member, at + 30 + name + extra))
-    }
-
-    fn read_extra(&mut self, extra: &[u8]) {
-        let mut at = 0;
-        while let (Some(id), Some(length)) = (u16_at(extra, at), len16(extra, at + 2)) {
-            let Some(field) = slice(extra, at + 4, length) else {
-                break;
-            };
-            match id {
-                // Only what does not fit into the entry stands here, in this order.
-                1 => {
-                    let mut next = 0;
-                    for value in [&mut self.size, &mut self.packed, &mut self.header] {
-                        if *value == u64::from(u32::MAX)
-                            && let Some(long) = u64_at(field, next)
-                        {
-                            *value = long;
-                            next += 8;
-                        }
-                    }
-                }
-                0x7075 => self.unicode_name = field.get(5..).map(<[u8]>::to_vec),
-                0x9901 => {
-                    self.encrypted_method = true;
-                    self.method = u16_at(field, 5).unwrap_or(self.method);
-                }
-                _ => {}
-            }
-            at += 4 + length;
-        }
-    }
-
-    /// Traditional or strong encryption, AES, or a masked header.
-    fn is_encrypted(&self) -> bool {
-        self.bits & 0x2041 != 0 || self.encrypted_method || self.method == 99
-    }
-
-    fn is_folder(&self) -> bool {
-        self.name.ends_with(b"/") && self.size == 0
-    }
-
-    /// The name in its charset (APPNOTE, appendix D).
-    fn text(&self, flags: &mut FileFlags) -> String {
-        let (text, whole) = match (&self.unicode_name, self.bits & 0x800 != 0) {
-            (Some(unicode), _) => name::utf8(unicode),
-            (None, true) => name::utf8(&self.name),
-            (None, false) => (name::unlabelled(&self.name), true),
-        };
-        flags.add_if(!whole, FileFlag::NameCharset);
-        text
-    }
-
-    /// The bytes of the file, unpacked as they are read.
-    fn body<'b>(&self, packed: &'b [u8]) -> Option<Body<'b>> {
-        let reader: Box<dyn Read + 'b> = match self.method {
-            0 => return Some(Body::Stored(packed)),
-            8 => Box::new(DeflateDecoder::new(packed)),
-            9 => Box::new(Deflate64Decoder::new(packed)),
-            12 => Box::new(BzDecoder::new(packed)),
-            14 => lzma(packed, self.size, self.bits & 2 != 0),
-            93 | 20 => Box::new(Frames::new(packed)),
-            95 => Box::new(XzReader::new_mem_limit(packed, true, DICTIONARY_KIB)),
-            _ => return None,
-        };
-        Some(Body::Packed(reader))
-    }
-}
-
-/// LZMA as ZIP holds it (APPNOTE, section 5.8.8): version, length of the properties, properties.
-fn lzma(packed: &[u8], size: u64, marker: bool) -> Box<dyn Read + '_> {
-    let read = || {
-        let properties = u8_at(packed, 4)?;
-        let dictionary = u32_at(packed, 5)?;
-        let size = if marker { u64::MAX } else { size };
-        Some((properties, dictionary, packed.get(9..)?, size))
-    };
-    let Some((properties, dictionary, data, size)) = read() else {
-        return Box::new(Broken(io::ErrorKind::UnexpectedEof));
-    };
-    if dictionary > DICTIONARY_KIB << 10 {
-        return Box::new(Broken(io::ErrorKind::OutOfMemory));
-    }
-    match LzmaReader::new_with_props(data, size, properties, dictionary, None) {
-        Ok(reader) => Box::new(reader),
-        Err(error) => Box::new(Broken(error.kind())),
-    }
 }
 
 /// Opens an archive.

@@ -64,6 +64,18 @@ struct Kept {
     took: Duration,
 }
 
+impl Kept {
+    /// As it is told to one who asked; `fresh` where the question was on its way for them.
+    fn found(self, fresh: bool) -> Found {
+        Found {
+            records: self.records,
+            exists: self.exists,
+            valid_until: self.until,
+            took: fresh.then_some(self.took),
+        }
+    }
+}
+
 /// The records of a name.
 #[derive(Clone, Debug)]
 pub struct Found {
@@ -169,18 +181,25 @@ impl Dns {
         kind: RecordType,
         share: &Share,
     ) -> Result<Found, Failure> {
-        let metrics = &self.0.metrics;
         let key = Key {
             kind,
             name: name.into(),
         };
-        let entry = self
-            .0
-            .cache
-            .entry(key)
-            .or_try_insert_with(self.ask(name, kind, share))
-            .await
-            .map_err(|failure: Arc<Failure>| Failure::clone(&failure))?;
+        if let Some(kept) = self.0.cache.get(&key).await {
+            self.0.metrics.dns_cached.inc();
+            return Ok(kept.found(false));
+        }
+        // A question on its way is large, and most find their answer in memory.
+        Box::pin(self.ask_once(key, share)).await
+    }
+
+    /// Asks for what is not kept, or waits for the answer to an equal question that is on its way.
+    async fn ask_once(&self, key: Key, share: &Share) -> Result<Found, Failure> {
+        let metrics = &self.0.metrics;
+        let name = key.name.clone();
+        let ask = self.ask(&name, key.kind, share);
+        let entry = self.0.cache.entry(key).or_try_insert_with(ask).await;
+        let entry = entry.map_err(|failure: Arc<Failure>| Failure::clone(&failure))?;
         let fresh = entry.is_fresh();
         match fresh {
             true => {
@@ -189,13 +208,7 @@ impl Dns {
             }
             false => metrics.dns_cached.inc(),
         }
-        let kept = entry.into_value();
-        Ok(Found {
-            records: kept.records,
-            exists: kept.exists,
-            valid_until: kept.until,
-            took: fresh.then_some(kept.took),
-        })
+        Ok(entry.into_value().found(fresh))
     }
 
     /// The same, asked anew whatever is kept; the answer takes the place of what is kept. For tests of those
@@ -215,12 +228,7 @@ impl Dns {
             name: name.into(),
         };
         self.0.cache.insert(key, kept.clone()).await;
-        Ok(Found {
-            records: kept.records,
-            exists: kept.exists,
-            valid_until: kept.until,
-            took: Some(kept.took),
-        })
+        Ok(kept.found(true))
     }
 
     async fn ask(&self, name: &str, kind: RecordType, share: &Share) -> Result<Kept, Failure> {

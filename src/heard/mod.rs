@@ -7,20 +7,23 @@
 //!
 //! Names of questions are those that may be shown: whoever asks with a key leaves it out.
 
+mod answer;
 mod record;
+mod written;
 
 use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
 
 pub use record::Record;
-use record::{Said, asker};
 
+use answer::{Said, asker};
+
+use crate::clock;
 use crate::dns::{Failure, Found, RecordType};
 
 /// Questions of one message that are kept; past them it cannot be replayed in full.
@@ -72,11 +75,10 @@ impl Inner {
 impl Heard {
     /// Keeps what checks hear from now on.
     pub fn keeping() -> Heard {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
         Heard::new(
             false,
             Record {
-                at: now.map_or(0, |now| now.as_secs()),
+                at: clock::unsigned_seconds(),
                 ..Record::default()
             },
         )
@@ -113,10 +115,7 @@ impl Heard {
     pub fn now(&self) -> u64 {
         match self.teller() {
             Some(inner) => inner.record().at,
-            None => {
-                let now = SystemTime::now().duration_since(UNIX_EPOCH);
-                now.map_or(0, |now| now.as_secs())
-            }
+            None => clock::unsigned_seconds(),
         }
     }
 

@@ -1,18 +1,16 @@
 //! What was heard about one message, as it is kept: in memory as it came, on the disk as JSON.
-//!
-//! The bytes of a TXT record are written as the characters with their numbers, so that text in ASCII stays readable and
-//! nothing is lost.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
-use std::time::Instant;
+use std::collections::{BTreeMap, BTreeSet};
 
-use hickory_resolver::proto::rr::Name;
-use hickory_resolver::proto::rr::rdata::{A, AAAA, MX, NS, PTR, TXT};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
-use crate::dns::{Failure, Found, Kind, RData, RecordType};
+use super::answer::{Answer, Said};
+use super::written::{self, Questions};
+use crate::dns::RecordType;
+
+/// Answers to one question of a message that are kept, the first.
+const ANSWERS: usize = 64;
 
 /// What was heard about one message.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -23,8 +21,8 @@ pub struct Record {
     #[serde(default)]
     pub(super) can_drop: bool,
     /// Answers of DNS.
-    #[serde(default, with = "questions")]
-    pub(super) dns: HashMap<(RecordType, Box<str>), Vec<Answer>>,
+    #[serde(default, with = "written")]
+    pub(super) dns: Questions,
     /// Lists that were out of use for a question, and why.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) out: BTreeMap<String, String>,
@@ -36,33 +34,6 @@ pub struct Record {
     pub(super) others: BTreeMap<String, serde_json::Value>,
 }
 
-/// What DNS said, and to whom: the same question may be answered to one and not to another, who asked at another time.
-#[derive(Clone, Debug)]
-pub(super) struct Answer {
-    asker: u64,
-    said: Said,
-}
-
-/// Who asks, as it is kept: FNV-1a of the name, the same on every machine and in every version.
-pub(super) fn asker(name: &str) -> u64 {
-    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
-}
-
-/// What DNS said.
-#[derive(Clone, Debug)]
-pub(super) enum Said {
-    /// These records; none where the name has none, or does not exist.
-    Records(Arc<[RData]>, bool),
-    /// Nothing, and why.
-    Failure(Failure),
-    /// Nothing before nobody waited any more.
-    Open,
-    /// It was not asked, because the message had asked for too much.
-    TooMany,
-}
-
 impl Record {
     /// Whether the mail server let recipients be dropped.
     pub fn can_drop(&self) -> bool {
@@ -72,11 +43,7 @@ impl Record {
     /// About how many bytes of memory it takes.
     pub fn weight(&self) -> usize {
         let questions = self.dns.iter().map(|((_, name), all)| {
-            let each = all.iter().map(|answer| match &answer.said {
-                Said::Records(records, _) => 40 + records.iter().map(bytes).sum::<usize>(),
-                Said::Failure(failure) => 40 + failure.detail.len(),
-                Said::Open | Said::TooMany => 40,
-            });
+            let each = all.iter().map(|answer| answer.said.weight());
             120 + name.len() + each.sum::<usize>()
         });
         size_of::<Record>() + questions.sum::<usize>() + self.others.len() * 500
@@ -135,221 +102,16 @@ impl Record {
     }
 }
 
-/// Answers to one question of a message that are kept, the first.
-const ANSWERS: usize = 64;
-
-fn bytes(record: &RData) -> usize {
-    let text = match record {
-        RData::TXT(text) => text.txt_data.iter().map(|piece| piece.len()).sum(),
-        _ => 0,
-    };
-    size_of::<RData>() + text
-}
-
-impl Said {
-    /// Whether it says the same, so that it need not be written twice.
-    fn is_same(&self, other: &Said) -> bool {
-        match (self, other) {
-            (Said::Records(one, exists), Said::Records(two, other)) => {
-                exists == other && (Arc::ptr_eq(one, two) || one == two)
-            }
-            (Said::Failure(one), Said::Failure(two)) => one == two,
-            (Said::Open, Said::Open) | (Said::TooMany, Said::TooMany) => true,
-            _ => false,
-        }
-    }
-
-    pub(super) fn of(answer: &Result<Found, Failure>) -> Said {
-        match answer {
-            Ok(found) => Said::Records(Arc::clone(&found.records), found.exists),
-            Err(failure) => Said::Failure(failure.clone()),
-        }
-    }
-
-    /// The same answer again.
-    pub(super) fn told(self) -> Result<Found, Failure> {
-        match self {
-            Said::Records(records, exists) => Ok(Found {
-                records,
-                exists,
-                valid_until: Instant::now(),
-                took: None,
-            }),
-            Said::Failure(failure) => Err(failure),
-            Said::Open | Said::TooMany => Err(Failure::timeout()),
-        }
-    }
-}
-
-/// A question with its answer, as it is written.
-#[derive(Serialize, Deserialize)]
-struct Written {
-    name: Box<str>,
-    kind: String,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    records: Vec<String>,
-    /// Where there are no records: `absent` for a name that does not exist, `open`, `too_many`, or the kind of a
-    /// failure.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    but: Option<String>,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    detail: String,
-    /// Who was told so, where others were told something else.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    asker: Option<u64>,
-}
-
-const ABSENT: &str = "absent";
-const OPEN: &str = "open";
-const TOO_MANY: &str = "too_many";
-
-impl Written {
-    fn new((kind, name): &(RecordType, Box<str>), said: &Said, asker: Option<u64>) -> Written {
-        let mut written = Written {
-            name: name.clone(),
-            kind: kind.to_string(),
-            records: Vec::new(),
-            but: None,
-            detail: String::new(),
-            asker,
-        };
-        let but = match said {
-            Said::Records(records, exists) => {
-                written.records = records.iter().filter_map(text).collect();
-                (!exists).then_some(ABSENT)
-            }
-            Said::Failure(failure) => {
-                written.detail.clone_from(&failure.detail);
-                Some(failure.kind.name())
-            }
-            Said::Open => Some(OPEN),
-            Said::TooMany => Some(TOO_MANY),
-        };
-        written.but = but.map(str::to_owned);
-        written
-    }
-
-    fn read(self) -> Option<((RecordType, Box<str>), Answer)> {
-        let kind: RecordType = self.kind.parse().ok()?;
-        let failure = |kind| {
-            Said::Failure(Failure {
-                kind,
-                detail: self.detail.clone(),
-            })
-        };
-        let kinds = [Kind::Down, Kind::Timeout, Kind::Error];
-        let said = match self.but.as_deref() {
-            None | Some(ABSENT) => {
-                let records = self.records.iter();
-                let records: Option<Vec<RData>> = records.map(|text| record(kind, text)).collect();
-                Said::Records(records?.into(), self.but.is_none())
-            }
-            Some(OPEN) => Said::Open,
-            Some(TOO_MANY) => Said::TooMany,
-            Some(but) => failure(kinds.into_iter().find(|k| k.name() == but)?),
-        };
-        let asker = self.asker.unwrap_or_default();
-        Some(((kind, self.name), Answer { asker, said }))
-    }
-}
-
-/// A record as text; `None` for one that nobody asks for.
-fn text(record: &RData) -> Option<String> {
-    Some(match record {
-        RData::A(address) => address.0.to_string(),
-        RData::AAAA(address) => address.0.to_string(),
-        RData::MX(mx) => format!("{} {}", mx.preference, name_text(&mx.exchange)),
-        RData::NS(name) => name_text(&name.0),
-        RData::PTR(name) => name_text(&name.0),
-        RData::TXT(text) => {
-            let pieces = text.txt_data.iter().flat_map(|piece| piece.iter());
-            pieces.map(|byte| char::from(*byte)).collect()
-        }
-        _ => return None,
-    })
-}
-
-/// The record that was written so.
-fn record(kind: RecordType, text: &str) -> Option<RData> {
-    Some(match kind {
-        RecordType::A => RData::A(A(text.parse().ok()?)),
-        RecordType::AAAA => RData::AAAA(AAAA(text.parse().ok()?)),
-        RecordType::MX => {
-            let (preference, name) = text.split_once(' ')?;
-            RData::MX(MX::new(preference.parse().ok()?, name_of(name)?))
-        }
-        RecordType::NS => RData::NS(NS(name_of(text)?)),
-        RecordType::PTR => RData::PTR(PTR(name_of(text)?)),
-        RecordType::TXT => {
-            let bytes: Result<Vec<u8>, _> = text.chars().map(u8::try_from).collect();
-            RData::TXT(TXT::from_bytes(vec![&bytes.ok()?]))
-        }
-        _ => return None,
-    })
-}
-
-/// The labels of a name with dots between them; a dot or a backslash of a label has a backslash before it.
-fn name_text(name: &Name) -> String {
-    let mut text = String::new();
-    for label in name.iter() {
-        for byte in label {
-            if matches!(byte, b'.' | b'\\') {
-                text.push('\\');
-            }
-            text.push(char::from(*byte));
-        }
-        text.push('.');
-    }
-    text
-}
-
-/// The name that was written so.
-fn name_of(text: &str) -> Option<Name> {
-    let mut labels: Vec<Vec<u8>> = Vec::new();
-    let mut label = Vec::new();
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '.' => labels.push(std::mem::take(&mut label)),
-            '\\' => label.push(u8::try_from(chars.next()?).ok()?),
-            c => label.push(u8::try_from(c).ok()?),
-        }
-    }
-    Name::from_labels(labels).ok()
-}
-
-mod questions {
-    use super::{Answer, Deserialize, Deserializer, HashMap, RecordType, Serializer, Written};
-
-    type Questions = HashMap<(RecordType, Box<str>), Vec<Answer>>;
-
-    pub(super) fn serialize<S: Serializer>(all: &Questions, s: S) -> Result<S::Ok, S::Error> {
-        let each = all.iter().flat_map(|(key, answers)| {
-            let first = answers.first();
-            let same = |first: &Answer| answers.iter().all(|a| a.said.is_same(&first.said));
-            let alike = first.is_some_and(same);
-            let needed = if alike { 1 } else { answers.len() };
-            let asker = move |answer: &Answer| (!alike).then_some(answer.asker);
-            let answers = answers.iter().take(needed);
-            answers.map(move |a| Written::new(key, &a.said, asker(a)))
-        });
-        s.collect_seq(each)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Questions, D::Error> {
-        let mut all = Questions::new();
-        let written = Vec::<Written>::deserialize(d)?;
-        // What cannot be read is not known.
-        for (key, answer) in written.into_iter().filter_map(Written::read) {
-            all.entry(key).or_default().push(answer);
-        }
-        Ok(all)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use hickory_resolver::proto::rr::Name;
+    use hickory_resolver::proto::rr::rdata::{A, AAAA, MX, NS, PTR, TXT};
+
+    use super::super::answer::asker;
     use super::*;
+    use crate::dns::{Failure, RData};
 
     #[test]
     fn answers_survive_json() {

@@ -53,6 +53,8 @@ impl Attribute {
 pub(super) struct Tag {
     pub(super) name: Vec<u8>,
     attributes: Vec<(Attribute, String)>,
+    /// Attributes that hold a script (`onclick`).
+    pub(super) handlers: usize,
     /// Whether the value that comes next is wanted.
     wanted: bool,
 }
@@ -68,6 +70,7 @@ impl Tag {
 
     /// Takes the name of the next attribute. The first of several with one name counts (WHATWG).
     pub(super) fn attribute(&mut self, name: &[u8]) {
+        self.handlers += usize::from(name.starts_with(b"on"));
         let fresh = Attribute::named(name)
             .filter(|a| self.attributes.len() < ATTRIBUTES && self.get(*a).is_none());
         self.wanted = fresh.is_some();
@@ -134,9 +137,25 @@ pub(super) fn gap_of(name: &[u8]) -> Option<Gap> {
 
 type Names = &'static [&'static [u8]];
 
+/// Of the open elements, the outermost first, the innermost that ends where an element of `name` starts; `is` tells whether
+/// one has a name.
+pub(super) fn ended_by<T>(
+    name: &[u8],
+    open: &[T],
+    is: impl Fn(&T, &[u8]) -> bool,
+) -> Option<usize> {
+    let (ends, within) = implied_end(name)?;
+    let among = |element: &T, names: Names| names.iter().any(|name| is(element, name));
+    let innermost = open.iter().enumerate().rev();
+    innermost
+        .take_while(|(_, element)| !among(element, within))
+        .find(|(_, element)| among(element, ends))
+        .map(|(at, _)| at)
+}
+
 /// Names of the open elements that end where an element of `name` starts, and names of those beyond
 /// which they are not looked for (WHATWG HTML, section 13.2.6).
-pub(super) fn implied_end(name: &[u8]) -> Option<(Names, Names)> {
+fn implied_end(name: &[u8]) -> Option<(Names, Names)> {
     Some(match name {
         b"li" => (&[b"li"], &[b"ul", b"ol", b"menu"]),
         b"dt" | b"dd" => (&[b"dt", b"dd"], &[b"dl"]),

@@ -8,14 +8,8 @@
 //! counts as visible: elements that the WHATWG parser closes by itself are closed here too, and behind
 //! more open elements than the stack holds nothing counts as hidden.
 
-use std::borrow::Cow;
-use std::convert::Infallible;
-
-use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
-use html5gum::{Span, Tokenizer};
-
-use super::Limits;
 use super::page::Page;
+use super::{Limits, markup};
 
 /// What one HTML part says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,52 +29,9 @@ pub(super) struct Rendered {
 
 /// Renders `html` to text, within the limits of text and URLs.
 pub(super) fn render(html: &str, limits: &Limits) -> Rendered {
-    let html = shown_noscript(html);
     let mut page = Page::new(limits);
-    let mut emitter = CallbackEmitter::new(|event: CallbackEvent<'_>, _: Span<()>| {
-        page.event(event);
-        None::<Infallible>
-    });
-    emitter.naively_switch_states(true);
-    // Reading from memory has no errors, and the emitter yields nothing: this runs to the end.
-    for token in Tokenizer::new_with_emitter(html.as_ref(), emitter) {
-        let Ok(_) = token;
-    }
+    markup::read(html, &mut page);
     page.finish()
-}
-
-/// Mail clients run no scripts, so they show what `noscript` holds, which the tokenizer takes for
-/// raw text; another name of the same length makes it ordinary.
-pub(super) fn shown_noscript(html: &str) -> Cow<'_, str> {
-    const NAME: &[u8] = b"noscript";
-    let bytes = html.as_bytes();
-    let starts = |at: usize| {
-        let name = bytes
-            .get(at + 1..)
-            .map(|r| r.strip_prefix(b"/").unwrap_or(r));
-        name.and_then(|n| n.get(..NAME.len()))
-            .is_some_and(|n| n.eq_ignore_ascii_case(NAME))
-    };
-    if !memchr::memchr_iter(b'<', bytes).any(starts) {
-        return Cow::Borrowed(html);
-    }
-    let mut out = String::with_capacity(html.len());
-    let mut rest = html;
-    while let Some(at) = memchr::memchr(b'<', rest.as_bytes()) {
-        let offset = html.len() - rest.len() + at;
-        let skip = match (starts(offset), bytes.get(offset + 1)) {
-            (true, Some(b'/')) => Some(("</nonscript", 2 + NAME.len())),
-            (true, _) => Some(("<nonscript", 1 + NAME.len())),
-            _ => None,
-        };
-        let (before, tail) = rest.split_at_checked(at).unwrap_or((rest, ""));
-        out.push_str(before);
-        let (name, length) = skip.unwrap_or(("<", 1));
-        out.push_str(name);
-        rest = tail.get(length..).unwrap_or_default();
-    }
-    out.push_str(rest);
-    Cow::Owned(out)
 }
 
 #[cfg(test)]
@@ -223,19 +174,7 @@ mod tests {
             ..Limits::default()
         };
         let started = std::time::Instant::now();
-        for unit in [
-            "<b>",
-            "<p>",
-            "<a href=http://a.example>x",
-            "</x>",
-            "<tr><td>",
-            "&amp;",
-            "<",
-            "<b ",
-            "<!--",
-            "<noscript>",
-            "<div style='a:b;",
-        ] {
+        for unit in markup::BOMBS {
             let page = render(&unit.repeat(500_000 / unit.len()), &limits);
             assert!(page.visible.len() <= 1000 && page.links.len() <= 40);
         }

@@ -19,6 +19,7 @@ mod host;
 mod html;
 mod line_end;
 mod links;
+mod markup;
 mod mbox;
 mod message;
 mod mime;

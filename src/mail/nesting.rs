@@ -1,6 +1,6 @@
 //! The open elements around the text that is being read: how it is shown, and what a tag closes.
 
-use super::element::implied_end;
+use super::element::ended_by;
 use super::sight::Sight;
 
 /// Open elements whose state is kept; deeper ones are only counted.
@@ -54,20 +54,8 @@ impl Nesting {
         if self.deeper > 0 {
             return;
         }
-        let Some((ends, within)) = implied_end(name) else {
-            return;
-        };
-        let within = |k: u64| within.iter().any(|n| key(n) == k);
-        let ends = |k: u64| ends.iter().any(|n| key(n) == k);
-        let found = self
-            .open
-            .iter()
-            .enumerate()
-            .rev()
-            .take_while(|(_, (k, _))| !within(*k))
-            .find(|(_, (k, _))| ends(*k))
-            .map(|(at, _)| at);
-        if let Some(at) = found {
+        let ended = ended_by(name, &self.open, |(open, _), name| *open == key(name));
+        if let Some(at) = ended {
             self.open.truncate(at);
         }
     }

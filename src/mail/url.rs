@@ -40,6 +40,12 @@ impl Url {
         })
     }
 
+    /// Reads the target of a link, as browsers do: white space and line ends are left out, `//host` and `www.host`
+    /// completed.
+    pub fn of_link(target: &str, shown: Option<&str>) -> Option<Url> {
+        Url::parse(&absolute(target), shown)
+    }
+
     /// The part of the host that somebody registered, by the Public Suffix List:
     /// `a.b.example.co.uk` gives `example.co.uk`. `None` for addresses and unknown suffixes.
     pub fn registered_domain(&self) -> Option<&str> {
@@ -119,7 +125,7 @@ impl Urls {
 
     /// Takes the target of a link in HTML and the text shown for it.
     pub(super) fn add_link(&mut self, target: &str, shown: &str) {
-        if let Some(url) = Url::parse(&absolute(target), Some(shown)) {
+        if let Some(url) = Url::of_link(target, Some(shown)) {
             self.add(url);
         }
     }

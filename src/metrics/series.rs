@@ -7,7 +7,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Metrics;
+use prometheus::HistogramVec;
+
+use super::start::{series, show};
+use super::{Counters, Gauges, Metrics};
 
 /// Results of look-ups in a DNS list.
 const LOOKUPS: [&str; 8] = [
@@ -59,8 +62,45 @@ pub(super) enum Of {
 /// How many use the series of each list and server.
 pub(super) type Users = Mutex<HashMap<(Of, String), usize>>;
 
+impl Of {
+    /// The counters, each with the values of its last label where it has another than the name.
+    fn counters(self, metrics: &Metrics) -> [(&Counters, &'static [&'static str]); 3] {
+        match self {
+            Of::DnsList => [
+                (&metrics.dnsbl_lookups, &LOOKUPS),
+                (&metrics.dnsbl_trips, &TRIPS),
+                (&metrics.dnsbl_left_out, &[]),
+            ],
+            Of::ClamavServer => [
+                (&metrics.clamav_scans, &SCANS),
+                (&metrics.clamav_hedges, &HEDGES),
+                (&metrics.clamav_cached, &[]),
+            ],
+        }
+    }
+
+    fn gauges(self, metrics: &Metrics) -> Vec<&Gauges> {
+        match self {
+            Of::DnsList => vec![&metrics.dnsbl_up],
+            Of::ClamavServer => vec![
+                &metrics.clamav_up,
+                &metrics.clamav_running,
+                &metrics.clamav_signatures,
+                &metrics.clamav_signatures_built,
+            ],
+        }
+    }
+
+    fn seconds(self, metrics: &Metrics) -> &HistogramVec {
+        match self {
+            Of::DnsList => &metrics.dnsbl_seconds,
+            Of::ClamavServer => &metrics.clamav_seconds,
+        }
+    }
+}
+
 /// The series of one DNS list or ClamAV server, which are shown until the last of its kind is dropped. The counters begin at
-/// zero, because one that is first seen at 1 has not grown for Prometheus.
+/// zero.
 #[derive(Debug)]
 pub struct Series {
     of: Of,
@@ -71,33 +111,20 @@ pub struct Series {
 impl Series {
     /// Those of a DNS list.
     pub fn of_dns_list(zone: &str, metrics: &Arc<Metrics>) -> Series {
-        let series = Series::used(Of::DnsList, zone, metrics);
-        for result in LOOKUPS {
-            metrics.dnsbl_lookups.with_label_values(&[zone, result]);
-        }
-        for cause in TRIPS {
-            metrics.dnsbl_trips.with_label_values(&[zone, cause]);
-        }
-        metrics.dnsbl_left_out.with_label_values(&[zone]);
-        series
+        Series::used(Of::DnsList, zone, metrics)
     }
 
     /// Those of a ClamAV server.
     pub fn of_clamav_server(server: &str, metrics: &Arc<Metrics>) -> Series {
-        let series = Series::used(Of::ClamavServer, server, metrics);
-        for result in SCANS {
-            metrics.clamav_scans.with_label_values(&[server, result]);
-        }
-        for result in HEDGES {
-            metrics.clamav_hedges.with_label_values(&[server, result]);
-        }
-        metrics.clamav_cached.with_label_values(&[server]);
-        series
+        Series::used(Of::ClamavServer, server, metrics)
     }
 
     fn used(of: Of, name: &str, metrics: &Arc<Metrics>) -> Series {
         let mut users = metrics.users.lock().unwrap_or_else(PoisonError::into_inner);
         *users.entry((of, name.to_owned())).or_default() += 1;
+        for (counters, values) in of.counters(metrics) {
+            show(counters, &[name], values);
+        }
         Series {
             of,
             name: name.to_owned(),
@@ -107,38 +134,16 @@ impl Series {
 
     // That a series was not there is no failure: not all are from the beginning.
     fn remove(&self) {
-        let (metrics, name) = (&self.metrics, self.name.as_str());
-        match self.of {
-            Of::DnsList => {
-                for result in LOOKUPS {
-                    let _ = metrics.dnsbl_lookups.remove_label_values(&[name, result]);
-                }
-                for cause in TRIPS {
-                    let _ = metrics.dnsbl_trips.remove_label_values(&[name, cause]);
-                }
-                let _ = metrics.dnsbl_left_out.remove_label_values(&[name]);
-                let _ = metrics.dnsbl_seconds.remove_label_values(&[name]);
-                let _ = metrics.dnsbl_up.remove_label_values(&[name]);
-            }
-            Of::ClamavServer => {
-                for result in SCANS {
-                    let _ = metrics.clamav_scans.remove_label_values(&[name, result]);
-                }
-                for result in HEDGES {
-                    let _ = metrics.clamav_hedges.remove_label_values(&[name, result]);
-                }
-                let _ = metrics.clamav_cached.remove_label_values(&[name]);
-                let _ = metrics.clamav_seconds.remove_label_values(&[name]);
-                for gauges in [
-                    &metrics.clamav_up,
-                    &metrics.clamav_running,
-                    &metrics.clamav_signatures,
-                    &metrics.clamav_signatures_built,
-                ] {
-                    let _ = gauges.remove_label_values(&[name]);
-                }
+        let (of, metrics, name) = (self.of, &self.metrics, self.name.as_str());
+        for (counters, values) in of.counters(metrics) {
+            for labels in series(&[name], values) {
+                let _ = counters.remove_label_values(&labels);
             }
         }
+        for gauges in of.gauges(metrics) {
+            let _ = gauges.remove_label_values(&[name]);
+        }
+        let _ = of.seconds(metrics).remove_label_values(&[name]);
     }
 }
 

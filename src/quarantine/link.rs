@@ -20,6 +20,7 @@ use ulid::Ulid;
 use super::record::{Record, State, instant};
 use super::searched::{Searched, recipient_key};
 use super::{Quarantine, QuarantineError, Released, blocking};
+use crate::clock;
 use crate::mail::Address;
 
 /// Name of the file with the key, in `data_dir`.
@@ -143,12 +144,13 @@ impl Quarantine {
         id: &str,
         recipient: &Address,
     ) -> Result<Option<String>, QuarantineError> {
-        let Some(base) = self.options.digest.base_url.as_ref() else {
+        let options = self.options();
+        let Some(base) = options.digest.base_url.as_ref() else {
             return Ok(None);
         };
         let key = self.link_key().await?;
-        let valid = self.options.digest.link_valid.value.0.as_secs();
-        let now = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
+        let valid = options.digest.link_valid.value.0.as_secs();
+        let now = clock::unsigned_seconds();
         let id = super::entry::checked_id(id)?;
         let token = key.token(id, now.saturating_add(valid), &recipient_key(recipient));
         let base = base.value.trim_end_matches('/');
@@ -188,7 +190,7 @@ impl Quarantine {
             .find(fits)
             .cloned()
             .ok_or(LinkError::Invalid)?;
-        let now = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
+        let now = clock::unsigned_seconds();
         if now > claim.expires {
             return Err(LinkError::Expired);
         }
@@ -196,7 +198,7 @@ impl Quarantine {
             return Err(LinkError::Gone);
         }
         // It may have been named by the scanner since the link was made, or the options may have changed.
-        if Searched::of(&record.entry).virus && !self.options.digest.viruses {
+        if Searched::of(&record.entry).virus && !self.options().digest.viruses {
             return Err(LinkError::Invalid);
         }
         let deliveries = self.deliveries(&record.entry.id).await?;

@@ -22,80 +22,86 @@ pub struct Options {
     pub rspamd: RspamdOptions,
 }
 
-/// `scanners.spamd`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SpamdOptions {
-    /// Where clients connect. Default: nowhere.
-    pub listen: Vec<Address>,
-    /// Permissions of unix sockets, octal. Default 0660.
-    pub socket_mode: Spanned<String>,
-    /// Group of unix sockets.
-    pub socket_group: Option<String>,
-    /// Networks whose clients may connect by TCP. Default: loopback.
-    pub networks: Vec<Spanned<String>>,
-    /// Connections at the same time. Default 64.
-    pub connections: Spanned<usize>,
-    /// For a request to come, and for its answer to be taken. Default 5m.
-    pub timeout: Spanned<Seconds>,
-    /// Which `Received` field, counted from the top, says who sent the message; 0: none. Default 0.
-    pub received: Spanned<usize>,
-    /// Whether TELL teaches the classifier. Default false.
-    pub learning: bool,
-}
-
-impl Default for SpamdOptions {
-    fn default() -> Self {
-        SpamdOptions {
-            listen: Vec::new(),
-            socket_mode: unwritten("0660".to_owned()),
-            socket_group: None,
-            networks: loopback(),
-            connections: unwritten(64),
-            timeout: unwritten(Seconds::new(300)),
-            received: unwritten(0),
-            learning: false,
+// A struct within both, taken in by `flatten`, would lose the places of its values.
+/// Makes the section of one protocol: where its clients come in, which is the same for both, and keys of its own.
+macro_rules! section {
+    ($(#[doc = $doc:literal])* $name:ident, $path:literal, $protocol:expr;
+        $( $(#[doc = $about:literal])+ $key:ident: $kind:ty = $default:expr; )*) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Debug, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct $name {
+            /// Where clients connect. Default: nowhere.
+            pub listen: Vec<Address>,
+            /// Permissions of unix sockets, octal. Default 0660.
+            pub socket_mode: Spanned<String>,
+            /// Group of unix sockets.
+            pub socket_group: Option<String>,
+            /// Networks whose clients may connect by TCP. Default: loopback.
+            pub networks: Vec<Spanned<String>>,
+            /// Connections at the same time. Default 64.
+            pub connections: Spanned<usize>,
+            /// For a request to come, and for its answer to be taken. Default 5m.
+            pub timeout: Spanned<Seconds>,
+            $( $(#[doc = $about])+ pub $key: $kind, )*
         }
-    }
+
+        impl Default for $name {
+            fn default() -> Self {
+                $name {
+                    listen: Vec::new(),
+                    socket_mode: unwritten("0660".to_owned()),
+                    socket_group: None,
+                    networks: loopback(),
+                    connections: unwritten(64),
+                    timeout: unwritten(Seconds::new(300)),
+                    $( $key: $default, )*
+                }
+            }
+        }
+
+        impl $name {
+            /// Checks where clients come in.
+            fn entrance(&self, findings: &mut Findings<'_>) -> Entrance {
+                let networks: Vec<IpNet> = trusted::read(&self.networks, findings);
+                findings.within(&self.connections, 1, 100_000, "connections");
+                let (least, most) = (Seconds::new(1), Seconds::new(7200));
+                findings.within(&self.timeout, least, most, "for a request");
+                let timeout: Duration = self.timeout.value.0;
+                Entrance {
+                    protocol: $protocol,
+                    listen: self.listen.clone(),
+                    access: SocketAccess {
+                        mode: findings.octal(concat!($path, ".socket_mode"), &self.socket_mode),
+                        group: self.socket_group.clone(),
+                    },
+                    networks,
+                    connections: self.connections.value,
+                    timeout,
+                }
+            }
+        }
+    };
 }
 
-/// `scanners.rspamd`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RspamdOptions {
-    /// Where clients connect. Default: nowhere.
-    pub listen: Vec<Address>,
-    /// Permissions of unix sockets, octal. Default 0660.
-    pub socket_mode: Spanned<String>,
-    /// Group of unix sockets.
-    pub socket_group: Option<String>,
-    /// Networks whose clients may connect by TCP. Default: loopback.
-    pub networks: Vec<Spanned<String>>,
-    /// Connections at the same time. Default 64.
-    pub connections: Spanned<usize>,
-    /// For a request to come, and for its answer to be taken. Default 5m.
-    pub timeout: Spanned<Seconds>,
+section! {
+    /// `scanners.spamd`
+    SpamdOptions, "scanners.spamd", Protocol::Spamd;
+    /// Which `Received` field, counted from the top, says who sent the message; 0: none. Default 0.
+    received: Spanned<usize> = unwritten(0);
+    /// Whether TELL teaches the classifier. Default false.
+    learning: bool = false;
+}
+
+section! {
+    /// `scanners.rspamd`
+    RspamdOptions, "scanners.rspamd", Protocol::Rspamd;
     /// The file whose one line is the password for learning and statistics; relative to the configuration file. Without
     /// it nobody may learn.
-    pub password_file: Option<Spanned<PathBuf>>,
+    password_file: Option<Spanned<PathBuf>> = None;
     /// Whether copies are kept of messages whose verdict is quarantine or discard; they are then answered `discard`.
     /// Default false.
-    pub quarantine: bool,
-}
-
-impl Default for RspamdOptions {
-    fn default() -> Self {
-        RspamdOptions {
-            listen: Vec::new(),
-            socket_mode: unwritten("0660".to_owned()),
-            socket_group: None,
-            networks: loopback(),
-            connections: unwritten(64),
-            timeout: unwritten(Seconds::new(300)),
-            password_file: None,
-            quarantine: false,
-        }
-    }
+    quarantine: bool = false;
 }
 
 fn loopback() -> Vec<Spanned<String>> {
@@ -131,68 +137,15 @@ pub(super) struct Rspamd {
 /// Most `Received` fields that may stand above the one of the sender.
 const HOPS: usize = 30;
 
-/// The keys that both sides have.
-struct Common<'a> {
-    section: &'static str,
-    protocol: Protocol,
-    listen: &'a [Address],
-    socket_mode: &'a Spanned<String>,
-    socket_group: &'a Option<String>,
-    networks: &'a [Spanned<String>],
-    connections: &'a Spanned<usize>,
-    timeout: &'a Spanned<Seconds>,
-}
-
-impl Common<'_> {
-    fn check(&self, findings: &mut Findings<'_>) -> Entrance {
-        let networks: Vec<IpNet> = trusted::read(self.networks, findings);
-        findings.within(self.connections, 1, 100_000, "connections");
-        let (least, most) = (Seconds::new(1), Seconds::new(7200));
-        findings.within(self.timeout, least, most, "for a request");
-        let timeout: Duration = self.timeout.value.0;
-        Entrance {
-            protocol: self.protocol,
-            listen: self.listen.to_vec(),
-            access: SocketAccess {
-                mode: findings.octal(&format!("{}.socket_mode", self.section), self.socket_mode),
-                group: self.socket_group.clone(),
-            },
-            networks,
-            connections: self.connections.value,
-            timeout,
-        }
-    }
-}
-
 impl Options {
     /// Checks the section; what is wrong goes into `findings`. Relative paths are relative to `base`.
     pub(crate) fn check(&self, base: &Path, findings: &mut Findings<'_>) -> Settings {
         let Options { spamd, rspamd } = self;
-        let common = Common {
-            section: "scanners.spamd",
-            protocol: Protocol::Spamd,
-            listen: &spamd.listen,
-            socket_mode: &spamd.socket_mode,
-            socket_group: &spamd.socket_group,
-            networks: &spamd.networks,
-            connections: &spamd.connections,
-            timeout: &spamd.timeout,
-        };
         findings.within(&spamd.received, 0, HOPS, "fields");
         let spamd = Spamd {
-            entrance: common.check(findings),
+            entrance: spamd.entrance(findings),
             received: spamd.received.value,
             learning: spamd.learning,
-        };
-        let common = Common {
-            section: "scanners.rspamd",
-            protocol: Protocol::Rspamd,
-            listen: &rspamd.listen,
-            socket_mode: &rspamd.socket_mode,
-            socket_group: &rspamd.socket_group,
-            networks: &rspamd.networks,
-            connections: &rspamd.connections,
-            timeout: &rspamd.timeout,
         };
         let password = rspamd.password_file.as_ref().and_then(|file| {
             match secret_line(&base.join(&file.value), "password") {
@@ -204,7 +157,7 @@ impl Options {
             }
         });
         let rspamd = Rspamd {
-            entrance: common.check(findings),
+            entrance: rspamd.entrance(findings),
             password,
             quarantine: rspamd.quarantine,
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::services::Services;
-use crate::filter::bayes::{Taught, Teaching};
+use crate::filter::bayes::{TeachError, Teaching};
 use crate::mail::Mail;
 
 /// What became of a lesson.
@@ -34,8 +34,8 @@ pub async fn learn(services: &Arc<Services>, raw: Bytes, teaching: Teaching) -> 
         teacher.teach(&mail, teaching)
     });
     match taught.await {
-        Ok(Ok(Taught::Kept)) => Learned::Kept,
-        Ok(Ok(Taught::OnlyInTraining)) => {
+        Ok(Ok(())) => Learned::Kept,
+        Ok(Err(TeachError::OnlyInTraining(_))) => {
             Learned::Not("the engine bayespam learns only in training")
         }
         Ok(Err(error)) => {

@@ -55,6 +55,8 @@ pub struct Services {
     pub settings: Settings,
     /// The model that people teach.
     pub model: ModelPlace,
+    /// Told of each reload that was taken.
+    pub reloads: tokio::sync::watch::Sender<()>,
     /// Why the last reload was refused; `None` when it was not.
     pub reload_problem: ArcSwapOption<ReloadProblem>,
 }

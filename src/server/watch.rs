@@ -15,15 +15,15 @@ const FILES: usize = 20_000;
 
 /// The state of a number of files; equal when none of them has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Fingerprint([u8; 32]);
+pub(crate) struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
     /// The state of nothing that was ever read: whatever is there differs from it.
-    pub(super) const NONE: Fingerprint = Fingerprint([0; 32]);
+    pub(crate) const NONE: Fingerprint = Fingerprint([0; 32]);
 
     /// Looks at files, and at all files of folders, hidden ones left out. What is not there has a state too.
     /// Links are followed.
-    pub(super) fn of(paths: &[PathBuf]) -> Fingerprint {
+    pub(crate) fn of(paths: &[PathBuf]) -> Fingerprint {
         let mut look = Look {
             digest: blake3::Hasher::new(),
             left: FILES,

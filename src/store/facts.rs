@@ -37,11 +37,6 @@ struct Shelf {
     limit: AtomicUsize,
 }
 
-/// The time of a fact: milliseconds since 1970.
-pub(crate) fn now() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
-}
-
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What a panic may have left behind is a fact too few or too many.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

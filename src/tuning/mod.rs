@@ -1,11 +1,13 @@
 //! What the rules of a set are worth, told from sorted mail.
 //!
-//! In: for each message what it is and which rules hit. Out: [`profile`], the figures of each rule as it is;
+//! In: for each message what it is and which rules hit. Out: [`profile`], the figures of each rule as it is ([`report`] keeps
+//! them);
 //! [`selection`], scores fitted to the mail under a limit on lost ham, with error rates on messages that
 //! each fit had not seen ([`fit`] does the fitting). Everything is deterministic and nothing prints.
 
 pub mod fit;
 pub mod profile;
+pub mod report;
 pub mod selection;
 
 use crate::filter::bayes::Class;

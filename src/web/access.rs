@@ -16,8 +16,9 @@ use axum::response::{IntoResponse, Redirect, Response};
 
 use super::accounts::{Role, Secret, same};
 use super::console::Shared;
+use super::cookie::SESSION;
 use super::refusal::Refusal;
-use super::{Visitor, address, cookie, login};
+use super::{Visitor, address, login};
 
 /// Longest body of an ordinary form.
 const FORM_BYTES: usize = 64 << 10;
@@ -131,7 +132,7 @@ async fn admit(gate: Gate, mut request: Request, next: Next) -> Result<Response,
     let address = address::client(
         request.extensions(),
         request.headers(),
-        &gate.console.settings.trusted_proxies,
+        &gate.console.settings().trusted_proxies,
     );
     let visitor = visitor(&gate, request.headers(), address).await?;
     if !visitor.may(gate.role) {
@@ -186,12 +187,16 @@ async fn visitor(gate: &Gate, headers: &HeaderMap, address: IpAddr) -> Result<Vi
         let presented = presented.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let secret = presented.and_then(|(_, token)| Secret::presented(token.trim()));
         let secret = secret.ok_or(Refusal::SignIn)?;
-        let found = console.accounts.bearer(&secret).await?;
+        let found = console
+            .accounts
+            .bearer(&secret, console.settings().lifetime)
+            .await?;
         let (session, label) = found.ok_or(Refusal::SignIn)?;
         return Ok(Visitor::new(session, String::new(), Some(label), address));
     }
-    let secret = cookie::read(&console.settings, headers).ok_or(Refusal::SignIn)?;
-    let lifetime = console.settings.lifetime;
+    let secret = SESSION.read(&console.settings(), headers);
+    let secret = secret.and_then(Secret::presented).ok_or(Refusal::SignIn)?;
+    let lifetime = console.settings().lifetime;
     let is_click = !wants_part(headers);
     let session = console
         .accounts
@@ -207,7 +212,7 @@ pub(super) fn is_own(console: &Shared, headers: &HeaderMap) -> bool {
     let (Some(origin), Some(host)) = (text(header::ORIGIN), text(header::HOST)) else {
         return false;
     };
-    match &console.settings.url {
+    match &console.settings().url {
         Some(url) => origin.eq_ignore_ascii_case(url),
         None => {
             let place = origin

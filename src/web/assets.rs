@@ -16,8 +16,8 @@ const ICON: &str = include_str!("assets/icon.svg");
 /// The address has the version in it, so an old one is never asked for again.
 const KEEP: &str = "public, max-age=31536000, immutable";
 
-/// Changes whenever style or script do.
-pub(super) fn version() -> &'static str {
+/// Where one of them is. The address changes whenever any of them does, so that browsers take the new one.
+pub(super) fn address(name: &str) -> String {
     static VERSION: LazyLock<String> = LazyLock::new(|| {
         let mut digest = blake3::Hasher::new();
         for text in [STYLE, SCRIPT, ICON] {
@@ -25,7 +25,7 @@ pub(super) fn version() -> &'static str {
         }
         digest.finalize().to_hex().chars().take(12).collect()
     });
-    &VERSION
+    format!("/assets/{name}?v={}", *VERSION)
 }
 
 pub(super) fn routes() -> Router<Shared> {

@@ -3,16 +3,14 @@
 use askama::Template;
 use axum::Router;
 use axum::extract::{Query, State};
-use axum::response::Html;
 use axum::routing::get;
 use serde::Deserialize;
 
 use super::access::Access;
 use super::accounts::{AuditLine, Role};
 use super::console::Shared;
-use super::layout::{self, Page};
-use super::refusal::Refusal;
-use super::{Visitor, filters, login};
+use super::layout::{self, Answer, Look, Page};
+use super::{filters, login};
 
 /// Lines of a page.
 const PAGE: u32 = 100;
@@ -40,11 +38,7 @@ struct AuditPage {
     older: Option<String>,
 }
 
-async fn show(
-    State(console): State<Shared>,
-    visitor: Visitor,
-    Query(asked): Query<Asked>,
-) -> Result<Html<String>, Refusal> {
+async fn show((State(console), visitor, Query(asked)): Look<Asked>) -> Answer {
     let q: String = asked.q.trim().chars().take(WORD).collect();
     let lines = console.accounts.audit(asked.before, &q, PAGE).await?;
     let full = lines.len() >= PAGE as usize;

@@ -1,32 +1,28 @@
 //! The classifier: the model in force, what it has learned since, the models that were, and which of them is to be.
 
+mod plots;
+
 use askama::Template;
 use axum::Form;
 use axum::Router;
 use axum::extract::{Query, State};
-use axum::response::{Html, Redirect};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
-use tokio::sync::Mutex;
 
 use super::access::Access;
 use super::accounts::Role;
 use super::console::{Console, Shared};
-use super::layout::{self, Done, Page};
+use super::layout::{self, Answer, Look, Page, Sent};
 use super::readings::counts;
 use super::refusal::{Refusal, sentence};
-use super::{Visitor, filters};
-use crate::config::{Config, FilterName};
-use crate::workbench::promotion::{self, Candidate, How};
-use crate::workbench::registry::{Book, Change, Entry, Pinned, Registry, Why};
+use super::{filters, models};
+use crate::config::FilterName;
+use crate::workbench::registry::{Book, Change, Entry, Pinned, Registry};
+use plots::Plots;
 
-/// Models that stay in the folder; `mailweir model promote` has the same default.
-const KEPT: usize = 20;
 /// Changes of the model in force that are shown.
 const CHANGES: usize = 20;
-
-/// One promotion at a time: it reads the whole validation set.
-static PROMOTING: Mutex<()> = Mutex::const_new(());
 
 pub(super) fn routes(access: &Access) -> Router<Shared> {
     let look = Router::new().route("/classifier", get(show));
@@ -46,6 +42,17 @@ struct ModelRow {
     is_live: bool,
     /// Whether a rollback to it makes sense: it was in force.
     was_live: bool,
+    /// Whether it is known what its training came to.
+    is_evaluated: bool,
+}
+
+/// What the address asks for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Asked {
+    done: String,
+    /// The model whose evaluation is to be shown.
+    model: String,
 }
 
 #[derive(Template)]
@@ -59,24 +66,11 @@ struct ClassifierPage {
     /// Lessons since the start, in words.
     lessons: Vec<(String, u64)>,
     journal_bytes: u64,
-    rows: Vec<ModelRow>,
-    history: Vec<Change>,
-    pinned: Option<Pinned>,
-    /// The model in force lies there without having been promoted.
-    is_foreign: bool,
-    problem: Option<String>,
+    folder: Folder,
 }
 
-fn registry(config: &Config) -> Registry {
-    Registry::of(&config.file.bayes.model_path(&config.base, &config.data_dir))
-}
-
-async fn show(
-    State(console): State<Shared>,
-    visitor: Visitor,
-    Query(done): Query<Done>,
-) -> Result<Html<String>, Refusal> {
-    let note = match done.done.as_str() {
+async fn show((State(console), visitor, Query(asked)): Look<Asked>) -> Answer {
+    let note = match asked.done.as_str() {
         "promoted" => {
             Some("The model is in force; the daemon takes it when it next looks for changes.")
         }
@@ -87,25 +81,15 @@ async fn show(
         _ => None,
     };
     let page = Page::new("Classifier", "/classifier", &visitor).with_note(note);
-    render(&console, page).await
+    render(&console, page, asked.model).await
 }
 
-async fn render(console: &Console, page: Page) -> Result<Html<String>, Refusal> {
+async fn render(console: &Console, page: Page, wanted: String) -> Answer {
     let engine = console.services.engine.load_full();
     let config = engine.config().ok_or(Refusal::NotFound)?;
-    let models = registry(config);
-    let looked = tokio::task::spawn_blocking(move || {
-        let exists = models.pointer().exists();
-        (models.book(), models.live(), exists)
-    });
-    let looked = looked.await;
-    let (book, live, exists) =
-        looked.map_err(|error| Refusal::internal("models cannot be looked at", &error))?;
-    let (book, problem) = match book {
-        Ok(book) => (book, None),
-        Err(error) => (Book::default(), Some(sentence(&error))),
-    };
-    let previous = live.as_deref().and_then(|live| book.before(live));
+    let (models, kind) = models::registry(console)?;
+    let folder = tokio::task::spawn_blocking(move || Folder::look(&models, &wanted)).await;
+    let folder = folder.map_err(|error| Refusal::internal("models cannot be looked at", &error))?;
     let metrics = &console.services.metrics;
     let trained = metrics.model_trained.get() as i64;
     let learned = |class: &str| metrics.model_messages.with_label_values(&[class]).get();
@@ -117,19 +101,53 @@ async fn render(console: &Console, page: Page) -> Result<Html<String>, Refusal> 
     layout::render(&ClassifierPage {
         page,
         is_in_chain: config.chain.contains(&FilterName::Bayes),
-        engine: config.file.bayes.engine.name(),
+        engine: kind.name(),
         model: (trained > 0).then(|| (learned("ham"), learned("spam"), trained)),
         lessons: lessons.collect(),
         journal_bytes: u64::try_from(metrics.journal_bytes.get()).unwrap_or(0),
-        is_foreign: live.is_none() && exists,
-        rows: rows(&book, live.as_deref(), previous.as_deref()),
-        history: book.history.iter().rev().take(CHANGES).cloned().collect(),
-        pinned: book.pinned,
-        problem,
+        folder,
     })
 }
 
-fn rows(book: &Book, live: Option<&str>, previous: Option<&str>) -> Vec<ModelRow> {
+/// What the folder of models tells.
+#[derive(Debug, Default)]
+struct Folder {
+    rows: Vec<ModelRow>,
+    plots: Option<Plots>,
+    history: Vec<Change>,
+    pinned: Option<Pinned>,
+    /// The model in force lies there without having been promoted.
+    is_foreign: bool,
+    /// Why its book cannot be read.
+    problem: Option<String>,
+}
+
+impl Folder {
+    /// Reads it; `wanted` is the model whose evaluation is to be shown, or empty.
+    fn look(models: &Registry, wanted: &str) -> Folder {
+        let live = models.live();
+        let is_foreign = live.is_none() && models.pointer().exists();
+        match models.book() {
+            Ok(book) => Folder {
+                is_foreign,
+                rows: rows(models, &book, live.as_deref()),
+                plots: Plots::of(models, &book, live.as_deref(), wanted),
+                history: book.history.iter().rev().take(CHANGES).cloned().collect(),
+                pinned: book.pinned,
+                problem: None,
+            },
+            Err(error) => Folder {
+                is_foreign,
+                problem: Some(sentence(&error)),
+                ..Folder::default()
+            },
+        }
+    }
+}
+
+fn rows(models: &Registry, book: &Book, live: Option<&str>) -> Vec<ModelRow> {
+    let previous = live.and_then(|live| book.before(live));
+    let previous = previous.as_deref();
     let row = |entry: &Entry| {
         let id = Some(entry.id.as_str());
         let was_live = book.history.iter().any(|change| change.to == entry.id);
@@ -143,6 +161,7 @@ fn rows(book: &Book, live: Option<&str>, previous: Option<&str>) -> Vec<ModelRow
             },
             is_live: id == live,
             was_live,
+            is_evaluated: models.is_evaluated(&entry.id),
             entry: entry.clone(),
         }
     };
@@ -154,74 +173,32 @@ struct Chosen {
     model: String,
 }
 
-/// What was changed, for the audit log.
-async fn changed(console: &Console, visitor: &Visitor, action: &str, id: &str, detail: &str) {
-    console.record(&visitor.actor(), action, id, detail).await;
-    tracing::info!(model = ?id, user = ?visitor.name, address = %visitor.address, "console: {action}");
-}
-
 async fn promote(
-    State(console): State<Shared>,
-    visitor: Visitor,
-    Form(chosen): Form<Chosen>,
-) -> Result<Result<Redirect, Html<String>>, Refusal> {
-    let busy = "Another model is being tried: wait for it to end.";
-    let _turn = PROMOTING
-        .try_lock()
-        .map_err(|_| Refusal::Conflict(busy.to_owned()))?;
-    let engine = console.services.engine.load_full();
-    let config = engine.config().ok_or(Refusal::NotFound)?;
-    let models = registry(config);
-    let how = How {
-        engine: config.file.bayes.engine,
-        force: false,
-        keep: KEPT,
+    (State(console), visitor, Form(chosen)): Sent<Chosen>,
+) -> Result<Response, Refusal> {
+    let moved = models::promote(&console, &visitor, chosen.model, false).await?;
+    if !moved.in_force {
+        let why = format!("{} is kept aside: {}", moved.model, moved.reason);
+        let page = Page::new("Classifier", "/classifier", &visitor).with_problem(why);
+        let page = render(&console, page, String::new()).await?;
+        return Ok(page.into_response());
+    }
+    let done = if moved.is_same() {
+        "already"
+    } else {
+        "promoted"
     };
-    let candidate = Candidate::Known(chosen.model);
-    let tried =
-        tokio::task::spawn_blocking(move || promotion::promote(&models, &candidate, how, &mut ()));
-    let tried = tried.await;
-    let tried = tried.map_err(|error| Refusal::internal("a model cannot be promoted", &error))?;
-    let outcome = tried.map_err(|error| Refusal::Conflict(sentence(&error)))?;
-    let reason = &outcome.trial.reason;
-    if outcome.in_force && outcome.from.as_ref() != Some(&outcome.id) {
-        changed(&console, &visitor, "model.promote", &outcome.id, reason).await;
-        return Ok(Ok(Redirect::to("/classifier?done=promoted")));
-    }
-    if outcome.in_force {
-        return Ok(Ok(Redirect::to("/classifier?done=already")));
-    }
-    changed(&console, &visitor, "model.trial", &outcome.id, reason).await;
-    let page = Page::new("Classifier", "/classifier", &visitor)
-        .with_problem(format!("{} is kept aside: {reason}", outcome.id));
-    Ok(Err(render(&console, page).await?))
+    Ok(Redirect::to(&format!("/classifier?done={done}")).into_response())
 }
 
 async fn rollback(
-    State(console): State<Shared>,
-    visitor: Visitor,
-    Form(chosen): Form<Chosen>,
+    (State(console), visitor, Form(chosen)): Sent<Chosen>,
 ) -> Result<Redirect, Refusal> {
-    let engine = console.services.engine.load_full();
-    let config = engine.config().ok_or(Refusal::NotFound)?;
-    let models = registry(config);
-    let back = tokio::task::spawn_blocking(move || {
-        let mut changing = models.change()?;
-        let id = models.resolve(&changing.book, &chosen.model)?;
-        // What cannot be loaded would leave the daemon without a model.
-        changing.load(&id)?;
-        let already = models.live().as_deref() == Some(id.as_str());
-        if !already {
-            changing.put_in_force(&id, Why::RolledBack)?;
-        }
-        Ok::<_, crate::workbench::registry::RegistryError>((id, already))
-    });
-    let back = back.await;
-    let back = back.map_err(|error| Refusal::internal("a model cannot be put back", &error))?;
-    let (id, already) = back.map_err(|error| Refusal::Conflict(sentence(&error)))?;
-    if already {
-        return Ok(Redirect::to("/classifier?done=already"));
-    }
-    changed(&console, &visitor, "model.rollback", &id, "").await;
-    Ok(Redirect::to("/classifier?done=rolledback"))
+    let moved = models::rollback(&console, &visitor, Some(chosen.model)).await?;
+    let done = if moved.is_same() {
+        "already"
+    } else {
+        "rolledback"
+    };
+    Ok(Redirect::to(&format!("/classifier?done={done}")))
 }

@@ -6,13 +6,12 @@ use std::path::PathBuf;
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
-use axum::response::Html;
 use axum::routing::get;
 
 use super::access::Access;
 use super::accounts::Role;
 use super::console::Shared;
-use super::layout::{self, Page};
+use super::layout::{self, Answer, Page};
 use super::readings::duration;
 use super::refusal::Refusal;
 use super::{Visitor, filters};
@@ -47,7 +46,7 @@ struct ConfigurationPage {
     problem: Option<(String, i64)>,
 }
 
-async fn show(State(console): State<Shared>, visitor: Visitor) -> Result<Html<String>, Refusal> {
+async fn show(State(console): State<Shared>, visitor: Visitor) -> Answer {
     let engine = console.services.engine.load_full();
     let config = engine.config().ok_or(Refusal::NotFound)?;
     let files = Engine::files(config);

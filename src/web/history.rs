@@ -3,7 +3,6 @@
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query as Fields, State};
-use axum::response::{Html, IntoResponse};
 use axum::routing::get;
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
@@ -14,7 +13,7 @@ use super::access::Access;
 use super::accounts::Role;
 use super::console::Shared;
 use super::explanation::{Explanation, verdict_class};
-use super::layout::{self, Page};
+use super::layout::{self, Answer, Look, Page};
 use super::refusal::{Refusal, sentence};
 use super::samples::VERDICTS;
 use super::{Visitor, filters, login};
@@ -176,11 +175,7 @@ struct HistoryPage {
     problem: Option<String>,
 }
 
-async fn search(
-    State(console): State<Shared>,
-    visitor: Visitor,
-    Fields(asked): Fields<Asked>,
-) -> Result<impl IntoResponse, Refusal> {
+async fn search((State(console), visitor, Fields(asked)): Look<Asked>) -> Answer {
     let before = asked.before.parse::<Cursor>().ok();
     let (rows, next, problem) = match asked.query() {
         Err(problem) => (Vec::new(), None, Some(problem)),
@@ -229,7 +224,7 @@ async fn message(
     State(console): State<Shared>,
     visitor: Visitor,
     Path(id): Path<String>,
-) -> Result<Html<String>, Refusal> {
+) -> Answer {
     let found = console.services.history.get(&id).await;
     let found = found.map_err(|error| match told(&error) {
         Ok(text) => Refusal::Conflict(text),

@@ -1,12 +1,27 @@
 //! What pages have in common: the frame around them, the menu, the note about what was just done.
 
 use askama::Template;
+use axum::Form;
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
 use axum::response::Html;
 use serde::Deserialize;
 
-use super::Visitor;
 use super::accounts::Role;
+use super::console::Shared;
 use super::refusal::Refusal;
+use super::{Visitor, access};
+
+/// What a page is made from: the console, who looks, and what the address asks for behind its `?`.
+pub(super) type Look<Asked> = (State<Shared>, Visitor, Query<Asked>);
+/// The same of the page of one thing, whose key stands in the path.
+pub(super) type LookAt<Asked> = (State<Shared>, Visitor, Path<String>, Query<Asked>);
+/// The console, who works, and the form that he sends.
+pub(super) type Sent<Given> = (State<Shared>, Visitor, Form<Given>);
+/// The same of a form about one thing, whose key stands in the path.
+pub(super) type SentTo<Given> = (State<Shared>, Visitor, Path<String>, Form<Given>);
+/// A page, or why there is none.
+pub(super) type Answer = Result<Html<String>, Refusal>;
 
 /// Path, word and least role of each entry of the menu, in order.
 const MENU: &[(&str, &str, Role)] = &[
@@ -54,8 +69,6 @@ pub(super) struct Page {
     pub(super) note: Option<String>,
     /// What went wrong with what was just tried.
     pub(super) problem: Option<String>,
-    /// Part of the address of style and script, so that browsers take new ones.
-    pub(super) version: &'static str,
 }
 
 impl Page {
@@ -75,7 +88,6 @@ impl Page {
             form_token: visitor.form_token.clone(),
             note: None,
             problem: None,
-            version: super::assets::version(),
         }
     }
 
@@ -97,8 +109,20 @@ impl Page {
     }
 }
 
+/// A part of a page that is refreshed while it is looked at: alone where our script asks for it, else within its page.
+pub(super) fn render_live<Live: Template, Whole: Template>(
+    headers: &HeaderMap,
+    live: Live,
+    around: impl FnOnce(Live) -> Whole,
+) -> Answer {
+    match access::wants_part(headers) {
+        true => render(&live),
+        false => render(&around(live)),
+    }
+}
+
 /// The page of a template.
-pub(super) fn render(template: &impl Template) -> Result<Html<String>, Refusal> {
+pub(super) fn render(template: &impl Template) -> Answer {
     let html = template.render();
     html.map(Html)
         .map_err(|error| Refusal::internal("a page cannot be made", &error))

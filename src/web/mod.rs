@@ -11,13 +11,15 @@
 //! - [`access`]: one gate for all: who is it (session cookie, or token for programs), may he, is the request his own
 //!   (Origin and form token of whatever changes something), is it not too long. A page behind it has a [`Visitor`]
 //!   and needs no checks of its own. What pages add themselves: [`Console::record`] for each change.
+//! - [`reload`]: what a reload of the configuration changes here, and new certificates.
 //! - [`layout`]: what pages have in common; each page has a module, and a template of the same name that extends
 //!   `layout.html`. Every value is escaped by the template; text of messages goes through `|visible(LENGTH)` too.
 //! - [`accounts`]: users, sessions, tokens and the audit log, in a file.
+//! - [`oidc`]: sign-in by a provider, beside passwords.
 //!
 //! A page of one's own: a module with `routes(access: &Access) -> Router<Shared>`, made of
 //! `access.allow(Role::..., Router::new().route(...))`, merged in [`router`]; a line in [`layout`]'s menu; handlers that
-//! take `State(console): State<Shared>` and `visitor: Visitor` and give `Result<impl IntoResponse, Refusal>`, by
+//! take a [`layout::Look`] or [`layout::Sent`] and give a [`layout::Answer`], by
 //! `layout::render(&Template { page: Page::new("Title", "/path", &visitor), ... })`; forms with a hidden field
 //! `form_token`. Programs (`/api/`) use [`access::Access::programs`] instead: tokens are taken there, sessions with the
 //! header `X-Form-Token`, and refusals are JSON.
@@ -44,16 +46,20 @@ mod history;
 mod journal;
 mod layout;
 mod login;
+mod models;
+mod oidc;
 mod options;
 mod overview;
 mod policies;
 mod quarantine;
 mod readings;
 mod refusal;
+mod reload;
 mod router;
 mod rules;
 mod samples;
 mod server;
+mod stranger;
 mod throttle;
 mod tls;
 mod troubles;
@@ -64,6 +70,7 @@ mod whoami;
 
 pub use console::Console;
 pub use journal::{Journal, JournalEntry};
+pub use oidc::{Options as OidcOptions, RoleNames, probe as provider_probe};
 pub use options::{Options, SessionOptions, Settings, TlsOptions};
 pub use server::{WebListener, serve};
 pub use welcome::link as one_time_link;

@@ -7,18 +7,16 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
-use axum::response::{Html, IntoResponse};
 use axum::routing::get;
 use serde::Deserialize;
 
-use super::access::{self, Access};
+use super::access::Access;
 use super::accounts::Role;
 use super::chart::Chart;
 use super::console::Shared;
-use super::layout::{self, Page};
-use super::refusal::Refusal;
+use super::filters;
+use super::layout::{self, Answer, Look, Page};
 use super::samples::Span;
-use super::{Visitor, filters};
 use course::{Course, Tile};
 use state::{ClamavRow, FilterRow, InForce, ZoneRow};
 
@@ -55,11 +53,9 @@ struct Live {
 }
 
 async fn overview(
-    State(console): State<Shared>,
-    visitor: Visitor,
     headers: HeaderMap,
-    Query(wanted): Query<Wanted>,
-) -> Result<impl IntoResponse, Refusal> {
+    (State(console), visitor, Query(wanted)): Look<Wanted>,
+) -> Answer {
     let span = match wanted.span.as_str() {
         "day" => Span::Day,
         _ => Span::Hour,
@@ -75,13 +71,9 @@ async fn overview(
         clamav: state::clamav(&console),
         in_force: InForce::new(&console),
     };
-    if access::wants_part(&headers) {
-        return layout::render(&live);
-    }
-    let page: Html<String> = layout::render(&OverviewPage {
+    layout::render_live(&headers, live, |live| OverviewPage {
         page: Page::new("Overview", "/", &visitor),
         is_day: span == Span::Day,
         live,
-    })?;
-    Ok(page)
+    })
 }

@@ -6,14 +6,13 @@ use std::path::PathBuf;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::{Query, State};
-use axum::response::Html;
+use axum::extract::State;
 use axum::routing::{get, post};
 
 use super::access::Access;
 use super::accounts::Role;
 use super::console::Shared;
-use super::layout::{self, Done, Page};
+use super::layout::{self, Answer, Page};
 use super::refusal::Refusal;
 use super::{Visitor, filters};
 use crate::config::Config;
@@ -211,11 +210,7 @@ fn row(options: &PolicyOptions) -> PolicyRow {
     }
 }
 
-async fn show(
-    State(console): State<Shared>,
-    visitor: Visitor,
-    Query(_): Query<Done>,
-) -> Result<Html<String>, Refusal> {
+async fn show(State(console): State<Shared>, visitor: Visitor) -> Answer {
     let engine = console.services.engine.load_full();
     let config = engine.config().ok_or(Refusal::NotFound)?;
     layout::render(&PolicyPage {

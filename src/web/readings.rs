@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use prometheus::Histogram;
 use prometheus::core::Collector;
 use prometheus::proto::Metric;
+use serde::{Deserialize, Serialize};
 
 /// Labels of a series with their values.
 pub(super) type Labels = BTreeMap<String, String>;
@@ -37,7 +38,7 @@ pub(super) fn levels(gauges: &impl Collector) -> Vec<(Labels, f64)> {
 }
 
 /// Values of a histogram: how many are at most so great.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Distribution {
     /// Upper bound of each bucket, rising, with the number of values in it and those before it.
     buckets: Vec<(f64, u64)>,

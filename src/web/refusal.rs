@@ -112,6 +112,9 @@ impl From<AccountError> for Refusal {
             AccountError::Taken | AccountError::LastAdmin | AccountError::TooMany { .. } => {
                 Refusal::Conflict(sentence(&error))
             }
+            AccountError::KeptOut | AccountError::Foreign | AccountError::Unknown => {
+                Refusal::Conflict(sentence(&error))
+            }
             AccountError::Name(_) | AccountError::Password(_) => Refusal::Invalid(sentence(&error)),
         }
     }
@@ -130,7 +133,6 @@ pub(super) fn sentence(error: &dyn std::fmt::Display) -> String {
 #[derive(Template)]
 #[template(path = "refusal.html")]
 struct RefusalPage {
-    version: &'static str,
     status: u16,
     title: &'static str,
     text: String,
@@ -141,7 +143,6 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let status = self.status();
         let page = RefusalPage {
-            version: super::assets::version(),
             status: status.as_u16(),
             title: status.canonical_reason().unwrap_or("Error"),
             text: self.text(),

@@ -1,15 +1,16 @@
 //! The rules in force: what each is worth, what it costs, how often it has hit; one of them with its source; and a
 //! box in which a message is tried out.
 
+mod measured;
 mod one;
 mod trial;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
 use axum::extract::{Query, State};
-use axum::response::{Html, IntoResponse};
 use axum::routing::get;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
@@ -17,11 +18,15 @@ use serde::Deserialize;
 use super::access::Access;
 use super::accounts::Role;
 use super::console::{Console, Shared};
-use super::layout::{self, Page};
+use super::layout::{self, Answer, Look, Page};
 use super::readings::counts;
 use super::refusal::Refusal;
-use super::{Visitor, filters, login};
-use crate::filter::rules::{Rule, RuleSet};
+use super::{filters, login};
+use crate::filter::rules::{Cost, Rule, RuleSet};
+use crate::tuning::report::Profiled;
+
+pub(super) use measured::KeptProfile;
+use measured::Measured;
 
 /// Rules of a page.
 const PAGE: usize = 100;
@@ -57,10 +62,33 @@ pub(super) struct Row {
     pub(super) score: f64,
     /// What it does, and the class of the word.
     pub(super) does: (&'static str, &'static str),
-    pub(super) cost: &'static str,
+    pub(super) cost: Option<Cost>,
     pub(super) hits: u64,
     /// Messages of the last days that it has hit, and how many of them did not pass; only of the most frequent rules.
     pub(super) lately: Option<(u64, u64)>,
+    /// What it came to on sorted mail.
+    pub(super) measured: Option<Profiled>,
+}
+
+impl Row {
+    /// How much of each message it looks at.
+    fn looks_at(&self) -> &'static str {
+        match self.cost {
+            Some(Cost::Gated) | None => "nothing, unless one of its words occurs",
+            Some(Cost::Short) => "subjects, names and addresses of each message",
+            Some(Cost::Long) => "the text of each message",
+        }
+    }
+
+    /// What rules are ordered by where S/O is wanted: those that tell most of spam first, unmeasured ones last.
+    fn so(&self) -> f64 {
+        self.measured.as_ref().and_then(|m| m.so).unwrap_or(-1.0)
+    }
+
+    /// The same of cost: time where it was measured, then how much is looked at.
+    fn time(&self) -> (f64, Option<Cost>) {
+        (self.measured.as_ref().map_or(-1.0, |m| m.us), self.cost)
+    }
 }
 
 /// What a hit does.
@@ -77,10 +105,13 @@ fn does(rule: &Rule) -> (&'static str, &'static str) {
 struct Known {
     hits: HashMap<String, u64>,
     lately: HashMap<String, (u64, u64)>,
+    measured: Option<Arc<Measured>>,
+    /// Why nothing is known of what they were measured to be.
+    problem: Option<String>,
 }
 
 impl Known {
-    async fn new(console: &Console) -> Known {
+    async fn new(console: &Arc<Console>) -> Result<Known, Refusal> {
         let mut hits: HashMap<String, u64> = HashMap::new();
         for (labels, n) in counts(&console.services.metrics.hits) {
             if let Some(rule) = labels.get("rule") {
@@ -97,10 +128,22 @@ impl Known {
         let lately = lately
             .into_iter()
             .map(|r| (r.word, (r.messages, r.stopped)));
-        Known {
+        let (measured, problem) = match Measured::of(console).await? {
+            Ok(measured) => (measured, None),
+            Err(why) => (None, Some(why)),
+        };
+        Ok(Known {
             hits,
             lately: lately.collect(),
-        }
+            measured,
+            problem,
+        })
+    }
+
+    /// Whether these are other rules than those that were measured.
+    fn is_old(&self, set: Option<&RuleSet>) -> bool {
+        let measured = self.measured.as_ref();
+        measured.is_some_and(|m| !set.is_some_and(|set| m.is_of(set)))
     }
 
     fn row(&self, set: &RuleSet, rule: &Rule) -> Row {
@@ -110,9 +153,13 @@ impl Known {
             origin: rule.origin().to_owned(),
             score: rule.score(),
             does: does(rule),
-            cost: set.cost(rule.id()).map_or("", |cost| cost.name()),
+            cost: set.cost(rule.id()),
             hits: self.hits.get(rule.id()).copied().unwrap_or(0),
             lately: self.lately.get(rule.id()).copied(),
+            measured: self
+                .measured
+                .as_ref()
+                .and_then(|m| m.rule(rule.id()).cloned()),
         }
     }
 }
@@ -129,6 +176,10 @@ struct RulesPage {
     version: String,
     problem: Option<(String, i64)>,
     pages: usize,
+    measured: Option<Arc<Measured>>,
+    /// Whether the rules have changed since they were measured.
+    is_old: bool,
+    unmeasured: Option<String>,
 }
 
 impl RulesPage {
@@ -152,13 +203,9 @@ impl RulesPage {
     }
 }
 
-async fn list(
-    State(console): State<Shared>,
-    visitor: Visitor,
-    Query(asked): Query<Asked>,
-) -> Result<impl IntoResponse, Refusal> {
+async fn list((State(console), visitor, Query(asked)): Look<Asked>) -> Answer {
     let engine = console.services.engine.load_full();
-    let known = Known::new(&console).await;
+    let known = Known::new(&console).await?;
     let words: Vec<String> = asked
         .q
         .to_lowercase()
@@ -185,12 +232,10 @@ async fn list(
     match asked.sort.as_str() {
         "score" => rows.sort_by(|a, b| b.score.total_cmp(&a.score)),
         "hits" => rows.sort_by_key(|row| std::cmp::Reverse(row.hits)),
-        "cost" => rows.sort_by_key(|row| {
-            std::cmp::Reverse(
-                ["gated", "short", "long"]
-                    .iter()
-                    .position(|c| *c == row.cost),
-            )
+        "so" => rows.sort_by(|a, b| b.so().total_cmp(&a.so())),
+        "cost" => rows.sort_by(|a, b| {
+            let ((a, looks_at), (b, other)) = (a.time(), b.time());
+            b.total_cmp(&a).then(other.cmp(&looks_at))
         }),
         _ => rows.sort_by(|a, b| a.id.cmp(&b.id)),
     }
@@ -199,7 +244,7 @@ async fn list(
     let first = asked.page.min(pages - 1) * PAGE;
     let rows = rows.into_iter().skip(first).take(PAGE).collect();
     let problem = console.services.reload_problem.load();
-    let page: Html<String> = layout::render(&RulesPage {
+    layout::render(&RulesPage {
         problem: problem
             .as_deref()
             .filter(|_| visitor.may(Role::Analyst))
@@ -214,6 +259,8 @@ async fn list(
             .map(|set| set.version().to_owned())
             .unwrap_or_default(),
         pages,
-    })?;
-    Ok(page)
+        is_old: known.is_old(engine.rules().map(AsRef::as_ref)),
+        measured: known.measured,
+        unmeasured: known.problem,
+    })
 }

@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use super::address::Peer;
 use super::console::Console;
 use super::options::Settings;
+use super::reload;
 use super::router::router;
 use super::tls::Certificate;
 
@@ -47,7 +48,7 @@ impl WebListener {
     /// An address that cannot be had; files that cannot be used.
     pub async fn bind(settings: &Settings) -> anyhow::Result<WebListener> {
         let certificate = match &settings.tls {
-            Some(files) => Some(Arc::new(Certificate::read(files.clone())?)),
+            Some(files) => Some(Arc::new(Certificate::read(files)?)),
             None => None,
         };
         let address = settings.listen;
@@ -72,16 +73,18 @@ impl WebListener {
 /// Serves the console until `stop` is cancelled, and then lets what is under way end, for ten seconds at most.
 pub async fn serve(listener: WebListener, console: Arc<Console>, stop: CancellationToken) {
     let metrics = console.services.metrics.clone();
-    let most = console.settings.connections;
+    let most = console.settings().connections;
     metrics.console_connections_limit.set(most as i64);
     let permits = Arc::new(Semaphore::new(most));
     let connections = TaskTracker::new();
-    if let Some(certificate) = &listener.certificate {
-        connections.spawn(certificate.clone().watch(stop.clone()));
-    }
+    let certificate = listener.certificate.clone();
+    connections.spawn(reload::follow(console.clone(), certificate, stop.clone()));
     let sampled = console.clone();
     let until = stop.clone();
-    connections.spawn(async move { sampled.samples.keep(&sampled.services, until).await });
+    connections.spawn(async move {
+        let samples = sampled.samples.clone();
+        samples.keep(&sampled.services, until).await;
+    });
     let router = router(console);
     loop {
         let accepted = tokio::select! {

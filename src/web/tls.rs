@@ -1,8 +1,7 @@
-//! Certificate and key of the console. The files are looked at each minute, and taken when they have changed, so that
-//! a renewed certificate needs no restart; ones that cannot be used leave the old ones in force.
+//! Certificate and key of the console. Renewed ones are taken without a restart; ones that cannot be used leave the old
+//! ones in force.
 
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, bail};
 use arc_swap::ArcSwap;
@@ -10,18 +9,20 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
 
 use super::options::TlsOptions;
+use crate::server::Fingerprint;
 
-/// Between two looks at the files.
-const LOOK: Duration = Duration::from_secs(60);
-
-/// What handshakes are made with, as the files are now.
+/// What handshakes are made with.
 #[derive(Debug)]
 pub(super) struct Certificate {
-    files: TlsOptions,
     config: ArcSwap<ServerConfig>,
+    /// The state of the files that were read last, whether they could be used or not.
+    read: Mutex<Fingerprint>,
+}
+
+fn state(files: &TlsOptions) -> Fingerprint {
+    Fingerprint::of(&[files.certificate.clone(), files.key.clone()])
 }
 
 impl Certificate {
@@ -29,9 +30,10 @@ impl Certificate {
     ///
     /// # Errors
     /// Which cannot be used, and why.
-    pub(super) fn read(files: TlsOptions) -> anyhow::Result<Certificate> {
-        let config = ArcSwap::from_pointee(config(&files)?);
-        Ok(Certificate { files, config })
+    pub(super) fn read(files: &TlsOptions) -> anyhow::Result<Certificate> {
+        let read = Mutex::new(state(files));
+        let config = ArcSwap::from_pointee(config(files)?);
+        Ok(Certificate { config, read })
     }
 
     /// For a handshake.
@@ -39,35 +41,24 @@ impl Certificate {
         TlsAcceptor::from(self.config.load_full())
     }
 
-    /// Takes new files until `stop` is cancelled.
-    pub(super) async fn watch(self: Arc<Self>, stop: CancellationToken) {
-        let mut taken = self.changed();
-        while stop
-            .run_until_cancelled(tokio::time::sleep(LOOK))
-            .await
-            .is_some()
-        {
-            let now = self.changed();
-            if now == taken {
-                continue;
+    /// Takes the files, where they are others than those that were looked at last.
+    pub(super) fn renew(&self, files: &TlsOptions) {
+        let now = state(files);
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if *read == now {
+            return;
+        }
+        *read = now;
+        match config(files) {
+            Ok(config) => {
+                self.config.store(Arc::new(config));
+                tracing::info!("console: a new certificate is in force");
             }
-            taken = now;
-            match config(&self.files) {
-                Ok(config) => {
-                    self.config.store(Arc::new(config));
-                    tracing::info!("console: a new certificate is in force");
-                }
-                Err(error) => {
-                    let error = format!("{error:#}");
-                    tracing::error!(%error, "console: the new certificate cannot be used");
-                }
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::error!(%error, "console: the new certificate cannot be used");
             }
         }
-    }
-
-    fn changed(&self) -> [Option<SystemTime>; 2] {
-        [&self.files.certificate, &self.files.key]
-            .map(|file| std::fs::metadata(file).ok()?.modified().ok())
     }
 }
 

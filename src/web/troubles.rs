@@ -4,17 +4,15 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
-use axum::response::Html;
 use axum::routing::get;
 use serde::Deserialize;
 
-use super::access::{self, Access};
+use super::access::Access;
 use super::accounts::Role;
 use super::console::Shared;
+use super::filters;
 use super::journal::JournalEntry;
-use super::layout::{self, Page};
-use super::refusal::Refusal;
-use super::{Visitor, filters};
+use super::layout::{self, Answer, Look, Page};
 
 pub(super) fn routes(access: &Access) -> Router<Shared> {
     access.allow(Role::Admin, Router::new().route("/log", get(show)))
@@ -40,20 +38,11 @@ struct Entries {
     entries: Vec<JournalEntry>,
 }
 
-async fn show(
-    State(console): State<Shared>,
-    visitor: Visitor,
-    headers: HeaderMap,
-    Query(asked): Query<Asked>,
-) -> Result<Html<String>, Refusal> {
+async fn show(headers: HeaderMap, (State(console), visitor, Query(asked)): Look<Asked>) -> Answer {
     let only_errors = asked.only == "errors";
     let mut entries = console.journal.entries();
     entries.retain(|entry| entry.is_error || !only_errors);
-    let live = Entries { entries };
-    if access::wants_part(&headers) {
-        return layout::render(&live);
-    }
-    layout::render(&LogPage {
+    layout::render_live(&headers, Entries { entries }, |live| LogPage {
         page: Page::new("Log", "/log", &visitor),
         only_errors,
         live,

@@ -11,7 +11,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::filter::bayes::{
     Class, Engine, EngineKind, Facts, Ranking, Receiving, Sketch, TrainError, Trained, Trainer,
@@ -43,7 +43,7 @@ pub struct Member {
 }
 
 /// How the messages were kept from those that judge them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "design")]
 pub enum Design {
     /// Each of so many folds was judged by what the others taught.

@@ -3,23 +3,24 @@
 //! [`reading`] turns paths into messages, many at a time and never more than fit. [`evaluation`] asks
 //! engines and models about messages that they have not learned, in one of three designs: [`folds`],
 //! held out, or [`online`]. [`Ranking`](crate::filter::bayes::Ranking), [`interval`], [`bootstrap`] and [`figures`] make numbers of the
-//! answers, [`scores`] writes them down. [`corpus`] looks for what is wrong with the messages
+//! answers, [`curves`] pictures, [`scores`] writes them down. [`corpus`] looks for what is wrong with the messages
 //! themselves. [`tokens`] says why a message gets its
-//! probability. [`pupil`] takes what people say of single messages. [`registry`] keeps models, and [`promotion`] decides which of them the daemon uses.
+//! probability. [`registry`] keeps models, and [`promotion`] decides which of them the daemon uses.
 //!
 //! Everything here is deterministic: the same messages, seed and models give the same figures, whatever
 //! the number of cores. Nothing here prints.
 
 pub mod bootstrap;
 pub mod corpus;
+pub mod curves;
 pub mod evaluation;
 pub mod figures;
 pub mod folds;
 pub mod interval;
 pub mod leakage;
 pub mod online;
+pub(crate) mod plot;
 pub mod promotion;
-pub mod pupil;
 pub mod reading;
 pub mod registry;
 pub mod scores;

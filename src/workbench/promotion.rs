@@ -16,12 +16,13 @@ mod validation;
 
 use std::path::PathBuf;
 
+use crate::clock;
 use crate::filter::bayes::{Engine, EngineKind};
 
 use super::evaluation::{Comparison, Evaluation};
 use super::figures::{Difference, Figures};
 use super::reading::Watch;
-use super::registry::{Changing, Registry, RegistryError, Trial, Why, now};
+use super::registry::{Changing, Registry, RegistryError, Trial, Why};
 
 use validation::pinned_reading;
 pub use validation::{judge_pinned, pin};
@@ -205,7 +206,7 @@ fn trial(
     watch: &mut dyn Watch,
 ) -> Result<Tried, PromotionError> {
     let untried = |passed, reason: &str| Trial {
-        at: now(),
+        at: clock::seconds(),
         against: live.map(str::to_owned),
         passed,
         reason: reason.to_owned(),

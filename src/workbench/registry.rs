@@ -2,7 +2,8 @@
 //!
 //! The daemon reads its model at one path. Here that path is a symbolic link to a file in the folder `models`
 //! beside it; promotion puts another link in its place by rename, so that a reader finds the old model or the
-//! new one, whole. The link alone says which model is in force; `models/book.json` says what happened and why.
+//! new one, whole. The link alone says which model is in force; `models/book.json` says what happened and why, and
+//! beside a model may lie what its training came to ([`Evaluated`]).
 //! A model that was put at that path by other means is taken into the folder before it is replaced.
 //!
 //! Model files are named by time of training and contents and never change. One process at a time changes
@@ -10,18 +11,19 @@
 //! because a process died in between is found by looking at the link.
 
 mod book;
+mod evaluated;
 mod leftovers;
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
-
+use crate::clock;
 use crate::filter::bayes::{Engine, Journal, ModelError, durable, place};
 
 pub use book::{Book, Change, Entry, Pinned, Trial, Why};
+pub use evaluated::Evaluated;
 
 /// Changes that the book remembers.
 const HISTORY: usize = 1000;
@@ -76,11 +78,6 @@ pub struct Changing<'a> {
     /// The book, written by [`Changing::write`] only.
     pub book: Book,
     _lock: File,
-}
-
-/// Now, seconds since 1970.
-pub fn now() -> i64 {
-    Timestamp::now().as_second()
 }
 
 impl Registry {
@@ -192,14 +189,7 @@ impl Registry {
     /// # Errors
     /// What the system says.
     pub fn hand_over(&self, path: &Path) -> Result<(), RegistryError> {
-        let beside = self.pointer.parent().filter(|p| !p.as_os_str().is_empty());
-        let beside = beside.unwrap_or(Path::new("."));
-        let owner = std::fs::metadata(beside).map_err(io_at(beside))?;
-        let made = std::fs::metadata(path).map_err(io_at(path))?;
-        if made.uid() == 0 && owner.uid() != 0 {
-            chown(path, Some(owner.uid()), Some(owner.gid())).map_err(io_at(path))?;
-        }
-        Ok(())
+        durable::hand_over(path, durable::folder(&self.pointer)).map_err(io_at(path))
     }
 
     /// The id of the model that `name` means: an id or the beginning of one, `live`, or `previous`.
@@ -271,7 +261,7 @@ impl Changing<'_> {
                 trained_at: facts.trained_at,
                 ham: facts.ham,
                 spam: facts.spam,
-                added_at: now(),
+                added_at: clock::seconds(),
                 trial: None,
             });
             self.write()?;
@@ -309,7 +299,7 @@ impl Changing<'_> {
             .while_not_folded(|| place::link(pointer, id))?
             .map_err(io_at(pointer))?;
         self.book.history.push(Change {
-            at: now(),
+            at: clock::seconds(),
             from,
             to: id.to_owned(),
             why,
@@ -339,6 +329,8 @@ impl Changing<'_> {
             self.write()?;
         }
         for id in &gone {
+            // Not every model has one.
+            let _ = std::fs::remove_file(self.registry.evaluation(id));
             let file = self.registry.file(id);
             std::fs::remove_file(&file).map_err(io_at(&file))?;
         }
@@ -368,7 +360,7 @@ impl Changing<'_> {
         };
         if known.as_deref() != Some(&found) {
             self.book.history.push(Change {
-                at: now(),
+                at: clock::seconds(),
                 from: known,
                 to: found,
                 why: Why::Found,

@@ -1,5 +1,7 @@
 //! Documents among the files of a message.
 
+use std::io::{Cursor, Write};
+
 use super::*;
 use mailweir::content::document::Trait;
 
@@ -11,6 +13,17 @@ const ENCRYPTED: &str = "\
          MDVkNDYyNmJmNWYwMmM3OTM3MDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDA+Pj5lbmRvYmoKdHJhaWxlcjw8L0VuY3J5\
          cHQgMiAwIFIvSURbPDMwMzEzMjMzMzQzNTM2MzczODM5NjE2MjYzNjQ2NTY2PjwzMDMxMzIzMzM0MzUzNjM3MzgzOTYxNjI2MzY0\
          NjU2Nj5dPj4=";
+
+/// A Word document behind a password, as Office saves it: the package, encrypted, in a compound file.
+pub(crate) fn locked_office() -> Vec<u8> {
+    let mut file = cfb::CompoundFile::create(Cursor::new(Vec::new())).unwrap();
+    for stream in ["/EncryptionInfo", "/EncryptedPackage"] {
+        let mut stream = file.create_stream(stream).unwrap();
+        stream.write_all(&[7; 5000]).unwrap();
+    }
+    file.flush().unwrap();
+    file.into_inner().into_inner()
+}
 
 fn message(text: &str) -> Vec<u8> {
     format!(

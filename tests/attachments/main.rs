@@ -9,6 +9,11 @@
 
 #[path = "../archives/mod.rs"]
 mod archives;
+#[path = "../dns_server/mod.rs"]
+mod dns_server;
+#[path = "../shared/engine.rs"]
+#[allow(dead_code)]
+mod engine;
 #[path = "../shared/files.rs"]
 mod files;
 #[path = "../shared/folder.rs"]
@@ -17,6 +22,7 @@ mod folder;
 mod bounds;
 mod documents;
 mod formats;
+mod links;
 mod mime;
 mod names;
 mod properties;

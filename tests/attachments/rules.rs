@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use mailweir::config::{Config, Overrides};
 use mailweir::filter::{Outcome, Reason};
 use mailweir::mail::Envelope;
@@ -11,6 +10,8 @@ use mailweir::server::Engine;
 use mailweir::verdict::Verdict;
 
 use crate::archives::{self, Zipped, program};
+use crate::documents::locked_office;
+use crate::engine::built;
 
 const RULES: &str = "version: 1
 rules:
@@ -44,13 +45,10 @@ async fn verdict(sections: &str, raw: Vec<u8>) -> (Verdict, Arc<Metrics>) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("rules")).unwrap();
     std::fs::write(folder.path().join("rules/a.yaml"), RULES).unwrap();
-    let file = folder.path().join("mailweir.yaml");
-    std::fs::write(&file, format!("rules: {{ path: rules }}\n{sections}")).unwrap();
-    let config = Config::load(Some(&file), &Overrides::default()).unwrap_or_else(|p| panic!("{p}"));
-    let metrics = Arc::new(Metrics::new().unwrap());
-    let engine = Engine::build(&config, &metrics).unwrap_or_else(|p| panic!("{p}"));
-    let (_, verdict) = engine.examine(Envelope::default(), Bytes::from(raw)).await;
-    (verdict, metrics)
+    let yaml = format!("rules: {{ path: rules }}\n{sections}");
+    let built = built(folder.path(), &yaml);
+    let (_, verdict) = built.engine.examine(Envelope::default(), raw.into()).await;
+    (verdict, built.metrics)
 }
 
 fn hits(verdict: &Verdict) -> Vec<String> {
@@ -107,6 +105,12 @@ async fn what_was_not_seen_is_never_passed_as_checked() {
             &encrypted,
             Reason::Encrypted,
             "a.zip/a.exe is encrypted",
+        ),
+        (
+            "a.docx",
+            &locked_office(),
+            Reason::Encrypted,
+            "a.docx is encrypted",
         ),
         (
             "a.gz",

@@ -1,16 +1,15 @@
 //! The filter over a test zone, and messages through it.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mailweir::config::{Source, parse_yaml};
 use mailweir::filter::auth::{Authenticated, Options, build};
-use mailweir::filter::{Build, Check, Filter, Outcome, Scan};
+use mailweir::filter::{Check, Filter, Outcome, Scan};
 use mailweir::mail::{Address, Envelope, Limits, Mail, Spool};
 use mailweir::metrics::Metrics;
 
 use crate::dns_server::FakeDns;
+use crate::parts::{beside, options};
 use crate::resolver;
 
 pub(crate) struct Fixture {
@@ -72,15 +71,8 @@ pub(crate) fn from_yaml(
     dns: &mailweir::dns::Dns,
     metrics: &Arc<Metrics>,
 ) -> Result<Arc<dyn Filter>, String> {
-    let source = Source::new("mailweir.yaml", yaml);
-    let options: Options = parse_yaml(&source).map_err(|p| p.to_string())?;
-    let context = Build {
-        source: &source,
-        metrics,
-        base: Path::new("."),
-        data_dir: Path::new("."),
-    };
-    build(&options, dns, &context).map_err(|p| p.to_string())
+    let (source, options) = options::<Options>(yaml)?;
+    build(&options, dns, &beside(&source, metrics)).map_err(|p| p.to_string())
 }
 
 /// A client outside, with an envelope sender.

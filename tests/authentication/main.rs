@@ -13,6 +13,8 @@ mod dns_server;
 mod folder;
 #[path = "../shared/mistake.rs"]
 mod mistake;
+#[path = "../shared/parts.rs"]
+mod parts;
 
 mod arc_suite;
 mod dkim_messages;
@@ -30,7 +32,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mailweir::auth::Questions;
-use mailweir::config::{Source, parse_yaml};
 use mailweir::dns::{self, Dns};
 use mailweir::heard::Heard;
 use mailweir::metrics::Metrics;
@@ -61,8 +62,7 @@ fn resolver(server: &dns_server::FakeDns, metrics: &Arc<Metrics>) -> Dns {
         "resolvers: [\"{}\"]\nattempts: 1\ntimeout: 2s\n",
         server.addr
     );
-    let source = Source::new("mailweir.yaml", yaml.as_str());
-    let options: dns::Options = parse_yaml(&source).unwrap();
+    let (source, options) = parts::options::<dns::Options>(&yaml).unwrap();
     Dns::new(&options, &source, metrics).unwrap()
 }
 

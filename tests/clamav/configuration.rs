@@ -14,7 +14,7 @@ async fn servers_are_asked_for_their_version() {
     let clamd = FakeClamd::start(|_| Act::Reply(OK)).await;
     let absent = nobody().await;
     let yaml = format!("servers: [\"{}\", \"{absent}\", nonsense]", clamd.server);
-    let (_, options) = options(&yaml).unwrap();
+    let (_, options) = options::<Options>(&yaml).unwrap();
     let ask = async || {
         let probes = health(&options).await.into_iter();
         let answers = probes.map(|probe| probe.answer.map_err(|why| why.to_string()));

@@ -7,22 +7,10 @@ pub(crate) struct Fixture {
     pub(crate) metrics: Arc<Metrics>,
 }
 
-pub(crate) fn options(yaml: &str) -> Result<(Source, Options), String> {
-    let source = Source::new("mailweir.yaml", yaml);
-    let options = parse_yaml(&source).map_err(|p| p.to_string())?;
-    Ok((source, options))
-}
-
 pub(crate) fn from_yaml(yaml: &str) -> Result<Fixture, String> {
-    let (source, options) = options(yaml)?;
+    let (source, options) = options::<Options>(yaml)?;
     let metrics = Arc::new(Metrics::new().unwrap());
-    let context = Build {
-        source: &source,
-        metrics: &metrics,
-        base: Path::new("."),
-        data_dir: Path::new("."),
-    };
-    let filter = build(&options, &context).map_err(|p| p.to_string())?;
+    let filter = build(&options, &beside(&source, &metrics)).map_err(|p| p.to_string())?;
     Ok(Fixture { filter, metrics })
 }
 

@@ -10,6 +10,8 @@
 mod fake_clamd;
 #[path = "../shared/mistake.rs"]
 mod mistake;
+#[path = "../shared/parts.rs"]
+mod parts;
 #[path = "../real_clamd/mod.rs"]
 mod real_clamd;
 
@@ -23,21 +25,18 @@ mod servers;
 mod signatures;
 mod sizes;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use fake_clamd::{Act, FakeClamd, Gate};
-use fixture::{
-    Fixture, Transfer, body, clean, fixture, from_yaml, nobody, options, unscanned, until,
-};
-use mailweir::config::{Source, parse_yaml};
+use fixture::{Fixture, Transfer, body, clean, fixture, from_yaml, nobody, unscanned, until};
 use mailweir::filter::clamav::{Options, build, health};
-use mailweir::filter::{Action, Build, Check, FailureAction, Filter, Outcome, Reason, Scan};
+use mailweir::filter::{Action, Check, FailureAction, Filter, Outcome, Reason, Scan};
 use mailweir::mail::{Envelope, Limits, Mail, Spool};
 use mailweir::metrics::Metrics;
+use parts::{beside, options};
 
 const DAY: Duration = Duration::from_secs(86_400);
 const OK: &[u8] = b"stream: OK\0";

@@ -3,10 +3,10 @@
 use super::client::{Answer, Request};
 use super::daemon::Config;
 use super::place::wait_for;
-use super::site::{PASSWORD, Site};
+use super::site::{PASSWORD, SignedIn, Site};
 
 /// Users by rising role.
-const USERS: [&str; 3] = ["cid", "bob", "ann"];
+pub(crate) const USERS: [&str; 3] = ["cid", "bob", "ann"];
 
 /// Path, the least role by its place in [`USERS`], what it answers to those who may.
 const PAGES: [(&str, usize, u16); 18] = [
@@ -74,22 +74,16 @@ const CHANGES: [(&str, Fields, usize, u16); 18] = [
     ),
 ];
 
-struct Signed {
-    cookie: String,
-    form_token: String,
-}
-
-fn signed(site: &Site, name: &str) -> Signed {
-    let cookie = site.session(name);
-    let page = site.get("/account").session(&cookie).send();
-    let form_token = page.form_token();
-    Signed { cookie, form_token }
-}
-
 #[test]
 fn every_page_opens_to_those_who_may_and_to_nobody_else() {
     let site = Site::new(Config::default());
-    let signed = USERS.map(|name| signed(&site, name));
+    pages_open(&site, &USERS.map(|name| site.signed_in(name)));
+    let missing = site.get("/no/such/page").send();
+    assert_eq!(missing.status, 404);
+}
+
+/// The table of pages holds for these, who are [`USERS`].
+pub(crate) fn pages_open(site: &Site, signed: &[SignedIn; 3]) {
     for (path, least, answer) in PAGES {
         let stranger = site.get(path).send();
         assert_eq!(stranger.status, 303, "{path}");
@@ -110,14 +104,19 @@ fn every_page_opens_to_those_who_may_and_to_nobody_else() {
             assert_eq!(request.send().status, 303, "{path}");
         }
     }
-    let missing = site.get("/no/such/page").send();
-    assert_eq!(missing.status, 404);
 }
 
 #[test]
 fn every_change_takes_session_role_form_token_and_origin() {
     let site = Site::new(Config::default());
-    let signed = USERS.map(|name| signed(&site, name));
+    changes_take_all(&site, &USERS.map(|name| site.signed_in(name)));
+    // Nothing of all that was done.
+    let users = site.command(&["list", "--json"], "");
+    assert_eq!(String::from_utf8(users.stdout).unwrap().lines().count(), 3);
+}
+
+/// The table of changes holds for these, who are [`USERS`].
+pub(crate) fn changes_take_all(site: &Site, signed: &[SignedIn; 3]) {
     for (path, fields, least, answer) in CHANGES {
         let form = |token: &str| {
             let mut all = fields.to_vec();
@@ -174,9 +173,6 @@ fn every_change_takes_session_role_form_token_and_origin() {
             assert_eq!(answer.status, wanted, "{path}: {what}");
         }
     }
-    // Nothing of all that was done.
-    let users = site.command(&["list", "--json"], "");
-    assert_eq!(String::from_utf8(users.stdout).unwrap().lines().count(), 3);
 }
 
 #[test]
@@ -238,7 +234,7 @@ fn tokens_open_what_is_for_programs_and_nothing_else() {
 fn a_session_ends_with_its_time_with_its_user_and_by_signing_out() {
     let site = Site::new(Config::default());
     let lives = |cookie: &str| site.get("/").session(cookie).send().status == 200;
-    let ann = signed(&site, "ann");
+    let ann = site.signed_in("ann");
     let out = site.post("/logout").session(&ann.cookie);
     let out = out.form(&[("form_token", &ann.form_token)]).send();
     assert_eq!(out.status, 303);
@@ -313,54 +309,6 @@ fn passwords_cannot_be_tried_fast() {
     wait_for("the wait to be over", || {
         (site.sign_in("ann", PASSWORD).status == 303).then_some(())
     });
-}
-
-#[test]
-fn what_is_sent_is_bounded() {
-    let site = Site::new(Config::default());
-    let ann = signed(&site, "ann");
-    let long = |bytes: usize| "x".repeat(bytes);
-    let form = |path: &str, field: &str, bytes: usize| {
-        let text = long(bytes);
-        let request = site.post(path).session(&ann.cookie);
-        request
-            .form(&[("form_token", &ann.form_token), (field, &text)])
-            .send()
-            .status
-    };
-    assert_eq!(form("/users", "name", 70_000), 413);
-    assert_eq!(form("/rules/trial", "message", 4 << 20), 413);
-    assert_eq!(form("/rules/trial", "message", 1 << 19), 200);
-    let strangers = site
-        .post("/login")
-        .form(&[("name", "ann"), ("password", &long(20_000))]);
-    assert_eq!(strangers.send().status, 413);
-    let head = site.get("/").field("X-Long", &long(200_000)).send();
-    assert_eq!(head.status, 431);
-    let other = site.post("/users").session(&ann.cookie);
-    let origin = site.url();
-    let other = other
-        .field("Origin", &origin)
-        .field("Content-Type", "text/plain");
-    let token = format!("form_token={}", ann.form_token);
-    assert_eq!(other.body(token.as_bytes()).send().status, 403);
-}
-
-#[test]
-fn connections_are_bounded_and_places_are_given_back() {
-    let site = Site::empty(Config::default(), ", connections: 4");
-    let open = |site: &Site| std::net::TcpStream::connect(("127.0.0.1", site.port)).unwrap();
-    let held: Vec<_> = (0..4).map(|_| open(&site)).collect();
-    site.daemon
-        .wait_for_metric("mailweir_console_connections", 4.0);
-    let _fifth = open(&site);
-    site.daemon
-        .wait_for_metric("mailweir_console_connections_refused_total", 1.0);
-    drop(held);
-    wait_for("a place", || {
-        (site.daemon.metric("mailweir_console_connections") < 1.0).then_some(())
-    });
-    assert_eq!(site.get("/login").send().status, 200);
 }
 
 #[test]

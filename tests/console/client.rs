@@ -118,7 +118,8 @@ impl Request {
     }
 }
 
-fn percent(text: &str) -> String {
+/// Text as it may stand in an address or a form.
+pub(crate) fn percent(text: &str) -> String {
     let byte = |b: u8| match b {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(b).to_string(),
         b => format!("%{b:02X}"),

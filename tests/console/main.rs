@@ -10,25 +10,35 @@
     clippy::panic
 )]
 
+#[path = "../shared/certificate.rs"]
+mod certificate;
 mod client;
-#[allow(dead_code)]
 #[path = "../system/daemon.rs"]
 mod daemon;
-#[allow(dead_code)]
 #[path = "../system/place.rs"]
 mod place;
 mod post;
-#[allow(dead_code)]
 #[path = "../system/process.rs"]
 mod process;
+mod provider;
 mod site;
+mod taker;
 mod webdriver;
 
 mod access;
 mod api;
+mod bounds;
 mod command;
 mod entrance;
+mod glewlwyd;
+mod history;
+mod hostile;
+mod lists;
 mod models;
+mod oidc;
 mod quarantine;
+mod reload;
+mod rules;
 mod tls;
+mod users;
 mod views;

@@ -1,6 +1,5 @@
 //! Models: promoted, kept aside and rolled back in the browser.
 
-#[allow(dead_code)]
 #[path = "../workbench/letters.rs"]
 mod letters;
 
@@ -37,7 +36,11 @@ fn a_model_is_rolled_back_to_and_a_worse_one_is_kept_aside() {
     run(&site, "train --ham ham --spam spam --promote", 0);
     write("ham", false, 100..130);
     write("spam", true, 100..130);
-    run(&site, "train --ham ham --spam spam --promote", 0);
+    run(
+        &site,
+        "train --ham ham --spam spam --promote --learning-curve",
+        0,
+    );
     // Labels the wrong way round.
     run(&site, "train --ham spam --spam ham --model bad.mwb", 0);
     run(&site, "model promote bad.mwb", 3);
@@ -50,6 +53,23 @@ fn a_model_is_rolled_back_to_and_a_worse_one_is_kept_aside() {
         browser.check("classifier");
     }
     browser.size(DESK);
+    // What the training came to, of the model in force and of the one before.
+    let pictures = |path: &str| {
+        browser.go(path);
+        browser.check(path);
+        browser.value("document.querySelectorAll('#evaluation svg.curve').length")
+    };
+    assert_eq!(pictures("/classifier"), 3);
+    assert!(browser.text("#evaluation").contains("1-ROCA"));
+    browser.keep("evaluation");
+    browser.click("#models tbody tr:nth-child(3) th a");
+    browser.until("location.search.includes('model=')");
+    assert_eq!(
+        browser.value("document.querySelectorAll('#evaluation svg.curve').length"),
+        2
+    );
+    assert_eq!(pictures("/classifier?model=../../../etc/passwd"), 0);
+    browser.go("/classifier");
     let state = |n: usize| browser.text(&format!("#models tbody tr:nth-child({n}) .tag"));
     assert_eq!([1, 2, 3].map(state), ["kept aside", "in force", "before"]);
     browser.click("#models tbody tr:nth-child(3) form[action$=rollback] button");
@@ -62,9 +82,7 @@ fn a_model_is_rolled_back_to_and_a_worse_one_is_kept_aside() {
     browser.until("document.querySelector('[role=alert]')?.textContent.includes('kept aside')");
     assert_eq!(state(3), "in force");
     browser.check("classifier");
-    if let Ok(folder) = std::env::var("MAILWEIR_SCREENSHOTS") {
-        std::fs::write(format!("{folder}/models.png"), browser.screenshot()).unwrap();
-    }
+    browser.keep("models");
     // The daemon takes what is in force.
     site.daemon
         .wait_for_metric("mailweir_model_messages{class=\"ham\"}", 60.0);

@@ -1,5 +1,7 @@
 //! Mail that a mail server brings, kind and hostile.
 
+use std::process::Output;
+
 use super::daemon::{HELD, REFUSED, TAGGED, program};
 use super::place::wait_for;
 use super::site::Site;
@@ -25,22 +27,33 @@ fn encoded(text: &str) -> String {
 }
 
 impl Site {
-    /// Sends messages as a mail server would.
+    /// Brings a message to the daemon as a mail server would.
+    fn bring(&self, milter: &str, from: &str, to: &[&str], message: &str) -> Output {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, message).unwrap();
+        let mut command = program();
+        command.args(["send", "--milter", milter, "--from", from]);
+        for to in to {
+            command.args(["--rcpt", to]);
+        }
+        command.arg(file.path()).output().unwrap()
+    }
+
+    /// Brings a message that is held, by the unix socket.
+    pub(crate) fn hold(&self, from: &str, to: &[&str], message: &str) {
+        let out = self.bring(&self.daemon.unix(), from, to, message);
+        let said = String::from_utf8_lossy(&out.stdout).into_owned();
+        assert!(
+            said.contains("quarantine") || said.contains("discard"),
+            "{out:?}"
+        );
+    }
+
+    /// Brings messages, each with its sender, whatever becomes of them.
     pub(crate) fn send(&self, messages: &[(String, &str)]) {
-        let folder = tempfile::tempdir().unwrap();
-        for (n, (text, sender)) in messages.iter().enumerate() {
-            let file = folder.path().join(format!("{n}.eml"));
-            std::fs::write(&file, text).unwrap();
-            let out = program()
-                .args([
-                    "send",
-                    "--milter",
-                    &format!("127.0.0.1:{}", self.daemon.milter),
-                ])
-                .args(["--from", sender, "--rcpt", "bob@here.example"])
-                .arg(&file)
-                .output()
-                .unwrap();
+        let milter = format!("127.0.0.1:{}", self.daemon.milter);
+        for (text, sender) in messages {
+            let out = self.bring(&milter, sender, &["bob@here.example"], text);
             assert!(
                 out.status.code().is_some_and(|c| c != 1 && c != 2),
                 "{out:?}"

@@ -4,12 +4,20 @@ use std::io::Write;
 use std::process::Stdio;
 
 use super::client::{Answer, Request};
-use super::daemon::{Config, Daemon, program};
+use super::daemon::{Config, Daemon, RULES, program};
 use super::place::{free_port, wait_for};
+use super::post::HOSTILE;
 use super::webdriver::Browser;
 
 /// What everybody here signs in with.
 pub(crate) const PASSWORD: &str = "several words serve well";
+
+/// A session.
+pub(crate) struct SignedIn {
+    pub(crate) cookie: String,
+    /// The word of its forms.
+    pub(crate) form_token: String,
+}
 
 /// A daemon with a console.
 pub(crate) struct Site {
@@ -25,6 +33,22 @@ impl Site {
         site.user("bob", "analyst");
         site.user("cid", "viewer");
         site
+    }
+
+    /// With a rule that says something hostile of itself, a policy, and a list of senders that are not wanted.
+    pub(crate) fn with_lists() -> Site {
+        let visible = HOSTILE.replace(['\u{7}', '\u{202e}', '\u{202c}', '\u{200b}'], "");
+        let rules = format!(
+            "{RULES}  - id: TEST_HOSTILE\n    description: >-\n      {visible}\n    score: 0\n    when: {{ raw_body: '<script>.{{0,60}}' }}\n",
+        );
+        Site::new(Config {
+            rules,
+            sections: "deny: [{ list: deny.txt }]\npolicies:\n  - name: sales\n    for: { recipients: [sales@here.example] }\n    thresholds: { tag: 3 }\n"
+                .to_owned(),
+            files: vec![("deny.txt", "# Who is not wanted\nbad.example\n")],
+            watch: "100ms",
+            ..Config::default()
+        })
     }
 
     /// Without users; `keys` are further keys of `console`.
@@ -86,6 +110,18 @@ impl Site {
         let answer = self.sign_in(name, PASSWORD);
         assert_eq!(answer.status, 303, "{answer:?}");
         answer.cookie().unwrap()
+    }
+
+    /// A session of a user, with what its forms carry.
+    pub(crate) fn signed_in(&self, name: &str) -> SignedIn {
+        self.signed_with(self.session(name))
+    }
+
+    /// Who has the session of this cookie.
+    pub(crate) fn signed_with(&self, cookie: String) -> SignedIn {
+        let page = self.get("/account").session(&cookie).send();
+        let form_token = page.form_token();
+        SignedIn { cookie, form_token }
     }
 
     /// The one-time link that was printed at the start.

@@ -1,45 +1,38 @@
 //! TLS by the daemon itself.
 
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
+use super::certificate;
 use super::daemon::Config;
-use super::place::{folder, installed};
+use super::place::{folder, installed, wait_for};
 use super::site::{PASSWORD, Site};
 use super::webdriver::Browser;
 
-#[test]
-fn the_console_speaks_tls_and_binds_its_cookie_to_it() {
-    let Some(openssl) = installed("openssl") else {
-        return;
-    };
-    let folder = folder();
-    let (certificate, key) = (
-        folder.path().join("cert.pem"),
-        folder.path().join("key.pem"),
-    );
-    let made = Command::new(openssl)
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-        ])
-        .args(["-subj", "/CN=127.0.0.1", "-days", "2", "-keyout"])
-        .arg(&key)
-        .arg("-out")
-        .arg(&certificate)
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{made:?}");
+/// A certificate of this name and its key, made anew in a folder.
+fn certificate(folder: &Path, name: &str) -> Option<[PathBuf; 2]> {
+    let openssl = installed("openssl")?;
+    let (certificate, key) = certificate::certificate(&openssl, folder, name);
+    Some([certificate, key])
+}
+
+/// A console that speaks TLS with these files.
+fn site([certificate, key]: &[PathBuf; 2]) -> Site {
     let tls = format!(
         ", tls: {{ certificate: '{}', key: '{}' }}",
         certificate.display(),
         key.display()
     );
-    let site = Site::empty(Config::default(), &tls);
+    Site::empty(Config::default(), &tls)
+}
+
+#[test]
+fn the_console_speaks_tls_and_binds_its_cookie_to_it() {
+    let folder = folder();
+    let Some(files) = certificate(folder.path(), "127.0.0.1") else {
+        return;
+    };
+    let site = site(&files);
     site.user("ann", "admin");
     let secure = format!("https://127.0.0.1:{}", site.port);
     assert!(site.daemon.log().contains(&format!("console: {secure}/")));
@@ -60,6 +53,40 @@ fn the_console_speaks_tls_and_binds_its_cookie_to_it() {
         "{:?}",
         browser.cookies()
     );
+}
+
+#[test]
+fn a_renewed_certificate_is_taken_at_a_reload_and_a_broken_one_never() {
+    let folder = folder();
+    let Some(files) = certificate(folder.path(), "first.example") else {
+        return;
+    };
+    let site = site(&files);
+    let subject = || {
+        let shown = Command::new("openssl")
+            .args(["s_client", "-connect"])
+            .arg(format!("127.0.0.1:{}", site.port))
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .output()
+            .unwrap();
+        let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+        let line = shown.lines().find(|line| line.starts_with("subject="));
+        line.unwrap_or_default().replace(' ', "")
+    };
+    assert_eq!(subject(), "subject=CN=first.example");
+    certificate(folder.path(), "second.example").unwrap();
+    site.daemon.signal("HUP");
+    wait_for("the renewed certificate", || {
+        (subject() == "subject=CN=second.example").then_some(())
+    });
+    // A key that was cut off on the way.
+    std::fs::write(&files[1], "-----BEGIN PRIVATE KEY-----\n").unwrap();
+    site.daemon.signal("HUP");
+    wait_for("a word about it", || {
+        site.daemon.log().contains("cannot be used").then_some(())
+    });
+    assert_eq!(subject(), "subject=CN=second.example");
 }
 
 #[test]

@@ -294,6 +294,25 @@ impl Browser {
             .collect()
     }
 
+    /// Keeps what is seen, where somebody wants to look at it.
+    pub(crate) fn keep(&self, name: &str) {
+        if let Ok(folder) = std::env::var("MAILWEIR_SCREENSHOTS") {
+            std::fs::write(format!("{folder}/{name}.png"), self.screenshot()).unwrap();
+        }
+    }
+
+    /// Nothing of what came with the mail has run, and nothing is hidden.
+    pub(crate) fn harmless(&self, what: &str) {
+        assert!(self.value("window.pwned").is_null(), "{what}");
+        let visible = "getComputedStyle(document.querySelector('main')).display !== 'none'";
+        assert_eq!(self.value(visible), true, "{what}");
+        let foreign = "document.querySelectorAll('main script, main style, main :not(.brand) > img, main iframe, main [onerror]').length";
+        assert_eq!(self.value(foreign), 0, "{what}");
+        let deceiving =
+            "/[\\u202a-\\u202e\\u200b-\\u200f\\u2066-\\u2069]/.test(document.body.innerText)";
+        assert_eq!(self.value(deceiving), false, "{what}");
+    }
+
     /// The page as it stands is in order: nothing complained of, nobody else asked, nothing wider than the screen, no
     /// field without a name, no two elements with one id.
     pub(crate) fn check(&self, what: &str) {

@@ -11,6 +11,8 @@
 mod dns_server;
 #[path = "../shared/mistake.rs"]
 mod mistake;
+#[path = "../shared/parts.rs"]
+mod parts;
 
 mod allow;
 mod bounds;
@@ -24,7 +26,6 @@ mod secrets;
 mod shipped;
 mod subjects;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -32,12 +33,12 @@ use dns_server::{FakeDns, Gate, Reply};
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::rdata::{NS, TXT};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
-use mailweir::config::{Source, parse_yaml};
 use mailweir::dns::{self, Dns};
 use mailweir::filter::dnsbl::{Options, build};
 use mailweir::filter::{Action, Build, Check, FailureAction, Filter, Hit, Outcome, Reason, Scan};
 use mailweir::mail::Envelope;
 use mailweir::metrics::Metrics;
+use parts::{beside, options};
 
 const V4: &str = "1.2.0.192.bl.example.org";
 
@@ -62,23 +63,15 @@ fn from_yaml(yaml: &str) -> Result<Fixture, String> {
 }
 
 fn resolver(yaml: &str, metrics: &Arc<Metrics>) -> Result<Dns, String> {
-    let source = Source::new("mailweir.yaml", yaml);
-    let options: dns::Options = parse_yaml(&source).map_err(|p| p.to_string())?;
+    let (source, options) = options::<dns::Options>(yaml)?;
     Dns::new(&options, &source, metrics).map_err(|p| p.to_string())
 }
 
 fn from_parts(dns: &str, yaml: &str) -> Result<Fixture, String> {
-    let source = Source::new("mailweir.yaml", yaml);
-    let options: Options = parse_yaml(&source).map_err(|p| p.to_string())?;
+    let (source, options) = options::<Options>(yaml)?;
     let metrics = Arc::new(Metrics::new().unwrap());
-    let context = Build {
-        source: &source,
-        metrics: &metrics,
-        base: Path::new("."),
-        data_dir: Path::new("."),
-    };
     let dns = resolver(dns, &metrics)?;
-    let filter = build(&options, &dns, &context).map_err(|p| p.to_string())?;
+    let filter = build(&options, &dns, &beside(&source, &metrics)).map_err(|p| p.to_string())?;
     Ok(Fixture { filter, metrics })
 }
 

@@ -142,8 +142,7 @@ async fn what_is_asked_anew_takes_the_place_of_what_is_kept() {
     .await;
     let metrics = Arc::new(Metrics::new().unwrap());
     let yaml = format!("resolvers: [\"{}\"]", dns.addr);
-    let source = Source::new("mailweir.yaml", yaml.as_str());
-    let options: dns::Options = parse_yaml(&source).unwrap();
+    let (source, options) = options::<dns::Options>(&yaml).unwrap();
     let resolver = Dns::new(&options, &source, &metrics).unwrap();
     assert!(resolver.serves(&options, &source));
     assert!(!resolver.serves(&dns::Options::default(), &source));

@@ -50,8 +50,7 @@ async fn the_key_is_asked_with_and_never_shown() {
     assert!(dns.count(&format!("{hash}._email.{KEY}.hbl.example.net")) > 0);
     let exported = String::from_utf8(f.metrics.encode().unwrap()).unwrap();
     assert!(!exported.contains(KEY) && exported.contains("zen.example.net"));
-    let source = Source::new("mailweir.yaml", yaml.as_str());
-    let options: Options = parse_yaml(&source).unwrap();
+    let (source, options) = options::<Options>(&yaml).unwrap();
     let debug = format!("{options:?} {source:?}");
     assert!(!debug.contains(KEY), "{debug}");
 }

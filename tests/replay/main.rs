@@ -9,30 +9,32 @@
 
 #[path = "../dns_server/mod.rs"]
 mod dns_server;
+#[path = "../shared/engine.rs"]
+#[allow(dead_code)]
+mod engine;
 #[path = "../fake_clamd/mod.rs"]
 mod fake_clamd;
+#[path = "../shared/folder.rs"]
+mod folder;
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
 use dns_server::{FakeDns, Question, Reply};
+use engine::built;
 use fake_clamd::{Act, FakeClamd};
 use futures_util::StreamExt;
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::rdata::{MX, NS, PTR, TXT};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use jiff::Timestamp;
-use mailweir::config::{Config, Overrides};
 use mailweir::heard::{Heard, Record as Kept};
 use mailweir::history::{Entry, Outcome, Stage, Transaction, Versions, digest};
 use mailweir::mail::corpus::Corpus;
 use mailweir::mail::{Address, Envelope};
-use mailweir::metrics::Metrics;
 use mailweir::milter::Reply as MilterReply;
 use mailweir::server::Engine;
-use mailweir::store::Facts;
 
 /// A fixed number for a text.
 fn lot(text: &str, of: u64) -> u64 {
@@ -139,7 +141,6 @@ impl Place {
     }
 
     fn engine(&self, dns: &str, clamd: &str, more: &str) -> Engine {
-        let path = self.folder.path().join("mailweir.yaml");
         let yaml = format!(
             "chain: [dnsbl, auth, attachments, greylist, rates, reputation, rules, clamav]
 dns: {{ resolvers: ['{dns}'], attempts: 1, timeout: 1s }}
@@ -158,13 +159,7 @@ policies:
   - {{ name: unscanned, for: {{ recipients: [lax.example] }}, skip: [clamav, dnsbl] }}
 {more}"
         );
-        std::fs::write(&path, yaml).unwrap();
-        let config = Config::load(Some(&path), &Overrides::default())
-            .unwrap_or_else(|problems| panic!("{problems}"));
-        let metrics = Arc::new(Metrics::new().unwrap());
-        let facts = Arc::new(Facts::new(Arc::clone(&metrics)));
-        Engine::build_beside(&config, &metrics, None, Some(&facts))
-            .unwrap_or_else(|problems| panic!("{problems}"))
+        built(self.folder.path(), &yaml).engine
     }
 }
 
@@ -260,17 +255,6 @@ fn timeless(entry: &Entry) -> Entry {
     }
 }
 
-fn shared() -> Option<PathBuf> {
-    let set = std::env::var_os("MAILWEIR_SHARED").map(PathBuf::from);
-    let shared = set.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"));
-    let mail = shared.join("mail");
-    if !mail.exists() {
-        println!("skipped: {} is absent", mail.display());
-        return None;
-    }
-    Some(mail)
-}
-
 /// Messages of these folders, at most so many of each.
 fn messages(mail: &Path, folders: &[(&str, usize)]) -> Vec<Bytes> {
     let each = folders.iter().map(|(folder, most)| {
@@ -284,7 +268,9 @@ const NOBODY: &str = "127.0.0.1:1";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_thousand_messages_replay_to_the_same_verdicts_scores_and_hits() {
-    let Some(mail) = shared() else { return };
+    let Some(mail) = folder::shared("mail") else {
+        return;
+    };
     let folders = [
         ("sa-open/ham", 400),
         ("sa-open/spam", 500),
@@ -383,7 +369,7 @@ async fn other_rules_and_other_options_show_what_would_have_been() {
     let record = || serde_json::from_str::<Kept>(&record).unwrap();
     let score = |entry: &Entry, rule: &str| {
         let mut hits = entry.hits();
-        hits.find(|(_, hit)| hit.rule == rule)
+        hits.find(|(_, hit)| *hit.rule == *rule)
             .map(|(_, hit)| hit.score)
     };
     assert_eq!(score(&then, "SAYS_MONEY"), Some(1.5));
@@ -408,11 +394,7 @@ async fn other_rules_and_other_options_show_what_would_have_been() {
         let path = place.folder.path().join("mailweir.yaml");
         let text = std::fs::read_to_string(&path).unwrap();
         let text = text.replace("zone: uri.test", "zone: new.test");
-        std::fs::write(&path, text).unwrap();
-        let config = Config::load(Some(&path), &Overrides::default()).unwrap();
-        let metrics = Arc::new(Metrics::new().unwrap());
-        let facts = Arc::new(Facts::new(Arc::clone(&metrics)));
-        let engine = Engine::build_beside(&config, &metrics, None, Some(&facts)).unwrap();
+        let engine = built(place.folder.path(), &text).engine;
         replayed(&engine, &then, raw, record()).await
     };
     assert!(

@@ -9,6 +9,8 @@
 
 #[path = "../dns_server/mod.rs"]
 mod dns_server;
+#[path = "../shared/engine.rs"]
+mod engine;
 #[path = "../authentication/signer.rs"]
 mod signer;
 #[path = "../authentication/zone.rs"]
@@ -22,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dns_server::FakeDns;
-use mailweir::config::{Config, Overrides};
+use engine::{Built, built};
 use mailweir::filter::Hit;
 use mailweir::mail::{Address, Envelope};
 use mailweir::metrics::Metrics;
@@ -58,18 +60,15 @@ impl Fixture {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("rules")).unwrap();
         std::fs::write(folder.path().join("rules/test.yaml"), RULES).unwrap();
-        let path = folder.path().join("mailweir.yaml");
         let common = format!(
             "dns: {{ resolvers: [\"{}\"], attempts: 1 }}\nrules: {{ path: rules }}\n",
             dns.addr
         );
-        std::fs::write(&path, common + yaml).unwrap();
-        let config = Config::load(Some(&path), &Overrides::default())
-            .unwrap_or_else(|problems| panic!("{problems}"));
-        let metrics = Arc::new(Metrics::new().unwrap());
-        let facts = Arc::new(Facts::new(Arc::clone(&metrics)));
-        let engine = Engine::build_beside(&config, &metrics, None, Some(&facts))
-            .unwrap_or_else(|problems| panic!("{problems}"));
+        let Built {
+            engine,
+            metrics,
+            facts,
+        } = built(folder.path(), &(common + yaml));
         Fixture {
             metrics,
             facts,

@@ -76,7 +76,7 @@ impl Default for Config {
 
 /// A running daemon.
 pub(crate) struct Daemon {
-    process: Process,
+    pub(crate) process: Process,
     under: Vec<String>,
     folder: tempfile::TempDir,
     /// Port of the milter on 127.0.0.1; the socket serves too.
@@ -130,11 +130,6 @@ impl Daemon {
         self.wait_until_ready();
     }
 
-    /// Its process id.
-    pub(crate) fn pid(&self) -> String {
-        self.process.pid()
-    }
-
     pub(crate) fn signal(&self, name: &str) {
         self.process.signal(name);
     }
@@ -145,11 +140,6 @@ impl Daemon {
 
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
-    }
-
-    /// The value of `smtpd_milters` for the port.
-    pub(crate) fn inet(&self) -> String {
-        format!("inet:127.0.0.1:{}", self.milter)
     }
 
     /// The value of `smtpd_milters` for the socket.

@@ -4,8 +4,9 @@ use std::os::unix::fs::MetadataExt;
 
 use super::daemon::{Config, Daemon, HELD, REFUSED, TAGGED};
 use super::dns_server::rbldnsd::Lists;
+use super::host::root;
 use super::message::{as_stored, eicar, fields, message, status, value, values};
-use super::place::{installed, root, wait_for};
+use super::place::{installed, wait_for};
 use super::postfix::Postfix;
 use super::real_clamd::RealClamd;
 use super::smtp::attempt;

@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::place::{folder, root};
+use super::host::root;
+use super::place::folder;
 
 /// A file system of its own in memory.
 pub(crate) struct SmallDisk(tempfile::TempDir);

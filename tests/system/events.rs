@@ -5,12 +5,12 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use ring::hmac;
 use serde_json::Value;
 
+use super::certificate::certificate;
 use super::daemon::{Config, Daemon, HELD, TAGGED};
 use super::message::message;
 use super::milter::Milter;
@@ -390,43 +390,16 @@ fn a_killed_daemon_owes_the_webhook_nothing_that_it_has_written() {
 
 #[test]
 fn the_webhook_must_be_who_it_says() {
-    if installed("openssl").is_none() {
+    let Some(openssl) = installed("openssl") else {
         return;
-    }
+    };
     let folder = folder();
-    let path = |name: &str| folder.path().join(name).display().to_string();
-    let made = Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-            "-days",
-            "2",
-        ])
-        .args([
-            "-subj",
-            "/CN=localhost",
-            "-addext",
-            "subjectAltName=DNS:localhost",
-            "-addext",
-            "basicConstraints=critical,CA:FALSE",
-            "-keyout",
-            &path("key"),
-            "-out",
-            &path("cert"),
-        ])
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{made:?}");
-    let config = server_config(&path("cert"), &path("key"));
+    let (certificate, key) = certificate(&openssl, folder.path(), "localhost");
+    let config = server_config(&certificate, &key);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let receiver = Receiver::at(listener, Mood::Takes, Some(config));
     let url = format!("https://localhost:{}/hook?a=b", receiver.port);
-    let (sections, _secret) = webhook(&url, &format!(", ca_file: {}", path("cert")));
+    let (sections, _secret) = webhook(&url, &format!(", ca_file: {}", certificate.display()));
     let daemon = Daemon::start(&Config {
         sections,
         ..Config::default()
@@ -450,7 +423,7 @@ fn the_webhook_must_be_who_it_says() {
     assert_eq!(stranger.metric("mailweir_webhook_events_total"), 0.0);
 }
 
-fn server_config(certificate: &str, key: &str) -> Arc<rustls::ServerConfig> {
+fn server_config(certificate: &Path, key: &Path) -> Arc<rustls::ServerConfig> {
     use rustls::pki_types::pem::PemObject;
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};
     let chain = vec![CertificateDer::from_pem_file(certificate).unwrap()];

@@ -13,6 +13,8 @@
 
 #[path = "../archives/mod.rs"]
 mod archives;
+#[path = "../shared/certificate.rs"]
+mod certificate;
 #[path = "../dns_server/mod.rs"]
 mod dns_server;
 
@@ -21,6 +23,7 @@ mod real_clamd;
 
 mod daemon;
 mod disk;
+mod host;
 mod message;
 mod milter;
 mod names;
@@ -45,9 +48,12 @@ mod facts;
 mod faults;
 mod greylisting;
 mod history;
+mod history_end;
+mod lessons;
 mod life;
 mod lua;
 mod once;
+mod options_reload;
 mod order;
 mod packaging;
 mod policies;

@@ -9,10 +9,11 @@ use mailweir::milter::MtaReply;
 
 use super::daemon::{Config, Daemon, HELD, TAGGED};
 use super::dns_server::Reply;
+use super::host::root;
 use super::message::message;
 use super::milter::{Milter, inserted};
 use super::names::Names;
-use super::place::{PATIENCE, folder, installed, root, wait_for};
+use super::place::{PATIENCE, folder, installed, wait_for};
 use super::scanner::{FalseClamd, Gate, Manner};
 
 /// `make install` of the program under test.

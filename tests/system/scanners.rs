@@ -4,13 +4,14 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use super::daemon::{Config, Daemon};
 use super::place::{PATIENCE, folder, free_port};
+use super::scanner::{FalseClamd, Manner};
 
 mod exim;
+mod haraka;
 mod opensmtpd;
 mod rspamc;
 mod spamc;
@@ -67,6 +68,23 @@ impl Scanners {
         Scanners::start(Keys::default())
     }
 
+    /// A daemon that can check no message, because its clamd is not there, and takes 100 KiB of one.
+    fn unable() -> Scanners {
+        let absent = FalseClamd::start(Manner::Absent);
+        let config = Config {
+            chain: "[rules, clamav]",
+            sections: format!(
+                "clamav: {{ servers: ['127.0.0.1:{}'] }}\nlimits: {{ message: 100KiB }}\n",
+                absent.port
+            ),
+            ..Config::default()
+        };
+        Scanners::start(Keys {
+            config,
+            ..Keys::default()
+        })
+    }
+
     /// What the daemon answers to these bytes, up to its end.
     fn say(&self, port: u16, bytes: &[u8]) -> Vec<u8> {
         let mut stream = connect(port);
@@ -113,20 +131,6 @@ fn run(command: &mut Command, input: &[u8]) -> Output {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// Where `unpack.sh` has put something; says that the test is skipped if it is not there.
-fn unpacked(variable: &str, name: &str, program: &str) -> Option<PathBuf> {
-    let named = std::env::var_os(variable).map(PathBuf::from);
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("target")
-        .join(name);
-    let root = named.unwrap_or(beside);
-    if root.join(program).exists() {
-        return Some(root);
-    }
-    println!("skipped: {name} is not here (tests/system/scanners/unpack.sh fetches it)");
-    None
 }
 
 /// Points, as the wire shows them.

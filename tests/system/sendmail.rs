@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::daemon::{Config, Daemon, REFUSED, TAGGED};
+use super::host::root;
 use super::message::message;
-use super::place::{folder, installed, root, wait_for};
+use super::place::{folder, installed, wait_for};
 use super::process::Process;
 use super::smtp::Smtp;
 

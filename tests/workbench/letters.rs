@@ -1,7 +1,6 @@
 //! Letters that are made up: ham and spam share most words, and each has some that the other has seldom.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::Path;
 
 /// Numbers that look random and are the same each time.
@@ -46,23 +45,4 @@ pub(crate) fn write(folder: &Path, spam: bool, numbers: impl Iterator<Item = u64
         let text = letter(spam, number, own);
         std::fs::write(folder.join(format!("{number:04}.eml")), text).unwrap();
     }
-}
-
-/// Letters as one mbox.
-pub(crate) fn mbox(spam: bool, numbers: impl Iterator<Item = u64>, own: u64) -> Vec<u8> {
-    let mut all = String::new();
-    for number in numbers {
-        let _ = write!(
-            all,
-            "From w@example.net Mon Jan  1 10:00:00 2024\n{}\n",
-            letter(spam, number, own)
-        );
-    }
-    all.into_bytes()
-}
-
-pub(crate) fn packed(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
 }

@@ -1,9 +1,30 @@
 //! `mailweir train`: the same mail gives the same model however it lies there.
 
+use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 
-use super::letters::{self, letter, mbox, packed};
+use super::letters::{self, letter};
 use super::place::Place;
+
+/// Letters as one mbox.
+fn mbox(spam: bool, numbers: impl Iterator<Item = u64>, own: u64) -> Vec<u8> {
+    let mut all = String::new();
+    for number in numbers {
+        let _ = write!(
+            all,
+            "From w@example.net Mon Jan  1 10:00:00 2024\n{}\n",
+            letter(spam, number, own)
+        );
+    }
+    all.into_bytes()
+}
+
+fn packed(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
 
 /// The bytes of the model that is trained from `ham` and `spam` in a place.
 fn model(place: &Place, cores: &str) -> Vec<u8> {

@@ -4,12 +4,14 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use super::plot::{Axis, Series, chart, escaped, legend};
 use crate::filter::bayes::Class;
+use crate::printable::markup;
 use crate::workbench::bootstrap::around;
+use crate::workbench::curves::{self, Curves};
 use crate::workbench::evaluation::{Comparison, Evaluation, Run};
 use crate::workbench::figures::Figures;
-use crate::workbench::{ranked, scores};
+use crate::workbench::plot::{Axis, Series, chart, legend};
+use crate::workbench::scores;
 
 /// Wrongly judged messages of a class on a page.
 const WORST: usize = 20;
@@ -56,26 +58,35 @@ pub(super) fn html(
     )?;
     overview(out, evaluation, comparison)?;
     differences(out, comparison)?;
+    let all: Vec<Curves> = evaluation
+        .runs
+        .iter()
+        .zip(&comparison.runs)
+        .map(|(run, (_, figures))| Curves::of(evaluation, run, figures))
+        .collect();
     writeln!(out, "<h2>Curves</h2><div class=\"plots\">")?;
     let figure = |out: &mut dyn Write, caption: &str, svg: String| {
         writeln!(
             out,
             "<figure><figcaption>{}</figcaption>{svg}</figure>",
-            escaped(caption)
+            markup(caption)
         )
     };
     figure(
         out,
         "Ham lost and spam missed (ROC, both logarithmic)",
-        roc(evaluation),
+        curves::roc(
+            &all,
+            (evaluation.count(Class::Ham), evaluation.count(Class::Spam)),
+        ),
     )?;
     figure(
         out,
         "What probabilities turned out to mean",
-        calibration(comparison),
+        curves::calibration(&all),
     )?;
     if evaluation.runs.iter().any(|r| r.learning.len() > 1) {
-        figure(out, "Learning curve", learning(evaluation))?;
+        figure(out, "Learning curve", curves::learning(&all))?;
     }
     for run in &evaluation.runs {
         figure(
@@ -120,7 +131,7 @@ fn overview(
         writeln!(
             out,
             "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{:.2} %</td><td>{}</td></tr>",
-            escaped(title),
+            markup(title),
             stacked(&around(f.one_minus_roca, f.one_minus_roca_interval, 1.0, 3)),
             stacked(&f.ham_misclassified.to_string()),
             stacked(&f.spam_misclassified.to_string()),
@@ -153,13 +164,13 @@ fn differences(out: &mut impl Write, comparison: &Comparison) -> io::Result<()> 
         out,
         "<h2>Against {}</h2><p>On the same messages and the same draws; above 0 is worse.</p><table><tr><th></th><th>1-ROCA, points</th>\
          <th>LAM, points</th><th>ham lost by one alone</th><th>spam missed by one alone</th></tr>",
-        escaped(first)
+        markup(first)
     )?;
     for (title, d) in &comparison.differences {
         writeln!(
             out,
             "<tr><td>{}</td><td>{}</td><td>{}</td><td>{} : {}</td><td>{} : {}</td></tr>",
-            escaped(title),
+            markup(title),
             around(d.one_minus_roca, d.one_minus_roca_interval, 1.0, 4),
             around(Some(d.lam), d.lam_interval, 100.0, 3),
             d.ham_lost.1,
@@ -169,88 +180,6 @@ fn differences(out: &mut impl Write, comparison: &Comparison) -> io::Result<()> 
         )?;
     }
     writeln!(out, "</table>")
-}
-
-fn axis(label: &str, low: f64, high: f64, log: bool) -> Axis {
-    Axis {
-        label: label.to_owned(),
-        low,
-        high,
-        log,
-    }
-}
-
-fn roc(evaluation: &Evaluation) -> String {
-    let series: Vec<Series> = evaluation
-        .runs
-        .iter()
-        .map(|run| Series {
-            title: run.title.clone(),
-            points: ranked(&evaluation.answers(&run.scores))
-                .curve()
-                .into_iter()
-                .map(|(lost, missed)| (100.0 * lost, 100.0 * missed))
-                .collect(),
-            marked: false,
-        })
-        .collect();
-    // One message is the least that can be lost or missed.
-    let least = |class| {
-        let share = 100.0 / evaluation.count(class).max(1) as f64;
-        10_f64.powf(share.log10().floor()).min(1.0)
-    };
-    chart(
-        "Spam missed against ham lost",
-        &axis("ham lost, %", least(Class::Ham), 100.0, true),
-        &axis("spam missed, %", least(Class::Spam), 100.0, true),
-        &series,
-    )
-}
-
-fn calibration(comparison: &Comparison) -> String {
-    let series: Vec<Series> = comparison
-        .runs
-        .iter()
-        .map(|(title, figures)| Series {
-            title: title.clone(),
-            points: figures
-                .calibration
-                .iter()
-                .map(|b| (b.said, b.was))
-                .collect(),
-            marked: true,
-        })
-        .collect();
-    chart(
-        "Share of spam against the probability given; on the diagonal both agree",
-        &axis("probability given", 0.0, 1.0, false),
-        &axis("share of spam, classes weighed alike", 0.0, 1.0, false),
-        &series,
-    )
-}
-
-fn learning(evaluation: &Evaluation) -> String {
-    let series: Vec<Series> = evaluation
-        .runs
-        .iter()
-        .map(|run| Series {
-            title: run.title.clone(),
-            points: run
-                .learning
-                .iter()
-                .filter_map(|l| Some((l.messages as f64, l.one_minus_roca?)))
-                .collect(),
-            marked: true,
-        })
-        .collect();
-    let points = || series.iter().flat_map(|s| &s.points);
-    let bound = |of: fn(&(f64, f64)) -> f64, least: f64| points().map(of).fold(least, f64::max);
-    chart(
-        "1-ROCA after so many messages learned",
-        &axis("messages learned", 0.0, bound(|p| p.0, 1.0), false),
-        &axis("1-ROCA, %", 0.001, bound(|p| p.1, 1.0), true),
-        &series,
-    )
 }
 
 fn distribution(evaluation: &Evaluation, run: &Run) -> String {
@@ -287,8 +216,8 @@ fn distribution(evaluation: &Evaluation, run: &Run) -> String {
         .fold(1.0, f64::max);
     let svg = chart(
         "Scores of ham and of spam",
-        &axis("log odds", -END, END, false),
-        &axis("messages of the class, %", 0.0, highest, false),
+        &Axis::steps("log odds", -END, END),
+        &Axis::steps("messages of the class, %", 0.0, highest),
         &series,
     );
     let names = series.iter().map(|s| s.title.as_str());
@@ -308,7 +237,7 @@ fn thresholds(out: &mut impl Write, title: &str, figures: &Figures) -> io::Resul
     writeln!(
         out,
         "<h2>{}: by threshold</h2><table><tr><th>probability</th><th>ham at or above (lost)</th><th>spam below (missed)</th></tr>\n{rows}</table>",
-        escaped(title)
+        markup(title)
     )
 }
 
@@ -316,14 +245,14 @@ fn worst(out: &mut impl Write, evaluation: &Evaluation, run: &Run) -> io::Result
     writeln!(
         out,
         "<h2>{}: judged most wrongly, or sorted wrongly</h2><table><tr><th>is</th><th>probability</th><th class=\"path\">message</th></tr>",
-        escaped(&run.title)
+        markup(&run.title)
     )?;
     for class in [Class::Ham, Class::Spam] {
         for (member, probability) in evaluation.worst(run, class, WORST) {
             writeln!(
                 out,
                 "<tr><td>{class}</td><td>{probability:.4}</td><td class=\"path\">{}</td></tr>",
-                escaped(&scores::shown(&member.name))
+                markup(&scores::shown(&member.name))
             )?;
         }
     }

@@ -6,8 +6,7 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
 
 use super::origin::{open, origin, when};
-use crate::cli::evaluate::shown;
-use crate::printable::printable;
+use crate::printable::{printable, printable_path};
 use crate::workbench::registry::{Book, Entry, Registry};
 
 #[derive(Serialize)]
@@ -37,7 +36,7 @@ pub(super) fn list(out: &mut impl Write, registry: &Registry, json: bool) -> any
         writeln!(
             out,
             "{} is in force and was not promoted; the next promotion takes it in",
-            shown(registry.pointer())
+            printable_path(registry.pointer())
         )?;
     }
     let mut table = Table::new();
@@ -75,7 +74,7 @@ pub(super) fn list(out: &mut impl Write, registry: &Registry, json: bool) -> any
             pinned.ham,
             pinned.spam,
             when(pinned.at),
-            shown(&registry.validation())
+            printable_path(&registry.validation())
         )?,
         None => writeln!(out, "no validation set is pinned")?,
     }

@@ -4,13 +4,15 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use serde::Serialize;
+use jiff::Timestamp;
 
-use super::sorted::{Sorted, SortedArgs, Worth};
+use super::sorted::{SortedArgs, Worth};
 use super::{Book, Mode, table};
 use crate::filter::bayes::Class;
-use crate::filter::rules::Cost;
-use crate::tuning::profile::{Overlap, figures, overlaps};
+use crate::filter::rules::{Rule, Written};
+use crate::printable::printable_path;
+use crate::tuning::profile::{Figures, Overlap, figures, overlaps};
+use crate::tuning::report::{Pair, Profile, Profiled};
 
 /// Jaccard index above which two rules are said to hit the same messages.
 const SAME: f64 = 0.9;
@@ -32,6 +34,9 @@ pub(super) struct ProfileArgs {
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
+    /// Keep all of it in the data folder too, where the console shows it beside the rules.
+    #[arg(long)]
+    keep: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -49,44 +54,6 @@ enum Order {
     File,
 }
 
-#[derive(Serialize)]
-struct JsonProfile<'a> {
-    version: &'a str,
-    threshold: f64,
-    ham: usize,
-    spam: usize,
-    left_out: usize,
-    /// Microseconds a message for what rules share.
-    shared_us: f64,
-    /// Microseconds a message for all rules together, beside that.
-    rules_us: f64,
-    rules: Vec<JsonRule<'a>>,
-    overlaps: Vec<JsonOverlap<'a>>,
-    never_hit: Vec<&'a str>,
-}
-
-#[derive(Serialize)]
-struct JsonRule<'a> {
-    rule: &'a str,
-    mode: Mode,
-    score: f64,
-    spam: usize,
-    ham: usize,
-    so: Option<f64>,
-    decides_spam: usize,
-    decides_ham: usize,
-    us: f64,
-    cost: Cost,
-}
-
-#[derive(Serialize)]
-struct JsonOverlap<'a> {
-    first: &'a str,
-    second: &'a str,
-    both: usize,
-    jaccard: f64,
-}
-
 pub(super) fn run(args: &ProfileArgs, book: &Book) -> anyhow::Result<ExitCode> {
     let threshold = threshold(args.threshold, book)?;
     let sorted = args.mail.read(&book.set)?;
@@ -96,13 +63,10 @@ pub(super) fn run(args: &ProfileArgs, book: &Book) -> anyhow::Result<ExitCode> {
     let same = overlaps(&sorted.messages, &reports, SAME);
     let id = |number: usize| book.set.rules().get(number).map_or("", |r| r.id());
     let us = |nanos: u64| nanos as f64 / 1000.0 / sorted.messages.len().max(1) as f64;
-    let mut rules: Vec<JsonRule<'_>> = book
-        .rules()
-        .zip(&found)
-        .zip(&sorted.nanos)
-        .map(|(((rule, written), figures), nanos)| JsonRule {
-            rule: rule.id(),
-            mode: book.mode(rule, written),
+    let rule =
+        |(((rule, written), figures), nanos): (((&Rule, &Written), &Figures), &u64)| Profiled {
+            rule: rule.id().to_owned(),
+            mode: book.mode(rule, written).name().into(),
             score: rule.score(),
             spam: figures.spam,
             ham: figures.ham,
@@ -110,21 +74,56 @@ pub(super) fn run(args: &ProfileArgs, book: &Book) -> anyhow::Result<ExitCode> {
             decides_spam: figures.decides_spam,
             decides_ham: figures.decides_ham,
             us: us(*nanos),
-            cost: book.cost(rule),
-        })
+            cost: book.cost(rule).name().into(),
+        };
+    let rules: Vec<Profiled> = book
+        .rules()
+        .zip(&found)
+        .zip(&sorted.nanos)
+        .map(rule)
         .collect();
-    let never_hit: Vec<&str> = rules
+    let was_to_hit = [Mode::Scored, Mode::Decisive, Mode::Shadow].map(Mode::name);
+    let never_hit = rules
         .iter()
-        .filter(|r| {
-            r.spam + r.ham == 0 && matches!(r.mode, Mode::Scored | Mode::Decisive | Mode::Shadow)
-        })
-        .map(|r| r.rule)
-        .collect();
-    match args.order {
+        .filter(|r| r.spam + r.ham == 0 && was_to_hit.contains(&r.mode.as_ref()))
+        .map(|r| r.rule.clone());
+    let mut profile = Profile {
+        at: Timestamp::now().as_second(),
+        version: book.set.version().to_owned(),
+        threshold,
+        ham,
+        spam,
+        left_out: sorted.left_out,
+        shared_us: us(sorted.shared),
+        rules_us: us(sorted.nanos.iter().sum()),
+        overlaps: same.iter().map(|o| pair(o, &id)).collect(),
+        never_hit: never_hit.collect(),
+        rules,
+    };
+    if args.keep {
+        let path = profile.keep(&book.config.data_dir)?;
+        eprintln!("kept in {}", printable_path(&path));
+    }
+    order(&mut profile.rules, args.order);
+    if args.top > 0 {
+        profile.rules.truncate(args.top);
+    }
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        serde_json::to_writer_pretty(&mut out, &profile)?;
+        writeln!(out)?;
+    } else {
+        show(&mut out, &profile)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn order(rules: &mut [Profiled], by: Order) {
+    match by {
         Order::Hits => rules.sort_by_key(|r| std::cmp::Reverse(r.spam + r.ham)),
         Order::Cost => rules.sort_by(|a, b| b.us.total_cmp(&a.us)),
         Order::So => {
-            let so = |r: &JsonRule<'_>| r.so.unwrap_or(f64::INFINITY);
+            let so = |r: &Profiled| r.so.unwrap_or(f64::INFINITY);
             rules.sort_by(|a, b| so(a).total_cmp(&so(b)));
         }
         Order::Decides => {
@@ -132,29 +131,6 @@ pub(super) fn run(args: &ProfileArgs, book: &Book) -> anyhow::Result<ExitCode> {
         }
         Order::File => {}
     }
-    if args.top > 0 {
-        rules.truncate(args.top);
-    }
-    let profile = JsonProfile {
-        version: book.set.version(),
-        threshold,
-        ham,
-        spam,
-        left_out: sorted.left_out,
-        shared_us: us(sorted.shared),
-        rules_us: us(sorted.nanos.iter().sum()),
-        rules,
-        overlaps: same.iter().map(|o| overlap(o, &id)).collect(),
-        never_hit,
-    };
-    let mut out = std::io::stdout().lock();
-    if args.json {
-        serde_json::to_writer_pretty(&mut out, &profile)?;
-        writeln!(out)?;
-    } else {
-        show(&mut out, &profile, &sorted)?;
-    }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// The threshold of the command line, or `tag` of the configuration.
@@ -166,16 +142,16 @@ pub(super) fn threshold(given: Option<f64>, book: &Book) -> anyhow::Result<f64> 
     Ok(threshold)
 }
 
-fn overlap<'a>(overlap: &Overlap, id: &impl Fn(usize) -> &'a str) -> JsonOverlap<'a> {
-    JsonOverlap {
-        first: id(overlap.first),
-        second: id(overlap.second),
+fn pair<'a>(overlap: &Overlap, id: &impl Fn(usize) -> &'a str) -> Pair {
+    Pair {
+        first: id(overlap.first).to_owned(),
+        second: id(overlap.second).to_owned(),
         both: overlap.both,
         jaccard: (overlap.jaccard * 1e4).round() / 1e4,
     }
 }
 
-fn show(out: &mut impl Write, profile: &JsonProfile<'_>, sorted: &Sorted) -> anyhow::Result<()> {
+fn show(out: &mut impl Write, profile: &Profile) -> anyhow::Result<()> {
     let header = [
         "Rule",
         "Score",
@@ -188,12 +164,13 @@ fn show(out: &mut impl Write, profile: &JsonProfile<'_>, sorted: &Sorted) -> any
     ];
     let mut shown = table(&header);
     for rule in &profile.rules {
-        let score = match rule.mode {
-            Mode::Scored | Mode::Decisive => format!("{:.2}", rule.score),
-            other => other.name().to_owned(),
+        let weighs = [Mode::Scored, Mode::Decisive].map(Mode::name);
+        let score = match weighs.contains(&rule.mode.as_ref()) {
+            true => format!("{:.2}", rule.score),
+            false => rule.mode.to_string(),
         };
         shown.add_row([
-            rule.rule.to_owned(),
+            rule.rule.clone(),
             score,
             format!(
                 "{} ({})",
@@ -204,7 +181,7 @@ fn show(out: &mut impl Write, profile: &JsonProfile<'_>, sorted: &Sorted) -> any
             rule.so.map_or("-".to_owned(), |so| format!("{so:.3}")),
             format!("{}, {}", rule.decides_spam, rule.decides_ham),
             format!("{:.2}", rule.us),
-            rule.cost.name().to_owned(),
+            rule.cost.to_string(),
         ]);
     }
     writeln!(out, "{shown}")?;
@@ -227,7 +204,7 @@ fn show(out: &mut impl Write, profile: &JsonProfile<'_>, sorted: &Sorted) -> any
          version {}",
         profile.ham,
         profile.spam,
-        sorted.left_out,
+        profile.left_out,
         profile.threshold,
         profile.rules_us + profile.shared_us,
         profile.shared_us,

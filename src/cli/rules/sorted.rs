@@ -9,7 +9,7 @@ use crate::cli::examination::EnvelopeArgs;
 use crate::cli::progress::Progress;
 use crate::filter::bayes::{Class, Sketch, clusters};
 use crate::filter::rules::{Measured, Rule, RuleSet};
-use crate::printable::printable;
+use crate::printable::printable_path;
 use crate::tuning::{Marked, Scale};
 use crate::workbench::evaluation::Member;
 use crate::workbench::reading::Reading;
@@ -89,12 +89,8 @@ impl SortedArgs {
         let mut paths: Vec<(Class, PathBuf)> = Vec::new();
         for (class, given) in [(Class::Ham, &self.ham), (Class::Spam, &self.spam)] {
             for path in given {
-                std::fs::metadata(path).with_context(|| {
-                    format!(
-                        "cannot read {}",
-                        printable(&path.display().to_string(), 300)
-                    )
-                })?;
+                std::fs::metadata(path)
+                    .with_context(|| format!("cannot read {}", printable_path(path)))?;
                 paths.push((class, path.clone()));
             }
         }

@@ -14,7 +14,7 @@ use super::sorted::{SortedArgs, Worth};
 use super::{Book, table};
 use crate::filter::bayes::Class;
 use crate::filter::rules::scores_text;
-use crate::printable::printable;
+use crate::printable::printable_path;
 use crate::tuning::Rates;
 use crate::tuning::fit::Knob;
 use crate::tuning::profile::figures;
@@ -138,7 +138,7 @@ pub(super) fn run(args: &TuneArgs, book: &Book) -> anyhow::Result<ExitCode> {
     let threshold = threshold(args.threshold, book)?;
     if let Some(path) = &args.out {
         // Found out before the work, not after it.
-        anyhow::ensure!(!path.exists(), "{} is there already", shown(path));
+        anyhow::ensure!(!path.exists(), "{} is there already", printable_path(path));
     }
     let sorted = args.mail.read(&book.set)?;
     let worth = Worth::of(&book.set);
@@ -235,7 +235,7 @@ pub(super) fn run(args: &TuneArgs, book: &Book) -> anyhow::Result<ExitCode> {
         writeln!(
             out,
             "\nWritten to {0}. To use it: rules: {{ scores_file: {0} }}",
-            shown(path)
+            printable_path(path)
         )?;
     }
     Ok(ExitCode::SUCCESS)
@@ -297,7 +297,7 @@ fn write_scores(
     let mut sorted: Vec<(&str, f64)> = changed.iter().map(|s| (s.rule, s.new)).collect();
     sorted.sort_by_key(|(id, _)| *id);
     let text = scores_text(&about, sorted.into_iter());
-    let cannot = || format!("cannot write {}", shown(path));
+    let cannot = || format!("cannot write {}", printable_path(path));
     // Never over a file that is there: it may be one that somebody edits.
     let mut file = OpenOptions::new()
         .write(true)
@@ -306,10 +306,6 @@ fn write_scores(
         .with_context(cannot)?;
     file.write_all(text.as_bytes()).with_context(cannot)?;
     file.sync_all().with_context(cannot)
-}
-
-fn shown(path: &std::path::Path) -> String {
-    printable(&path.display().to_string(), 300)
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use crate::config::{Config, FilterName, unwritten};
 use crate::filter::Action;
 use crate::mail::corpus::{Corpus, Sample};
 use crate::metrics::Metrics;
-use crate::printable::printable;
+use crate::printable::{printable, printable_path};
 use crate::server::Engine;
 use crate::verdict::Verdict;
 
@@ -107,12 +107,7 @@ pub(super) fn run(
     let path = std::path::absolute(&rules).unwrap_or(rules);
     other.file.rules.path = Some(unwritten(path));
     for path in &args.paths {
-        std::fs::metadata(path).with_context(|| {
-            format!(
-                "cannot read {}",
-                printable(&path.display().to_string(), 300)
-            )
-        })?;
+        std::fs::metadata(path).with_context(|| format!("cannot read {}", printable_path(path)))?;
     }
     let runtime = crate::cli::runtime()?;
     runtime.block_on(async {

@@ -101,14 +101,7 @@ impl Filter for Auth {
 
 /// Shows what may be counted before it has happened.
 fn start_at_zero(metrics: &Metrics) {
-    for disposition in [
-        "none",
-        "quarantine",
-        "reject",
-        "spared",
-        "arc",
-        "mailing_list",
-    ] {
+    for disposition in Disposition::NAMES {
         metrics.auth_dispositions.with_label_values(&[disposition]);
     }
 }

@@ -45,6 +45,29 @@ pub enum Disposition {
 }
 
 impl Disposition {
+    /// Their words.
+    pub const NAMES: [&'static str; 6] = [
+        "none",
+        "quarantine",
+        "reject",
+        "spared",
+        "arc",
+        "mailing_list",
+    ];
+
+    /// The disposition of that word, without who excused the message.
+    pub(in crate::filter) fn named(word: &str) -> Option<Disposition> {
+        Some(match word {
+            "none" => Disposition::Applied(Policy::None),
+            "quarantine" => Disposition::Applied(Policy::Quarantine),
+            "reject" => Disposition::Applied(Policy::Reject),
+            "spared" => Disposition::Spared(Policy::None),
+            "arc" => Disposition::Sealed(String::new()),
+            "mailing_list" => Disposition::MailingList(String::new()),
+            _ => return None,
+        })
+    }
+
     /// The word used in metrics and headers.
     pub fn name(&self) -> &'static str {
         match self {
@@ -179,5 +202,18 @@ impl Authenticated {
             }
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_disposition_has_its_word() {
+        for word in Disposition::NAMES {
+            assert_eq!(Disposition::named(word).unwrap().name(), word);
+        }
+        assert_eq!(Disposition::named("pass"), None);
     }
 }

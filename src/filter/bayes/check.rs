@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
 
+use crate::clock;
 use crate::filter::{Action, Check, FailurePolicy, Filter, Hit, Outcome, Report, Scan, compute};
 
 use super::autolearn::Autolearn;
@@ -83,8 +83,7 @@ impl Filter for BayesFilter {
             return;
         };
         let shared = &self.shared;
-        let at = SystemTime::now().duration_since(UNIX_EPOCH);
-        let at = at.unwrap_or_default().as_secs();
+        let at = clock::unsigned_seconds();
         let lesson = shared
             .autolearn
             .lesson(&engine, scan, reports, shared.max_bytes, at);

@@ -5,18 +5,19 @@
 //! (one-permutation minwise hashing; Li, Owen and Zhang 2012): those that share four fifths of their
 //! features are nearly always found, those that share less than half seldom.
 
-use std::collections::HashMap;
-
 use crate::mail::Mail;
 
-use super::features::{Settings, features};
+use super::features::{Settings, features, mix};
 
-const BINS: usize = 48;
+const BANDS: usize = 8;
+/// Bins of a band.
 const ROWS: usize = 6;
+const BINS: usize = BANDS * ROWS;
 
-/// What is kept of a message for comparing.
+/// What is kept of a message for comparing: a number for each band, 0 for a band that says nothing. Messages that share a
+/// number are taken for nearly the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sketch([u32; BINS]);
+pub struct Sketch([u64; BANDS]);
 
 impl Sketch {
     /// The sketch of a message, from all that the classifier reads of it.
@@ -25,7 +26,7 @@ impl Sketch {
         Sketch::of(&features(mail, &settings, settings.max_bytes as usize).hashes)
     }
 
-    /// The smallest feature of each bin.
+    /// From the smallest feature of each bin.
     pub(super) fn of(features: &[u64]) -> Sketch {
         let mut bins = [u32::MAX; BINS];
         for feature in features {
@@ -35,28 +36,38 @@ impl Sketch {
                 *least = (*least).min(mixed as u32);
             }
         }
-        Sketch(bins)
+        let mut bands = [0; BANDS];
+        for (band, rows) in bands.iter_mut().zip(bins.chunks_exact(ROWS)) {
+            // Messages of a few words fill few bins; that they share empty ones means nothing.
+            if rows.iter().filter(|r| **r == u32::MAX).count() <= ROWS / 2 {
+                *band = rows
+                    .iter()
+                    .fold(0, |number, row| mix(number, u64::from(*row)))
+                    .max(1);
+            }
+        }
+        Sketch(bands)
     }
 }
 
 /// The cluster of each message, in the order of `sketches`: the index of its first member.
-pub fn clusters<'a>(sketches: impl Iterator<Item = &'a Sketch>) -> Vec<usize> {
-    let mut parents: Vec<usize> = Vec::new();
-    let mut bands: HashMap<(usize, [u32; ROWS]), usize> = HashMap::new();
-    for (index, sketch) in sketches.enumerate() {
-        parents.push(index);
-        for (number, rows) in sketch.0.chunks_exact(ROWS).enumerate() {
-            let Ok(rows) = <[u32; ROWS]>::try_from(rows) else {
-                continue;
-            };
-            // Messages of a few words fill few bins; that they share empty ones means nothing.
-            if rows.iter().filter(|r| **r == u32::MAX).count() > ROWS / 2 {
-                continue;
-            }
-            let other = *bands.entry((number, rows)).or_insert(index);
-            let (a, b) = (root(&mut parents, other), root(&mut parents, index));
-            if let Some(parent) = parents.get_mut(a.max(b)) {
-                *parent = a.min(b);
+pub fn clusters<'a>(sketches: impl Iterator<Item = &'a Sketch> + Clone) -> Vec<usize> {
+    let mut parents: Vec<usize> = (0..sketches.clone().count()).collect();
+    for band in 0..BANDS {
+        let numbers = sketches.clone().map(|sketch| sketch.0.get(band).copied());
+        let mut numbered: Vec<(u64, usize)> = numbers
+            .enumerate()
+            .filter_map(|(index, number)| Some((number.filter(|n| *n != 0)?, index)))
+            .collect();
+        numbered.sort_unstable();
+        for pair in numbered.windows(2) {
+            if let [(one, a), (other, b)] = pair
+                && one == other
+            {
+                let (a, b) = (root(&mut parents, *a), root(&mut parents, *b));
+                if let Some(parent) = parents.get_mut(a.max(b)) {
+                    *parent = a.min(b);
+                }
             }
         }
     }

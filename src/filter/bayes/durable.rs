@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 
 /// Replaces `path` by `bytes`: a temporary file beside it, fsync, rename, fsync of the folder. After a
@@ -29,6 +30,18 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_folder(path)
 }
 
+/// Gives a file that root made to whom `owned` belongs, the data folder say: the daemon must be able to read it.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn hand_over(made: &Path, owned: &Path) -> io::Result<()> {
+    let (made_by, owner) = (std::fs::metadata(made)?, std::fs::metadata(owned)?);
+    if made_by.uid() == 0 && owner.uid() != 0 {
+        chown(made, Some(owner.uid()), Some(owner.gid()))?;
+    }
+    Ok(())
+}
+
 /// Makes the entry of a new file durable.
 ///
 /// # Errors
@@ -37,7 +50,8 @@ pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(folder(path))?.sync_all()
 }
 
-fn folder(path: &Path) -> &Path {
+/// The folder in which a file lies.
+pub(crate) fn folder(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

@@ -291,7 +291,7 @@ const ALONE: u64 = 0xA076_1D64_78BD_642F;
 const PAIR: u64 = 0xE703_7ED1_A0B4_28DB;
 
 /// Two 64-bit numbers into one: the halves of their product folded together.
-fn mix(a: u64, b: u64) -> u64 {
+pub(super) fn mix(a: u64, b: u64) -> u64 {
     let product = u128::from(a ^ 0x9E37_79B9_7F4A_7C15) * u128::from(b ^ 0xD6E8_FEB8_6659_FD93);
     (product as u64) ^ (product >> 64) as u64
 }

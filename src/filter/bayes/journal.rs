@@ -216,6 +216,7 @@ impl Journal {
                     .and_then(|()| durable::sync_folder(&self.path))
                     .map_err(io)?;
             }
+            durable::hand_over(&self.path, durable::folder(&self.path)).map_err(io)?;
             return Ok(file);
         }
     }

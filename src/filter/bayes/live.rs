@@ -16,14 +16,13 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 
-use crate::mail::Mail;
 use crate::metrics::Metrics;
 
 use super::engine::{Engine, EngineKind, ModelError};
 use super::format;
 use super::journal::{Journal, Position};
 use super::learner::Learner;
-use super::lesson::{Lesson, Origin, Teaching};
+use super::lesson::Lesson;
 use super::place;
 
 /// The journal is looked at no more often.
@@ -35,7 +34,7 @@ const FOLD: u64 = 64 << 20;
 pub(super) struct Live {
     path: PathBuf,
     kind: EngineKind,
-    journal: Journal,
+    journal: Arc<Journal>,
     engine: ArcSwapOption<Engine>,
     /// What goes on learning; none until there is a first lesson.
     learner: Mutex<State>,
@@ -67,7 +66,7 @@ impl Live {
         metrics: &Arc<Metrics>,
     ) -> Result<Live, ModelError> {
         let live = Live {
-            journal: Journal::of(&path),
+            journal: Arc::new(Journal::of(&path)),
             path,
             kind,
             engine: ArcSwapOption::empty(),
@@ -92,6 +91,11 @@ impl Live {
         self.kind
     }
 
+    /// The journal beside the model.
+    pub(super) fn journal(&self) -> Arc<Journal> {
+        Arc::clone(&self.journal)
+    }
+
     /// The engine, as of now.
     pub(super) fn engine(&self) -> Option<Arc<Engine>> {
         self.engine.load_full()
@@ -103,14 +107,6 @@ impl Live {
     /// What the system says; the lesson is then not taken.
     pub(super) fn teach(&self, lesson: Lesson) -> Result<(), ModelError> {
         self.journal.append(&[lesson]).map(drop)
-    }
-
-    /// A lesson from a person before there is a model.
-    pub(super) fn first(&self, mail: &Mail, teaching: Teaching, at: u64) -> Option<Lesson> {
-        match self.kind {
-            EngineKind::Osb => Engine::empty().lesson(mail, teaching, Origin::Human, at),
-            EngineKind::Bayespam => None,
-        }
     }
 
     /// Called for every message: looks at the journal when it is time, in the background.

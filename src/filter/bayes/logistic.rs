@@ -23,8 +23,6 @@ pub(super) struct Steps {
 const RATE: f32 = 1.0;
 /// Step width of the bias.
 const BIAS_RATE: f32 = 0.1;
-/// Numbers that are kept unpacked while they are learned from, 16 MiB a core.
-const UNPACKED: usize = 4 << 20;
 /// Errors below it are none: surely right already, nothing to learn.
 const MARGIN: f32 = 0.01;
 /// How many spam messages one ham message counts for in training: ham that looks like spam is what filters lose.
@@ -119,8 +117,12 @@ impl Weights {
         self.bias.value + share(total) * sum
     }
 
-    /// Adds the weights of another fit to the same features.
-    pub(super) fn add(&mut self, other: &Weights) {
+    /// Adds the weights of another fit to the same features, or becomes them if there are none yet.
+    pub(super) fn add(&mut self, other: Weights) {
+        if self.of.is_empty() {
+            *self = other;
+            return;
+        }
         for (weight, more) in self.of.iter_mut().zip(&other.of) {
             weight.value += more.value;
             weight.slowed += more.slowed;
@@ -163,23 +165,12 @@ pub(super) fn train(
 ) -> Weights {
     let mut row = Row::default();
     let mut seen = vec![0_u32; features];
-    // Few rows are unpacked once and not for every pass.
-    let mut unpacked: Vec<u32> = Vec::new();
-    let mut ends = Vec::with_capacity(examples.len());
     for example in examples {
-        rows.read(example.row, &mut row);
-        for feature in &row.numbers {
+        for feature in rows.row(example.row, &mut row) {
             if let Some(seen) = seen.get_mut(*feature as usize) {
                 *seen += 1;
             }
         }
-        if unpacked.len() <= UNPACKED {
-            unpacked.extend_from_slice(&row.numbers);
-            ends.push(unpacked.len());
-        }
-    }
-    if ends.len() < examples.len() || unpacked.len() > UNPACKED {
-        (unpacked, ends) = (Vec::new(), Vec::new());
     }
     let mut weights = Weights {
         of: seen
@@ -202,17 +193,7 @@ pub(super) fn train(
             let Some(example) = examples.get(*at) else {
                 continue;
             };
-            let features = match ends.get(*at) {
-                Some(end) => {
-                    let start = at.checked_sub(1).and_then(|before| ends.get(before));
-                    let start = start.copied().unwrap_or_default();
-                    unpacked.get(start..*end).unwrap_or_default()
-                }
-                None => {
-                    rows.read(example.row, &mut row);
-                    row.numbers.as_slice()
-                }
-            };
+            let features = rows.row(example.row, &mut row);
             if features.is_empty() {
                 continue;
             }
@@ -266,6 +247,7 @@ impl Random {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::filter::bayes::store::Packed;
 
     const STEPS: Steps = Steps {
         passes: 6,
@@ -293,7 +275,7 @@ mod tests {
         let mut rows = Store::new(usize::MAX);
         let mut examples = Vec::new();
         for (row, (features, spam)) in corpus.iter().enumerate() {
-            rows.push(&mut features.clone());
+            rows.push(&Packed::of(&mut features.clone()));
             examples.push(Example {
                 row,
                 total: None,

@@ -65,7 +65,7 @@ pub use model::{Facts, Telling};
 pub use options::{MODEL, Options, Point, build};
 pub use ranking::Ranking;
 pub use receiving::Receiving;
-pub use teacher::{Taught, Teacher};
+pub use teacher::{TeachError, Teacher};
 pub use training::{Read, TrainError, Trained, Trainer};
 
 /// What a message is.

@@ -3,7 +3,8 @@
 //! In: rows, one after the other, each known by its place in that order. Out: any of them, by any number of threads. A
 //! row is kept ascending, as differences of seven bits a byte, which takes some two bytes a number. Past the bound
 //! everything goes to a file without a name in the folder for temporary files (`TMPDIR`), which is gone with the process
-//! however that ends. Which of the two it is changes nothing in what is read.
+//! however that ends. Rows that are gone through many times are unpacked once where they are few. Which of the three it is
+//! changes nothing in what is read.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -12,6 +13,8 @@ use std::sync::OnceLock;
 
 /// Bytes that are kept in memory.
 pub(super) const MEMORY: usize = 256 << 20;
+/// Numbers that are kept unpacked at most, 128 MiB.
+const UNPACKED: usize = 32 << 20;
 
 /// Rows of numbers.
 #[derive(Debug)]
@@ -25,6 +28,9 @@ pub(super) struct Store {
     written: u64,
     /// Where each row ends.
     ends: Vec<u64>,
+    /// Numbers of all rows.
+    numbers: usize,
+    unpacked: Option<Unpacked>,
     /// The first thing that went wrong.
     failed: OnceLock<io::Error>,
 }
@@ -38,25 +44,16 @@ impl Store {
             file: None,
             written: 0,
             ends: Vec::new(),
+            numbers: 0,
+            unpacked: None,
             failed: OnceLock::new(),
         }
     }
 
-    /// Appends a row, which is sorted for it; numbers that are there twice are kept once.
-    pub(super) fn push<T: Copy + Ord + Into<u64>>(&mut self, row: &mut Vec<T>) {
-        row.sort_unstable();
-        row.dedup();
-        let mut before = 0;
-        for number in row {
-            let number: u64 = (*number).into();
-            let mut rest = number - before;
-            before = number;
-            while rest >= 0x80 {
-                self.memory.push(rest as u8 | 0x80);
-                rest >>= 7;
-            }
-            self.memory.push(rest as u8);
-        }
+    /// Appends a row.
+    pub(super) fn push(&mut self, row: &Packed) {
+        self.memory.extend_from_slice(&row.bytes);
+        self.numbers += row.numbers;
         self.ends.push(self.written + self.memory.len() as u64);
         if self.memory.len() >= self.bound {
             self.spill();
@@ -95,6 +92,38 @@ impl Store {
         }
     }
 
+    /// Unpacks the rows, whose numbers have 32 bits, if they are in memory and few enough. No row can be added after that.
+    pub(super) fn unpack(&mut self) {
+        if self.file.is_some() || self.numbers > UNPACKED {
+            return;
+        }
+        let mut numbers = Vec::with_capacity(self.numbers);
+        let mut ends = Vec::with_capacity(self.ends.len());
+        let mut start = 0;
+        for end in &self.ends {
+            let end = *end as usize;
+            unpack(
+                self.memory.get(start..end).unwrap_or_default(),
+                &mut numbers,
+            );
+            ends.push(numbers.len());
+            start = end;
+        }
+        self.memory = Vec::new();
+        self.unpacked = Some(Unpacked { numbers, ends });
+    }
+
+    /// A row, by way of `row` where it is not unpacked. As for [`Store::read`].
+    pub(super) fn row<'a>(&'a self, index: usize, row: &'a mut Row<u32>) -> &'a [u32] {
+        match &self.unpacked {
+            Some(unpacked) => unpacked.row(index),
+            None => {
+                self.read(index, row);
+                &row.numbers
+            }
+        }
+    }
+
     /// Whether everything was written and read.
     ///
     /// # Errors
@@ -126,6 +155,56 @@ impl Store {
         // From now on a little at a time.
         self.bound = self.bound.min(8 << 20);
         self.memory.shrink_to(self.bound);
+    }
+}
+
+/// A row as it is kept.
+#[derive(Debug)]
+pub(super) struct Packed {
+    bytes: Vec<u8>,
+    numbers: usize,
+}
+
+impl Packed {
+    /// Of numbers, which are sorted for it; those that are there twice are kept once.
+    pub(super) fn of<T: Copy + Ord + Into<u64>>(numbers: &mut Vec<T>) -> Packed {
+        numbers.sort_unstable();
+        numbers.dedup();
+        let mut bytes = Vec::with_capacity(numbers.len() * 2);
+        let mut before = 0;
+        for number in numbers.iter() {
+            let number: u64 = (*number).into();
+            let mut rest = number - before;
+            before = number;
+            while rest >= 0x80 {
+                bytes.push(rest as u8 | 0x80);
+                rest >>= 7;
+            }
+            bytes.push(rest as u8);
+        }
+        Packed {
+            bytes,
+            numbers: numbers.len(),
+        }
+    }
+}
+
+/// All rows, one after the other.
+#[derive(Debug)]
+struct Unpacked {
+    numbers: Vec<u32>,
+    /// Where each row ends.
+    ends: Vec<usize>,
+}
+
+impl Unpacked {
+    fn row(&self, index: usize) -> &[u32] {
+        let start = index
+            .checked_sub(1)
+            .and_then(|before| self.ends.get(before));
+        let start = start.copied().unwrap_or_default();
+        let end = self.ends.get(index).copied().unwrap_or(start);
+        self.numbers.get(start..end).unwrap_or_default()
     }
 }
 
@@ -165,7 +244,7 @@ mod tests {
             for length in 0..200 {
                 let bits = random.next() % 64;
                 let mut row: Vec<u64> = (0..length).map(|_| random.next() >> bits).collect();
-                store.push(&mut row);
+                store.push(&Packed::of(&mut row));
                 rows.push(row);
             }
             assert_eq!(store.len(), 200);
@@ -182,9 +261,30 @@ mod tests {
     }
 
     #[test]
+    fn unpacked_rows_are_the_same() {
+        for bound in [usize::MAX, 100] {
+            let mut random = Random(5);
+            let mut store = Store::new(bound);
+            let mut rows: Vec<Vec<u32>> = Vec::new();
+            for length in 0..100 {
+                let mut row = (0..length).map(|_| random.next() as u32 >> 8).collect();
+                store.push(&Packed::of(&mut row));
+                rows.push(row);
+            }
+            store.unpack();
+            assert_eq!(store.unpacked.is_some(), bound == usize::MAX);
+            let mut room = Row::default();
+            for (index, expected) in rows.iter().enumerate().rev() {
+                assert_eq!(store.row(index, &mut room), expected.as_slice());
+            }
+            assert!(store.row(100, &mut room).is_empty());
+        }
+    }
+
+    #[test]
     fn what_cannot_be_read_is_told() {
         let mut store = Store::new(1);
-        store.push(&mut vec![1_u32, 2, 3]);
+        store.push(&Packed::of(&mut vec![1_u32, 2, 3]));
         store.file.as_ref().unwrap().set_len(0).unwrap();
         let mut row = Row::<u32>::default();
         store.read(0, &mut row);

@@ -22,16 +22,26 @@ use super::baseline::{self, Baseline};
 use super::duplicates::{Sketch, clusters};
 use super::engine::{Engine, EngineKind, odds};
 use super::evaluation::{Evaluation, Judged};
-use super::features::{Settings, features};
+use super::features::{Settings, VIEWS, features};
 use super::identity::identity;
 use super::lesson::Digest;
 use super::logistic::Random;
 use super::model::Facts;
 use super::receiving::Receiving;
-use super::store::{self, Store};
+use super::store::{self, Packed, Store};
 
 /// Parts of the corpus, each of which is judged by what the others taught.
 pub(super) const FOLDS: u64 = 5;
+
+/// Which fold a message is in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fold {
+    /// 0 to [`FOLDS`] - 1; near duplicates have the same.
+    pub(super) number: u64,
+    /// Whether it takes part in the evaluation.
+    pub(super) judged: bool,
+}
+
 /// With fewer different messages of a class there is no evaluation.
 const EVALUATED: usize = 20;
 /// Messages that take part in the evaluation at most: more make it slower and no truer.
@@ -122,40 +132,17 @@ impl Trainer {
     /// Takes messages in, on all cores.
     pub fn learn(&mut self, class: Class, samples: Vec<Sample>) {
         let (kind, settings) = (self.kind, &self.settings);
-        let max_bytes = settings.max_bytes as usize;
         let read: Vec<_> = samples
             .into_par_iter()
-            .map(|sample| {
-                let digest = *blake3::hash(&sample.raw).as_bytes();
-                let mail = Mail::parse(sample.raw, &Limits::default());
-                let mut features = features(&mail, settings, max_bytes);
-                features.hashes.sort_unstable();
-                let text = match kind {
-                    EngineKind::Osb => String::new(),
-                    EngineKind::Bayespam => baseline::text(&mail, max_bytes),
-                };
-                let sketch = Sketch::of(&features.hashes);
-                let digest = (digest, identity(&mail));
-                (digest, (sample.path, sample.number), sketch, features, text)
-            })
+            .map(|sample| Learned::read(class, sample, kind, settings))
             .collect();
-        for ((digest, identity), name, sketch, mut features, text) in read {
-            let row = self.hashes.len();
-            let total = features.hashes.len();
-            self.hashes.push(&mut features.hashes);
-            for places in &mut features.places {
+        for (mut learned, hashes, places) in read {
+            learned.row = self.hashes.len();
+            self.hashes.push(&hashes);
+            for places in &places {
                 self.places.push(places);
             }
-            self.learned.push(Learned {
-                class,
-                digest,
-                identity,
-                name,
-                sketch,
-                row,
-                total,
-                text,
-            });
+            self.learned.push(learned);
         }
     }
 
@@ -180,8 +167,7 @@ impl Trainer {
             .count() as u64;
         facts.ham = self.learned.len() as u64 - facts.spam;
 
-        // The fold of each message; FOLDS for those that take no part in the evaluation.
-        let folds: Vec<u64> = clusters
+        let folds: Vec<Fold> = clusters
             .iter()
             .map(|head| {
                 let digest = self
@@ -190,11 +176,9 @@ impl Trainer {
                     .and_then(|l| l.digest.first_chunk().copied());
                 let mut random =
                     Random(u64::from_le_bytes(digest.unwrap_or_default()) ^ facts.seed);
-                let fold = random.next() % FOLDS;
-                if random.next() % (facts.ham + facts.spam).max(1) < EVALUATED_MOST {
-                    fold
-                } else {
-                    FOLDS
+                Fold {
+                    number: random.next() % FOLDS,
+                    judged: random.next() % (facts.ham + facts.spam).max(1) < EVALUATED_MOST,
                 }
             })
             .collect();
@@ -244,7 +228,7 @@ impl Trainer {
         read
     }
 
-    fn bayespam(&self, facts: Facts, folds: Option<&[u64]>) -> (Engine, Option<Evaluation>) {
+    fn bayespam(&self, facts: Facts, folds: Option<&[Fold]>) -> (Engine, Option<Evaluation>) {
         let train = |test: Option<u64>| {
             let chosen = self
                 .learned
@@ -252,7 +236,7 @@ impl Trainer {
                 .enumerate()
                 .filter(|(i, _)| match (test, folds) {
                     (Some(test), Some(folds)) => {
-                        folds.get(*i).is_some_and(|f| *f != test && *f < FOLDS)
+                        folds.get(*i).is_some_and(|f| f.judged && f.number != test)
                     }
                     _ => true,
                 });
@@ -261,12 +245,16 @@ impl Trainer {
         let evaluation = folds.map(|folds| {
             let judged = (0..FOLDS).into_par_iter().flat_map_iter(|fold| {
                 let baseline = train(Some(fold));
-                self.of_fold(folds, fold)
-                    .map(|l| {
-                        let probability = baseline.probability(&l.text);
-                        l.judged(probability, odds(probability))
-                    })
-                    .collect::<Vec<_>>()
+                let of_fold = self
+                    .learned
+                    .iter()
+                    .zip(folds)
+                    .filter(move |(_, f)| f.judged && f.number == fold);
+                let judged = of_fold.map(|(l, _)| {
+                    let probability = baseline.probability(&l.text);
+                    l.judged(probability, odds(probability))
+                });
+                judged.collect::<Vec<_>>()
             });
             Evaluation {
                 judged: judged.collect(),
@@ -276,21 +264,37 @@ impl Trainer {
         baseline.facts = facts;
         (baseline.into(), evaluation)
     }
-
-    pub(super) fn of_fold<'a>(
-        &'a self,
-        folds: &'a [u64],
-        fold: u64,
-    ) -> impl Iterator<Item = &'a Learned> {
-        self.learned
-            .iter()
-            .zip(folds)
-            .filter(move |(_, f)| **f == fold)
-            .map(|(l, _)| l)
-    }
 }
 
 impl Learned {
+    /// A message that has no row yet, its words and pairs, and its places in each view.
+    fn read(
+        class: Class,
+        sample: Sample,
+        kind: EngineKind,
+        settings: &Settings,
+    ) -> (Learned, Packed, [Packed; VIEWS]) {
+        let max_bytes = settings.max_bytes as usize;
+        let digest = *blake3::hash(&sample.raw).as_bytes();
+        let mail = Mail::parse(sample.raw, &Limits::default());
+        let mut features = features(&mail, settings, max_bytes);
+        let learned = Learned {
+            class,
+            digest,
+            identity: identity(&mail),
+            name: (sample.path, sample.number),
+            sketch: Sketch::of(&features.hashes),
+            row: 0,
+            total: features.hashes.len(),
+            text: match kind {
+                EngineKind::Osb => String::new(),
+                EngineKind::Bayespam => baseline::text(&mail, max_bytes),
+            },
+        };
+        let places = features.places.each_mut().map(Packed::of);
+        (learned, Packed::of(&mut features.hashes), places)
+    }
+
     pub(super) fn judged(&self, probability: f64, odds: f64) -> Judged {
         Judged {
             class: self.class,

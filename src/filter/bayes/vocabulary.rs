@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use super::Class;
-use super::store::{Row, Store};
+use super::store::{Packed, Row, Store};
 use super::table::{ENTRIES, Entry};
 use super::training::Learned;
 
@@ -58,7 +58,7 @@ pub(super) fn vocabulary(learned: &[Learned], hashes: &Store, least: u32) -> (Ve
         hashes.read(message.row, &mut row);
         kept.clear();
         kept.extend(row.numbers.iter().filter_map(|h| numbers.get(h)));
-        words.push(&mut kept);
+        words.push(&Packed::of(&mut kept));
     }
     (entries, words)
 }

@@ -11,12 +11,15 @@ use super::plan::{self, Allowance};
 use super::round::Round;
 use super::subject::{Item, Stage};
 use super::{Shared, conclusion};
-use crate::filter::{Check, Hit, Outcome, Scan, compute};
-use crate::heard::Heard;
+use crate::filter::{Check, Hit, Outcome, Reason, Scan, compute};
+use crate::heard::{Heard, Late};
 use crate::mail::{Envelope, Limits, Mail, Spool};
 
 /// Bytes of the header that are looked at before the message is complete.
 const HEADER_BYTES: usize = 256 << 10;
+
+/// Why it is not known where documents lead.
+const UNOPENED: &str = "the files of the message were not opened in time";
 
 pub(super) struct DnsblCheck {
     shared: Arc<Shared>,
@@ -28,6 +31,8 @@ pub(super) struct DnsblCheck {
     skipped: Option<&'static str>,
     /// Why nothing is asked about the connection.
     unasked: Option<&'static str>,
+    /// Whether the files of the message were waited for in vain.
+    unopened: bool,
 }
 
 impl DnsblCheck {
@@ -40,6 +45,7 @@ impl DnsblCheck {
             allowance,
             skipped: None,
             unasked: None,
+            unopened: false,
         }
     }
 
@@ -69,6 +75,43 @@ impl DnsblCheck {
         let wanted = &self.shared.settings.sources.wanted;
         self.unasked
             .filter(|_| wanted.iter().all(|s| s.of_connection()))
+    }
+
+    /// Asks where documents lead, once they are opened; about nothing that was `asked` about.
+    async fn documents(&mut self, scan: &Scan, asked: &[Item]) {
+        let sources = &self.shared.settings.sources;
+        if !sources.wanted.iter().any(|subject| subject.of_url()) {
+            return;
+        }
+        let deadline = Instant::now() + self.shared.settings.timeout;
+        let opened = self
+            .heard
+            .timed(|| UNOPENED.to_owned(), deadline, scan.content.known());
+        match opened.await {
+            Ok(Some(content)) => {
+                let items = sources.documents(&content, asked);
+                self.start(Stage::Documents, &items);
+            }
+            // No filter in the chain opens them.
+            Ok(None) => {}
+            Err(Late) => self.unopened = true,
+        }
+    }
+
+    /// What was not asked although some list wants it.
+    fn left_out(&self) -> Vec<(Reason, String)> {
+        let settings = &self.shared.settings;
+        let mut left_out = Vec::new();
+        if self.allowance.exceeded {
+            self.shared.metrics.dnsbl_over_limit.inc();
+            let most = settings.queries_per_message;
+            let why = format!("the message asks for more than {most} look-ups");
+            left_out.push((Reason::Limit, why));
+        }
+        if self.unopened {
+            left_out.push((Reason::Timeout, UNOPENED.to_owned()));
+        }
+        left_out
     }
 
     fn wants(&self, stage: Stage) -> bool {
@@ -135,11 +178,13 @@ impl Check for DnsblCheck {
                 });
                 let items = items.await;
                 self.start(Stage::Body, &items);
+                self.documents(&scan, &items).await;
             }
             let rounds = std::mem::take(&mut self.rounds);
             let mut rounds: Vec<Round> = rounds.into_iter().flatten().map(|r| r.0).collect();
             if rounds.is_empty()
                 && !self.allowance.exceeded
+                && !self.unopened
                 && let Some(why) = self.idle()
             {
                 return Outcome::Skipped(why);
@@ -148,10 +193,7 @@ impl Check for DnsblCheck {
             for round in &mut rounds {
                 round.join().await;
             }
-            if self.allowance.exceeded {
-                self.shared.metrics.dnsbl_over_limit.inc();
-            }
-            conclusion::outcome(&self.shared, &rounds, self.allowance.exceeded)
+            conclusion::outcome(&self.shared, &rounds, self.left_out())
         }
         .boxed()
     }
@@ -167,4 +209,47 @@ fn header(spool: &Spool) -> Mail {
         bytes.truncate(end);
     }
     Mail::parse(bytes, &Limits::default())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::{Options, build};
+    use super::*;
+    use crate::config::{Source, parse_yaml};
+    use crate::dns::{self, Dns};
+    use crate::filter::Build;
+    use crate::metrics::Metrics;
+
+    #[tokio::test]
+    async fn files_that_are_never_opened_are_said_to_be_unscanned() {
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let source = Source::new("mailweir.yaml", "resolvers: ['127.0.0.1:1']");
+        let options: dns::Options = parse_yaml(&source).unwrap();
+        let dns = Dns::new(&options, &source, &metrics).unwrap();
+        for (subject, more, waits) in [
+            ("url", "", true),
+            ("client", "", false),
+            ("body_email", ", hash: { algorithm: sha1 }", false),
+        ] {
+            let yaml = format!(
+                "timeout: 100ms\nzones: [{{ zone: a.example.org, score: 1, subjects: [{subject}]{more} }}]"
+            );
+            let source = Source::new("mailweir.yaml", yaml.as_str());
+            let options: Options = parse_yaml(&source).unwrap();
+            let context = Build {
+                source: &source,
+                metrics: &metrics,
+                base: Path::new("."),
+                data_dir: Path::new("."),
+            };
+            let filter = build(&options, &dns, &context).unwrap_or_else(|p| panic!("{p}"));
+            let scan = Arc::new(Scan::default());
+            scan.content.expect();
+            let outcome = filter.check().finish(scan).await;
+            let unopened = Outcome::unscanned(Reason::Timeout, UNOPENED);
+            assert_eq!(outcome == unopened, waits, "{subject}: {outcome:?}");
+        }
+    }
 }

@@ -73,8 +73,12 @@ pub(super) fn decisive(shared: &Shared, round: &Round) -> Option<Hit> {
     hits(shared, &found).into_iter().find(Hit::ends)
 }
 
-/// The outcome of all rounds.
-pub(super) fn outcome(shared: &Shared, rounds: &[Round], exceeded: bool) -> Outcome {
+/// The outcome of all rounds, and of what else was not asked.
+pub(super) fn outcome(
+    shared: &Shared,
+    rounds: &[Round],
+    unasked: Vec<(Reason, String)>,
+) -> Outcome {
     let said: Vec<_> = rounds.iter().map(|r| (r, r.said())).collect();
     let found: Vec<(usize, &Finding)> = said
         .iter()
@@ -109,13 +113,7 @@ pub(super) fn outcome(shared: &Shared, rounds: &[Round], exceeded: bool) -> Outc
         told.dedup();
         failures.extend(told);
     }
-    if exceeded {
-        let most = shared.settings.queries_per_message;
-        failures.push((
-            Reason::Limit,
-            format!("the message asks for more than {most} look-ups"),
-        ));
-    }
+    failures.extend(unasked);
     let Some(reason) = failures.iter().map(|(reason, _)| *reason).min() else {
         return Outcome::Checked(hits);
     };

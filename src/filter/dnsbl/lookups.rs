@@ -137,7 +137,8 @@ impl Lookups {
             Answer::NotListed => Ok(None),
             Answer::Listed(codes) => {
                 let reason = match list.zone.txt {
-                    true => self.reason(list, name, by, deadline, heard).await,
+                    // Seldom, and large.
+                    true => Box::pin(self.reason(list, name, by, deadline, heard)).await,
                     false => None,
                 };
                 Ok(Some(Listing { codes, reason }))

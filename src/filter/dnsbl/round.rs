@@ -103,7 +103,9 @@ async fn ask(shared: &Shared, question: &Question, deadline: Instant, heard: &He
     };
     let values = match &host {
         Some(host) => {
-            resolving::values(shared, list, question.subject, host, deadline, heard).await
+            let values = resolving::values(shared, list, question.subject, host, deadline, heard);
+            // Seldom, and large.
+            Box::pin(values).await
         }
         None => vec![question.value.clone()],
     };

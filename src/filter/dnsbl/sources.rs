@@ -1,4 +1,4 @@
-//! What a transaction gives to ask about, stage by stage. In: envelope, header, message. Out: [`Item`]s, each
+//! What a transaction gives to ask about, stage by stage. In: envelope, header, message, files. Out: [`Item`]s, each
 //! once for its subject, in the order of the message. What is no host name below a suffix that exists is
 //! left out: names of one's own network are nobody's business.
 
@@ -10,8 +10,9 @@ use linkify::{LinkFinder, LinkKind};
 
 use super::subject::{Item, Subject, Value};
 use crate::auth::dkim::signing_domain;
+use crate::content::{Content, File};
 use crate::dns::domain;
-use crate::mail::{Envelope, Hop, Mail, registered_domain};
+use crate::mail::{Envelope, Hop, Mail, Url, registered_domain};
 
 /// Most signatures of a message that are looked at.
 const SIGNATURES: usize = 20;
@@ -21,6 +22,8 @@ const HOPS: usize = 50;
 const MAILBOXES: usize = 100;
 /// Most mail addresses in the text that are looked at.
 const BODY_EMAILS: usize = 100;
+/// Most references of documents that are looked at.
+const LINKS: usize = 2000;
 /// Bytes around an `@` that are searched for an address.
 const AROUND: usize = 128;
 /// Most `@` of a text that are looked at.
@@ -60,6 +63,24 @@ impl Items<'_> {
         self.add(subject, name);
     }
 
+    fn add_url(&mut self, url: &Url) {
+        let sources = self.sources;
+        match url.address().map(|a| a.to_canonical()) {
+            Some(address) if sources.wants(Subject::UrlNumeric) && !sources.trusts(address) => {
+                self.add(Subject::UrlNumeric, Some(Value::Address(address)));
+            }
+            Some(_) => {}
+            None => {
+                for subject in OF_HOST.into_iter().filter(|s| sources.wants(*s)) {
+                    self.add_name(subject, Some(&url.host));
+                }
+            }
+        }
+        if sources.wants(Subject::UrlHash) && sources.name(&url.host).is_some() {
+            self.add(Subject::UrlHash, Some(Value::Text(url.text.clone())));
+        }
+    }
+
     fn add_email(&mut self, subject: Subject, address: &str) {
         let domain = address.rsplit_once('@').map(|(_, domain)| domain);
         if address.len() <= EMAIL_BYTES && domain.and_then(|d| self.sources.name(d)).is_some() {
@@ -67,6 +88,14 @@ impl Items<'_> {
         }
     }
 }
+
+/// What is asked about the host of a URL that has a name.
+const OF_HOST: [Subject; 4] = [
+    Subject::Url,
+    Subject::UrlAddress,
+    Subject::UrlNs,
+    Subject::UrlNsAddress,
+];
 
 impl Sources {
     fn items(&self) -> Items<'_> {
@@ -179,32 +208,23 @@ impl Sources {
     /// What stands in the body.
     pub(super) fn body(&self, mail: &Mail) -> Vec<Item> {
         let mut items = self.items();
-        let hosts = [
-            Subject::Url,
-            Subject::UrlAddress,
-            Subject::UrlNs,
-            Subject::UrlNsAddress,
-        ];
         for url in mail.urls() {
-            match url.address().map(|a| a.to_canonical()) {
-                Some(address) if self.wants(Subject::UrlNumeric) && !self.trusts(address) => {
-                    items.add(Subject::UrlNumeric, Some(Value::Address(address)));
-                }
-                Some(_) => {}
-                None => {
-                    for subject in hosts.into_iter().filter(|s| self.wants(*s)) {
-                        items.add_name(subject, Some(&url.host));
-                    }
-                }
-            }
-            if self.wants(Subject::UrlHash) && self.name(&url.host).is_some() {
-                items.add(Subject::UrlHash, Some(Value::Text(url.text.clone())));
-            }
+            items.add_url(url);
         }
         if self.wants(Subject::BodyEmail) {
             for address in emails(mail.text()) {
                 items.add_email(Subject::BodyEmail, address);
             }
+        }
+        items.list
+    }
+
+    /// Where documents lead, as far as it is not among what was `asked` about.
+    pub(super) fn documents(&self, content: &Content, asked: &[Item]) -> Vec<Item> {
+        let mut items = self.items();
+        items.known.extend(asked.iter().cloned());
+        for url in content.files.iter().flat_map(File::links).take(LINKS) {
+            items.add_url(&url);
         }
         items.list
     }
@@ -380,6 +400,48 @@ mod tests {
         assert_eq!(
             of("body_email"),
             ["pay@drop.example.com", "Other@drop.example.com"]
+        );
+    }
+
+    #[test]
+    fn documents_give_what_the_body_did_not() {
+        let s = sources();
+        let asked = s.body(&mail("Subject: x\n\nhttp://a.example.com/1\n"));
+        let file = |urls: &[&str]| File {
+            urls: urls.iter().map(|url| (*url).to_owned()).collect(),
+            ..File::default()
+        };
+        let content = Content {
+            files: vec![
+                file(&["http://a.example.com/1", "http://b.example.com/x"]),
+                file(&["http://192.0.2.1/", "http://10.0.0.1/", "C:\\t.dot"]),
+            ],
+            ..Content::default()
+        };
+        let items = shown(&s.documents(&content, &asked));
+        assert_eq!(
+            items,
+            [
+                "url b.example.com",
+                "url_address b.example.com",
+                "url_ns b.example.com",
+                "url_ns_address b.example.com",
+                "url_hash http://b.example.com/x",
+                "url_numeric 192.0.2.1",
+            ]
+        );
+        let many: Vec<String> = (0..10_000)
+            .map(|n| format!("http://h{n}.example.com/"))
+            .collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let content = Content {
+            files: vec![file(&many)],
+            ..Content::default()
+        };
+        let found = s.documents(&content, &[]);
+        assert_eq!(
+            found.iter().filter(|i| i.subject == Subject::Url).count(),
+            LINKS
         );
     }
 

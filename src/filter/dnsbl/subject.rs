@@ -49,15 +49,18 @@ pub(super) enum Stage {
     Mail,
     Header,
     Body,
+    /// What stands in the body stands in documents too, and these are opened after it was read.
+    Documents,
 }
 
 impl Stage {
-    pub(super) const ALL: [Stage; 5] = [
+    pub(super) const ALL: [Stage; 6] = [
         Stage::Connect,
         Stage::Helo,
         Stage::Mail,
         Stage::Header,
         Stage::Body,
+        Stage::Documents,
     ];
 }
 
@@ -166,6 +169,19 @@ impl Subject {
     /// Whether it says something about the client's connection and not about the message.
     pub(super) fn of_connection(self) -> bool {
         matches!(self, Subject::Client | Subject::ClientName | Subject::Helo)
+    }
+
+    /// Whether it is something about URLs.
+    pub(super) fn of_url(self) -> bool {
+        matches!(
+            self,
+            Subject::Url
+                | Subject::UrlNumeric
+                | Subject::UrlHash
+                | Subject::UrlAddress
+                | Subject::UrlNs
+                | Subject::UrlNsAddress
+        )
     }
 
     /// Whether names must be resolved before lists can be asked.

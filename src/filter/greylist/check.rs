@@ -10,11 +10,11 @@ use futures_util::future::BoxFuture;
 use super::triplet::Result as Sight;
 use super::{NAME, Shared, address};
 use crate::auth::spf::{Identity, SpfResult};
+use crate::clock;
 use crate::filter::auth::Authenticated;
 use crate::filter::{Action, Check, Hit, Outcome, Report, Scan, told};
 use crate::heard::Heard;
 use crate::mail::{Address, Envelope};
-use crate::store::now;
 
 pub(super) struct GreylistCheck {
     shared: Arc<Shared>,
@@ -53,7 +53,7 @@ impl GreylistCheck {
     fn attempt(&mut self, origin: &str, recipient: &Address) -> Option<Hit> {
         let recipient = address::recipient(recipient.text());
         let triplets = &self.shared.triplets;
-        let sight = triplets.attempt(now(), origin, &self.sender, &recipient);
+        let sight = triplets.attempt(clock::milliseconds(), origin, &self.sender, &recipient);
         let results = &self.shared.metrics.greylist;
         results.with_label_values(&[sight.name()]).inc();
         let (wait, why) = match sight {

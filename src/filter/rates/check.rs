@@ -11,12 +11,13 @@ use futures_util::future::BoxFuture;
 use super::limit::Limit;
 use super::options::{By, Count, RateAction};
 use super::{NAME, Shared, bucket};
+use crate::clock;
 use crate::filter::auth::Authenticated;
 use crate::filter::sender::{self, Sender};
 use crate::filter::{Check, Hit, Outcome, Scan, told};
 use crate::heard::Heard;
 use crate::mail::{Address, Envelope};
-use crate::store::{Key, Kind, now};
+use crate::store::{Key, Kind};
 
 pub(super) struct RatesCheck {
     shared: Arc<Shared>,
@@ -129,7 +130,7 @@ impl RatesCheck {
     /// The limit, and a hit, where the newest recipient does not fit any more.
     fn too_much(&self, envelope: &Envelope) -> Option<(String, Hit)> {
         let recipients = envelope.recipients.len() as f64;
-        let now = now();
+        let now = clock::milliseconds();
         let mut limits = self.shared.settings.limits.iter();
         limits.find_map(|limit| {
             if !limit.at_rcpt() {
@@ -190,7 +191,7 @@ impl RatesCheck {
     }
 
     fn concluded(&self, uses: &[Use<'_>]) -> Outcome {
-        let now = now();
+        let now = clock::milliseconds();
         let mut hits = Vec::new();
         let mut deferred: Option<(Duration, Hit)> = None;
         for used in uses {

@@ -11,10 +11,11 @@ use super::correspondence::{self, Contact};
 use super::lesson::subjects;
 use super::standing::points;
 use super::{NAME, Shared};
+use crate::clock;
 use crate::filter::sender::Sender;
 use crate::filter::{Check, Hit, Outcome, Scan, told};
 use crate::heard::Heard;
-use crate::store::{Key, Kind, now};
+use crate::store::{Key, Kind};
 
 /// Every hit whose points are fixed, with its points as shipped and its meaning: docs/reputation.md has the same table.
 pub const HITS: &[(&str, f64, &str)] = &[
@@ -133,7 +134,7 @@ impl Check for ReputationCheck {
                     }
                     let found = scan.authentication.known().await;
                     let sender = Sender::of(&scan, found.as_deref());
-                    let hits = self.hits(&scan, client, &sender, now());
+                    let hits = self.hits(&scan, client, &sender, clock::milliseconds());
                     scan.reputation.give(Arc::new(hits.clone()));
                     told::keep(&self.heard, NAME, Outcome::Checked(hits))
                 }

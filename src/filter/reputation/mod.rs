@@ -90,7 +90,8 @@ impl Filter for Reputation {
     }
 
     fn concluded(&self, scan: &Arc<Scan>, reports: &[Report], action: Action) {
-        self.0.learn(scan, reports, action, crate::store::now());
+        self.0
+            .learn(scan, reports, action, crate::clock::milliseconds());
     }
 
     fn check(&self) -> Box<dyn Check> {

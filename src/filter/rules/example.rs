@@ -10,8 +10,11 @@ use super::known::Known;
 use super::ruleset::RuleSet;
 use super::texts::Subject;
 use super::written::{Example, File, Message};
+use crate::auth::dmarc::DmarcResult;
+use crate::auth::iprev::{Iprev, IprevResult};
+use crate::auth::results;
 use crate::config::{Problem, Source, span_of};
-use crate::filter::auth::Authenticated;
+use crate::filter::auth::{Authenticated, Disposition};
 use crate::filter::{Hit, reputation};
 use crate::mail::{Address, Client, Envelope, Limits, Mail};
 
@@ -84,6 +87,7 @@ fn unfit(source: &Source, written: &Message) -> Option<Problem> {
             && found.dkim.is_empty()
             && found.dmarc.is_none()
             && found.arc.is_none()
+            && found.iprev.is_none()
         {
             let nothing = Problem::at(
                 source,
@@ -91,6 +95,15 @@ fn unfit(source: &Source, written: &Message) -> Option<Problem> {
                 "no result of authentication is read here",
             );
             return Some(nothing.help("write it as Authentication-Results does: 'spf=pass smtp.mailfrom=example.org; dkim=fail header.d=example.org'"));
+        }
+        if failed_dmarc(&found) && found.disposition.is_none() {
+            let unknown = Problem::at(
+                source,
+                span_of(auth),
+                "there is no such thing to become of a policy",
+            );
+            let words = Disposition::NAMES.join(", ");
+            return Some(unknown.help(format!("`policy.dmarc` is one of {words}")));
         }
     }
     if let Some(unknown) = written
@@ -147,11 +160,32 @@ fn hits(set: &RuleSet, number: usize, example: &Example) -> bool {
     }
 }
 
-/// What a test says that the filter `auth` has found out.
+/// What a test says that the filter `auth` has found out. In a test, unlike in the fields of others, the name of the client
+/// and what became of a policy are taken as they are told.
 fn authenticated(results: &str) -> Authenticated {
     let field = format!("test; {results}");
     let client = Ipv4Addr::UNSPECIFIED.into();
-    Authenticated::of_fields(client, std::iter::once(field.as_bytes()))
+    let mut found = Authenticated::of_fields(client, std::iter::once(field.as_bytes()));
+    let results = results::results(field.as_bytes());
+    let of = |method: &str| results.iter().find(|result| result.method == method);
+    let iprev = |word: &str| IprevResult::ALL.into_iter().find(|r| r.name() == word);
+    found.iprev = of("iprev").and_then(|told| {
+        Some(Iprev {
+            result: iprev(&told.result)?,
+            name: None,
+            failure: None,
+        })
+    });
+    if failed_dmarc(&found) {
+        let policy = of("dmarc").and_then(|told| told.property("policy.dmarc"));
+        found.disposition = Disposition::named(policy.unwrap_or("none"));
+    }
+    found
+}
+
+fn failed_dmarc(found: &Authenticated) -> bool {
+    let dmarc = found.dmarc.as_ref();
+    dmarc.is_some_and(|dmarc| dmarc.result == DmarcResult::Fail)
 }
 
 fn envelope(written: &Message) -> Envelope {
@@ -290,4 +324,62 @@ fn crlf(text: &str) -> Vec<u8> {
     text.replace("\r\n", "\n")
         .replace('\n', "\r\n")
         .into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(condition: &str, hit: &str, miss: &str) -> String {
+        let text = format!(
+            "version: 1\nrules:\n  - id: A\n    description: x\n    score: 1\n    when: {{ {condition} }}\n    tests:\n      \
+             hit: [{{ auth: '{hit}' }}]\n      miss: [{{ auth: '{miss}' }}, {{ subject: plain }}]\n"
+        );
+        let set = RuleSet::from_sources(&[Source::new("a.yaml", text.as_str())]);
+        set.err()
+            .map_or(String::new(), |problems| problems.to_string())
+    }
+
+    #[test]
+    fn tests_tell_every_result_of_authentication() {
+        let fails = "dmarc=fail header.from=example.com policy.dmarc=";
+        for word in Disposition::NAMES {
+            let condition = format!("auth_disposition: {{ equals: {word} }}");
+            let other = if word == "reject" { "spared" } else { "reject" };
+            let (hit, miss) = (format!("{fails}{word}"), format!("{fails}{other}"));
+            assert_eq!(problems(&condition, &hit, &miss), "", "{word}");
+            assert!(problems(&condition, &miss, &hit).contains("misses its own test"));
+            let passes = "dmarc=pass header.from=example.com policy.dmarc=reject";
+            assert_eq!(problems(&condition, &hit, passes), "", "{word}");
+        }
+        let none = "auth_disposition: { equals: none }";
+        assert_eq!(
+            problems(none, "dmarc=fail header.from=example.com", "spf=pass"),
+            ""
+        );
+        for result in IprevResult::ALL {
+            let condition = format!("auth_iprev: {{ equals: {} }}", result.name());
+            let other = if result == IprevResult::Pass {
+                "fail"
+            } else {
+                "pass"
+            };
+            let (hit, miss) = (format!("iprev={}", result.name()), format!("iprev={other}"));
+            assert_eq!(problems(&condition, &hit, &miss), "", "{result:?}");
+        }
+    }
+
+    #[test]
+    fn results_that_cannot_be_are_shown_where_they_stand() {
+        for (auth, words) in [
+            (
+                "dmarc=fail policy.dmarc=ignored",
+                "`policy.dmarc` is one of none, quarantine",
+            ),
+            ("iprev=perhaps", "no result of authentication is read here"),
+        ] {
+            let told = problems("subject: plain", auth, "spf=pass");
+            assert!(told.contains(words) && told.contains("a.yaml:8:"), "{told}");
+        }
+    }
 }

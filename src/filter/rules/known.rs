@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::texts::Values;
 use crate::auth::arc::ArcResult;
 use crate::auth::dkim::DkimResult;
-use crate::auth::dmarc::{DmarcResult, Policy};
+use crate::auth::dmarc::DmarcResult;
 use crate::auth::iprev::IprevResult;
 use crate::auth::spf::SpfResult;
 use crate::content::Content;
@@ -89,12 +89,7 @@ impl Proof {
     /// The only words that its texts can be, if there are such.
     pub(super) fn words(self) -> Option<Vec<&'static str>> {
         Some(match self {
-            Proof::Iprev => {
-                use IprevResult::*;
-                [Pass, Fail, TempError, PermError]
-                    .map(IprevResult::name)
-                    .to_vec()
-            }
+            Proof::Iprev => IprevResult::ALL.map(IprevResult::name).to_vec(),
             Proof::Spf => {
                 use SpfResult::*;
                 [None, Neutral, Pass, Fail, SoftFail, TempError, PermError]
@@ -111,14 +106,7 @@ impl Proof {
                     .map(DmarcResult::name)
                     .to_vec()
             }
-            Proof::Disposition => {
-                let policies = [Policy::None, Policy::Quarantine, Policy::Reject];
-                let applied = policies.map(Policy::name);
-                applied
-                    .into_iter()
-                    .chain(["spared", "arc", "mailing_list"])
-                    .collect()
-            }
+            Proof::Disposition => Disposition::NAMES.to_vec(),
             Proof::SpfDomain | Proof::Domain | Proof::Author => return None,
         })
     }

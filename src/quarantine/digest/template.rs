@@ -196,25 +196,10 @@ fn value(name: &str, content: &Content, item: Option<&Item>) -> String {
     text
 }
 
-/// Text for HTML, also within a quoted attribute.
-pub(super) fn html(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::printable::markup;
 
     fn content() -> Content {
         let item = |subject: &str, link: Option<&str>| Item {
@@ -238,7 +223,7 @@ mod tests {
             {{#more}} and {{more}} more{{/more}}{{#link}} click{{/link}}";
         let template = Template::parse(text).unwrap();
         assert_eq!(
-            template.fill(&content(), html),
+            template.fill(&content(), markup),
             "a@b:[&lt;b&gt;{{count}} https://x/&quot;][two] and 1 more click"
         );
         let mut whole = content();
@@ -269,7 +254,7 @@ mod tests {
     #[test]
     fn the_shipped_templates_are_good() {
         for text in [include_str!("digest.txt"), include_str!("digest.html")] {
-            let filled = Template::parse(text).unwrap().fill(&content(), html);
+            let filled = Template::parse(text).unwrap().fill(&content(), markup);
             assert!(filled.contains("two") && filled.contains("https://x/&quot;"));
             assert!(!filled.contains("{{/") && !filled.contains("<b>{{"));
         }

@@ -22,7 +22,7 @@ use super::envelope::Told;
 use super::statistics::Statistics;
 use crate::filter::Action;
 use crate::filter::bayes::{Class, Teaching};
-use crate::server::{Inquiry, Learned, inquire, learn};
+use crate::server::{Learned, learn};
 
 /// Longest header of a request, bytes: many recipients.
 const HEAD_BYTES: usize = 512 << 10;
@@ -107,14 +107,7 @@ async fn check(desk: &Desk, request: Request) -> (Outcome, Response) {
         Ok(body) => body,
         Err(answer) => return answer,
     };
-    let inquiry = Inquiry {
-        protocol: "rspamd",
-        envelope: told.envelope(),
-        spool: body.spool,
-        share: body.share,
-        keep: desk.settings.quarantine,
-    };
-    let Some(inquired) = inquire(&desk.services, inquiry).await else {
+    let Some(inquired) = desk.judge(told, body).await else {
         let said = failed(StatusCode::INTERNAL_SERVER_ERROR, "internal error");
         return (Outcome::Failed, said);
     };

@@ -15,7 +15,7 @@ use super::super::shown::{self, Scored};
 use super::Desk;
 use super::envelope::Told;
 use crate::filter::Action;
-use crate::server::{Inquired, Inquiry, inquire};
+use crate::server::Inquired;
 
 /// Longest request line with its fields, bytes.
 const HEAD_BYTES: usize = 512 << 10;
@@ -175,14 +175,7 @@ async fn check<S: Stream>(
             );
         }
     };
-    let inquiry = Inquiry {
-        protocol: "rspamd",
-        envelope: told.envelope(),
-        spool: body.spool,
-        share: body.share,
-        keep: desk.settings.quarantine,
-    };
-    match inquire(&desk.services, inquiry).await {
+    match desk.judge(told, body).await {
         None => (Outcome::Failed, failed(75, "EX_TEMPFAIL", "internal error")),
         Some(inquired) if inquired.verdict.action == Action::Tempfail => {
             let why = inquired.refusal.unwrap_or_default();

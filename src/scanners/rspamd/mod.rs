@@ -19,9 +19,11 @@ use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::body::Body;
 use super::door::Stream;
 use super::options::Rspamd;
-use crate::server::Services;
+use crate::server::{Inquired, Inquiry, Services, inquire};
+use envelope::Told;
 
 /// Bytes that are looked at to tell the two protocols apart.
 const FIRST_LINE: usize = 8 << 10;
@@ -33,6 +35,20 @@ struct Desk {
     services: Arc<Services>,
     /// The start, for the statistics.
     since: Instant,
+}
+
+impl Desk {
+    /// The verdict on a message; `None` after a panic, which was counted.
+    async fn judge(&self, told: Told, body: Body) -> Option<Inquired> {
+        let inquiry = Inquiry {
+            protocol: "rspamd",
+            envelope: told.envelope(),
+            spool: body.spool,
+            share: body.share,
+            keep: self.settings.quarantine,
+        };
+        inquire(&self.services, inquiry).await
+    }
 }
 
 /// Serves one connection.

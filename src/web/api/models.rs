@@ -3,21 +3,14 @@
 use axum::body::Bytes;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
 
 use super::super::Visitor;
 use super::super::console::{Console, Shared};
+use super::super::models::{self, Moved};
 use super::super::refusal::{Refusal, sentence};
 use super::answer::{Json, Problem, read};
 use crate::filter::bayes::Teacher;
-use crate::workbench::promotion::{Candidate, How, promote as put};
-use crate::workbench::registry::{Registry, RegistryError, Why};
-
-/// Models that stay in the folder.
-const KEEP: usize = 20;
-
-/// A trial reads every pinned message, so one at a time.
-static TURN: Semaphore = Semaphore::const_new(1);
+use crate::workbench::registry::{RegistryError, Why};
 
 /// All models.
 #[derive(Serialize)]
@@ -58,24 +51,12 @@ fn teacher(console: &Console) -> Result<Teacher, Problem> {
     teacher.ok_or(Problem(Refusal::Conflict(absent)))
 }
 
-/// Runs what reads and writes models off the async threads.
-async fn off<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
-) -> Result<T, Problem> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|e| Problem(Refusal::internal("models", &e)))?
-}
-
-fn refused(error: &RegistryError) -> Problem {
-    Problem(Refusal::Conflict(sentence(error)))
-}
-
 pub(super) async fn list(State(console): State<Shared>) -> Result<Json<Models>, Problem> {
     let teacher = teacher(&console)?;
     let (ham, spam) = teacher.learned();
-    off(move || {
-        let registry = Registry::of(teacher.model());
-        let book = registry.book().map_err(|e| refused(&e))?;
+    let (registry, _) = models::registry(&console)?;
+    let look = move || {
+        let book = registry.book()?;
         let items = book.models.into_iter().map(|model| ModelKnown {
             id: model.id,
             engine: model.engine,
@@ -92,15 +73,17 @@ pub(super) async fn list(State(console): State<Shared>) -> Result<Json<Models>, 
             to: change.to,
             why: change.why,
         });
-        Ok(Json(Models {
+        Ok::<_, RegistryError>(Models {
             in_force: registry.live(),
             ham,
             spam,
             items: items.collect(),
             history: history.collect(),
-        }))
-    })
-    .await
+        })
+    };
+    let looked = tokio::task::spawn_blocking(look).await;
+    let looked = looked.map_err(|e| Refusal::internal("models", &e))?;
+    Ok(Json(looked.map_err(|e| Refusal::Conflict(sentence(&e)))?))
 }
 
 /// Which model to go back to.
@@ -121,15 +104,6 @@ struct Wish {
     force: bool,
 }
 
-/// What became of it.
-#[derive(Serialize)]
-pub(super) struct Moved {
-    model: String,
-    from: Option<String>,
-    in_force: bool,
-    reason: String,
-}
-
 pub(super) async fn promote(
     State(console): State<Shared>,
     visitor: Visitor,
@@ -141,33 +115,8 @@ pub(super) async fn promote(
             &"`model` is missing: the id of one of /api/v1/models",
         ));
     };
-    let teacher = teacher(&console)?;
-    let _turn = TURN.try_acquire().map_err(|_| Problem(Refusal::Busy))?;
-    let moved = off(move || {
-        let how = How {
-            engine: teacher.kind(),
-            force: wish.force,
-            keep: KEEP,
-        };
-        let registry = Registry::of(teacher.model());
-        let outcome = put(&registry, &Candidate::Known(model), how, &mut ());
-        let outcome = outcome.map_err(|e| Problem(Refusal::Conflict(sentence(&e))))?;
-        Ok(Moved {
-            model: outcome.id,
-            from: outcome.from,
-            in_force: outcome.in_force,
-            reason: outcome.trial.reason,
-        })
-    })
-    .await?;
-    let detail = if moved.in_force {
-        "in force"
-    } else {
-        "kept aside"
-    };
-    console
-        .record(&visitor.actor(), "promote", &moved.model, detail)
-        .await;
+    teacher(&console)?;
+    let moved = models::promote(&console, &visitor, model, wish.force).await?;
     Ok(Json(moved))
 }
 
@@ -177,32 +126,7 @@ pub(super) async fn rollback(
     body: Bytes,
 ) -> Result<Json<Moved>, Problem> {
     let wish: Back = read(&body)?;
-    let teacher = teacher(&console)?;
-    let _turn = TURN.try_acquire().map_err(|_| Problem(Refusal::Busy))?;
-    let moved = off(move || {
-        let registry = Registry::of(teacher.model());
-        let back = || -> Result<Moved, RegistryError> {
-            let mut changing = registry.change()?;
-            let name = wish.model.as_deref().unwrap_or("previous");
-            let id = registry.resolve(&changing.book, name)?;
-            // What cannot be loaded would leave the daemon without a model.
-            changing.load(&id)?;
-            let from = registry.live();
-            if from.as_deref() != Some(id.as_str()) {
-                changing.put_in_force(&id, Why::RolledBack)?;
-            }
-            Ok(Moved {
-                model: id,
-                from,
-                in_force: true,
-                reason: "rolled back".to_owned(),
-            })
-        };
-        back().map_err(|e| refused(&e))
-    })
-    .await?;
-    console
-        .record(&visitor.actor(), "rollback", &moved.model, "")
-        .await;
+    teacher(&console)?;
+    let moved = models::rollback(&console, &visitor, wish.model).await?;
     Ok(Json(moved))
 }

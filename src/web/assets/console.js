@@ -66,24 +66,6 @@ function sort(table, heading, column) {
 }
 document.querySelectorAll('table[data-sort]').forEach(sortable);
 
-// <input data-filter="SELECTOR"> leaves only the rows that have its words.
-document.querySelectorAll('input[data-filter]').forEach((input) => {
-  const rows = document.querySelector(input.dataset.filter)?.tBodies[0]?.rows ?? [];
-  const count = document.querySelector(input.dataset.count);
-  const filter = () => {
-    const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
-    let shown = 0;
-    for (const row of rows) {
-      const text = row.textContent.toLowerCase();
-      row.hidden = !words.every((word) => text.includes(word));
-      shown += row.hidden ? 0 : 1;
-    }
-    if (count) count.textContent = String(shown);
-  };
-  input.addEventListener('input', filter);
-  if (input.value) filter();
-});
-
 // <form data-confirm="QUESTION"> asks before it is sent.
 document.addEventListener('submit', (event) => {
   const question = event.submitter?.dataset.confirm ?? event.target.dataset.confirm;

@@ -213,7 +213,7 @@ mod tests {
             at,
             verdicts: [delivered, 0, 0, 0, 0, 0],
             unscanned: delivered,
-            latency: Distribution::default(),
+            ..Sample::default()
         }
     }
 

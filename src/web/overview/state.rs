@@ -1,6 +1,7 @@
 //! Whether everything works that should: filters, DNS lists, ClamAV servers, and what is in force.
 
 use jiff::Timestamp;
+use prometheus::core::Collector;
 
 use crate::filter::Reason;
 use crate::server::ReloadProblem;
@@ -69,71 +70,81 @@ pub(super) fn filters(console: &Console) -> Vec<FilterRow> {
         .collect()
 }
 
+/// What filters ask over the network: a DNS list, or a ClamAV server.
+#[derive(Debug)]
+pub(super) struct Service {
+    pub(super) name: String,
+    pub(super) is_up: bool,
+    pub(super) median: String,
+    pub(super) high: String,
+}
+
+/// The services that have a series of `up`, those out of use first; `label` is what their series are told apart by.
+fn services(up: &impl Collector, seconds: &impl Collector, label: &str) -> Vec<Service> {
+    let times = distributions(seconds);
+    let service = |(labels, up): (Labels, f64)| {
+        let name = labels.get(label)?.clone();
+        let [median, high] = quantiles(&times, label, &name);
+        Some(Service {
+            is_up: up > 0.0,
+            median,
+            high,
+            name,
+        })
+    };
+    let mut services: Vec<_> = levels(up).into_iter().filter_map(service).collect();
+    services.sort_by(|a, b| (a.is_up, &a.name).cmp(&(b.is_up, &b.name)));
+    services
+}
+
 /// A DNS list.
 #[derive(Debug)]
 pub(super) struct ZoneRow {
-    pub(super) name: String,
-    pub(super) is_up: bool,
+    pub(super) service: Service,
     pub(super) asked: u64,
     pub(super) listed: u64,
     pub(super) failed: u64,
-    pub(super) median: String,
-    pub(super) high: String,
     /// Why it was taken out of use, and how often.
     pub(super) trips: Vec<(String, u64)>,
 }
 
-/// The DNS lists, those out of use first.
+/// The DNS lists.
 pub(super) fn zones(console: &Console) -> Vec<ZoneRow> {
     let metrics = &console.services.metrics;
     let lookups = counts(&metrics.dnsbl_lookups);
     let trips = counts(&metrics.dnsbl_trips);
-    let times = distributions(&metrics.dnsbl_seconds);
-    let row = |(labels, up): (Labels, f64)| {
-        let name = labels.get("zone")?.clone();
-        let of = by(&lookups, ["zone", &name, "result"]);
+    let row = |service: Service| {
+        let of = by(&lookups, ["zone", &service.name, "result"]);
         let sum = |words: &[&str]| {
             let chosen = of.iter().filter(|(o, _)| words.contains(&o.as_str()));
             chosen.map(|(_, n)| *n).sum()
         };
-        let [median, high] = quantiles(&times, "zone", &name);
-        Some(ZoneRow {
-            is_up: up > 0.0,
+        ZoneRow {
             asked: of.iter().map(|(_, n)| *n).sum(),
             listed: sum(&["listed"]),
             failed: sum(&["refused", "bogus", "timeout", "error"]),
-            median,
-            high,
-            trips: by(&trips, ["zone", &name, "cause"]),
-            name,
-        })
+            trips: by(&trips, ["zone", &service.name, "cause"]),
+            service,
+        }
     };
-    let mut rows: Vec<_> = levels(&metrics.dnsbl_up)
-        .into_iter()
-        .filter_map(row)
-        .collect();
-    rows.sort_by(|a, b| (a.is_up, &a.name).cmp(&(b.is_up, &b.name)));
-    rows
+    let zones = services(&metrics.dnsbl_up, &metrics.dnsbl_seconds, "zone");
+    zones.into_iter().map(row).collect()
 }
 
 /// A ClamAV server.
 #[derive(Debug)]
 pub(super) struct ClamavRow {
-    pub(super) name: String,
-    pub(super) is_up: bool,
+    pub(super) service: Service,
     pub(super) running: u64,
     pub(super) scans: Vec<(String, u64)>,
-    pub(super) median: String,
-    pub(super) high: String,
     /// Version of its signatures and when they were built, seconds since 1970.
     pub(super) signatures: Option<(u64, i64)>,
 }
 
-/// The ClamAV servers, those out of use first.
+/// The ClamAV servers.
 pub(super) fn clamav(console: &Console) -> Vec<ClamavRow> {
     let metrics = &console.services.metrics;
     let scans = counts(&metrics.clamav_scans);
-    let times = distributions(&metrics.clamav_seconds);
     let level = |gauges: &[(Labels, f64)], name: &str| {
         let found = gauges.iter().find(|(labels, _)| is(labels, "server", name));
         found.map_or(0.0, |(_, value)| *value)
@@ -141,26 +152,18 @@ pub(super) fn clamav(console: &Console) -> Vec<ClamavRow> {
     let running = levels(&metrics.clamav_running);
     let versions = levels(&metrics.clamav_signatures);
     let built = levels(&metrics.clamav_signatures_built);
-    let row = |(labels, up): (Labels, f64)| {
-        let name = labels.get("server")?.clone();
-        let [median, high] = quantiles(&times, "server", &name);
-        let version = level(&versions, &name) as u64;
-        Some(ClamavRow {
-            is_up: up > 0.0,
-            running: level(&running, &name) as u64,
-            scans: by(&scans, ["server", &name, "result"]),
-            median,
-            high,
-            signatures: (version > 0).then(|| (version, level(&built, &name) as i64)),
-            name,
-        })
+    let row = |service: Service| {
+        let name = &service.name;
+        let version = level(&versions, name) as u64;
+        ClamavRow {
+            running: level(&running, name) as u64,
+            scans: by(&scans, ["server", name, "result"]),
+            signatures: (version > 0).then(|| (version, level(&built, name) as i64)),
+            service,
+        }
     };
-    let mut rows: Vec<_> = levels(&metrics.clamav_up)
-        .into_iter()
-        .filter_map(row)
-        .collect();
-    rows.sort_by(|a, b| (a.is_up, &a.name).cmp(&(b.is_up, &b.name)));
-    rows
+    let servers = services(&metrics.clamav_up, &metrics.clamav_seconds, "server");
+    servers.into_iter().map(row).collect()
 }
 
 /// What the daemon works with.

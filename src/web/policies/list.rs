@@ -9,7 +9,7 @@ use askama::Template;
 use axum::Form;
 use axum::extract::{Path as Key, Query, State};
 use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
@@ -21,7 +21,7 @@ use crate::web::Visitor;
 use crate::web::accounts::Role;
 use crate::web::console::Shared;
 use crate::web::filters;
-use crate::web::layout::{self, Done, Page};
+use crate::web::layout::{self, Answer, Done, LookAt, Page, SentTo};
 use crate::web::refusal::Refusal;
 
 /// Longest file that is edited as a text, bytes; to longer ones entries are added.
@@ -77,12 +77,7 @@ fn digest(text: &str) -> String {
 }
 
 /// The page with `text` in the box, which may differ from the file.
-async fn page(
-    console: &Shared,
-    key: &str,
-    page: Page,
-    edited: Option<(String, String)>,
-) -> Result<Html<String>, Refusal> {
+async fn page(console: &Shared, key: &str, page: Page, edited: Option<(String, String)>) -> Answer {
     let (list, uses) = find(console, key)?;
     let text = read(&list.path).await?;
     let is_long = text.len() > EDITED;
@@ -114,11 +109,8 @@ fn frame(visitor: &Visitor) -> Page {
 }
 
 pub(in crate::web) async fn show(
-    State(console): State<Shared>,
-    visitor: Visitor,
-    Key(key): Key<String>,
-    Query(done): Query<Done>,
-) -> Result<Html<String>, Refusal> {
+    (State(console), visitor, Key(key), Query(done)): LookAt<Done>,
+) -> Answer {
     let note = match done.done.as_str() {
         "written" => {
             Some("The file is written. The daemon takes it when it next looks for changes.")
@@ -136,10 +128,7 @@ pub(in crate::web) struct Text {
 }
 
 pub(in crate::web) async fn replace(
-    State(console): State<Shared>,
-    visitor: Visitor,
-    Key(key): Key<String>,
-    Form(given): Form<Text>,
+    (State(console), visitor, Key(key), Form(given)): SentTo<Text>,
 ) -> Result<Response, Refusal> {
     // Browsers send the ends of lines as they are in mail.
     let text = given.text.replace("\r\n", "\n");
@@ -164,10 +153,7 @@ pub(in crate::web) struct Added {
 }
 
 pub(in crate::web) async fn add(
-    State(console): State<Shared>,
-    visitor: Visitor,
-    Key(key): Key<String>,
-    Form(given): Form<Added>,
+    (State(console), visitor, Key(key), Form(given)): SentTo<Added>,
 ) -> Result<Response, Refusal> {
     let (entry, remark) = (given.entry.trim(), given.remark.trim());
     let is_line =

@@ -5,12 +5,12 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::message;
-use crate::filter::bayes::Class;
+use crate::filter::bayes::{Class, Teacher};
 use crate::mail::Address;
 use crate::web::Visitor;
 use crate::web::console::Shared;
+use crate::web::layout::SentTo;
 use crate::web::refusal::{Refusal, sentence};
-use crate::workbench::pupil::Pupil;
 
 /// The fields of a form, in order; some stand several times.
 pub(super) type Fields = Vec<(String, String)>;
@@ -117,12 +117,11 @@ async fn teach(console: &Shared, id: &str, class: Class) -> Result<&'static str,
     let raw = raw.map_err(|e| e.to_string())?;
     let place = console.services.model.clone();
     let learned = tokio::task::spawn_blocking(move || {
-        Pupil::of(&place.path, place.engine)?.learn(raw, class)
+        Teacher::of_file(&place.path, place.engine)?.learn(raw, class)
     });
     match learned.await {
-        Ok(Ok(true)) if class == Class::Ham => Ok(", learned as ham"),
-        Ok(Ok(true)) => Ok(", learned as spam"),
-        Ok(Ok(false)) => Ok(", nothing to learn in it"),
+        Ok(Ok(())) if class == Class::Ham => Ok(", learned as ham"),
+        Ok(Ok(())) => Ok(", learned as spam"),
         Ok(Err(e)) => Err(format!("not learned: {e}")),
         Err(_) => Err("not learned; the log says why".to_owned()),
     }
@@ -150,10 +149,7 @@ async fn one(console: Shared, visitor: Visitor, id: String, act: Act) -> Result<
 }
 
 pub(super) async fn release(
-    State(console): State<Shared>,
-    visitor: Visitor,
-    Path(id): Path<String>,
-    Form(fields): Form<Fields>,
+    (State(console), visitor, Path(id), Form(fields)): SentTo<Fields>,
 ) -> Result<Response, Refusal> {
     let chosen = fields
         .iter()
@@ -171,20 +167,14 @@ pub(super) async fn release(
 }
 
 pub(super) async fn delete(
-    State(console): State<Shared>,
-    visitor: Visitor,
-    Path(id): Path<String>,
-    Form(fields): Form<Fields>,
+    (State(console), visitor, Path(id), Form(fields)): SentTo<Fields>,
 ) -> Result<Response, Refusal> {
     let learn = value(&fields, "learn") == "spam";
     one(console, visitor, id, Act::Delete { learn }).await
 }
 
 pub(super) async fn forward(
-    State(console): State<Shared>,
-    visitor: Visitor,
-    Path(id): Path<String>,
-    Form(fields): Form<Fields>,
+    (State(console), visitor, Path(id), Form(fields)): SentTo<Fields>,
 ) -> Result<Response, Refusal> {
     let to = value(&fields, "to");
     let note = value(&fields, "note");

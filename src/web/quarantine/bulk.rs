@@ -9,10 +9,8 @@ use axum::response::{IntoResponse, Response};
 use super::act::{Act, Fields, value};
 use super::asked::Asked;
 use crate::quarantine::QuarantineError;
-use crate::web::Visitor;
-use crate::web::console::Shared;
 use crate::web::filters;
-use crate::web::layout::{self, Page};
+use crate::web::layout::{self, Page, Sent};
 use crate::web::refusal::{Refusal, sentence};
 
 /// Messages that are worked on at one time.
@@ -57,9 +55,7 @@ fn act(fields: &Fields) -> Result<(Act, &'static str), Refusal> {
 }
 
 pub(super) async fn bulk(
-    State(console): State<Shared>,
-    visitor: Visitor,
-    Form(fields): Form<Fields>,
+    (State(console), visitor, Form(fields)): Sent<Fields>,
 ) -> Result<Response, Refusal> {
     let (act, word) = act(&fields)?;
     let asked = Asked::of_form(&fields);

@@ -12,7 +12,7 @@ use super::list::{sender, subject};
 use crate::quarantine::{LINK_PATH, LinkError, State as Fate};
 use crate::web::console::Shared;
 use crate::web::refusal::{Refusal, sentence};
-use crate::web::{assets, filters, layout, login};
+use crate::web::{filters, layout, login};
 
 pub(super) fn routes() -> Router<Shared> {
     Router::new()
@@ -23,7 +23,6 @@ pub(super) fn routes() -> Router<Shared> {
 #[derive(Template)]
 #[template(path = "quarantine_link.html", whitespace = "minimize")]
 struct LinkPage {
-    version: &'static str,
     /// What the link leads to; `None` where it leads nowhere.
     offer: Option<Shown>,
     note: Option<&'static str>,
@@ -101,7 +100,6 @@ fn page(
     problem: Option<String>,
 ) -> Result<Response, Refusal> {
     let page = layout::render(&LinkPage {
-        version: assets::version(),
         offer,
         note,
         problem,

@@ -2,16 +2,12 @@
 
 use askama::Template;
 use axum::extract::{Query, State};
-use axum::response::IntoResponse;
 
 use super::asked::{Asked, Choice};
 use crate::quarantine::{Order, Record, Sort};
-use crate::web::Visitor;
 use crate::web::accounts::Role;
-use crate::web::console::Shared;
 use crate::web::filters;
-use crate::web::layout::{self, Page};
-use crate::web::refusal::Refusal;
+use crate::web::layout::{self, Answer, Look, Page};
 
 /// Messages of one page.
 const ROWS: u32 = 50;
@@ -57,11 +53,7 @@ struct Row {
     seen: u64,
 }
 
-pub(super) async fn list(
-    State(console): State<Shared>,
-    visitor: Visitor,
-    Query(asked): Query<Asked>,
-) -> Result<impl IntoResponse, Refusal> {
+pub(super) async fn list((State(console), visitor, Query(asked)): Look<Asked>) -> Answer {
     let quarantine = &console.services.quarantine;
     let (filter, order) = (asked.filter()?, asked.order());
     let after = asked.after()?;

@@ -3,8 +3,7 @@
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::header;
-use axum::response::{Html, IntoResponse};
-use serde::Deserialize;
+use axum::response::IntoResponse;
 
 use super::list::{sender, subject, tag};
 use crate::mail::Removed;
@@ -14,7 +13,7 @@ use crate::web::Visitor;
 use crate::web::accounts::Role;
 use crate::web::console::Shared;
 use crate::web::filters;
-use crate::web::layout::{self, Page};
+use crate::web::layout::{self, Answer, Done, LookAt, Page};
 use crate::web::refusal::Refusal;
 
 #[derive(Template)]
@@ -96,18 +95,9 @@ struct File {
     depth: usize,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Done {
-    done: String,
-}
-
 pub(super) async fn message(
-    State(console): State<Shared>,
-    visitor: Visitor,
-    Path(id): Path<String>,
-    Query(done): Query<Done>,
-) -> Result<impl IntoResponse, Refusal> {
+    (State(console), visitor, Path(id), Query(done)): LookAt<Done>,
+) -> Answer {
     let note = match done.done.as_str() {
         "released" => Some("The message is released."),
         "released-ham" => Some("The message is released and learned as ham."),
@@ -124,7 +114,7 @@ pub(super) async fn page(
     id: &str,
     note: Option<&str>,
     problem: Option<String>,
-) -> Result<Html<String>, Refusal> {
+) -> Answer {
     let quarantine = &console.services.quarantine;
     let id = id.to_ascii_uppercase();
     let (record, preview) = match quarantine.preview(&id).await {
@@ -145,7 +135,8 @@ pub(super) async fn page(
         page = page
             .with_problem("The message itself is lost or damaged; this is what is known of it.");
     }
-    let forward = &quarantine.options().forward;
+    let options = quarantine.options();
+    let forward = &options.forward;
     layout::render(&MessagePage {
         page,
         id: record.entry.id.clone(),

@@ -2,7 +2,6 @@
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::response::Html;
 
 use super::{Known, Row};
 use crate::filter::rules::{RuleSet, catalogue};
@@ -10,7 +9,7 @@ use crate::web::Visitor;
 use crate::web::accounts::Role;
 use crate::web::console::Shared;
 use crate::web::filters;
-use crate::web::layout::{self, Page};
+use crate::web::layout::{self, Answer, Page};
 use crate::web::refusal::Refusal;
 
 #[derive(Template)]
@@ -18,6 +17,8 @@ use crate::web::refusal::Refusal;
 struct RulePage {
     page: Page,
     row: Row,
+    /// When it was measured, and whether the rules have changed since.
+    measured: Option<(i64, bool)>,
     group: Option<(String, f64)>,
     lists: Vec<String>,
     labels: Vec<String>,
@@ -45,11 +46,12 @@ pub(super) async fn show(
     State(console): State<Shared>,
     visitor: Visitor,
     Path(id): Path<String>,
-) -> Result<Html<String>, Refusal> {
+) -> Answer {
     let engine = console.services.engine.load_full();
     let set = engine.rules().ok_or(Refusal::NotFound)?;
     let rule = set.rule(&id).ok_or(Refusal::NotFound)?;
-    let row = Known::new(&console).await.row(set, rule);
+    let all = Known::new(&console).await?;
+    let row = all.row(set, rule);
     let source = match engine.config() {
         Some(config) => {
             let (options, base) = (config.file.rules.clone(), config.base.clone());
@@ -73,6 +75,7 @@ pub(super) async fn show(
         refers_to: known(set, source.refers_to),
         referred_by: known(set, source.referred_by),
         tests: source.tests,
+        measured: all.measured.as_ref().map(|m| (m.at, !m.is_of(set))),
         row,
     })
 }

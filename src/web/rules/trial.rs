@@ -5,9 +5,9 @@ use std::net::IpAddr;
 
 use askama::Template;
 use axum::Form;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -20,10 +20,9 @@ use crate::mail::{Address, Envelope};
 use crate::milter::Reply;
 use crate::server::Left;
 use crate::web::Visitor;
-use crate::web::console::Shared;
 use crate::web::explanation::Explanation;
 use crate::web::filters;
-use crate::web::layout::{self, Page};
+use crate::web::layout::{self, Answer, Look, Page, Sent};
 use crate::web::refusal::Refusal;
 
 /// Longest message, bytes.
@@ -98,17 +97,12 @@ fn page(visitor: &Visitor) -> Page {
     Page::new("Try a message", "/rules/trial", visitor)
 }
 
-pub(super) async fn form(
-    visitor: Visitor,
-    axum::extract::Query(given): axum::extract::Query<Given>,
-) -> Result<Html<String>, Refusal> {
+pub(super) async fn form((_, visitor, Query(given)): Look<Given>) -> Answer {
     layout::render(&TrialPage::new(page(&visitor), given))
 }
 
 pub(super) async fn examine(
-    State(console): State<Shared>,
-    visitor: Visitor,
-    Form(given): Form<Given>,
+    (State(console), visitor, Form(given)): Sent<Given>,
 ) -> Result<Response, Refusal> {
     let refuse = |given: Given, why: String| {
         let page = page(&visitor).with_problem(why);

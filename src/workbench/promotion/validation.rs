@@ -6,12 +6,13 @@
 use std::path::{Path, PathBuf};
 
 use super::{LEAST, PromotionError, SEED};
+use crate::clock;
 use crate::filter::bayes::{Class, Engine};
 use crate::mail::corpus::Sample;
 use crate::workbench::Cut;
 use crate::workbench::evaluation::{Evaluation, Member};
 use crate::workbench::reading::{Reading, Watch};
-use crate::workbench::registry::{Pinned, Registry, now};
+use crate::workbench::registry::{Pinned, Registry};
 
 /// Copies messages into the folder of models, to try every new model on.
 ///
@@ -74,7 +75,7 @@ pub fn pin(
     std::fs::rename(&new, &folder).map_err(io_at(&folder))?;
     registry.hand_over(&folder)?;
     let pinned = Pinned {
-        at: now(),
+        at: clock::seconds(),
         ham,
         spam,
         digest: digest(seen.into_iter()),

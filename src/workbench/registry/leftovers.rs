@@ -4,6 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::evaluated::SUFFIX;
 use super::{Changing, RegistryError, io_at};
 use crate::filter::bayes::Journal;
 
@@ -50,7 +51,11 @@ impl Changing<'_> {
             Some((id, "mwb")) if is_id(id) => {
                 self.book.entry(id).is_none() && self.registry.live().as_deref() != Some(id)
             }
-            Some((id, rest)) => is_id(id) && temporary && rest.starts_with("mwb."),
+            Some((id, SUFFIX)) if is_id(id) => self.book.entry(id).is_none(),
+            Some((id, rest)) => {
+                let ours = rest.starts_with("mwb.") || rest.starts_with(SUFFIX);
+                is_id(id) && temporary && ours
+            }
             None => false,
         }
     }

@@ -5,10 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use super::super::daemon::{Config, HELD};
-use super::super::place::root;
-use super::super::scanner::{FalseClamd, Manner};
-use super::{Keys, Scanners, run, text, unpacked};
+use super::super::daemon::HELD;
+use super::super::host::root;
+use super::super::place::unpacked;
+use super::{Scanners, run, text};
 
 /// The last answer of Exim to a message of that text, and its log. `None` when Exim is not there.
 fn delivered(server: &str, body: &str) -> Option<(String, String)> {
@@ -127,16 +127,7 @@ fn exim_is_answered_in_both_variants() {
 
 #[test]
 fn exim_defers_what_could_not_be_checked() {
-    let absent = FalseClamd::start(Manner::Absent);
-    let config = Config {
-        chain: "[rules, clamav]",
-        sections: format!("clamav: {{ servers: ['127.0.0.1:{}'] }}\n", absent.port),
-        ..Config::default()
-    };
-    let scanners = Scanners::start(Keys {
-        config,
-        ..Keys::default()
-    });
+    let scanners = Scanners::unable();
     for server in [
         format!("127.0.0.1 {} variant=rspamd", scanners.rspamd),
         format!("127.0.0.1 {}", scanners.spamd),

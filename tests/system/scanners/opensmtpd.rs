@@ -2,10 +2,10 @@
 
 use std::process::Command;
 
-use super::super::daemon::{Config, HELD, REFUSED};
+use super::super::daemon::{HELD, REFUSED};
 use super::super::message::{fields, message};
-use super::super::scanner::{FalseClamd, Manner};
-use super::{Keys, Scanners, text, unpacked};
+use super::super::place::unpacked;
+use super::{Scanners, text};
 
 /// What the filter makes of a message: its lines, and the answer at the end. `None` when it is not there.
 fn filtered(scanners: &Scanners, message: &[u8]) -> Option<(String, String)> {
@@ -120,16 +120,7 @@ fn opensmtpds_filter_marks_refuses_and_defers() {
         answer.starts_with("reject|550 5.7.1 Message refused as spam (id "),
         "{answer}"
     );
-    let absent = FalseClamd::start(Manner::Absent);
-    let config = Config {
-        chain: "[rules, clamav]",
-        sections: format!("clamav: {{ servers: ['127.0.0.1:{}'] }}\n", absent.port),
-        ..Config::default()
-    };
-    let unscanned = Scanners::start(Keys {
-        config,
-        ..Keys::default()
-    });
+    let unscanned = Scanners::unable();
     let (_, answer) = filtered(&unscanned, &message("three", "nothing")).unwrap();
     assert!(answer.starts_with("reject|451 4.7.1 "), "{answer}");
 }

@@ -7,7 +7,6 @@ use serde_json::Value;
 use super::super::daemon::{Config, HELD, REFUSED, TAGGED};
 use super::super::message::message;
 use super::super::place::{installed, wait_for};
-use super::super::scanner::{FalseClamd, Manner};
 use super::{Keys, PASSWORD, Scanners, run, text};
 
 fn rspamc(scanners: &Scanners, args: &[&str], input: &[u8]) -> Option<Output> {
@@ -119,19 +118,7 @@ rules:
 
 #[test]
 fn what_could_not_be_checked_is_a_soft_reject_whatever_the_client_looks_at() {
-    let absent = FalseClamd::start(Manner::Absent);
-    let config = Config {
-        chain: "[rules, clamav]",
-        sections: format!(
-            "clamav: {{ servers: ['127.0.0.1:{}'] }}\nlimits: {{ message: 100KiB }}\n",
-            absent.port
-        ),
-        ..Config::default()
-    };
-    let scanners = Scanners::start(Keys {
-        config,
-        ..Keys::default()
-    });
+    let scanners = Scanners::unable();
     let body = |answer: &[u8]| {
         let said = text(answer);
         let (_, body) = said

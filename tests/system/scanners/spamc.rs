@@ -6,7 +6,6 @@ use std::process::{Command, Output};
 use super::super::daemon::{Config, HELD, TAGGED};
 use super::super::message::{as_stored, message, values};
 use super::super::place::{free_port, installed};
-use super::super::scanner::{FalseClamd, Manner};
 use super::{Keys, Scanners, run, text};
 
 /// What `spamc -x` makes of every failure that the daemon tells: it does not look at the code. Mail servers and delivery
@@ -109,19 +108,7 @@ fn the_message_comes_back_with_our_fields_and_the_body_untouched() {
 
 #[test]
 fn what_could_not_be_checked_is_a_failure_and_never_clean() {
-    let absent = FalseClamd::start(Manner::Absent);
-    let config = Config {
-        chain: "[rules, clamav]",
-        sections: format!(
-            "clamav: {{ servers: ['127.0.0.1:{}'] }}\nlimits: {{ message: 100KiB }}\n",
-            absent.port
-        ),
-        ..Config::default()
-    };
-    let scanners = Scanners::start(Keys {
-        config,
-        ..Keys::default()
-    });
+    let scanners = Scanners::unable();
     let ham = as_stored(&message("one", "nothing"));
     for args in [&["-c"][..], &["-R"], &["-y"], &[]] {
         let Some(out) = spamc(&scanners, args, &ham) else {
