@@ -130,3 +130,48 @@ impl Evaluation<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    use super::super::ruleset::RuleSet;
+    use super::super::texts::Subject;
+    use super::*;
+    use crate::config::Source;
+    use crate::mail::{Envelope, Limits, Mail};
+
+    const RULES: &str = "version: 1
+rules:
+  - { id: A, description: d, silent: true, when: { text: 'alpha' } }
+  - { id: B, description: d, silent: true, per_occurrence: { at_most: 3 }, when: { text: 'beta' } }
+  - { id: C, description: d, silent: true, when: { not: { subject: '[g]amma' } } }
+  - { id: D, description: d, silent: true, when: { all: [{ rule: A }, { any: [{ text: '[bx][ex]' }, { rule: C }] }] } }
+  - { id: E, description: d, silent: true, when: { formula: 'A + B - 2 * C' } }
+";
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        /// Break it by taking a rule for refuted that counts its occurrences, or a negative value for 0.
+        #[test]
+        fn what_is_refuted_does_not_hold(
+            formula in r"!?[A-E](?: (?:&&|\|\||\+|-|\*|>|<=|==|/) (?:!?[A-E]|[0-2]|\([A-E] (?:&&|\|\||\+) !?[A-E]\))){1,5}",
+            subject in "(?:gamma|x){0,1}",
+            text in "(?:alpha|beta|gamma| ){0,6}",
+        ) {
+            let rules = format!(
+                "{RULES}  - {{ id: F, description: d, score: 1, when: {{ formula: '{formula}' }} }}\n  - {{ id: G, description: d, score: 1, when: {{ formula: '!F + A > 1' }} }}\n"
+            );
+            let set = RuleSet::from_sources(&[Source::new("a.yaml", rules)]).unwrap();
+            let raw = format!("Subject: {subject}\r\n\r\n{text}\r\n");
+            let mail = Mail::parse(Bytes::from(raw), &Limits::default());
+            let envelope = Envelope::default();
+            let subject = Subject::Transaction(&envelope, &mail);
+            let hits = Evaluation::new(&set, &subject, None).hits();
+            let naive = Evaluation::new(&set, &subject, None).without_gates().hits();
+            prop_assert_eq!(hits, naive, "{}", formula);
+        }
+    }
+}
