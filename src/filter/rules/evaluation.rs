@@ -13,11 +13,12 @@ use jiff::civil::Date;
 use super::branch::Scratch;
 use super::condition::{ElementLeaf, Index, Leaf, Node, Operand};
 use super::finding::Finding;
-use super::gate::{Gate, Sighting};
+use super::gate::Sighting;
 use super::group;
 use super::known::Known;
 use super::rule::Rule;
 use super::ruleset::RuleSet;
+use super::seen::Seen;
 use super::sparse::Sparse;
 use super::texts::{Subject, Texts};
 use crate::filter::{EVIDENCE_BYTES, Hit};
@@ -34,50 +35,6 @@ pub(super) struct Evaluation<'a> {
     scratch: RefCell<Scratch>,
     known: Sparse<Option<f64>>,
     today: Option<Date>,
-}
-
-/// What the gates saw.
-struct Seen {
-    /// By place.
-    sightings: Vec<Vec<Sighting>>,
-    /// By leaf: where its own are among those of its place.
-    own: Sparse<(u32, u32)>,
-    /// The leaves that have any.
-    leaves: Vec<Index>,
-}
-
-impl Seen {
-    fn new(set: &RuleSet, texts: &Texts<'_>) -> Seen {
-        let look = |(place, gate): (Index, &Option<Gate>)| match gate {
-            Some(gate) => gate.look(texts.of(place)),
-            None => Vec::new(),
-        };
-        let mut seen = Seen {
-            sightings: set.gates.iter().enumerate().map(look).collect(),
-            own: Sparse::new(set.leaves.len()),
-            leaves: Vec::new(),
-        };
-        for of_place in &seen.sightings {
-            let mut from = 0;
-            for of_leaf in of_place.chunk_by(|a, b| a.leaf == b.leaf) {
-                let to = from + of_leaf.len() as u32;
-                let leaf = of_leaf.first().map_or(0, |s| s.leaf as usize);
-                if let Some(own) = seen.own.entry(leaf) {
-                    *own = (from, to);
-                }
-                seen.leaves.push(leaf);
-                from = to;
-            }
-        }
-        seen
-    }
-
-    fn of(&self, place: Index, leaf: Index) -> &[Sighting] {
-        let (from, to) = self.own.get(leaf);
-        let of_place = self.sightings.get(place);
-        let own = of_place.and_then(|all| all.get(from as usize..to as usize));
-        own.unwrap_or_default()
-    }
 }
 
 impl<'a> Evaluation<'a> {
@@ -158,7 +115,7 @@ impl<'a> Evaluation<'a> {
     /// Rules that can hold, as far as the gates tell.
     pub(super) fn awake(&self) -> Vec<Index> {
         match &self.seen {
-            Some(seen) => self.set.plan.awake(seen.leaves.iter().copied()),
+            Some(seen) => self.set.plan.awake(seen.leaves()),
             None => (0..self.set.rules.len()).collect(),
         }
     }

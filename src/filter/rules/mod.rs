@@ -62,6 +62,7 @@ mod ruleset;
 mod runs;
 mod schema;
 mod scores_file;
+mod seen;
 mod shipped;
 mod simplify;
 mod spamassassin;

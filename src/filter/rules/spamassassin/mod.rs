@@ -16,6 +16,7 @@ mod content_type;
 mod domain;
 mod entity;
 mod field;
+mod field_view;
 mod header;
 mod html;
 mod html_tag;
@@ -32,7 +33,7 @@ mod uri_relative;
 
 use std::borrow::Cow;
 
-pub(super) use header::FieldView;
+pub(super) use field_view::FieldView;
 pub(super) use message::Message;
 
 use crate::mail::Envelope;
