@@ -44,6 +44,7 @@ packages:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  tests/system/sendmail/unpack.sh || echo "skipped: Sendmail could not be fetched"; \
 	  tests/system/scanners/unpack.sh || echo "skipped: Exim, OpenSMTPD's filter or Haraka's plugin could not be fetched"; \
+	  tests/console/glewlwyd/unpack.sh || echo "skipped: Glewlwyd could not be fetched"; \
 	fi
 	@missing=; for p in $(PACKAGES); do \
 	  dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; \

@@ -24,6 +24,7 @@
 //! - [`workbench`]: the analyst's side of the classifier: figures, corpora, and which model is in force.
 //! - [`tuning`]: what rules are worth, told from sorted mail, and scores fitted to it.
 //! - [`web`]: the console in a browser.
+//! - `https`: requests to other hosts: a webhook, a provider of sign-ins.
 //! - `printable`: text from outside made harmless for whoever reads it.
 //! - `clock`: the wall clock, as numbers.
 //! - [`cli`]: the commands.
@@ -38,6 +39,7 @@ pub mod events;
 pub mod filter;
 pub mod heard;
 pub mod history;
+mod https;
 pub mod import;
 pub mod mail;
 pub mod metrics;

@@ -308,8 +308,11 @@ metrics! {
     console_refused: counter = "mailweir_console_connections_refused_total";
     /// Requests to the console, by class of the answer: 2xx, 3xx, 4xx, 5xx.
     console_requests: counters = "mailweir_console_requests_total"["status"];
-    /// Attempts to sign in to the console: ok, wrong (name and password), throttled (not looked at).
+    /// Attempts to sign in to the console: ok, wrong (name and password, or what a provider sends), throttled (not looked
+    /// at), refused (known to the provider, but not let in), failed (the provider, or we).
     console_logins: counters = "mailweir_console_logins_total"["result"];
+    /// Requests of the console to the provider of sign-ins: ok (answered), error, timeout.
+    console_oidc_requests: counters = "mailweir_console_oidc_requests_total"["result"];
     /// Messages in the history.
     history_rows: gauge = "mailweir_history_messages";
     /// Bytes of the history in use.

@@ -50,6 +50,8 @@ fn every_key_of_the_configuration_is_documented() {
         &["http"],
         &["console"],
         &["console", "session"],
+        &["console", "oidc"],
+        &["console", "oidc", "roles"],
         &["limits"],
         &["thresholds"],
         &["outbound"],

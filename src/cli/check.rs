@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use comfy_table::{Cell, ContentArrangement, Table, presets};
-use futures_util::future::join;
+use futures_util::future::join3;
 
 use finding::Finding;
 
@@ -20,6 +20,7 @@ use crate::filter::{Probe, clamav, dnsbl};
 use crate::metrics::Metrics;
 use crate::printable::printable;
 use crate::server::Engine;
+use crate::web;
 
 /// Exit code with `--strict` when the file is in order and a service is not.
 const SERVICE: u8 = 3;
@@ -32,7 +33,8 @@ const ANSWER: usize = 200;
 /// would start or be reloaded; warnings, for what is most likely not meant; notes, for what may be worth
 /// knowing. Then, where there is no error and unless --offline is given, each ClamAV server and each DNS
 /// list of the chain is asked whether it works, all at once: a server within clamav.connect_timeout for
-/// PING and VERSION, with signatures younger than clamav.health.warn_after, a list within dnsbl.timeout for its test entries (RFC 5782). A service that does not
+/// PING and VERSION, with signatures younger than clamav.health.warn_after, a list within dnsbl.timeout for its test entries (RFC 5782); and the
+/// provider of console.oidc within its timeout for its metadata and keys. A service that does not
 /// answer is no error: the configuration can be in order while a service is down.
 ///
 /// Exit codes: 0 the configuration is in order; 1 it is not, or there is something that --deny names; 2 the
@@ -41,7 +43,7 @@ const ANSWER: usize = 200;
 pub(super) struct CheckArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// Leave the network alone: ask no ClamAV server and no DNS list.
+    /// Leave the network alone: ask no ClamAV server, no DNS list and no provider of sign-ins.
     #[arg(long)]
     offline: bool,
     /// Exit with 3 when a service does not answer as it should.
@@ -255,7 +257,7 @@ impl Checked {
     }
 }
 
-/// Every service of the filters in the chain, with the name of the filter.
+/// Every service of the filters in the chain, with the name of the filter, and the console's provider of sign-ins.
 async fn ask(
     config: &Config,
     metrics: &Arc<Metrics>,
@@ -277,10 +279,17 @@ async fn ask(
             false => Vec::new(),
         }
     };
-    let (lists, servers) = join(lists, servers).await;
+    let provider = async {
+        match &config.console {
+            Some(console) => web::provider_probe(console, metrics).await,
+            None => None,
+        }
+    };
+    let (lists, servers, provider) = join3(lists, servers, provider).await;
     let lists = lists?.into_iter().map(|probe| ("dnsbl", probe));
     let servers = servers.into_iter().map(|probe| ("clamav", probe));
-    Ok(lists.chain(servers).collect())
+    let provider = provider.map(|probe| ("console", probe));
+    Ok(lists.chain(servers).chain(provider).collect())
 }
 
 fn table(asked: &[(&'static str, Probe)]) -> Table {

@@ -292,6 +292,7 @@ async fn list(accounts: &Accounts, json: bool) -> anyhow::Result<()> {
                 "name": user.name,
                 "role": user.role,
                 "password": user.has_password,
+                "provider": user.is_vouched,
                 "disabled": user.disabled,
                 "created": user.created,
                 "seen": user.seen,
@@ -305,10 +306,11 @@ async fn list(accounts: &Accounts, json: bool) -> anyhow::Result<()> {
     }
     let mut table = screen(&["Name", "Role", "State", "Last sign-in (UTC)"]);
     for user in users {
-        let state = match (user.disabled, user.has_password) {
-            (true, _) => "kept out",
-            (false, true) => "may sign in",
-            (false, false) => "has no password yet",
+        let state = match (user.disabled, user.has_password, user.is_vouched) {
+            (true, ..) => "kept out",
+            (false, true, _) => "may sign in",
+            (false, false, true) => "signs in by the provider",
+            (false, false, false) => "has no password yet",
         };
         table.add_row([
             user.name,

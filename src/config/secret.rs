@@ -6,6 +6,16 @@ use std::path::Path;
 /// Longest secret, bytes.
 const SECRET_BYTES: usize = 1024;
 
+/// A secret in clear text: never shown, not even to whoever debugs.
+#[derive(Clone)]
+pub(crate) struct Hidden(pub(crate) String);
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hidden")
+    }
+}
+
 /// The one line of a file that others may not read; `what` names it in errors: `password`.
 ///
 /// # Errors

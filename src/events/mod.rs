@@ -9,7 +9,6 @@
 //! the spool is sent at least once, in order, with the same id each time; only when the spool has reached its bound the
 //! oldest lines go, counted. Nothing from a message is in an event but as a JSON string.
 
-mod client;
 mod event;
 mod file;
 mod options;

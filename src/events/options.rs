@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use axum::http::Uri;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::event::Kind;
-use crate::config::{ByteSize, Findings, Problems, Seconds, Source, secret_line, unwritten};
+use crate::config::{
+    ByteSize, Findings, Hidden, Problems, Seconds, Source, secret_line, unwritten,
+};
+use crate::https::Target;
 
 /// The section as written. Without a file and a URL nothing is told.
 #[derive(Clone, Debug, Deserialize)]
@@ -96,7 +98,7 @@ pub(super) struct Rotation {
 #[derive(Clone, Debug)]
 pub(super) struct Hook {
     pub(super) target: Target,
-    pub(super) secret: Secret,
+    pub(super) secret: Hidden,
     pub(super) ca_file: Option<PathBuf>,
     pub(super) timeout: Duration,
     pub(super) batch: usize,
@@ -105,57 +107,6 @@ pub(super) struct Hook {
     pub(super) spool_bytes: u64,
     /// The folder of the spool.
     pub(super) folder: PathBuf,
-}
-
-/// Where requests go.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Target {
-    pub(super) tls: bool,
-    pub(super) host: String,
-    pub(super) port: u16,
-    /// Host and port as they stand in the URL.
-    pub(super) authority: String,
-    pub(super) path: String,
-}
-
-/// Never shown.
-#[derive(Clone)]
-pub(super) struct Secret(pub(super) String);
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret")
-    }
-}
-
-impl Target {
-    fn parse(text: &str) -> Result<Target, &'static str> {
-        let uri: Uri = text.parse().map_err(|_| "this is no URL")?;
-        let tls = match uri.scheme_str() {
-            Some("https") => true,
-            Some("http") => false,
-            _ => return Err("the URL begins with https://"),
-        };
-        let authority = uri.authority().ok_or("the URL has no host")?;
-        if authority.as_str().contains('@') {
-            return Err("the URL has a user; the secret is what proves who sends");
-        }
-        let host = authority.host().trim_matches(['[', ']']).to_owned();
-        let here = matches!(host.as_str(), "localhost" | "127.0.0.1" | "::1");
-        if !tls && !here {
-            return Err("without https events would go over the network for all to read");
-        }
-        let port = authority.port_u16();
-        Ok(Target {
-            tls,
-            host,
-            port: port.unwrap_or(if tls { 443 } else { 80 }),
-            authority: authority.as_str().to_owned(),
-            path: uri
-                .path_and_query()
-                .map_or("/".to_owned(), ToString::to_string),
-        })
-    }
 }
 
 impl Settings {
@@ -224,7 +175,7 @@ fn hook(
         return None;
     };
     let secret = match secret_line(&base.join(&secret_file.value), "secret") {
-        Ok(secret) => Secret(secret),
+        Ok(secret) => Hidden(secret),
         Err(why) => {
             findings.wrong(secret_file, why);
             return None;
@@ -286,14 +237,5 @@ mod tests {
             let shown = problems(text);
             assert!(shown.contains(place), "{text}: {shown}");
         }
-    }
-
-    #[test]
-    fn urls_are_taken_apart() {
-        let target = Target::parse("https://[2001:db8::1]:8443/a?b=c").unwrap();
-        assert_eq!((target.host.as_str(), target.port), ("2001:db8::1", 8443));
-        assert_eq!((target.path.as_str(), target.tls), ("/a?b=c", true));
-        let target = Target::parse("http://localhost").unwrap();
-        assert_eq!((target.port, target.path.as_str()), (80, "/"));
     }
 }

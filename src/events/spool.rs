@@ -316,8 +316,9 @@ fn lines_from(path: &Path, from: u64) -> io::Result<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::options::{Secret, Target};
     use super::*;
+    use crate::config::Hidden;
+    use crate::https::Target;
     use std::time::Duration;
 
     fn hook(folder: &Path, spool_bytes: u64) -> Hook {
@@ -329,7 +330,7 @@ mod tests {
                 authority: "localhost:1".into(),
                 path: "/".into(),
             },
-            secret: Secret("x".into()),
+            secret: Hidden("x".into()),
             ca_file: None,
             timeout: Duration::from_secs(1),
             batch: 10,

@@ -13,4 +13,4 @@ pub struct Probe {
 /// Why a service cannot be used: one line, printable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct ProbeError(pub(super) String);
+pub struct ProbeError(pub(crate) String);

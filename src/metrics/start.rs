@@ -77,7 +77,11 @@ impl Metrics {
                 ],
             ),
             (&self.console_requests, &["2xx", "3xx", "4xx", "5xx"]),
-            (&self.console_logins, &["ok", "wrong", "throttled"]),
+            (
+                &self.console_logins,
+                &["ok", "wrong", "throttled", "refused", "failed"],
+            ),
+            (&self.console_oidc_requests, &["ok", "error", "timeout"]),
             (&self.reloads, &["ok", "failed"]),
             (&self.policy_conflicts, &Settled::CONFLICTS),
             (&self.policy_senders, &["allow", "unproven", "deny"]),

@@ -16,8 +16,9 @@ use axum::response::{IntoResponse, Redirect, Response};
 
 use super::accounts::{Role, Secret, same};
 use super::console::Shared;
+use super::cookie::SESSION;
 use super::refusal::Refusal;
-use super::{Visitor, address, cookie, login};
+use super::{Visitor, address, login};
 
 /// Longest body of an ordinary form.
 const FORM_BYTES: usize = 64 << 10;
@@ -186,11 +187,15 @@ async fn visitor(gate: &Gate, headers: &HeaderMap, address: IpAddr) -> Result<Vi
         let presented = presented.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let secret = presented.and_then(|(_, token)| Secret::presented(token.trim()));
         let secret = secret.ok_or(Refusal::SignIn)?;
-        let found = console.accounts.bearer(&secret).await?;
+        let found = console
+            .accounts
+            .bearer(&secret, console.settings().lifetime)
+            .await?;
         let (session, label) = found.ok_or(Refusal::SignIn)?;
         return Ok(Visitor::new(session, String::new(), Some(label), address));
     }
-    let secret = cookie::read(&console.settings(), headers).ok_or(Refusal::SignIn)?;
+    let secret = SESSION.read(&console.settings(), headers);
+    let secret = secret.and_then(Secret::presented).ok_or(Refusal::SignIn)?;
     let lifetime = console.settings().lifetime;
     let is_click = !wants_part(headers);
     let session = console

@@ -38,6 +38,8 @@ struct AccountPage {
     /// A new token, shown this once.
     secret: Option<Secret>,
     now: i64,
+    /// Whether somebody else vouches for the user, so that he has no password here.
+    is_vouched: bool,
 }
 
 async fn page(
@@ -53,6 +55,7 @@ async fn page(
         tokens: console.accounts.tokens(Some(visitor.user)).await?,
         secret,
         now: Timestamp::now().as_second(),
+        is_vouched: visitor.is_vouched,
     })
 }
 
@@ -78,13 +81,11 @@ async fn wrong(
     visitor: &Visitor,
     error: AccountError,
 ) -> Result<Response, Refusal> {
-    let problem = match &error {
-        AccountError::Name(_) | AccountError::Password(_) | AccountError::TooMany { .. } => {
-            sentence(&error)
-        }
-        _ => return Err(error.into()),
-    };
-    let page = page(console, visitor, frame(visitor).with_problem(problem), None).await?;
+    if !error.is_of_form() && !matches!(error, AccountError::TooMany { .. }) {
+        return Err(error.into());
+    }
+    let frame = frame(visitor).with_problem(sentence(&error));
+    let page = page(console, visitor, frame, None).await?;
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
@@ -104,7 +105,7 @@ async fn password(
     // Who has found an open browser must not be able to try passwords faster here.
     let waits = console
         .throttle
-        .attempt(&visitor.name, visitor.address, now);
+        .attempt(Some(&visitor.name), visitor.address, now);
     waits.map_err(Refusal::Wait)?;
     let known = console
         .accounts
@@ -114,13 +115,10 @@ async fn password(
         let why = "the current password is another one".to_owned();
         return wrong(&console, &visitor, AccountError::Password(why)).await;
     }
-    console.throttle.passed(&visitor.name, visitor.address);
-    let chosen = match given.password == given.again {
-        true => Password::chosen(&given.password, &visitor.name),
-        false => Err(AccountError::Password(
-            "the two passwords differ".to_owned(),
-        )),
-    };
+    console
+        .throttle
+        .passed(Some(&visitor.name), visitor.address);
+    let chosen = Password::chosen_twice(&given.password, &given.again, &visitor.name);
     let chosen = match chosen {
         Ok(chosen) => chosen,
         Err(error) => return wrong(&console, &visitor, error).await,
@@ -132,7 +130,7 @@ async fn password(
         .await?;
     // All his sessions have ended; this browser gets a new one.
     let address = visitor.address.to_string();
-    login::begin(&console, visitor.user, &address, "/account").await
+    login::begin(&console, visitor.user, &address, "by password", "/account").await
 }
 
 #[derive(Deserialize)]
@@ -160,13 +158,12 @@ async fn add_token(
         .accounts
         .add_token(&by, visitor.user, &given.label, role, expires)
         .await;
-    match made {
-        Ok(secret) => {
-            let page = page(&console, &visitor, frame(&visitor), Some(secret)).await?;
-            Ok(page.into_response())
-        }
-        Err(error) => wrong(&console, &visitor, error).await,
-    }
+    let secret = match made {
+        Ok(secret) => secret,
+        Err(error) => return wrong(&console, &visitor, error).await,
+    };
+    let page = page(&console, &visitor, frame(&visitor), Some(secret)).await?;
+    Ok(page.into_response())
 }
 
 #[derive(Deserialize)]

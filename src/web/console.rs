@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 
 use super::accounts::{AccountError, Accounts, Actor};
 use super::journal::Journal;
+use super::oidc::{Ended, Provider};
 use super::options::Settings;
 use super::rules::KeptProfile;
 use super::samples::Samples;
@@ -21,6 +22,9 @@ pub struct Console {
     /// Who may use it, and the audit log.
     pub(super) accounts: Accounts,
     settings: ArcSwap<Settings>,
+    provider: ArcSwapOption<Provider>,
+    /// Sign-ins by the provider that are over.
+    pub(super) ended: Ended,
     /// Who has to wait before he may try another password.
     pub(super) throttle: Throttle,
     /// What went wrong lately.
@@ -44,6 +48,8 @@ impl Console {
         journal: Journal,
     ) -> Console {
         Console {
+            provider: ArcSwapOption::new(Provider::of(&settings, &services.metrics)),
+            ended: Ended::default(),
             services,
             accounts,
             settings: ArcSwap::from_pointee(settings),
@@ -59,8 +65,21 @@ impl Console {
         self.settings.load_full()
     }
 
+    /// Who vouches for users, beside passwords.
+    pub(super) fn provider(&self) -> Option<Arc<Provider>> {
+        self.provider.load_full()
+    }
+
+    /// How a browser gets here.
+    pub(super) fn site(&self) -> String {
+        let settings = self.settings();
+        settings.link(settings.listen)
+    }
+
     /// Puts other settings into force, for the requests that begin after it.
     pub(super) fn take(&self, settings: Settings) {
+        let provider = Provider::of(&settings, &self.services.metrics);
+        self.provider.store(provider);
         self.settings.store(Arc::new(settings));
     }
 

@@ -6,16 +6,18 @@ use askama::Template;
 use axum::Form;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Query, Request, State};
-use axum::http::{Extensions, HeaderMap, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
 
-use super::access::{self, Access};
-use super::accounts::Role;
-use super::console::Shared;
+use super::access::Access;
+use super::accounts::{Role, Secret};
+use super::console::{Console, Shared};
+use super::cookie::SESSION;
 use super::refusal::Refusal;
-use super::{address, cookie, layout};
+use super::stranger::Stranger;
+use super::{Visitor, layout};
 
 /// Longest form of somebody who has not signed in.
 pub(super) const STRANGERS_FORM: usize = 8 << 10;
@@ -52,7 +54,7 @@ pub(super) fn encoded(text: &str) -> String {
 }
 
 /// A path of ours, so that nobody is sent elsewhere after signing in.
-fn inside(next: Option<&str>) -> &str {
+pub(super) fn inside(next: Option<&str>) -> &str {
     let ours = |path: &&str| {
         path.starts_with('/')
             && !path.starts_with("//")
@@ -71,8 +73,12 @@ struct AgainPage<'a> {
 /// A page that loads `path` again: a browser keeps our cookie back from a link on another site, and sends it with
 /// what a page of ours asks for.
 pub(super) fn again(path: Option<&str>) -> Response {
-    let page = AgainPage { next: inside(path) };
-    match layout::render(&page) {
+    onward(inside(path))
+}
+
+/// A page that loads another by itself.
+fn onward(place: &str) -> Response {
+    match layout::render(&AgainPage { next: place }) {
         Ok(page) => page.into_response(),
         Err(refusal) => refusal.into_response(),
     }
@@ -84,6 +90,8 @@ struct LoginPage<'a> {
     name: &'a str,
     next: &'a str,
     problem: Option<&'a str>,
+    /// What the provider is called, and the path that leads there.
+    provider: Option<(&'a str, String)>,
 }
 
 #[derive(Deserialize)]
@@ -91,16 +99,30 @@ struct Next {
     next: Option<String>,
 }
 
-fn page(name: &str, next: &str, problem: Option<&str>) -> Result<Html<String>, Refusal> {
+/// The sign-in page, with the name that was typed, where to go afterwards, and what went wrong.
+pub(super) fn page(
+    console: &Console,
+    name: &str,
+    next: &str,
+    problem: Option<&str>,
+) -> Result<Html<String>, Refusal> {
+    let provider = console.provider();
     layout::render(&LoginPage {
         name,
         next,
         problem,
+        provider: provider.as_ref().map(|provider| {
+            let path = format!("/login/oidc?next={}", encoded(next));
+            (provider.plan.label.as_str(), path)
+        }),
     })
 }
 
-async fn form(Query(query): Query<Next>) -> Result<Html<String>, Refusal> {
-    page("", inside(query.next.as_deref()), None)
+async fn form(
+    State(console): State<Shared>,
+    Query(query): Query<Next>,
+) -> Result<Html<String>, Refusal> {
+    page(&console, "", inside(query.next.as_deref()), None)
 }
 
 #[derive(Deserialize)]
@@ -112,61 +134,93 @@ struct SignIn {
 
 async fn sign_in(
     State(console): State<Shared>,
-    headers: HeaderMap,
-    extensions: Extensions,
+    Stranger { address }: Stranger,
     Form(given): Form<SignIn>,
 ) -> Result<Response, Refusal> {
-    if !access::is_own(&console, &headers) {
-        return Err(Refusal::Forbidden(
-            "The request does not come from a page of this console.",
-        ));
-    }
-    let address = address::client(&extensions, &headers, &console.settings().trusted_proxies);
-    let logins = &console.services.metrics.console_logins;
     let next = inside(given.next.as_deref());
     let name = given.name.trim();
-    if let Err(wait) = console.throttle.attempt(name, address, Instant::now()) {
-        logins.with_label_values(&["throttled"]).inc();
+    if let Err(wait) = console
+        .throttle
+        .attempt(Some(name), address, Instant::now())
+    {
+        count(&console, "throttled");
         return Err(Refusal::Wait(wait));
     }
     let Some(user) = console.accounts.verify(name, &given.password).await? else {
-        logins.with_label_values(&["wrong"]).inc();
+        count(&console, "wrong");
         let shown: String = name.chars().take(64).collect();
         tracing::warn!(user = ?shown, %address, "console: sign-in refused");
         let wrong = "Name and password do not fit together.";
-        let page = page(&shown, next, Some(wrong))?;
+        let page = page(&console, &shown, next, Some(wrong))?;
         return Ok((StatusCode::UNAUTHORIZED, page).into_response());
     };
-    console.throttle.passed(name, address);
-    logins.with_label_values(&["ok"]).inc();
+    console.throttle.passed(Some(name), address);
+    count(&console, "ok");
     tracing::info!(user = ?user.name, %address, "console: signed in");
-    begin(&console, user.id, &address.to_string(), next).await
+    begin(&console, user.id, &address.to_string(), "by password", next).await
+}
+
+/// Counts an attempt to sign in.
+pub(super) fn count(console: &Console, result: &str) {
+    let logins = &console.services.metrics.console_logins;
+    logins.with_label_values(&[result]).inc();
+}
+
+/// Begins a session; gives the field that hands out its cookie. `way` is how the user has shown who he is.
+pub(super) async fn open(
+    console: &Console,
+    user: i64,
+    address: &str,
+    way: &str,
+) -> Result<HeaderValue, Refusal> {
+    let settings = console.settings();
+    let begun = console
+        .accounts
+        .begin_session(user, address, way, settings.lifetime);
+    let secret = begun.await?;
+    let cookie = SESSION.set(&settings, secret.reveal(), settings.longest());
+    cookie.ok_or(Refusal::Internal)
 }
 
 /// Begins a session and goes on to `next`, a path of ours.
 pub(super) async fn begin(
-    console: &Shared,
+    console: &Console,
     user: i64,
     address: &str,
+    way: &str,
     next: &str,
 ) -> Result<Response, Refusal> {
-    let lifetime = console.settings().lifetime;
-    let secret = console
-        .accounts
-        .begin_session(user, address, lifetime)
-        .await?;
+    let cookie = open(console, user, address, way).await?;
     let mut response = Redirect::to(next).into_response();
-    let field = cookie::set(&console.settings(), &secret).ok_or(Refusal::Internal)?;
-    response.headers_mut().insert(header::SET_COOKIE, field);
+    response.headers_mut().insert(header::SET_COOKIE, cookie);
     Ok(response)
 }
 
-async fn sign_out(State(console): State<Shared>, request: Request) -> Result<Response, Refusal> {
-    if let Some(secret) = cookie::read(&console.settings(), request.headers()) {
+async fn sign_out(
+    State(console): State<Shared>,
+    visitor: Visitor,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let settings = console.settings();
+    let secret = SESSION.read(&settings, request.headers());
+    if let Some(secret) = secret.and_then(Secret::presented) {
         console.accounts.end_session(&secret).await?;
     }
-    let mut response = Redirect::to("/login").into_response();
-    if let Some(field) = cookie::unset(&console.settings()) {
+    let provider = console.provider().filter(|_| visitor.is_vouched);
+    let elsewhere = match provider {
+        Some(provider) => {
+            provider
+                .sign_out(&format!("{}/login", console.site()))
+                .await
+        }
+        None => None,
+    };
+    let mut response = match elsewhere {
+        // No redirect: browsers would take it for a form that is sent elsewhere.
+        Some(place) => onward(&place),
+        None => Redirect::to("/login").into_response(),
+    };
+    if let Some(field) = SESSION.unset(&settings) {
         response.headers_mut().insert(header::SET_COOKIE, field);
     }
     Ok(response)

@@ -15,6 +15,7 @@
 //! - [`layout`]: what pages have in common; each page has a module, and a template of the same name that extends
 //!   `layout.html`. Every value is escaped by the template; text of messages goes through `|visible(LENGTH)` too.
 //! - [`accounts`]: users, sessions, tokens and the audit log, in a file.
+//! - [`oidc`]: sign-in by a provider, beside passwords.
 //!
 //! A page of one's own: a module with `routes(access: &Access) -> Router<Shared>`, made of
 //! `access.allow(Role::..., Router::new().route(...))`, merged in [`router`]; a line in [`layout`]'s menu; handlers that
@@ -46,6 +47,7 @@ mod journal;
 mod layout;
 mod login;
 mod models;
+mod oidc;
 mod options;
 mod overview;
 mod policies;
@@ -57,6 +59,7 @@ mod router;
 mod rules;
 mod samples;
 mod server;
+mod stranger;
 mod throttle;
 mod tls;
 mod troubles;
@@ -67,6 +70,7 @@ mod whoami;
 
 pub use console::Console;
 pub use journal::{Journal, JournalEntry};
+pub use oidc::{Options as OidcOptions, RoleNames, probe as provider_probe};
 pub use options::{Options, SessionOptions, Settings, TlsOptions};
 pub use server::{WebListener, serve};
 pub use welcome::link as one_time_link;

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::accounts::Lifetime;
+use super::oidc;
 use crate::config::{Findings, Problems, Seconds, Source, unwritten};
 use crate::filter::trusted;
 
@@ -27,6 +28,8 @@ pub struct Options {
     pub trusted_proxies: Vec<Spanned<String>>,
     /// When users have to sign in again.
     pub session: SessionOptions,
+    /// Sign-in by a provider of OpenID Connect.
+    pub oidc: oidc::Options,
     /// Connections at one time. Default 128.
     pub connections: Spanned<usize>,
 }
@@ -39,6 +42,7 @@ impl Default for Options {
             tls: None,
             trusted_proxies: Vec::new(),
             session: SessionOptions::default(),
+            oidc: oidc::Options::default(),
             connections: unwritten(128),
         }
     }
@@ -87,6 +91,7 @@ pub struct Settings {
     /// Connections at one time.
     pub connections: usize,
     pub(in crate::web) lifetime: Lifetime,
+    pub(in crate::web) oidc: Option<oidc::Settings>,
 }
 
 impl Settings {
@@ -130,6 +135,10 @@ impl Settings {
                 );
             }
         }
+        let listen = options.listen.as_ref().map(|listen| listen.value);
+        let oidc = options
+            .oidc
+            .check(listen, url.is_some(), base, &mut findings);
         let settings = options.listen.as_ref().map(|listen| Settings {
             listen: listen.value,
             url,
@@ -142,7 +151,9 @@ impl Settings {
             lifetime: Lifetime {
                 idle: idle.value.0,
                 total: total.value.0,
+                vouched_tokens: options.oidc.tokens.value.0,
             },
+            oidc,
         });
         findings.finish(settings)
     }

@@ -112,6 +112,9 @@ impl From<AccountError> for Refusal {
             AccountError::Taken | AccountError::LastAdmin | AccountError::TooMany { .. } => {
                 Refusal::Conflict(sentence(&error))
             }
+            AccountError::KeptOut | AccountError::Foreign | AccountError::Unknown => {
+                Refusal::Conflict(sentence(&error))
+            }
             AccountError::Name(_) | AccountError::Password(_) => Refusal::Invalid(sentence(&error)),
         }
     }

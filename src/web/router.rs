@@ -9,8 +9,8 @@ use super::access::Access;
 use super::console::Shared;
 use super::refusal::Refusal;
 use super::{
-    account, api, assets, audit, classifier, configuration, headers, history, login, overview,
-    policies, quarantine, rules, troubles, users, welcome, whoami,
+    account, api, assets, audit, classifier, configuration, headers, history, login, oidc,
+    overview, policies, quarantine, rules, troubles, users, welcome, whoami,
 };
 
 /// All of the console.
@@ -20,6 +20,7 @@ pub(super) fn router(console: Shared) -> Router {
     Router::new()
         .merge(assets::routes())
         .merge(login::routes(&access))
+        .merge(oidc::routes())
         .merge(welcome::routes())
         .merge(overview::routes(&access))
         .merge(api::routes(&access, message))

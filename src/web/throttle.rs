@@ -38,26 +38,29 @@ pub(super) struct Throttle(Mutex<Tables>);
 
 impl Throttle {
     /// Counts a try. It counts as a failure until [`Throttle::passed`], so that many tries at one time are no way
-    /// around.
+    /// around. Without a name, which a provider tells only afterwards, the address alone counts.
     ///
     /// # Errors
     /// How long to wait before the next; the password is not to be looked at.
     pub(super) fn attempt(
         &self,
-        name: &str,
+        name: Option<&str>,
         address: IpAddr,
         now: Instant,
     ) -> Result<(), Duration> {
         let mut tables = self.tables();
-        let (name, address) = (key(name), network(address));
+        let (name, address) = (name.map(key), network(address));
+        let of_name = name.and_then(|name| tables.names.get(&name));
         let waits = [
-            wait(tables.names.get(&name), LONGEST_NAME, now),
+            wait(of_name, LONGEST_NAME, now),
             wait(tables.addresses.get(&address), LONGEST_ADDRESS, now),
         ];
         match waits.into_iter().flatten().max() {
             Some(wait) => Err(wait),
             None => {
-                fail(&mut tables.names, name, now);
+                if let Some(name) = name {
+                    fail(&mut tables.names, name, now);
+                }
                 fail(&mut tables.addresses, address, now);
                 Ok(())
             }
@@ -65,9 +68,11 @@ impl Throttle {
     }
 
     /// The password was right: nothing is held against this name, and the try not against the address.
-    pub(super) fn passed(&self, name: &str, address: IpAddr) {
+    pub(super) fn passed(&self, name: Option<&str>, address: IpAddr) {
         let mut tables = self.tables();
-        tables.names.remove(&key(name));
+        if let Some(name) = name {
+            tables.names.remove(&key(name));
+        }
         if let Some(failures) = tables.addresses.get_mut(&network(address)) {
             failures.count = failures.count.saturating_sub(1);
         }
@@ -136,13 +141,13 @@ mod tests {
         let throttle = Throttle::default();
         let mut now = Instant::now();
         for _ in 0..FREE {
-            assert_eq!(throttle.attempt("ann", HOME, now), Ok(()));
+            assert_eq!(throttle.attempt(Some("ann"), HOME, now), Ok(()));
         }
         for seconds in [1, 2, 4, 8, 16, 32] {
-            let wait = throttle.attempt("ann", HOME, now).unwrap_err();
+            let wait = throttle.attempt(Some("ann"), HOME, now).unwrap_err();
             assert_eq!(wait, Duration::from_secs(seconds));
             now += wait;
-            assert_eq!(throttle.attempt("ANN", HOME, now), Ok(()));
+            assert_eq!(throttle.attempt(Some("ANN"), HOME, now), Ok(()));
         }
     }
 
@@ -153,23 +158,26 @@ mod tests {
         let far = now + Duration::from_secs(2 * 3600);
         let mut at = now;
         for n in 0..40 {
-            if let Err(wait) = throttle.attempt("ann", other(n), at) {
+            if let Err(wait) = throttle.attempt(Some("ann"), other(n), at) {
                 assert!(wait <= LONGEST_NAME);
                 at += wait;
-                throttle.attempt("ann", other(n), at).unwrap();
+                throttle.attempt(Some("ann"), other(n), at).unwrap();
             }
         }
         let mut at = now;
         for n in 0..40 {
             let name = format!("user{n}");
-            if let Err(wait) = throttle.attempt(&name, HOME, at) {
+            if let Err(wait) = throttle.attempt(Some(&name), HOME, at) {
                 assert!(wait <= LONGEST_ADDRESS);
                 at += wait;
-                throttle.attempt(&name, HOME, at).unwrap();
+                throttle.attempt(Some(&name), HOME, at).unwrap();
             }
         }
-        assert!(throttle.attempt("new", HOME, at).is_err());
-        assert_eq!(throttle.attempt("new", HOME, far + FORGOTTEN * 9), Ok(()));
+        assert!(throttle.attempt(Some("new"), HOME, at).is_err());
+        assert_eq!(
+            throttle.attempt(Some("new"), HOME, far + FORGOTTEN * 9),
+            Ok(())
+        );
     }
 
     #[test]
@@ -177,8 +185,8 @@ mod tests {
         let throttle = Throttle::default();
         let now = Instant::now();
         for _ in 0..50 {
-            assert_eq!(throttle.attempt("ann", HOME, now), Ok(()));
-            throttle.passed("ann", HOME);
+            assert_eq!(throttle.attempt(Some("ann"), HOME, now), Ok(()));
+            throttle.passed(Some("ann"), HOME);
         }
     }
 
@@ -188,7 +196,7 @@ mod tests {
         let start = Instant::now();
         for n in 0..12_000u32 {
             let now = start + Duration::from_millis(n.into());
-            let _ = throttle.attempt(&format!("name{n}"), other(n), now);
+            let _ = throttle.attempt(Some(&format!("name{n}")), other(n), now);
         }
         let tables = throttle.tables();
         assert_eq!(tables.names.len(), ENTRIES);

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::Form;
 use axum::Router;
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
@@ -21,21 +21,22 @@ pub(super) fn routes(access: &Access) -> Router<Shared> {
         .route("/users", get(show).post(add))
         .route("/users/role", post(set_role))
         .route("/users/link", post(link))
-        .route("/users/disable", post(disable))
-        .route("/users/enable", post(enable))
-        .route("/users/remove", post(remove));
+        .route("/users/{act}", post(act));
     access.allow(Role::Admin, routes)
 }
 
 #[derive(Template)]
 #[template(path = "users.html")]
-struct UsersPage {
+struct UsersPage<'a> {
     page: Page,
     users: Vec<User>,
     roles: [Role; 3],
     own: i64,
     /// A one-time link and whom it is for, shown this once.
     link: Option<(String, String)>,
+    /// What the provider of sign-ins is called.
+    provider: &'a str,
+    signs_in_by_provider: bool,
 }
 
 async fn page(
@@ -44,8 +45,15 @@ async fn page(
     page: Page,
     link: Option<(String, String)>,
 ) -> Result<Html<String>, Refusal> {
+    let provider = console.provider();
     layout::render(&UsersPage {
         page,
+        provider: provider
+            .as_ref()
+            .map_or("a provider that is no longer asked", |p| {
+                p.plan.label.as_str()
+            }),
+        signs_in_by_provider: provider.is_some(),
         users: console.accounts.users().await?,
         roles: Role::ALL,
         own: visitor.user,
@@ -88,14 +96,10 @@ async fn add(
     let name = given.name.trim();
     match console.accounts.add_user(&by, name, role, None).await {
         Ok(id) => invited(&console, &visitor, id, name).await,
-        Err(error @ (AccountError::Name(_) | AccountError::Taken)) => {
-            let page = page(
-                &console,
-                &visitor,
-                frame(&visitor).with_problem(sentence(&error)),
-                None,
-            );
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, page.await?).into_response())
+        Err(error) if error.is_of_form() => {
+            let frame = frame(&visitor).with_problem(sentence(&error));
+            let page = page(&console, &visitor, frame, None).await?;
+            Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
         }
         Err(error) => Err(error.into()),
     }
@@ -109,9 +113,7 @@ async fn invited(
     name: &str,
 ) -> Result<Response, Refusal> {
     let secret = console.accounts.invite(&visitor.actor(), id).await?;
-    let settings = console.settings();
-    let site = settings.link(settings.listen);
-    let link = Some((name.to_owned(), welcome::link(&site, &secret)));
+    let link = Some((name.to_owned(), welcome::link(&console.site(), &secret)));
     let page = page(console, visitor, frame(visitor), link).await?;
     Ok(page.into_response())
 }
@@ -151,38 +153,19 @@ async fn set_role(
     Ok(Redirect::to("/users?done=role"))
 }
 
-async fn disable(
+/// What a button does to a user who is there.
+async fn act(
     State(console): State<Shared>,
     visitor: Visitor,
+    Path(act): Path<String>,
     Form(chosen): Form<Chosen>,
 ) -> Result<Redirect, Refusal> {
-    console
-        .accounts
-        .set_disabled(&visitor.actor(), chosen.id, true)
-        .await?;
-    Ok(Redirect::to("/users?done=disable"))
-}
-
-async fn enable(
-    State(console): State<Shared>,
-    visitor: Visitor,
-    Form(chosen): Form<Chosen>,
-) -> Result<Redirect, Refusal> {
-    console
-        .accounts
-        .set_disabled(&visitor.actor(), chosen.id, false)
-        .await?;
-    Ok(Redirect::to("/users?done=enable"))
-}
-
-async fn remove(
-    State(console): State<Shared>,
-    visitor: Visitor,
-    Form(chosen): Form<Chosen>,
-) -> Result<Redirect, Refusal> {
-    console
-        .accounts
-        .remove_user(&visitor.actor(), chosen.id)
-        .await?;
-    Ok(Redirect::to("/users?done=remove"))
+    let (accounts, by, id) = (&console.accounts, visitor.actor(), chosen.id);
+    match act.as_str() {
+        "disable" => accounts.set_disabled(&by, id, true).await?,
+        "enable" => accounts.set_disabled(&by, id, false).await?,
+        "remove" => accounts.remove_user(&by, id).await?,
+        _ => return Err(Refusal::NotFound),
+    }
+    Ok(Redirect::to(&format!("/users?done={act}")))
 }

@@ -23,6 +23,8 @@ pub(super) struct Visitor {
     pub(super) address: IpAddr,
     /// The label of the token that he came with; `None` for a session.
     pub(super) token: Option<String>,
+    /// Whether he belongs to a provider, and has no password here.
+    pub(super) is_vouched: bool,
 }
 
 impl Visitor {
@@ -39,6 +41,7 @@ impl Visitor {
             form_token,
             address,
             token,
+            is_vouched: session.is_vouched,
         }
     }
 

@@ -4,16 +4,16 @@ use askama::Template;
 use axum::Form;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Query, State};
-use axum::http::{Extensions, HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
 
-use super::access;
 use super::accounts::{AccountError, Invitation, Password, Secret};
 use super::console::Shared;
 use super::refusal::{Refusal, sentence};
-use super::{address, layout, login};
+use super::stranger::Stranger;
+use super::{layout, login};
 
 const PATH: &str = "/welcome";
 
@@ -84,15 +84,9 @@ struct Chosen {
 
 async fn accept(
     State(console): State<Shared>,
-    headers: HeaderMap,
-    extensions: Extensions,
+    Stranger { address }: Stranger,
     Form(given): Form<Chosen>,
 ) -> Result<Response, Refusal> {
-    if !access::is_own(&console, &headers) {
-        return Err(Refusal::Forbidden(
-            "The request does not come from a page of this console.",
-        ));
-    }
     let secret = Secret::presented(&given.link).ok_or(AccountError::Spent)?;
     let invitation = console.accounts.invitation(&secret).await?;
     let chosen = given.name.as_deref().unwrap_or_default().trim();
@@ -100,13 +94,7 @@ async fn accept(
         Invitation::First => chosen,
         Invitation::User(_, name) => name,
     };
-    let password = match given.password == given.again {
-        true => Password::chosen(&given.password, name),
-        false => Err(AccountError::Password(
-            "the two passwords differ".to_owned(),
-        )),
-    };
-    let address = address::client(&extensions, &headers, &console.settings().trusted_proxies);
+    let password = Password::chosen_twice(&given.password, &given.again, name);
     let address = address.to_string();
     let accepted = match password {
         Ok(password) => {
@@ -120,9 +108,9 @@ async fn accept(
     match accepted {
         Ok(user) => {
             tracing::info!(user, %address, "console: a one-time link was used");
-            login::begin(&console, user, &address, "/").await
+            login::begin(&console, user, &address, "by a link", "/").await
         }
-        Err(wrong @ (AccountError::Name(_) | AccountError::Password(_) | AccountError::Taken)) => {
+        Err(wrong) if wrong.is_of_form() => {
             page(&secret, invitation, chosen, Some(sentence(&wrong)))
         }
         Err(other) => Err(other.into()),

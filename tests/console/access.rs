@@ -2,11 +2,12 @@
 
 use super::client::{Answer, Request};
 use super::daemon::Config;
+use super::database;
 use super::place::wait_for;
-use super::site::{PASSWORD, Site};
+use super::site::{PASSWORD, SignedIn, Site};
 
 /// Users by rising role.
-const USERS: [&str; 3] = ["cid", "bob", "ann"];
+pub(crate) const USERS: [&str; 3] = ["cid", "bob", "ann"];
 
 /// Path, the least role by its place in [`USERS`], what it answers to those who may.
 const PAGES: [(&str, usize, u16); 18] = [
@@ -77,7 +78,13 @@ const CHANGES: [(&str, Fields, usize, u16); 18] = [
 #[test]
 fn every_page_opens_to_those_who_may_and_to_nobody_else() {
     let site = Site::new(Config::default());
-    let signed = USERS.map(|name| site.signed_in(name));
+    pages_open(&site, &USERS.map(|name| site.signed_in(name)));
+    let missing = site.get("/no/such/page").send();
+    assert_eq!(missing.status, 404);
+}
+
+/// The table of pages holds for these, who are [`USERS`].
+pub(crate) fn pages_open(site: &Site, signed: &[SignedIn; 3]) {
     for (path, least, answer) in PAGES {
         let stranger = site.get(path).send();
         assert_eq!(stranger.status, 303, "{path}");
@@ -98,14 +105,19 @@ fn every_page_opens_to_those_who_may_and_to_nobody_else() {
             assert_eq!(request.send().status, 303, "{path}");
         }
     }
-    let missing = site.get("/no/such/page").send();
-    assert_eq!(missing.status, 404);
 }
 
 #[test]
 fn every_change_takes_session_role_form_token_and_origin() {
     let site = Site::new(Config::default());
-    let signed = USERS.map(|name| site.signed_in(name));
+    changes_take_all(&site, &USERS.map(|name| site.signed_in(name)));
+    // Nothing of all that was done.
+    let users = site.command(&["list", "--json"], "");
+    assert_eq!(String::from_utf8(users.stdout).unwrap().lines().count(), 3);
+}
+
+/// The table of changes holds for these, who are [`USERS`].
+pub(crate) fn changes_take_all(site: &Site, signed: &[SignedIn; 3]) {
     for (path, fields, least, answer) in CHANGES {
         let form = |token: &str| {
             let mut all = fields.to_vec();
@@ -162,9 +174,6 @@ fn every_change_takes_session_role_form_token_and_origin() {
             assert_eq!(answer.status, wanted, "{path}: {what}");
         }
     }
-    // Nothing of all that was done.
-    let users = site.command(&["list", "--json"], "");
-    assert_eq!(String::from_utf8(users.stdout).unwrap().lines().count(), 3);
 }
 
 #[test]
@@ -252,22 +261,7 @@ fn a_session_ends_with_its_time_with_its_user_and_by_signing_out() {
         assert!(lives(&cid));
         let change = format!("UPDATE sessions SET {column} = {column} - 90000");
         let path = site.daemon.path().join("data/console.sqlite");
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            use sqlx::Connection;
-            let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
-            let mut file = sqlx::SqliteConnection::connect_with(&options)
-                .await
-                .unwrap();
-            sqlx::query(sqlx::AssertSqlSafe(change))
-                .execute(&mut file)
-                .await
-                .unwrap();
-            file.close().await.unwrap();
-        });
+        database::run(&path, &change);
         assert!(!lives(&cid), "{column}");
     }
 }

@@ -15,11 +15,13 @@ mod certificate;
 mod client;
 #[path = "../system/daemon.rs"]
 mod daemon;
+mod database;
 #[path = "../system/place.rs"]
 mod place;
 mod post;
 #[path = "../system/process.rs"]
 mod process;
+mod provider;
 mod site;
 mod taker;
 mod webdriver;
@@ -29,10 +31,12 @@ mod api;
 mod bounds;
 mod command;
 mod entrance;
+mod glewlwyd;
 mod history;
 mod hostile;
 mod lists;
 mod models;
+mod oidc;
 mod quarantine;
 mod reload;
 mod rules;

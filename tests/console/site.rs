@@ -114,7 +114,11 @@ impl Site {
 
     /// A session of a user, with what its forms carry.
     pub(crate) fn signed_in(&self, name: &str) -> SignedIn {
-        let cookie = self.session(name);
+        self.signed_with(self.session(name))
+    }
+
+    /// Who has the session of this cookie.
+    pub(crate) fn signed_with(&self, cookie: String) -> SignedIn {
         let page = self.get("/account").session(&cookie).send();
         let form_token = page.form_token();
         SignedIn { cookie, form_token }

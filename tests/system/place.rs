@@ -66,3 +66,18 @@ pub(crate) fn installed(program: &str) -> Option<PathBuf> {
     }
     found
 }
+
+/// Where an `unpack.sh` has put something: the folder that a variable names, or one of that name in target/. Says that the
+/// test is skipped if `program` is not there.
+pub(crate) fn unpacked(variable: &str, name: &str, program: &str) -> Option<PathBuf> {
+    let named = std::env::var_os(variable).map(PathBuf::from);
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("target")
+        .join(name);
+    let root = named.unwrap_or(beside);
+    if root.join(program).exists() {
+        return Some(root);
+    }
+    println!("skipped: {name} is not here (`make packages` fetches it)");
+    None
+}

@@ -4,7 +4,6 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use super::daemon::{Config, Daemon};
@@ -132,20 +131,6 @@ fn run(command: &mut Command, input: &[u8]) -> Output {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// Where `unpack.sh` has put something; says that the test is skipped if it is not there.
-fn unpacked(variable: &str, name: &str, program: &str) -> Option<PathBuf> {
-    let named = std::env::var_os(variable).map(PathBuf::from);
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("target")
-        .join(name);
-    let root = named.unwrap_or(beside);
-    if root.join(program).exists() {
-        return Some(root);
-    }
-    println!("skipped: {name} is not here (tests/system/scanners/unpack.sh fetches it)");
-    None
 }
 
 /// Points, as the wire shows them.

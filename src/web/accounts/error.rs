@@ -49,9 +49,28 @@ pub enum AccountError {
         /// How many there may be.
         most: i64,
     },
+    /// An admin keeps him out.
+    #[error("an admin of this console keeps you out")]
+    KeptOut,
+    /// A provider vouches for somebody whose name is that of another user.
+    #[error("another user has your name here: ask an admin")]
+    Foreign,
+    /// A provider vouches for somebody whom nobody has added.
+    #[error("you are no user of this console: ask an admin to add you")]
+    Unknown,
     /// A one-time link that was used, replaced or has expired.
     #[error("this link was used already, or has expired")]
     Spent,
+}
+
+impl AccountError {
+    /// Whether another word in the form would mend it, so that it is said beside the form.
+    pub fn is_of_form(&self) -> bool {
+        matches!(
+            self,
+            AccountError::Name(_) | AccountError::Password(_) | AccountError::Taken
+        )
+    }
 }
 
 impl From<sqlx::Error> for AccountError {

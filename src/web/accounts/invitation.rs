@@ -1,10 +1,10 @@
 //! One-time links: how the first admin comes in, and how users set a password that nobody else has seen. A link works
 //! once, for a limited time; a new one for the same user takes the place of the old.
 
-use sqlx::Row as _;
+use sqlx::{Row as _, Sqlite, Transaction};
 
 use super::audit::record;
-use super::user::{insert, name_of};
+use super::user::{insert, name_of, store_password};
 use super::{AccountError, Accounts, Actor, Password, Role, Secret, name, now};
 
 /// How long a link works, seconds.
@@ -28,16 +28,8 @@ impl Accounts {
         if !self.lack_an_admin().await? {
             return Ok(None);
         }
-        let secret = Secret::new("")?;
         let mut tx = self.database.begin().await?;
-        sqlx::query("DELETE FROM invitations WHERE user IS NULL")
-            .execute(&mut *tx)
-            .await?;
-        sqlx::query("INSERT INTO invitations (digest, user, expires) VALUES (?, NULL, ?)")
-            .bind(secret.digest())
-            .bind(now() + VALID)
-            .execute(&mut *tx)
-            .await?;
+        let secret = renew(&mut tx, None).await?;
         tx.commit().await?;
         Ok(Some(secret))
     }
@@ -47,20 +39,9 @@ impl Accounts {
     /// # Errors
     /// [`AccountError::Absent`]; a file that cannot be written.
     pub async fn invite(&self, by: &Actor, user: i64) -> Result<Secret, AccountError> {
-        let secret = Secret::new("")?;
         let mut tx = self.database.begin().await?;
         let name = name_of(&mut tx, user).await?;
-        sqlx::query("DELETE FROM invitations WHERE user = ? OR expires <= ?")
-            .bind(user)
-            .bind(now())
-            .execute(&mut *tx)
-            .await?;
-        sqlx::query("INSERT INTO invitations (digest, user, expires) VALUES (?, ?, ?)")
-            .bind(secret.digest())
-            .bind(user)
-            .bind(now() + VALID)
-            .execute(&mut *tx)
-            .await?;
+        let secret = renew(&mut tx, Some(user)).await?;
         record(&mut tx, by, "user.invite", &name, "").await?;
         tx.commit().await?;
         Ok(secret)
@@ -134,15 +115,7 @@ impl Accounts {
                 user
             }
             Invitation::User(user, name) => {
-                sqlx::query("UPDATE users SET password = ? WHERE id = ?")
-                    .bind(hash)
-                    .bind(user)
-                    .execute(&mut *tx)
-                    .await?;
-                sqlx::query("DELETE FROM sessions WHERE user = ?")
-                    .bind(user)
-                    .execute(&mut *tx)
-                    .await?;
+                store_password(&mut tx, user, hash).await?;
                 record(&mut tx, &by(&name), "user.password", &name, "by a link").await?;
                 user
             }
@@ -150,4 +123,24 @@ impl Accounts {
         tx.commit().await?;
         Ok(user)
     }
+}
+
+/// A new link in place of an earlier one: of a user, or for the first admin. What has expired goes too.
+async fn renew(
+    tx: &mut Transaction<'static, Sqlite>,
+    user: Option<i64>,
+) -> Result<Secret, AccountError> {
+    let (secret, now) = (Secret::new("")?, now());
+    sqlx::query("DELETE FROM invitations WHERE user IS ? OR expires <= ?")
+        .bind(user)
+        .bind(now)
+        .execute(&mut **tx)
+        .await?;
+    sqlx::query("INSERT INTO invitations (digest, user, expires) VALUES (?, ?, ?)")
+        .bind(secret.digest())
+        .bind(user)
+        .bind(now + VALID)
+        .execute(&mut **tx)
+        .await?;
+    Ok(secret)
 }

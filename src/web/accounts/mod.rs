@@ -7,7 +7,9 @@
 //! - Of passwords only an argon2id hash is kept, of other secrets only a digest: who reads the file can use none.
 //! - There is no default user and no default password.
 //! - Whatever changes a user, a session list or a token writes its line of the audit log in the same transaction.
-//! - The last admin who can sign in cannot be removed, disabled or demoted.
+//! - The last admin who can sign in cannot be removed, disabled or demoted by hand.
+//! - A user has a password here or belongs to a provider, never both: nobody comes in as him in a way that he or an
+//!   admin did not choose.
 //! - Users, tokens, sessions of a user and lines of the audit log are bounded.
 
 mod audit;
@@ -20,6 +22,7 @@ mod secret;
 mod session;
 mod token;
 mod user;
+mod vouched;
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
@@ -36,6 +39,7 @@ pub(in crate::web) use session::Lifetime;
 pub use session::Session;
 pub use token::Token;
 pub use user::User;
+pub(in crate::web) use vouched::Vouched;
 
 use crate::clock::seconds as now;
 use crate::store::{Database, Durability, Schema};
@@ -44,7 +48,8 @@ use crate::store::{Database, Durability, Schema};
 pub const FILE: &str = "console.sqlite";
 
 const SCHEMA: Schema = Schema {
-    steps: &[r"
+    steps: &[
+        r"
 CREATE TABLE users (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     name TEXT NOT NULL UNIQUE COLLATE NOCASE,
@@ -87,7 +92,13 @@ CREATE TABLE audit (
     subject TEXT NOT NULL,
     detail TEXT NOT NULL
 ) STRICT;
-"],
+",
+        r"
+ALTER TABLE users ADD COLUMN issuer TEXT;
+ALTER TABLE users ADD COLUMN subject TEXT;
+CREATE UNIQUE INDEX users_subject ON users (issuer, subject);
+",
+    ],
     durability: Durability::Machine,
 };
 
@@ -131,3 +142,5 @@ impl Accounts {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vouched_tests;

@@ -64,6 +64,19 @@ impl Password {
         Ok(Password(text.to_owned()))
     }
 
+    /// The same of one that was typed twice, so that a slip of the finger is noticed.
+    ///
+    /// # Errors
+    /// As [`Password::chosen`]; two that differ.
+    pub fn chosen_twice(text: &str, again: &str, name: &str) -> Result<Password, AccountError> {
+        match text == again {
+            true => Password::chosen(text, name),
+            false => Err(AccountError::Password(
+                "the two passwords differ".to_owned(),
+            )),
+        }
+    }
+
     /// What is stored of it.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ impl Secret {
     ///
     /// # Errors
     /// The system gives no random bytes.
-    pub(super) fn new(prefix: &str) -> Result<Secret, AccountError> {
+    pub(in crate::web) fn new(prefix: &str) -> Result<Secret, AccountError> {
         let mut bytes = [0; BYTES];
         getrandom::fill(&mut bytes).map_err(|_| AccountError::Random)?;
         Ok(Secret(format!(
@@ -54,7 +54,12 @@ impl Secret {
 
     /// The word that forms of this session carry: who knows it has seen a page of the session.
     pub(in crate::web) fn form_token(&self) -> String {
-        let key = blake3::derive_key("mailweir 2026 console form token", self.0.as_bytes());
+        self.derived("mailweir 2026 console form token")
+    }
+
+    /// A word of 64 letters and digits that only who has the secret knows; each purpose has its own.
+    pub(in crate::web) fn derived(&self, purpose: &'static str) -> String {
+        let key = blake3::derive_key(purpose, self.0.as_bytes());
         // Letters and digits only: the same however a form is encoded.
         HEXLOWER.encode(&key)
     }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use sqlx::Row as _;
 
-use super::{AccountError, Accounts, Role, Secret, now};
+use super::audit::record;
+use super::user::name_of;
+use super::{AccountError, Accounts, Actor, Role, Secret, now};
 
 /// Sessions of one user; the one that was used longest ago goes.
 const OF_ONE_USER: i64 = 20;
@@ -23,6 +25,8 @@ pub struct Session {
     pub role: Role,
     /// When he signed in, seconds since 1970.
     pub created: i64,
+    /// Whether he belongs to a provider.
+    pub is_vouched: bool,
 }
 
 /// How long sessions last.
@@ -32,18 +36,28 @@ pub(in crate::web) struct Lifetime {
     pub(in crate::web) idle: Duration,
     /// In all.
     pub(in crate::web) total: Duration,
+    /// Of the tokens of a provider's user, after his last sign-in: the provider tells of nobody who has left.
+    pub(in crate::web) vouched_tokens: Duration,
 }
 
 impl Lifetime {
     /// Sessions seen before the first and begun before the second have ended.
     fn bounds(self, now: i64) -> (i64, i64) {
-        let before = |wait: Duration| now - i64::try_from(wait.as_secs()).unwrap_or(i64::MAX / 2);
-        (before(self.idle), before(self.total))
+        (before(now, self.idle), before(now, self.total))
+    }
+
+    /// Tokens of a provider's user who was seen before then do not work.
+    pub(super) fn vouched_since(self, now: i64) -> i64 {
+        before(now, self.vouched_tokens)
     }
 }
 
+fn before(now: i64, wait: Duration) -> i64 {
+    now - i64::try_from(wait.as_secs()).unwrap_or(i64::MAX / 2)
+}
+
 impl Accounts {
-    /// Begins a session of a user who has shown who he is, from `address`.
+    /// Begins a session of a user who has shown who he is, from `address`; `way` says how, for the audit log.
     ///
     /// # Errors
     /// A file that cannot be written.
@@ -51,6 +65,7 @@ impl Accounts {
         &self,
         user: i64,
         address: &str,
+        way: &str,
         lifetime: Lifetime,
     ) -> Result<Secret, AccountError> {
         let secret = Secret::new("")?;
@@ -85,6 +100,12 @@ impl Accounts {
             .bind(user)
             .execute(&mut *tx)
             .await?;
+        let name = name_of(&mut tx, user).await?;
+        let by = Actor {
+            name: name.clone(),
+            address: address.to_owned(),
+        };
+        record(&mut tx, &by, "session.begin", &name, way).await?;
         tx.commit().await?;
         Ok(secret)
     }
@@ -104,7 +125,8 @@ impl Accounts {
         let (seen, begun) = lifetime.bounds(now);
         let digest = secret.digest();
         let row = sqlx::query(
-            "SELECT users.id, users.name, users.role, sessions.created, sessions.seen
+            "SELECT users.id, users.name, users.role, sessions.created, sessions.seen,
+                    users.subject IS NOT NULL
              FROM sessions JOIN users ON users.id = sessions.user
              WHERE digest = ? AND sessions.seen >= ? AND sessions.created >= ? AND users.disabled = 0",
         )
@@ -130,6 +152,7 @@ impl Accounts {
             name: row.try_get(1)?,
             role,
             created: row.try_get(3)?,
+            is_vouched: row.try_get(5)?,
         }))
     }
 

@@ -2,30 +2,31 @@ use std::time::Duration;
 
 use super::*;
 
-const LIFETIME: Lifetime = Lifetime {
+pub(super) const LIFETIME: Lifetime = Lifetime {
     idle: Duration::from_secs(3600),
     total: Duration::from_secs(7200),
+    vouched_tokens: Duration::from_secs(7200),
 };
 
-fn root() -> Actor {
+pub(super) fn root() -> Actor {
     Actor {
         name: "command line".to_owned(),
         address: String::new(),
     }
 }
 
-fn password(text: &str) -> Password {
+pub(super) fn password(text: &str) -> Password {
     Password::chosen(text, "").unwrap()
 }
 
-async fn accounts() -> (tempfile::TempDir, Accounts) {
+pub(super) async fn accounts() -> (tempfile::TempDir, Accounts) {
     let folder = tempfile::tempdir().unwrap();
     let accounts = Accounts::open(folder.path()).await.unwrap();
     (folder, accounts)
 }
 
 /// Adds a user, and gives his number.
-async fn add(accounts: &Accounts, name: &str, role: Role, text: Option<&str>) -> i64 {
+pub(super) async fn add(accounts: &Accounts, name: &str, role: Role, text: Option<&str>) -> i64 {
     let chosen = text.map(password);
     let by = root();
     let added = accounts.add_user(&by, name, role, chosen.as_ref());
@@ -33,7 +34,7 @@ async fn add(accounts: &Accounts, name: &str, role: Role, text: Option<&str>) ->
 }
 
 /// With one admin, `ann`, whose password is `correct horse battery`.
-async fn with_an_admin() -> (tempfile::TempDir, Accounts, i64) {
+pub(super) async fn with_an_admin() -> (tempfile::TempDir, Accounts, i64) {
     let (folder, accounts) = accounts().await;
     let ann = add(&accounts, "ann", Role::Admin, Some("correct horse battery")).await;
     (folder, accounts, ann)
@@ -124,7 +125,7 @@ async fn the_last_admin_stays() {
 #[tokio::test]
 async fn a_session_ends_with_its_time_its_user_and_his_password() {
     let (_folder, accounts, ann) = with_an_admin().await;
-    let begin = || accounts.begin_session(ann, "::1", LIFETIME);
+    let begin = || accounts.begin_session(ann, "::1", "by password", LIFETIME);
     let lives = async |secret: &Secret| {
         let session = accounts.session(secret, LIFETIME, true).await.unwrap();
         session.is_some()
@@ -199,15 +200,15 @@ async fn a_token_may_no_more_than_its_user() {
     let add = |role, expires| accounts.add_token(&by, bob, "backup", role, expires);
     let token = add(Role::Admin, late).await.unwrap();
     assert!(token.reveal().starts_with("mailweir_"));
-    let (who, label) = accounts.bearer(&token).await.unwrap().unwrap();
+    let (who, label) = accounts.bearer(&token, LIFETIME).await.unwrap().unwrap();
     assert_eq!((who.role, label.as_str()), (Role::Analyst, "backup"));
     let weak = add(Role::Viewer, late).await.unwrap();
-    let (who, _) = accounts.bearer(&weak).await.unwrap().unwrap();
+    let (who, _) = accounts.bearer(&weak, LIFETIME).await.unwrap().unwrap();
     assert_eq!(who.role, Role::Viewer);
     let over = add(Role::Viewer, now()).await.unwrap();
-    assert_eq!(accounts.bearer(&over).await.unwrap(), None);
+    assert_eq!(accounts.bearer(&over, LIFETIME).await.unwrap(), None);
     accounts.set_disabled(&by, bob, true).await.unwrap();
-    assert_eq!(accounts.bearer(&token).await.unwrap(), None);
+    assert_eq!(accounts.bearer(&token, LIFETIME).await.unwrap(), None);
     accounts.set_disabled(&by, bob, false).await.unwrap();
     let tokens = accounts.tokens(Some(bob)).await.unwrap();
     let strongest = tokens.iter().find(|t| t.role == Role::Admin).unwrap();
@@ -219,13 +220,16 @@ async fn a_token_may_no_more_than_its_user() {
         .remove_token(&by, strongest.id, None)
         .await
         .unwrap();
-    assert_eq!(accounts.bearer(&token).await.unwrap(), None);
+    assert_eq!(accounts.bearer(&token, LIFETIME).await.unwrap(), None);
 }
 
 #[tokio::test]
 async fn no_secret_stands_in_the_file() {
     let (folder, accounts, ann) = with_an_admin().await;
-    let session = accounts.begin_session(ann, "::1", LIFETIME).await.unwrap();
+    let session = accounts
+        .begin_session(ann, "::1", "by password", LIFETIME)
+        .await
+        .unwrap();
     let by = root();
     let token = accounts.add_token(&by, ann, "x", Role::Viewer, now() + 60);
     let token = token.await.unwrap();

@@ -4,7 +4,7 @@ use sqlx::Row as _;
 
 use super::audit::record;
 use super::user::name_of;
-use super::{AccountError, Accounts, Actor, Role, Secret, Session, name, now};
+use super::{AccountError, Accounts, Actor, Lifetime, Role, Secret, Session, name, now};
 
 /// Tokens of one user.
 const OF_ONE_USER: i64 = 50;
@@ -136,22 +136,26 @@ impl Accounts {
         Ok(tx.commit().await?)
     }
 
-    /// Who comes with a token, and its label, while it lives. The role is the lesser of his and the token's.
+    /// Who comes with a token, and its label, while it lives; that of a provider's user lives as long as he is seen there
+    /// now and then. The role is the lesser of his and the token's.
     ///
     /// # Errors
     /// A file that cannot be read or written.
     pub(in crate::web) async fn bearer(
         &self,
         secret: &Secret,
+        lifetime: Lifetime,
     ) -> Result<Option<(Session, String)>, AccountError> {
         let now = now();
         let row = sqlx::query(
-            "SELECT tokens.id, users.id, name, users.role, tokens.role, tokens.created, tokens.seen, label
+            "SELECT tokens.id, users.id, name, users.role, tokens.role, tokens.created, tokens.seen, label,
+                    subject IS NOT NULL
              FROM tokens JOIN users ON users.id = tokens.user
-             WHERE digest = ? AND expires > ? AND disabled = 0",
+             WHERE digest = ? AND expires > ? AND disabled = 0 AND (subject IS NULL OR users.seen >= ?)",
         )
         .bind(secret.digest())
         .bind(now)
+        .bind(lifetime.vouched_since(now))
         .fetch_optional(self.database.readers())
         .await?;
         let Some(row) = row else { return Ok(None) };
@@ -173,6 +177,7 @@ impl Accounts {
             name: row.try_get(2)?,
             role: of_user.min(of_token),
             created: row.try_get(5)?,
+            is_vouched: row.try_get(8)?,
         };
         Ok(Some((session, row.try_get(7)?)))
     }

@@ -20,6 +20,8 @@ pub struct User {
     pub role: Role,
     /// Whether he has set a password yet.
     pub has_password: bool,
+    /// Whether he belongs to a provider, which says who he is.
+    pub is_vouched: bool,
     /// Whether he is kept out.
     pub disabled: bool,
     /// When he was added, seconds since 1970.
@@ -28,7 +30,8 @@ pub struct User {
     pub seen: Option<i64>,
 }
 
-const COLUMNS: &str = "id, name, role, password IS NOT NULL, disabled, created, seen";
+const COLUMNS: &str =
+    "id, name, role, password IS NOT NULL, disabled, created, seen, subject IS NOT NULL";
 
 fn user(row: &SqliteRow) -> Result<User, sqlx::Error> {
     let role: String = row.try_get(2)?;
@@ -42,6 +45,7 @@ fn user(row: &SqliteRow) -> Result<User, sqlx::Error> {
         disabled: row.try_get(4)?,
         created: row.try_get(5)?,
         seen: row.try_get(6)?,
+        is_vouched: row.try_get(7)?,
     })
 }
 
@@ -183,16 +187,7 @@ impl Accounts {
         let hash = password.hash().await?;
         let mut tx = self.database.begin().await?;
         let name = name_of(&mut tx, id).await?;
-        sqlx::query("UPDATE users SET password = ? WHERE id = ?")
-            .bind(hash)
-            .bind(id)
-            .execute(&mut *tx)
-            .await?;
-        sqlx::query("DELETE FROM invitations WHERE user = ?")
-            .bind(id)
-            .execute(&mut *tx)
-            .await?;
-        end_sessions(&mut tx, id).await?;
+        store_password(&mut tx, id, hash).await?;
         record(&mut tx, by, "user.password", &name, "").await?;
         Ok(tx.commit().await?)
     }
@@ -208,7 +203,7 @@ impl Accounts {
             .fetch_optional(self.database.readers())
             .await?;
         let hash: Option<String> = match &row {
-            Some(row) => row.try_get(7)?,
+            Some(row) => row.try_get(8)?,
             None => None,
         };
         if !password::matches(text, hash).await? {
@@ -219,8 +214,8 @@ impl Accounts {
     }
 }
 
-const ADMINS: &str =
-    "SELECT count(*) FROM users WHERE role = 'admin' AND disabled = 0 AND password IS NOT NULL";
+const ADMINS: &str = "SELECT count(*) FROM users WHERE role = 'admin' AND disabled = 0
+     AND (password IS NOT NULL OR subject IS NOT NULL)";
 
 /// An admin who can sign in must be left.
 async fn keeps_an_admin(tx: &mut Transaction<'static, Sqlite>) -> Result<(), AccountError> {
@@ -268,6 +263,24 @@ pub(super) async fn insert(
         .execute(&mut **tx)
         .await?;
     Ok(done.last_insert_rowid())
+}
+
+/// Gives a user a password, which ends his sessions, his one-time link and that a provider vouches for him.
+pub(super) async fn store_password(
+    tx: &mut Transaction<'static, Sqlite>,
+    id: i64,
+    hash: String,
+) -> Result<(), AccountError> {
+    sqlx::query("UPDATE users SET password = ?, issuer = NULL, subject = NULL WHERE id = ?")
+        .bind(hash)
+        .bind(id)
+        .execute(&mut **tx)
+        .await?;
+    sqlx::query("DELETE FROM invitations WHERE user = ?")
+        .bind(id)
+        .execute(&mut **tx)
+        .await?;
+    end_sessions(tx, id).await
 }
 
 async fn end_sessions(tx: &mut Transaction<'static, Sqlite>, id: i64) -> Result<(), AccountError> {

@@ -7,7 +7,8 @@ use std::process::Command;
 
 use super::super::daemon::HELD;
 use super::super::host::root;
-use super::{Scanners, run, text, unpacked};
+use super::super::place::unpacked;
+use super::{Scanners, run, text};
 
 /// The last answer of Exim to a message of that text, and its log. `None` when Exim is not there.
 fn delivered(server: &str, body: &str) -> Option<(String, String)> {

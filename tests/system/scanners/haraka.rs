@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::super::daemon::{HELD, REFUSED};
 use super::super::message::message;
-use super::super::place::{free_port, installed};
-use super::{Keys, Scanners, run, text, unpacked};
+use super::super::place::{free_port, installed, unpacked};
+use super::{Keys, Scanners, run, text};
 
 const PLUGIN: &str = "node_modules/haraka-plugin-rspamd";
 

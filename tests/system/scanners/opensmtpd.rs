@@ -4,7 +4,8 @@ use std::process::Command;
 
 use super::super::daemon::{HELD, REFUSED};
 use super::super::message::{fields, message};
-use super::{Scanners, text, unpacked};
+use super::super::place::unpacked;
+use super::{Scanners, text};
 
 /// What the filter makes of a message: its lines, and the answer at the end. `None` when it is not there.
 fn filtered(scanners: &Scanners, message: &[u8]) -> Option<(String, String)> {
