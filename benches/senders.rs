@@ -18,7 +18,7 @@ use mailweir::filter::{Filter, Scan};
 use mailweir::mail::{Address, Envelope, Limits, Mail};
 use mailweir::metrics::Metrics;
 use mailweir::server::Engine;
-use mailweir::store::{Fact, Facts, Keeper, Key, Kind};
+use mailweir::store::{Fact, Facts, FactsFile, Key, Kind};
 use tokio_util::sync::CancellationToken;
 
 const FACTS: usize = 100_000;
@@ -142,7 +142,8 @@ fn senders(c: &mut Criterion) {
                 fresh.allow(Kind::Rate, FACTS);
                 runtime.block_on(async {
                     let keeper =
-                        Keeper::open(folder.path(), Arc::clone(&fresh), Arc::clone(&metrics)).await;
+                        FactsFile::open(folder.path(), Arc::clone(&fresh), Arc::clone(&metrics))
+                            .await;
                     for number in 0..9000 {
                         let key =
                             Key::new(&["client_network", "203.0.113.0/24", &number.to_string()]);

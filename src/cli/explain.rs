@@ -34,7 +34,7 @@ use crate::workbench::tokens::Tokens;
 #[derive(Debug, Args)]
 pub(super) struct ExplainArgs {
     #[command(flatten)]
-    config: ConfigArgs,
+    pub(super) config: ConfigArgs,
     #[command(flatten)]
     envelope: EnvelopeArgs,
     /// Show every condition of this rule, and how it came out; may be repeated.
@@ -54,18 +54,14 @@ pub(super) struct ExplainArgs {
 /// Longest text from a message in a line, characters.
 const SHOWN: usize = 160;
 
-pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
-    let Some(config) = told(args.config.load()) else {
-        return Ok(ExitCode::FAILURE);
-    };
+pub(super) fn run(args: &ExplainArgs, config: &Config) -> anyhow::Result<ExitCode> {
     logging::start(config.log());
-    let runtime = super::runtime()?;
-    runtime.block_on(async {
+    super::runtime()?.block_on(async {
         let metrics = Arc::new(Metrics::new()?);
-        let Some(engine) = told(Engine::build(&config, &metrics)) else {
+        let Some(engine) = told(Engine::build(config, &metrics)) else {
             return Ok(ExitCode::FAILURE);
         };
-        let classifier = classifier(args, &config)?;
+        let classifier = classifier(args, config)?;
         for id in &args.rule {
             if engine.rules().and_then(|set| set.rule(id)).is_none() {
                 bail!("there is no rule {} in the chain", printable(id, SHOWN));
@@ -78,7 +74,7 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
                     "the conditions of a rule are looked at in a message, so --rule needs a file"
                 );
                 let set = engine.rules().map(Arc::as_ref);
-                past::explain(&config, args.json, set, &id).await?;
+                past::explain(config, args.json, set, &id).await?;
                 continue;
             }
             for sample in Corpus::new(path) {

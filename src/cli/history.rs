@@ -9,10 +9,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use jiff::Timestamp;
 
-use super::{ConfigArgs, told, when};
+use super::ConfigArgs;
+use super::when::Span;
+use super::words::one_of;
+use crate::config::Config;
 use crate::filter::Action;
 use crate::history::{Cursor, History, PAGE, Query};
 use crate::mail::Direction;
@@ -26,7 +29,7 @@ use crate::metrics::Metrics;
 #[derive(Debug, Args)]
 pub(super) struct HistoryArgs {
     #[command(flatten)]
-    config: ConfigArgs,
+    pub(super) config: ConfigArgs,
     #[command(flatten)]
     filters: Filters,
     /// Counts by the hour, rules and senders of most messages, instead of messages; of the last day, or from --since to
@@ -93,11 +96,11 @@ struct Filters {
     #[arg(long, value_name = "RULE")]
     rule: Vec<String>,
     /// The verdict.
-    #[arg(long, value_name = "VERDICT", value_enum)]
-    verdict: Option<VerdictArg>,
+    #[arg(long, value_name = "VERDICT", value_parser = one_of(&Action::ALL, Action::name))]
+    verdict: Option<Action>,
     /// Which way the message went.
-    #[arg(long, value_enum)]
-    direction: Option<DirectionArg>,
+    #[arg(long, value_parser = one_of(&Direction::ALL, Direction::name))]
+    direction: Option<Direction>,
     /// The policy of one of the recipients.
     #[arg(long, value_name = "NAME")]
     policy: Option<String>,
@@ -116,52 +119,9 @@ struct Filters {
     /// Only messages of which a copy went into the quarantine.
     #[arg(long)]
     quarantined: bool,
-    /// Verdicts reached at or after: 2h, 7d (ago), 2026-11-05, 2026-11-05T08:00:00Z.
-    #[arg(long, value_parser = when::parse, value_name = "WHEN")]
-    since: Option<Timestamp>,
-    /// Verdicts reached before.
-    #[arg(long, value_parser = when::parse, value_name = "WHEN")]
-    until: Option<Timestamp>,
-}
-
-/// A verdict on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum VerdictArg {
-    Deliver,
-    Tag,
-    Quarantine,
-    Tempfail,
-    Discard,
-    Reject,
-}
-
-impl From<VerdictArg> for Action {
-    fn from(arg: VerdictArg) -> Action {
-        match arg {
-            VerdictArg::Deliver => Action::Deliver,
-            VerdictArg::Tag => Action::Tag,
-            VerdictArg::Quarantine => Action::Quarantine,
-            VerdictArg::Tempfail => Action::Tempfail,
-            VerdictArg::Discard => Action::Discard,
-            VerdictArg::Reject => Action::Reject,
-        }
-    }
-}
-
-/// A direction on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum DirectionArg {
-    Inbound,
-    Outbound,
-}
-
-impl From<DirectionArg> for Direction {
-    fn from(arg: DirectionArg) -> Direction {
-        match arg {
-            DirectionArg::Inbound => Direction::Inbound,
-            DirectionArg::Outbound => Direction::Outbound,
-        }
-    }
+    /// By the time of the verdict.
+    #[command(flatten)]
+    span: Span,
 }
 
 impl From<&Filters> for Query {
@@ -176,8 +136,8 @@ impl From<&Filters> for Query {
             client: filters.client,
             subject: filters.subject,
             rules: filters.rule,
-            verdict: filters.verdict.map(Action::from),
-            direction: filters.direction.map(Direction::from),
+            verdict: filters.verdict,
+            direction: filters.direction,
             policy: filters.policy,
             user: filters.user,
             unscanned: filters.unscanned,
@@ -185,18 +145,14 @@ impl From<&Filters> for Query {
             queue_id: filters.queue_id,
             quarantined: filters.quarantined,
             digest: None,
-            from: filters.since,
-            to: filters.until,
+            from: filters.span.since,
+            to: filters.span.until,
         }
     }
 }
 
-pub(super) fn run(args: &HistoryArgs) -> anyhow::Result<ExitCode> {
-    let Some(config) = told(args.config.load()) else {
-        return Ok(ExitCode::FAILURE);
-    };
-    let runtime = super::runtime()?;
-    runtime.block_on(async {
+pub(super) fn run(args: &HistoryArgs, config: &Config) -> anyhow::Result<ExitCode> {
+    super::runtime()?.block_on(async {
         let metrics = Arc::new(Metrics::new()?);
         let history = History::read(&config.data_dir, metrics)
             .await
@@ -247,8 +203,8 @@ async fn search(args: &HistoryArgs, history: &History) -> anyhow::Result<ExitCod
 
 async fn overview(args: &HistoryArgs, history: &History) -> anyhow::Result<ExitCode> {
     let day = jiff::SignedDuration::from_hours(24);
-    let to = args.filters.until.unwrap_or_else(Timestamp::now);
-    let from = args.filters.since.unwrap_or(to - day);
+    let to = args.filters.span.until.unwrap_or_else(Timestamp::now);
+    let from = args.filters.span.since.unwrap_or(to - day);
     let overview = history.overview(from, to).await?;
     let mut out = std::io::stdout().lock();
     match args.json {

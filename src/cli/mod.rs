@@ -27,6 +27,7 @@ mod tokens;
 pub mod train;
 mod user;
 mod when;
+mod words;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -125,6 +126,17 @@ impl ConfigArgs {
         Config::load(self.config.as_deref(), &self.overrides())
     }
 
+    /// Runs a command with the configuration. Where that has problems, they are shown, and the command has failed.
+    fn with(
+        &self,
+        run: impl FnOnce(Config) -> anyhow::Result<ExitCode>,
+    ) -> anyhow::Result<ExitCode> {
+        match told(self.load()) {
+            Some(config) => run(config),
+            None => Ok(ExitCode::FAILURE),
+        }
+    }
+
     fn overrides(&self) -> Overrides {
         Overrides {
             data_dir: self.data_dir.clone(),
@@ -140,34 +152,22 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Check(args) => check::run(&args),
         Command::Scan(args) => scan::run(args),
-        Command::Explain(args) => explain::run(&args),
+        Command::Explain(args) => args.config.with(|config| explain::run(&args, &config)),
         Command::Rules(args) => rules::run(args),
         Command::Train { config, args } => train::run(args, &config),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Corpus(args) => corpus::run(args),
-        Command::Learn { config, args } => match told(config.load()) {
-            Some(config) => learn::run(&args, &config),
-            None => Ok(ExitCode::FAILURE),
-        },
-        Command::Model { config, args } => match told(config.load()) {
-            Some(config) => model::run(args, &config),
-            None => Ok(ExitCode::FAILURE),
-        },
-        Command::Quarantine { config, args } => held(&config, args),
-        Command::Facts { config, args } => match told(config.load()) {
-            Some(config) => {
-                runtime().and_then(|runtime| runtime.block_on(facts::run(args, &config.data_dir)))
-            }
-            None => Ok(ExitCode::FAILURE),
-        },
-        Command::History(args) => history::run(&args),
-        Command::Replay(args) => replay::run(&args),
-        Command::User { config, args } => match told(config.load()) {
-            Some(config) => {
-                runtime().and_then(|runtime| runtime.block_on(user::run(args, &config)))
-            }
-            None => Ok(ExitCode::FAILURE),
-        },
+        Command::Learn { config, args } => config.with(|config| learn::run(&args, &config)),
+        Command::Model { config, args } => config.with(|config| model::run(args, &config)),
+        Command::Quarantine { config, args } => config.with(|config| held(config, args)),
+        Command::Facts { config, args } => {
+            config.with(|config| runtime()?.block_on(facts::run(args, &config.data_dir)))
+        }
+        Command::History(args) => args.config.with(|config| history::run(&args, &config)),
+        Command::Replay(args) => args.config.with(|config| replay::run(&args, &config)),
+        Command::User { config, args } => {
+            config.with(|config| runtime()?.block_on(user::run(args, &config)))
+        }
         Command::Send(args) => send::run(args),
         Command::Completions(args) => generate::completions(&args),
         Command::Man(args) => generate::man(&args),
@@ -194,18 +194,14 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 /// The quarantine of that configuration.
-fn held(config: &ConfigArgs, args: quarantine::QuarantineArgs) -> anyhow::Result<ExitCode> {
-    let Some(config) = told(config.load()) else {
-        return Ok(ExitCode::FAILURE);
-    };
+fn held(config: Config, args: quarantine::QuarantineArgs) -> anyhow::Result<ExitCode> {
     let settings = quarantine::QuarantineSettings {
         model: config.file.bayes.model_path(&config.base, &config.data_dir),
         engine: config.file.bayes.engine,
         options: config.file.quarantine,
         data_dir: config.data_dir,
     };
-    let runtime = runtime()?;
-    runtime.block_on(quarantine::run(args, &settings))
+    runtime()?.block_on(quarantine::run(args, &settings))
 }
 
 /// Who reads our output may stop when they have seen enough.

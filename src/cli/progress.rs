@@ -96,3 +96,15 @@ pub(super) fn counting() -> ProgressBar {
     }
     bar
 }
+
+/// A bar for that many messages, each of which takes a while; hidden where nobody watches, and for a single one.
+pub(super) fn counted(messages: usize) -> ProgressBar {
+    if messages < 2 || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(messages as u64);
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} {eta}") {
+        bar.set_style(style);
+    }
+    bar
+}

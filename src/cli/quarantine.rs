@@ -4,16 +4,17 @@
 //! terminal. Exit code 0: all done; 1: something failed, or nothing was found under a given id.
 
 mod arguments;
+mod chosen;
 mod display;
+mod listing;
 mod look;
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
 pub use arguments::QuarantineArgs;
@@ -22,11 +23,10 @@ use crate::filter::bayes::{Class, EngineKind, Teacher};
 use crate::mail::Address;
 use crate::metrics::Metrics;
 use crate::printable::printable;
-use crate::quarantine::preview::Preview;
-use crate::quarantine::{
-    Cursor, Filter, Options, Order, PAGE, Quarantine, QuarantineError, Released,
-};
-use arguments::{Choice, Command};
+use crate::quarantine::{Filter, Options, Order, Quarantine, Released};
+use arguments::Command;
+use chosen::each;
+use listing::{list, list_from, show, show_html};
 
 /// Where the quarantine is and how it works, and where lessons go.
 #[derive(Clone, Debug)]
@@ -89,7 +89,16 @@ async fn command(
                 ..search.filter()
             };
             match offset {
-                0 => list(quarantine, &filter, sort.order(reverse), after, json).await,
+                0 => {
+                    list(
+                        quarantine,
+                        &filter,
+                        Order::natural(sort, reverse),
+                        after,
+                        json,
+                    )
+                    .await
+                }
                 _ => list_from(quarantine, &filter, json).await,
             }
         }
@@ -256,186 +265,6 @@ fn released(released: &Released) -> String {
         0 => done,
         before => format!("{done}; {before} had got it before"),
     }
-}
-
-/// Page by page, so that no list is too long for the memory.
-async fn list(
-    quarantine: &Quarantine,
-    filter: &Filter,
-    order: Order,
-    mut after: Option<Cursor>,
-    json: bool,
-) -> anyhow::Result<ExitCode> {
-    let mut left = filter.limit;
-    let mut any = false;
-    loop {
-        let want = left.map_or(PAGE, |left| left.min(PAGE));
-        let page = quarantine
-            .search(filter, order, after.as_ref(), want)
-            .await?;
-        let mut out = std::io::stdout().lock();
-        if json {
-            for record in &page.records {
-                writeln!(out, "{}", display::json(record))?;
-            }
-        } else if !page.records.is_empty() {
-            writeln!(out, "{}", display::table(&page.records))?;
-        }
-        any |= !page.records.is_empty();
-        left = left.map(|left| left.saturating_sub(want));
-        after = page.next;
-        let Some(cursor) = &after else {
-            break;
-        };
-        if left == Some(0) {
-            if !json {
-                writeln!(
-                    out,
-                    "There are more: --after {cursor}, or --limit 0 for all."
-                )?;
-            }
-            break;
-        }
-    }
-    if !any && !json {
-        writeln!(std::io::stdout().lock(), "No messages.")?;
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// With so many left out.
-async fn list_from(
-    quarantine: &Quarantine,
-    filter: &Filter,
-    json: bool,
-) -> anyhow::Result<ExitCode> {
-    let records = quarantine.list(filter).await?;
-    let mut out = std::io::stdout().lock();
-    if json {
-        for record in &records {
-            writeln!(out, "{}", display::json(record))?;
-        }
-    } else if records.is_empty() {
-        writeln!(out, "No messages.")?;
-    } else {
-        writeln!(out, "{}", display::table(&records))?;
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn show_html(quarantine: &Quarantine, id: &str) -> anyhow::Result<()> {
-    let (_, preview) = quarantine.preview(id).await?;
-    writeln!(std::io::stdout().lock(), "{}", preview.html())?;
-    Ok(())
-}
-
-async fn show(
-    quarantine: &Quarantine,
-    id: &str,
-    raw: bool,
-    headers: bool,
-    json: bool,
-) -> anyhow::Result<()> {
-    if raw || headers {
-        let bytes = quarantine.read(id).await?;
-        let mut out = std::io::stdout().lock();
-        if raw && !std::io::stdout().is_terminal() {
-            out.write_all(&bytes)?;
-        } else {
-            display::lines(&mut out, &bytes, headers)?;
-        }
-        return Ok(());
-    }
-    let record = quarantine.get(id).await?;
-    if json {
-        writeln!(std::io::stdout().lock(), "{}", display::json(&record))?;
-        return Ok(());
-    }
-    let deliveries = quarantine.deliveries(&record.entry.id).await?;
-    write!(
-        std::io::stdout().lock(),
-        "{}",
-        display::details(&record, &deliveries)
-    )?;
-    // What is known stays known when the message itself is lost.
-    let raw = quarantine.read(&record.entry.id).await?;
-    let preview = Preview::of(&record.entry, raw);
-    write!(std::io::stdout().lock(), "{}", look::look(&preview))?;
-    Ok(())
-}
-
-/// Does `work` for each chosen message, one after the other, and goes on after failures.
-async fn each(
-    quarantine: &Quarantine,
-    choice: &Choice,
-    would: &str,
-    work: impl AsyncFn(&str) -> anyhow::Result<String>,
-) -> anyhow::Result<ExitCode> {
-    let filter = choice.search.filter();
-    if !choice.matching && filter.restricts() {
-        anyhow::bail!("to choose by these options instead of ids, give --matching too");
-    }
-    let ids: Vec<String> = if choice.matching {
-        if !filter.restricts() {
-            anyhow::bail!("--matching needs at least one option that says what to match");
-        }
-        match quarantine.choose(&filter, choice.at_most).await {
-            Err(QuarantineError::TooMany { found, .. }) if choice.dry_run => {
-                let most = choice.at_most;
-                writeln!(
-                    std::io::stdout().lock(),
-                    "{found} messages match; --at-most {most} would refuse them"
-                )?;
-                return Ok(ExitCode::FAILURE);
-            }
-            Err(e @ QuarantineError::TooMany { .. }) => {
-                anyhow::bail!("{e}; nothing was done. Look with --dry-run, then raise --at-most");
-            }
-            chosen => chosen?,
-        }
-    } else {
-        choice.ids.iter().map(|id| canonical(id)).collect()
-    };
-
-    let progress = progress(ids.len());
-    let mut failed = false;
-    for id in &ids {
-        let done = if choice.dry_run {
-            let found = quarantine.get(id).await;
-            found.map(|_| would.to_owned()).map_err(anyhow::Error::from)
-        } else {
-            work(id).await
-        };
-        progress.inc(1);
-        let told = progress.suspend(|| -> anyhow::Result<bool> {
-            match done {
-                Ok(text) => {
-                    writeln!(std::io::stdout().lock(), "{}: {text}", printable(id, 64))?;
-                    Ok(true)
-                }
-                Err(e) => reported(id, Err(e)),
-            }
-        })?;
-        failed |= !told;
-    }
-    progress.finish_and_clear();
-    let mut out = std::io::stdout().lock();
-    if ids.is_empty() {
-        writeln!(out, "No messages.")?;
-    } else if choice.matching && choice.dry_run {
-        writeln!(out, "{} message(s) {would}", ids.len())?;
-    }
-    Ok(code(failed))
-}
-
-/// For people who watch many messages being worked on; hidden where nobody watches.
-fn progress(length: usize) -> ProgressBar {
-    if length < 2 || !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {eta}");
-    ProgressBar::new(length as u64)
-        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 /// Tells what failed and whether it went well. A closed output is handed on.

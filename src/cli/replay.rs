@@ -32,7 +32,7 @@ use source::{Found, Source};
 #[derive(Debug, Args)]
 pub(super) struct ReplayArgs {
     #[command(flatten)]
-    config: ConfigArgs,
+    pub(super) config: ConfigArgs,
     /// Other rules: a folder or a file.
     #[arg(long, value_name = "DIR")]
     rules: Option<PathBuf>,
@@ -54,25 +54,21 @@ pub(super) struct ReplayArgs {
 /// Longest text from outside in a line, characters.
 const SHOWN: usize = 300;
 
-pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
-    let Some(config) = told(args.config.load()) else {
-        return Ok(ExitCode::FAILURE);
-    };
+pub(super) fn run(args: &ReplayArgs, config: &Config) -> anyhow::Result<ExitCode> {
     if args.message.is_some() {
         let one = matches!(args.what.as_slice(), [id] if past::id(id).is_some());
         anyhow::ensure!(one, "--message belongs to one id");
     }
     logging::start(config.log());
-    let runtime = super::runtime()?;
-    runtime.block_on(async {
+    super::runtime()?.block_on(async {
         let metrics = Arc::new(Metrics::new()?);
-        let Some(engine) = told(engine(&config, args, &metrics)) else {
+        let Some(engine) = told(engine(config, args, &metrics)) else {
             return Ok(ExitCode::FAILURE);
         };
         let history = History::read(&config.data_dir, metrics.clone())
             .await
             .context("cannot read the history")?;
-        let source = Source::new(&config, &history, args.message.clone(), metrics);
+        let source = Source::new(config, &history, args.message.clone(), metrics);
         let done = replay(args, &engine, &source).await;
         source.close().await;
         history.close().await;

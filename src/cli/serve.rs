@@ -26,7 +26,7 @@ use crate::scanners::Doors;
 use crate::server::{
     self, Address, Budget, Engine, Health, Listener, ModelPlace, Reloader, Services, Watched,
 };
-use crate::store::{Facts, Keeper};
+use crate::store::{Facts, FactsFile};
 use crate::web::accounts::Accounts;
 use crate::web::{self, Console, Journal, WebListener};
 
@@ -95,7 +95,7 @@ async fn serve(
         .await
         .context("cannot open the quarantine")?;
     // Behind the quarantine, which knows whether another daemon uses this folder.
-    let facts = Keeper::open(&config.data_dir, facts, metrics.clone()).await;
+    let facts = FactsFile::open(&config.data_dir, facts, metrics.clone()).await;
     let (history, historian) =
         History::open(&config.data_dir, &config.file.history, metrics.clone());
 

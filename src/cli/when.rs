@@ -1,5 +1,6 @@
 //! Points in time as people write them on a command line.
 
+use clap::Args;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -8,6 +9,17 @@ use serde::de::IntoDeserializer;
 use serde::de::value::{Error, StrDeserializer};
 
 use crate::config::Seconds;
+
+/// From one time to another.
+#[derive(Clone, Debug, Default, Args)]
+pub(in crate::cli) struct Span {
+    /// Of that time or later: 2h, 7d (ago), 2026-11-05, 2026-11-05T08:00:00Z
+    #[arg(long, value_parser = parse, value_name = "WHEN")]
+    pub(in crate::cli) since: Option<Timestamp>,
+    /// Of an earlier time
+    #[arg(long, value_parser = parse, value_name = "WHEN")]
+    pub(in crate::cli) until: Option<Timestamp>,
+}
 
 /// `2h` or `7d` ago, a day (its first moment, UTC), or a full RFC 3339 time.
 pub(in crate::cli) fn parse(text: &str) -> Result<Timestamp, String> {

@@ -7,6 +7,7 @@ mod diagnostic;
 mod duration;
 mod file;
 mod findings;
+mod fixed;
 mod glob;
 mod mask;
 mod run;

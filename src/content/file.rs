@@ -128,7 +128,7 @@ mod tests {
             known.collect::<Vec<_>>(),
             [
                 "a.example",
-                "b.example",
+                "www.b.example",
                 "c.example",
                 "d.example",
                 "e.example",

@@ -62,6 +62,7 @@ pub struct Hit {
     /// Points; 0 is allowed, negative speaks for the message.
     pub score: f64,
     /// What matched and where, as found: to be escaped wherever it is shown. At most 256 bytes.
+    #[serde(default)]
     pub evidence: String,
     /// Decides with that action, whatever the score; see [`Hit::ends`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,13 +77,34 @@ pub struct Hit {
     /// headers and labels of metrics.
     #[serde(default, skip_serializing_if = "no_labels")]
     pub labels: Arc<[Arc<str>]>,
-    /// With a decisive `tempfail`: after how long another attempt may do better, for the reply.
-    #[serde(skip)]
+    /// With a decisive `tempfail`: after how long another attempt may do better, for the reply. Seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "seconds")]
     pub retry_after: Option<Duration>,
 }
 
 fn no_labels(labels: &Arc<[Arc<str>]>) -> bool {
     labels.is_empty()
+}
+
+/// A span of time as a number of seconds.
+mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        wait: &Option<Duration>,
+        s: S,
+    ) -> Result<S::Ok, S::Error> {
+        wait.map(|wait| wait.as_secs_f64()).serialize(s)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        d: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        let wait = Option::<f64>::deserialize(d)?;
+        Ok(wait.and_then(|wait| Duration::try_from_secs_f64(wait).ok()))
+    }
 }
 
 /// Longest evidence of a hit, bytes.

@@ -1,8 +1,6 @@
 //! Outcomes that rest on what nobody can be asked again: what a virus scanner said of the message, what was remembered of
 //! its sender. They are kept with the message, and told again where it is replayed.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 use super::{Hit, Outcome, Reason};
@@ -16,16 +14,7 @@ const UNKNOWN: &str = "it was not asked when the message came";
 struct Told {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     unscanned: Option<(Reason, String)>,
-    hits: Vec<ToldHit>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct ToldHit {
-    #[serde(flatten)]
-    hit: Hit,
-    /// Seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    retry_after: Option<f64>,
+    hits: Vec<Hit>,
 }
 
 impl Told {
@@ -35,24 +24,14 @@ impl Told {
             Outcome::Checked(_) => None,
             Outcome::Unscanned { reason, detail, .. } => Some((*reason, detail.clone())),
         };
-        let hits = outcome.hits().iter().map(|hit| ToldHit {
-            hit: hit.clone(),
-            retry_after: hit.retry_after.map(|wait| wait.as_secs_f64()),
-        });
         Some(Told {
             unscanned,
-            hits: hits.collect(),
+            hits: outcome.hits().to_vec(),
         })
     }
 
     fn outcome(self) -> Outcome {
-        let hits = self.hits.into_iter().map(|told| Hit {
-            retry_after: told
-                .retry_after
-                .and_then(|wait| Duration::try_from_secs_f64(wait).ok()),
-            ..told.hit
-        });
-        let hits = hits.collect();
+        let hits = self.hits;
         match self.unscanned {
             None => Outcome::Checked(hits),
             Some((reason, detail)) => Outcome::Unscanned {
@@ -80,6 +59,8 @@ pub(super) fn told(heard: &Heard, filter: &str) -> Option<Outcome> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::filter::Action;
 

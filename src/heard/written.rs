@@ -3,6 +3,7 @@
 //! The bytes of a TXT record are written as the characters with their numbers, so that text in ASCII stays readable and
 //! nothing is lost.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use hickory_resolver::proto::rr::Name;
@@ -30,7 +31,7 @@ pub(super) fn serialize<S: Serializer>(all: &Questions, s: S) -> Result<S::Ok, S
 
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Questions, D::Error> {
     let mut all = Questions::new();
-    let written = Vec::<Written>::deserialize(d)?;
+    let written = Vec::<Written<'static>>::deserialize(d)?;
     // What cannot be read is not known.
     for (key, answer) in written.into_iter().filter_map(Written::read) {
         all.entry(key).or_default().push(answer);
@@ -40,17 +41,17 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Questions, 
 
 /// A question with its answer, as it is written.
 #[derive(Serialize, Deserialize)]
-struct Written {
-    name: Box<str>,
-    kind: String,
+struct Written<'a> {
+    name: Cow<'a, str>,
+    kind: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     records: Vec<String>,
     /// Where there are no records: `absent` for a name that does not exist, `open`, `too_many`, or the kind of a
     /// failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    but: Option<String>,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    detail: String,
+    but: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    detail: Cow<'a, str>,
     /// Who was told so, where others were told something else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     asker: Option<u64>,
@@ -60,14 +61,18 @@ const ABSENT: &str = "absent";
 const OPEN: &str = "open";
 const TOO_MANY: &str = "too_many";
 
-impl Written {
-    fn new((kind, name): &(RecordType, Box<str>), said: &Said, asker: Option<u64>) -> Written {
+impl<'a> Written<'a> {
+    fn new(
+        (kind, name): &'a (RecordType, Box<str>),
+        said: &'a Said,
+        asker: Option<u64>,
+    ) -> Written<'a> {
         let mut written = Written {
-            name: name.clone(),
-            kind: kind.to_string(),
+            name: Cow::Borrowed(name),
+            kind: Cow::Borrowed((*kind).into()),
             records: Vec::new(),
             but: None,
-            detail: String::new(),
+            detail: Cow::default(),
             asker,
         };
         let but = match said {
@@ -76,13 +81,13 @@ impl Written {
                 (!exists).then_some(ABSENT)
             }
             Said::Failure(failure) => {
-                written.detail.clone_from(&failure.detail);
+                written.detail = Cow::Borrowed(&failure.detail);
                 Some(failure.kind.name())
             }
             Said::Open => Some(OPEN),
             Said::TooMany => Some(TOO_MANY),
         };
-        written.but = but.map(str::to_owned);
+        written.but = but.map(Cow::Borrowed);
         written
     }
 
@@ -91,7 +96,7 @@ impl Written {
         let failure = |kind| {
             Said::Failure(Failure {
                 kind,
-                detail: self.detail.clone(),
+                detail: self.detail.clone().into_owned(),
             })
         };
         let kinds = [Kind::Down, Kind::Timeout, Kind::Error];
@@ -106,7 +111,7 @@ impl Written {
             Some(but) => failure(kinds.into_iter().find(|k| k.name() == but)?),
         };
         let asker = self.asker.unwrap_or_default();
-        Some(((kind, self.name), Answer { asker, said }))
+        Some(((kind, self.name.into()), Answer { asker, said }))
     }
 }
 

@@ -3,41 +3,44 @@
 //! In: an [`Entry`] for each verdict, from the place where it is answered. Out: entries by what they are searched for
 //! ([`Query`]), newest first and page by page; the entry of an id; an [`Overview`] of some time. Promises:
 //! [`History::record`] never waits, and what cannot be written is dropped within a bound and counted; one task, the
-//! [`Keeper`], writes what waits twice a second in one transaction, so that a crash of the process costs the last second;
+//! [`Keeper`] of a [`HistoryFile`], writes what waits twice a second in one transaction, so that a crash of the process costs the last second;
 //! the file is bounded by the age of its messages and by its size. A file that cannot be read is set aside and a new one
 //! begun; a disk that is full or read-only never touches mail.
 //!
 //! It holds who wrote to whom, subjects, and pieces of messages as evidence of rules, and never a message.
 
 mod entry;
-mod keeper;
+mod history_file;
 mod options;
 mod outcome;
 mod query;
 mod queue;
+mod search;
 mod table;
 mod tally;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod transaction;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-pub use entry::{Entry, ListedBy, Refused, Stage, Transaction, Versions, digest};
-pub use keeper::Keeper;
+pub use entry::{Entry, ListedBy, Refused, Stage};
+pub use history_file::HistoryFile;
 pub use options::Options;
-pub use outcome::{DecidedBy, Hit, Outcome, Share, State};
+pub use outcome::{DecidedBy, Outcome, Share, State};
 pub use query::{Cursor, PAGE, Page, Query};
 pub use tally::{Hour, Overview, VerdictCount, WordCount};
+pub use transaction::{Transaction, Versions, digest};
 
 use crate::heard::Record;
 use crate::metrics::Metrics;
-use crate::store::DatabaseError;
+use crate::store::{DatabaseError, Keeper};
 use queue::{Queue, Waiting};
 use table::Table;
 
@@ -68,12 +71,25 @@ pub enum HistoryError {
     Entry(serde_json::Error),
 }
 
-/// How much is kept.
-#[derive(Clone, Copy, Debug)]
+/// Whether, what and how much is kept.
+#[derive(Clone, Copy, Debug, Default)]
 struct Settings {
     enabled: bool,
+    answers: bool,
     keep_ms: i64,
     size: u64,
+}
+
+impl From<&Options> for Settings {
+    fn from(options: &Options) -> Settings {
+        let keep = options.keep.value.0.as_millis();
+        Settings {
+            enabled: options.enabled,
+            answers: options.answers,
+            keep_ms: i64::try_from(keep).unwrap_or(i64::MAX),
+            size: options.size.value.0,
+        }
+    }
 }
 
 /// The history; clones are the same one.
@@ -82,8 +98,7 @@ pub struct History(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    enabled: bool,
-    answers: bool,
+    settings: ArcSwap<Settings>,
     queue: Queue,
     /// Enough wait to be written now.
     full: Notify,
@@ -95,21 +110,35 @@ struct Shared {
 impl History {
     /// The history of the daemon, in its folder, and the task that writes it, which opens the file. Never fails: what goes
     /// wrong is logged, counted and tried again.
-    pub fn open(folder: &Path, options: &Options, metrics: Arc<Metrics>) -> (History, Keeper) {
-        let history = History::new(options.enabled, options.answers, metrics);
-        let keep = options.keep.value.0.as_millis();
-        let settings = Settings {
-            enabled: options.enabled,
-            keep_ms: i64::try_from(keep).unwrap_or(i64::MAX),
-            size: options.size.value.0,
-        };
-        let keeper = Keeper::new(folder.join(FILE), history.clone(), settings);
+    pub fn open(
+        folder: &Path,
+        options: &Options,
+        metrics: Arc<Metrics>,
+    ) -> (History, Keeper<HistoryFile>) {
+        let history = History::off(metrics);
+        history.reconfigure(options);
+        let keeper = HistoryFile::keeper(folder.join(FILE), history.clone());
         (history, keeper)
+    }
+
+    /// Takes other options: for the next message, and for the next turn of its keeper. Switched off, it writes what still
+    /// waits and closes the file, which stays as it is.
+    pub fn reconfigure(&self, options: &Options) {
+        let settings = Settings::from(options);
+        let metrics = &self.0.metrics;
+        metrics.history_enabled.set(i64::from(settings.enabled));
+        let limit = i64::try_from(settings.size).unwrap_or(i64::MAX);
+        metrics.history_bytes_limit.set(limit);
+        self.0.settings.store(Arc::new(settings));
+    }
+
+    fn settings(&self) -> Settings {
+        **self.0.settings.load()
     }
 
     /// One that keeps nothing.
     pub fn off(metrics: Arc<Metrics>) -> History {
-        History::new(false, false, metrics)
+        History::new(Settings::default(), metrics)
     }
 
     /// The history in a folder, to be read beside a daemon that may write it.
@@ -121,16 +150,19 @@ impl History {
         if !path.exists() {
             return Err(HistoryError::Absent(folder.display().to_string()));
         }
-        let history = History::new(true, false, metrics);
+        let reading = Settings {
+            enabled: true,
+            ..Settings::default()
+        };
+        let history = History::new(reading, metrics);
         let table = Table::open(&path).await?;
         history.0.table.store(Some(Arc::new(table)));
         Ok(history)
     }
 
-    fn new(enabled: bool, answers: bool, metrics: Arc<Metrics>) -> History {
+    fn new(settings: Settings, metrics: Arc<Metrics>) -> History {
         History(Arc::new(Shared {
-            enabled,
-            answers,
+            settings: ArcSwap::from_pointee(settings),
             queue: Queue::default(),
             full: Notify::new(),
             table: ArcSwapOption::empty(),
@@ -140,18 +172,19 @@ impl History {
 
     /// Whether what filters hear from outside is kept with each message.
     pub fn keeps_answers(&self) -> bool {
-        self.0.enabled && self.0.answers
+        let settings = self.settings();
+        settings.enabled && settings.answers
     }
 
     /// Whether a history is kept.
     pub fn is_enabled(&self) -> bool {
-        self.0.enabled
+        self.settings().enabled
     }
 
-    /// Keeps an entry, with what filters heard from outside. Never waits: it is written within a second. Where too many wait already the oldest goes, and is
-    /// counted.
+    /// Keeps an entry, with what filters heard from outside. Never waits: it is written within a second. Where too many
+    /// wait already the oldest goes, and is counted.
     pub fn record(&self, entry: Entry, heard: Option<Record>) {
-        if !self.0.enabled {
+        if !self.is_enabled() {
             return;
         }
         let gone = self.0.queue.push(Waiting { entry, heard });
@@ -208,7 +241,7 @@ impl History {
     }
 
     fn table(&self) -> Result<Table, HistoryError> {
-        if !self.0.enabled {
+        if !self.is_enabled() {
             return Err(HistoryError::Disabled);
         }
         let table = self.0.table.load_full();

@@ -1,12 +1,12 @@
 //! What filters and policies said, as it is kept: the same words as in the output of `scan --json`.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::entry::{ListedBy, milliseconds};
-use crate::filter::{self, Action, Reason, Report};
+use super::entry::ListedBy;
+use super::transaction::milliseconds;
+use crate::filter::{self, Action, Hit, Reason, Report};
 use crate::{policy, verdict};
 
 /// What one filter said of one message.
@@ -37,33 +37,6 @@ pub enum State {
     Skipped,
     /// It should have, and could not.
     Unscanned(Reason),
-}
-
-/// One thing that a filter found.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Hit {
-    /// Id of the rule, list or signature family: `[A-Z0-9_]`.
-    pub rule: String,
-    /// Points.
-    pub score: f64,
-    /// What matched and where; to be escaped wherever it is shown.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub evidence: String,
-    /// Decides with that action, whatever the score.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub decisive: Option<Action>,
-    /// The points that it would have: a rule on trial.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shadow: Option<f64>,
-    /// The points that it had before the cap of its group took some.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uncapped: Option<f64>,
-    /// Words that it puts on the message.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub labels: Vec<String>,
-    /// After how long another attempt may do better, seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retry_after: Option<f64>,
 }
 
 /// What decided.
@@ -131,7 +104,7 @@ impl Outcome {
             filter: report.filter.to_owned(),
             outcome,
             detail: detail.to_owned(),
-            hits: report.outcome.hits().iter().map(Hit::from).collect(),
+            hits: report.outcome.hits().iter().map(kept).collect(),
             milliseconds: milliseconds(report.elapsed),
         }
     }
@@ -148,31 +121,29 @@ pub(super) fn all(reports: &[Report]) -> Vec<Outcome> {
     reports.iter().map(Outcome::new).collect()
 }
 
-impl From<&filter::Hit> for Hit {
-    fn from(hit: &filter::Hit) -> Hit {
-        Hit {
-            rule: hit.rule.to_string(),
-            score: finite(hit.score),
-            evidence: hit.evidence.clone(),
-            decisive: hit.decisive,
-            shadow: hit.shadow.map(finite),
-            uncapped: hit.uncapped.map(finite),
-            labels: hit.labels.iter().map(ToString::to_string).collect(),
-            retry_after: hit.retry_after.map(|wait| wait.as_secs_f64()),
-        }
+/// A hit with numbers that JSON has.
+fn kept(hit: &Hit) -> Hit {
+    Hit {
+        score: finite(hit.score),
+        shadow: hit.shadow.map(finite),
+        uncapped: hit.uncapped.map(finite),
+        ..hit.clone()
     }
 }
 
-impl From<&Hit> for filter::Hit {
-    fn from(hit: &Hit) -> filter::Hit {
-        let wait = hit.retry_after.map(Duration::try_from_secs_f64);
-        filter::Hit {
-            decisive: hit.decisive,
-            shadow: hit.shadow,
-            uncapped: hit.uncapped,
-            labels: hit.labels.iter().map(|l| Arc::from(l.as_str())).collect(),
-            retry_after: wait.and_then(Result::ok),
-            ..filter::Hit::new(hit.rule.as_str(), hit.score, hit.evidence.as_str())
+/// In words, behind a verdict: `reject, score 20.00, at or above 15`. To be escaped wherever it is shown.
+impl fmt::Display for DecidedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DecidedBy::Nothing => f.write_str("below every threshold"),
+            DecidedBy::Score(threshold) => write!(f, "at or above {threshold}"),
+            DecidedBy::Hit { filter, rule } => write!(f, "decided by {filter} {rule}"),
+            DecidedBy::Failure { filter, reason } => {
+                write!(f, "because {filter} could not check it ({reason})")
+            }
+            DecidedBy::Release => f.write_str("because it was released from the quarantine"),
+            DecidedBy::NotKept => f.write_str("because no copy of it could be kept"),
+            DecidedBy::Size => f.write_str("because it is larger than there was room for"),
         }
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::HistoryError;
 use super::entry::{Entry, instant};
-use super::terms::{Field, IPV4_PREFIXES, IPV6_PREFIXES, words};
+use super::terms::{Field, IPV4_PREFIXES, IPV6_PREFIXES, indexed_words, words};
 use crate::filter::Action;
 use crate::mail::Direction;
 
@@ -103,6 +103,8 @@ pub struct Page {
 pub(super) struct Search {
     /// For the index; `None` where everything matches.
     pub(super) terms: Option<String>,
+    /// What words of the subject begin with, each of these one of them.
+    pub(super) beginnings: Vec<String>,
     /// First and last address of a network, where the index knows only a wider one.
     pub(super) clients: Option<(Vec<u8>, Vec<u8>)>,
     /// Id of the message.
@@ -144,11 +146,18 @@ impl Query {
             search.clients = range;
         }
         for word in spaced(self.subject.as_deref())? {
-            all.extend(of_subject(word)?);
+            let (terms, beginning) = of_subject(word)?;
+            all.extend(terms);
+            search.beginnings.extend(beginning);
         }
         for word in spaced(self.text.as_deref())? {
             match word.len() == 26 && word.parse::<ulid::Ulid>().is_ok() && search.id.is_none() {
                 true => search.id = Some(word.to_ascii_uppercase()),
+                false if word.ends_with('*') => {
+                    let (terms, beginning) = of_subject(word)?;
+                    all.extend(terms);
+                    search.beginnings.extend(beginning);
+                }
                 false => all.push(of_text(word)?),
             }
         }
@@ -256,44 +265,64 @@ fn spaced(text: Option<&str>) -> Result<Vec<&str>, HistoryError> {
     }
 }
 
-/// The words in one piece of text between spaces.
-fn of_subject(word: &str) -> Result<Vec<String>, HistoryError> {
-    let Some(beginning) = word.strip_suffix('*') else {
-        let each = words(word).into_iter();
-        return Ok(each.map(|w| quoted(Field::Word, &w)).collect());
+/// The words in one piece of text between spaces, and with a `*` behind it what the last of them begins with.
+fn of_subject(word: &str) -> Result<(Vec<String>, Option<String>), HistoryError> {
+    let (whole, is_beginning) = match word.strip_suffix('*') {
+        Some(beginning) => (beginning, true),
+        None => (word, false),
     };
-    if beginning.chars().count() < BEGINNING {
+    if is_beginning && whole.chars().count() < BEGINNING {
         return Err(HistoryError::Query(format!(
             "at least {BEGINNING} characters must stand before *"
         )));
     }
-    let mut each = words(beginning);
-    let last = each.pop().unwrap_or_default();
-    let mut terms: Vec<String> = each.iter().map(|w| quoted(Field::Word, w)).collect();
-    terms.push(format!("{} *", quoted(Field::Word, &last)));
-    Ok(terms)
+    let mut each = words(whole);
+    let last = if is_beginning { each.pop() } else { None };
+    let terms = each.iter().map(|w| quoted(Field::Word, w)).collect();
+    Ok((terms, last))
 }
 
 /// What one word may stand for.
 fn of_text(word: &str) -> Result<String, HistoryError> {
     let mut each = Vec::new();
-    let subject = of_subject(word)?;
+    let (subject, _) = of_subject(word)?;
     if !subject.is_empty() {
         each.push(format!("({})", subject.join(" AND ")));
     }
-    if !word.ends_with('*') {
-        each.push(of_address((Field::Sender, Field::SenderDomain), word));
-        each.push(of_address((Field::Recipient, Field::RecipientDomain), word));
-        each.push(quoted(Field::Rule, word));
-        each.push(quoted(Field::MessageId, bare(word)));
-        each.push(quoted(Field::QueueId, word));
-        each.push(quoted(Field::User, word));
-        each.push(quoted(Field::ClientName, word.trim_end_matches('.')));
-        if let Ok((term, None)) = of_client(word) {
-            each.push(term);
-        }
+    each.push(of_address((Field::Sender, Field::SenderDomain), word));
+    each.push(of_address((Field::Recipient, Field::RecipientDomain), word));
+    each.push(quoted(Field::Rule, word));
+    each.push(quoted(Field::MessageId, bare(word)));
+    each.push(quoted(Field::QueueId, word));
+    each.push(quoted(Field::User, word));
+    each.push(quoted(Field::ClientName, word.trim_end_matches('.')));
+    if let Ok((term, None)) = of_client(word) {
+        each.push(term);
     }
     Ok(any(&each))
+}
+
+impl Search {
+    /// The same, with all of it asked of the index.
+    pub(super) fn by_index(&self) -> Search {
+        let beginnings = self.beginnings.iter();
+        let beginnings = beginnings.map(|word| format!("{} *", quoted(Field::Word, word)));
+        let all: Vec<String> = self.terms.iter().cloned().chain(beginnings).collect();
+        Search {
+            terms: (!all.is_empty()).then(|| all.join(" AND ")),
+            beginnings: Vec::new(),
+            ..self.clone()
+        }
+    }
+
+    /// Whether the words of the subject begin as they should.
+    pub(super) fn fits(&self, entry: &Entry) -> bool {
+        self.beginnings.iter().all(|beginning| {
+            let beginning = Field::Word.term(beginning);
+            let mut words = indexed_words(&entry.subject);
+            words.any(|word| Field::Word.term(&word).starts_with(&beginning))
+        })
+    }
 }
 
 mod optional_instant {
@@ -383,13 +412,10 @@ mod tests {
         };
         assert!(of("ab*").search().is_err());
         assert!(of(&"a ".repeat(21)).search().is_err());
-        assert!(
-            of("inv*")
-                .search()
-                .unwrap()
-                .terms
-                .unwrap()
-                .contains("\"w:inv\" *")
-        );
+        let search = of("a-inv* b").search().unwrap();
+        assert_eq!(search.beginnings, ["inv"]);
+        let whole = search.by_index().terms.unwrap();
+        assert!(whole.starts_with("\"w:a\" AND (("), "{whole}");
+        assert!(whole.ends_with(" AND \"w:inv\" *"), "{whole}");
     }
 }

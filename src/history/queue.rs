@@ -104,7 +104,7 @@ fn weight(waiting: &Waiting) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::entry::tests::entry;
+    use super::super::transaction::tests::entry;
     use super::*;
 
     #[test]

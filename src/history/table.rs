@@ -10,9 +10,8 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use jiff::Timestamp;
-use sqlx::{AssertSqlSafe, QueryBuilder, Row as _, Sqlite, SqliteConnection};
+use sqlx::{AssertSqlSafe, SqliteConnection};
 
-use super::query::{Cursor, PAGE, Page, Search};
 use super::queue::Waiting;
 use super::tally::{self, Overview, Tallies};
 use super::{Entry, HistoryError, terms};
@@ -46,7 +45,7 @@ CREATE TABLE tallies (
 };
 
 /// Rows of one statement: a statement costs more than a row.
-const ROWS: usize = 32;
+const ROWS: usize = 250;
 /// Places of the number of a row within a millisecond.
 const WITHIN_MS: i64 = 16;
 /// Numbers from the wanted one on among which those of a clock that was set back are looked for: some 17 minutes.
@@ -90,7 +89,7 @@ pub(super) fn address(address: IpAddr) -> Vec<u8> {
 /// The file.
 #[derive(Clone, Debug)]
 pub(super) struct Table {
-    database: Database,
+    pub(super) database: Database,
 }
 
 impl Table {
@@ -143,78 +142,6 @@ impl Table {
                 .map_err(DatabaseError::from)?;
         let read = |json: Vec<u8>| serde_json::from_slice(&json).map_err(HistoryError::Entry);
         found.flatten().map(read).transpose()
-    }
-
-    /// One page of what is looked for.
-    pub(super) async fn search(
-        &self,
-        search: &Search,
-        before: Option<Cursor>,
-        limit: usize,
-    ) -> Result<Page, HistoryError> {
-        let limit = limit.clamp(1, PAGE);
-        let mut statement: QueryBuilder<Sqlite> = QueryBuilder::new("");
-        statement.push("SELECT m.number, m.entry FROM ");
-        // The order of the tables is ours to say: the index first, but for one message.
-        let number = match (&search.terms, &search.id) {
-            (Some(_), None) => {
-                statement.push("terms CROSS JOIN messages AS m ON m.number = terms.rowid");
-                "terms.rowid"
-            }
-            (Some(_), Some(_)) => {
-                statement.push("messages AS m CROSS JOIN terms ON terms.rowid = m.number");
-                "m.number"
-            }
-            (None, _) => {
-                statement.push("messages AS m");
-                "m.number"
-            }
-        };
-        statement.push(" WHERE TRUE");
-        if let Some(terms) = &search.terms {
-            statement.push(" AND terms MATCH ");
-            statement.push_bind(terms);
-        }
-        let end = search.to.map(number_at);
-        let end = [end, before.map(|b| b.0)].into_iter().flatten().min();
-        let bounds = [("<", end), (">=", search.from.map(number_at))];
-        for (than, bound) in bounds {
-            if let Some(bound) = bound {
-                statement.push(format!(" AND {number} {than} "));
-                statement.push_bind(bound);
-            }
-        }
-        if let Some((first, last)) = &search.clients {
-            statement.push(" AND m.client >= ");
-            statement.push_bind(first);
-            statement.push(" AND m.client <= ");
-            statement.push_bind(last);
-        }
-        if let Some(id) = &search.id {
-            statement.push(" AND m.id = ");
-            statement.push_bind(id);
-        }
-        statement.push(format!(" ORDER BY {number} DESC LIMIT "));
-        statement.push_bind(limit as i64 + 1);
-        let mut rows = statement
-            .build()
-            .fetch_all(self.database.readers())
-            .await
-            .map_err(DatabaseError::from)?;
-        let more = rows.len() > limit;
-        rows.truncate(limit);
-        let mut page = Page {
-            entries: Vec::with_capacity(rows.len()),
-            next: None,
-        };
-        for row in &rows {
-            let json: &str = row.try_get(1).map_err(DatabaseError::from)?;
-            page.entries.push(read(json)?);
-        }
-        if let Some(last) = rows.last().filter(|_| more) {
-            page.next = Some(Cursor(last.try_get(0).map_err(DatabaseError::from)?));
-        }
-        Ok(page)
     }
 
     /// What happened in that time, by the hour.
@@ -304,12 +231,12 @@ impl Table {
     }
 }
 
-fn read(json: &str) -> Result<Entry, HistoryError> {
+pub(super) fn read(json: &str) -> Result<Entry, HistoryError> {
     serde_json::from_str(json).map_err(HistoryError::Entry)
 }
 
 /// The first number of a millisecond.
-fn number_at(ms: i64) -> i64 {
+pub(super) fn number_at(ms: i64) -> i64 {
     ms.saturating_mul(WITHIN_MS)
 }
 

@@ -1,10 +1,11 @@
 //! Counts by the hour, so that an overview need not look at each message: verdicts, rules, domains of senders.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use sqlx::{SqliteConnection, SqlitePool};
+use sqlx::{AssertSqlSafe, SqliteConnection, SqlitePool};
 
 use super::Entry;
 use super::entry::instant;
@@ -18,6 +19,8 @@ const HOUR: i64 = 3_600_000;
 const KEPT: i64 = 200;
 /// Words of one kind in an overview.
 const SHOWN: i64 = 50;
+/// Counts of one statement: a statement costs more than a row.
+const ROWS: usize = 250;
 /// Longest word, bytes.
 const WORD_BYTES: usize = 120;
 
@@ -48,7 +51,7 @@ impl Tallies {
         };
         let verdict = format!("{} {}", entry.direction.name(), entry.verdict.name());
         self.count((VERDICT, hour, verdict), count);
-        let mut rules: Vec<&str> = entry.hits().map(|(_, hit)| hit.rule.as_str()).collect();
+        let mut rules: Vec<&str> = entry.hits().map(|(_, hit)| &*hit.rule).collect();
         rules.sort_unstable();
         rules.dedup();
         for rule in rules {
@@ -73,23 +76,42 @@ impl Tallies {
         &self,
         connection: &mut SqliteConnection,
     ) -> Result<(), DatabaseError> {
-        for ((what, hour, word), count) in &self.0 {
-            sqlx::query(
-                "INSERT INTO tallies (what, hour, word, messages, stopped, bytes) VALUES (?, ?, ?, ?, ?, ?)
-                 ON CONFLICT (what, hour, word) DO UPDATE SET messages = tallies.messages + excluded.messages,
-                 stopped = tallies.stopped + excluded.stopped, bytes = tallies.bytes + excluded.bytes",
-            )
-            .bind(what)
-            .bind(hour)
-            .bind(word)
-            .bind(count.messages)
-            .bind(count.stopped)
-            .bind(count.bytes)
-            .execute(&mut *connection)
-            .await?;
+        let all: Vec<_> = self.0.iter().collect();
+        for rows in all.chunks(ROWS) {
+            let full = rows.len() == ROWS;
+            let statement = match full {
+                true => statement().clone(),
+                false => written_for(rows.len()),
+            };
+            let mut query = sqlx::query(AssertSqlSafe(statement)).persistent(full);
+            for ((what, hour, word), count) in rows {
+                query = query
+                    .bind(what)
+                    .bind(hour)
+                    .bind(word)
+                    .bind(count.messages)
+                    .bind(count.stopped)
+                    .bind(count.bytes);
+            }
+            query.execute(&mut *connection).await?;
         }
         Ok(())
     }
+}
+
+/// The statement that adds [`ROWS`] counts, which is kept prepared.
+fn statement() -> &'static String {
+    static FULL: OnceLock<String> = OnceLock::new();
+    FULL.get_or_init(|| written_for(ROWS))
+}
+
+fn written_for(rows: usize) -> String {
+    let places = vec!["(?, ?, ?, ?, ?, ?)"; rows].join(", ");
+    format!(
+        "INSERT INTO tallies (what, hour, word, messages, stopped, bytes) VALUES {places}
+         ON CONFLICT (what, hour, word) DO UPDATE SET messages = tallies.messages + excluded.messages,
+         stopped = tallies.stopped + excluded.stopped, bytes = tallies.bytes + excluded.bytes"
+    )
 }
 
 fn cut(word: &str) -> String {
@@ -235,9 +257,7 @@ async fn most(
 
 fn verdict(word: &str) -> Option<(Direction, Action)> {
     let (direction, verdict) = word.split_once(' ')?;
-    let direction = [Direction::Inbound, Direction::Outbound]
-        .into_iter()
-        .find(|d| d.name() == direction)?;
+    let direction = Direction::ALL.into_iter().find(|d| d.name() == direction)?;
     let verdict = Action::ALL.into_iter().find(|a| a.name() == verdict)?;
     Some((direction, verdict))
 }

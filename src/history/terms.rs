@@ -1,7 +1,6 @@
 //! What a message is found by: its terms, as they stand in the index. A term is a letter or two for its kind, a colon, and
 //! the value in lower case. White space and control characters, and the two marks of quotation, do not occur in terms.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::Entry;
@@ -83,21 +82,23 @@ impl Field {
 
     /// The term for a value.
     pub(super) fn term(self, value: &str) -> String {
-        let prefix = self.prefix();
-        let mut term = String::with_capacity(prefix.len() + 1 + value.len());
-        term.push_str(prefix);
-        term.push(':');
+        let mut term = String::with_capacity(self.prefix().len() + 1 + value.len());
+        self.push(value, &mut term);
+        term
+    }
+
+    fn push(self, value: &str, out: &mut String) {
+        out.push_str(self.prefix());
+        out.push(':');
         let end = value.floor_char_boundary(TERM_BYTES);
         for c in value.get(..end).unwrap_or_default().chars() {
             match c {
-                'A'..='Z' => term.push(c.to_ascii_lowercase()),
-                '"' | '\'' => term.push('\u{fffd}'),
-                c if c.is_ascii_graphic() => term.push(c),
-                c if c.is_ascii() || c.is_whitespace() || c.is_control() => term.push('\u{fffd}'),
-                c => term.extend(c.to_lowercase()),
+                '"' | '\'' => out.push('\u{fffd}'),
+                c if c.is_ascii_graphic() => out.push(c.to_ascii_lowercase()),
+                c if c.is_ascii() || c.is_whitespace() || c.is_control() => out.push('\u{fffd}'),
+                c => out.extend(c.to_lowercase()),
             }
         }
-        term
     }
 }
 
@@ -120,7 +121,7 @@ pub(super) fn of_entry(entry: &Entry) -> String {
     for name in [&entry.client_name, &entry.helo].into_iter().flatten() {
         terms.domains(Field::ClientName, name);
     }
-    for word in words(&entry.subject).into_iter().take(WORDS) {
+    for word in indexed_words(&entry.subject) {
         terms.add(Field::Word, &word);
     }
     let shares = entry.policies.iter();
@@ -167,16 +168,19 @@ pub(super) fn of_entry(entry: &Entry) -> String {
     if entry.quarantine.is_some() {
         terms.add(Field::Held, "yes");
     }
-    terms.0.into_iter().collect::<Vec<_>>().join(" ")
+    terms.0
 }
 
-/// Each term once.
+/// Terms, separated by spaces. One that stands there twice is indexed once.
 #[derive(Default)]
-struct Terms(BTreeSet<String>);
+struct Terms(String);
 
 impl Terms {
     fn add(&mut self, field: Field, value: &str) {
-        self.0.insert(field.term(value));
+        if !self.0.is_empty() {
+            self.0.push(' ');
+        }
+        field.push(value, &mut self.0);
     }
 
     fn address(&mut self, whole: Field, domain: Field, address: &str) {
@@ -271,6 +275,11 @@ pub(super) fn words(text: &str) -> Vec<String> {
     words
 }
 
+/// The words of a subject by which its message is found.
+pub(super) fn indexed_words(subject: &str) -> impl Iterator<Item = String> {
+    words(subject).into_iter().take(WORDS)
+}
+
 /// Letters of scripts that are written without spaces between words: Thai to Khmer, Japanese, Chinese.
 fn is_spaceless(c: char) -> bool {
     matches!(c,
@@ -306,7 +315,7 @@ mod tests {
     fn a_domain_is_found_by_those_above_it() {
         let mut terms = Terms::default();
         terms.domains(Field::SenderDomain, "a.b.Example.co.uk.");
-        let all: Vec<_> = terms.0.into_iter().collect();
+        let all: Vec<_> = terms.0.split(' ').collect();
         assert_eq!(
             all,
             [

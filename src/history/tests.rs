@@ -3,17 +3,18 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 
-use super::entry::tests::entry;
+use super::transaction::tests::entry;
 use super::*;
 use crate::config::{ByteSize, Seconds, unwritten};
 use crate::filter::Action;
 use crate::mail::Direction;
+use crate::store::Kept as _;
 
 struct Kept {
     folder: TempDir,
     metrics: Arc<Metrics>,
     history: History,
-    keeper: Keeper,
+    keeper: Keeper<HistoryFile>,
 }
 
 impl Kept {
@@ -44,7 +45,7 @@ impl Kept {
                 self.metrics.history_failures.get(),
                 0,
                 "{:?}",
-                self.keeper.work().await
+                self.keeper.kept.work(false).await
             );
         }
     }
@@ -194,6 +195,58 @@ async fn pages_follow_each_other_newest_first_while_more_comes() {
     }
 }
 
+/// A beginning that many have is found among the newest, one that few have by the index: both give the same pages.
+#[tokio::test]
+async fn beginnings_of_words_are_found_however_many_have_them() {
+    let mut kept = Kept::new();
+    let subject = |n: i64| match n {
+        7 | 2000 => format!("Rarity{n} one"),
+        n if n % 2 == 0 => format!("Frequent{n} two"),
+        n => format!("other {n}"),
+    };
+    kept.keep((0..2600).map(|n| Entry {
+        subject: subject(n),
+        verdict: if n < 2500 {
+            Action::Deliver
+        } else {
+            Action::Tag
+        },
+        ..numbered(n)
+    }))
+    .await;
+    let newest = async |beginning: &str, of: &dyn Fn(&mut Query)| {
+        let mut query = query(|q| q.subject = Some(beginning.into()));
+        of(&mut query);
+        let first = kept.history.search(&query, None, 2).await.unwrap();
+        let mut all = first.entries;
+        if first.next.is_some() {
+            let next = kept.history.search(&query, first.next, 2).await.unwrap();
+            all.extend(next.entries);
+        }
+        all.into_iter().map(|e| e.subject).collect::<Vec<_>>()
+    };
+    let all = |_: &mut Query| {};
+    let frequent = newest("freq*", &all).await;
+    assert_eq!(
+        frequent,
+        [
+            "Frequent2598 two",
+            "Frequent2596 two",
+            "Frequent2594 two",
+            "Frequent2592 two"
+        ]
+    );
+    assert_eq!(
+        newest("rari*", &all).await,
+        ["Rarity2000 one", "Rarity7 one"]
+    );
+    assert_eq!(newest("RARITY7* one", &all).await, ["Rarity7 one"]);
+    assert!(newest("rari* two", &all).await.is_empty());
+    let tagged = |q: &mut Query| q.verdict = Some(Action::Tag);
+    assert!(newest("rari*", &tagged).await.is_empty());
+    assert_eq!(newest("freq*", &tagged).await.len(), 4);
+}
+
 #[tokio::test]
 async fn an_overview_counts_by_the_hour() {
     let mut kept = Kept::new();
@@ -262,14 +315,14 @@ async fn what_is_too_old_goes_with_its_terms_and_its_tallies() {
         if kept.metrics.history_removed.get() == 450 {
             break;
         }
-        kept.keeper.next_housekeeping_now();
+        kept.keeper.kept.next_housekeeping_now();
         kept.keeper.turn().await;
     }
     assert_eq!(kept.metrics.history_removed.get(), 450);
     assert_eq!(kept.metrics.history_rows.get(), 1);
     let by_rule = query(|q| q.rules = vec!["SUBJ_INVOICE".into()]);
     assert_eq!(kept.found(by_rule).await, [&*new.subject]);
-    kept.keeper.next_housekeeping_now();
+    kept.keeper.kept.next_housekeeping_now();
     kept.keeper.turn().await;
     let from = Timestamp::from_second(1_599_990_000).unwrap();
     let overview = kept.history.overview(from, Timestamp::now()).await.unwrap();
@@ -292,7 +345,7 @@ async fn what_is_too_much_goes_oldest_first() {
     });
     kept.keep(entries).await;
     for _ in 0..200 {
-        kept.keeper.next_housekeeping_now();
+        kept.keeper.kept.next_housekeeping_now();
         kept.keeper.turn().await;
         if kept.metrics.history_bytes.get() <= 1_500_000 {
             break;
@@ -353,7 +406,7 @@ async fn a_file_that_cannot_be_opened_is_counted_and_what_waits_is_written_later
     let closed = kept.history.search(&Query::default(), None, 1).await;
     assert!(matches!(closed, Err(HistoryError::Closed)), "{closed:?}");
     std::fs::remove_dir(&path).unwrap();
-    kept.keeper.next_try_now();
+    kept.keeper.next_try = tokio::time::Instant::now();
     kept.keeper.turn().await;
     assert_eq!(kept.found(Query::default()).await, ["number 1"]);
     assert_eq!(kept.metrics.history_dropped.get(), 0);
@@ -367,10 +420,73 @@ async fn a_history_that_is_off_keeps_nothing_and_says_so() {
     };
     let kept = Kept::with(&options);
     kept.history.record(numbered(1), None);
-    kept.keeper
-        .run(tokio_util::sync::CancellationToken::new())
-        .await;
+    let stop = tokio_util::sync::CancellationToken::new();
+    stop.cancel();
+    kept.keeper.run(stop).await;
     let said = kept.history.search(&Query::default(), None, 1).await;
     assert!(matches!(said, Err(HistoryError::Disabled)));
     assert!(!kept.folder.path().join(FILE).exists());
+}
+
+#[tokio::test]
+async fn while_it_runs_it_takes_other_bounds_and_is_switched_off_and_on() {
+    let for_long = Options {
+        keep: unwritten(Seconds::new(3653 * 86_400)),
+        ..Options::default()
+    };
+    let mut kept = Kept::with(&for_long);
+    let old = |n| Entry {
+        at: Timestamp::from_second(1_600_000_000 + n).unwrap(),
+        ..numbered(n)
+    };
+    kept.keep([old(1)]).await;
+    kept.history.record(old(2), None);
+    kept.history.reconfigure(&Options {
+        enabled: false,
+        ..for_long.clone()
+    });
+    kept.history.record(old(3), None);
+    // What waits is written, and then the file is closed.
+    kept.keeper.turn().await;
+    assert_eq!(kept.metrics.history_written.get(), 2);
+    kept.keeper.turn().await;
+    let metrics = &kept.metrics;
+    let shown = (metrics.history_enabled.get(), metrics.history_up.get());
+    assert_eq!(shown, (0, 0));
+    let said = kept.history.search(&Query::default(), None, 1).await;
+    assert!(matches!(said, Err(HistoryError::Disabled)), "{said:?}");
+    assert!(!kept.history.keeps_answers());
+
+    kept.history.reconfigure(&Options {
+        size: unwritten(ByteSize(20 << 20)),
+        ..for_long
+    });
+    kept.keep([old(4)]).await;
+    assert_eq!(kept.metrics.history_bytes_limit.get(), 20 << 20);
+    assert_eq!(
+        kept.found(Query::default()).await,
+        ["number 4", "number 2", "number 1"]
+    );
+    kept.history.reconfigure(&Options::default());
+    kept.keep([numbered(5)]).await;
+    kept.keeper.kept.next_housekeeping_now();
+    kept.keeper.turn().await;
+    assert_eq!(kept.found(Query::default()).await, ["number 5"]);
+}
+
+#[tokio::test]
+async fn what_is_more_than_a_batch_is_written_without_a_pause() {
+    let mut kept = Kept::new();
+    for n in 0..2 * queue::BATCH as i64 + 1 {
+        kept.history.record(numbered(n), None);
+    }
+    let file = &mut kept.keeper.kept;
+    assert!(file.work(false).await.unwrap());
+    assert!(!file.work(false).await.unwrap(), "one can wait");
+    for n in 0..queue::BATCH as i64 {
+        kept.history.record(numbered(n), None);
+    }
+    assert!(file.work(true).await.unwrap(), "the last one, at the end");
+    assert!(!file.work(true).await.unwrap());
+    assert_eq!(kept.metrics.history_dropped.get(), 0);
 }

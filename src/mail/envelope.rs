@@ -30,6 +30,9 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// Both.
+    pub const ALL: [Direction; 2] = [Direction::Inbound, Direction::Outbound];
+
     /// The word used in configuration and logs.
     pub fn name(self) -> &'static str {
         match self {

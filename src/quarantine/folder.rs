@@ -1,5 +1,4 @@
-//! The folder of the message files: the only place that touches the file system. Everything here blocks
-//! and is called on the blocking pool.
+//! The folder of the message files. Everything here blocks and is called on the blocking pool.
 //!
 //! ```text
 //! quarantine/            0700
@@ -19,18 +18,20 @@
 //! system, so no crash can make it wrong, and removing one never takes the bytes from another.
 
 use std::collections::{BTreeSet, HashSet};
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use nix::fcntl::OFlag;
 use ulid::Ulid;
 
+use super::disk::{
+    check_folder, create_folder, entries, open, open_or_create, read, sync, write_new,
+};
 use super::error::QuarantineError;
 use super::file_format::{VERSION_BYTES, Version};
 
@@ -371,56 +372,6 @@ fn day(id: Ulid) -> String {
     at.strftime("%Y-%m-%d").to_string()
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> Result<(), QuarantineError> {
-    let mut file = create_new(path).map_err(QuarantineError::file("create", path))?;
-    file.write_all(bytes)
-        .map_err(QuarantineError::file("write", path))?;
-    file.sync_all()
-        .map_err(QuarantineError::file("fsync", path))
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(OFlag::O_NOFOLLOW.bits())
-        .open(path)
-}
-
-/// All of a file; `None` when there is none.
-fn read(path: &Path) -> Result<Option<Bytes>, QuarantineError> {
-    let mut file = match open(path) {
-        Ok(file) => file,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(QuarantineError::file("open", path)(e)),
-    };
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)
-        .map_err(QuarantineError::file("read", path))?;
-    Ok(Some(bytes.into()))
-}
-
-fn create_new(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .custom_flags(OFlag::O_NOFOLLOW.bits())
-        .open(path)
-}
-
-fn open_or_create(path: &Path) -> Result<File, QuarantineError> {
-    match create_new(path) {
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => OpenOptions::new()
-            .read(true)
-            .write(true)
-            .custom_flags(OFlag::O_NOFOLLOW.bits())
-            .open(path),
-        other => other,
-    }
-    .map_err(QuarantineError::file("open", path))
-}
-
 /// Waits a moment for a daemon that is about to end.
 fn take_lock(lock: &File, root: &Path) -> Result<(), QuarantineError> {
     let started = Instant::now();
@@ -437,50 +388,4 @@ fn take_lock(lock: &File, root: &Path) -> Result<(), QuarantineError> {
             Err(TryLockError::Error(e)) => return Err(QuarantineError::file("lock", root)(e)),
         }
     }
-}
-
-/// Creates a folder, for its owner only; an existing one is left as it is. The caller synchronises its
-/// parent.
-fn create_folder(path: &Path) -> Result<(), QuarantineError> {
-    match DirBuilder::new().mode(0o700).create(path) {
-        Ok(()) => Ok(()),
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(e) => Err(QuarantineError::file("create", path)(e)),
-    }
-}
-
-fn sync(folder: &Path) -> Result<(), QuarantineError> {
-    File::open(folder)
-        .and_then(|f| f.sync_all())
-        .map_err(QuarantineError::file("fsync", folder))
-}
-
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, QuarantineError> {
-    let read = fs::read_dir(folder).map_err(QuarantineError::file("list", folder))?;
-    read.map(|e| e.map(|e| e.path()))
-        .collect::<io::Result<_>>()
-        .map_err(QuarantineError::file("list", folder))
-}
-
-/// Refuses a folder in which somebody else can put or swap files.
-fn check_folder(path: &Path, root_may: bool) -> Result<(), QuarantineError> {
-    let meta = fs::symlink_metadata(path).map_err(QuarantineError::file("look at", path))?;
-    let ours = nix::unistd::geteuid();
-    let why = if !meta.is_dir() {
-        "it is not a folder; links are not followed".to_owned()
-    } else if meta.uid() != ours.as_raw() && !(root_may && ours.is_root()) {
-        format!(
-            "it belongs to user {}, we are user {ours}; run chown, or run as its owner",
-            meta.uid()
-        )
-    } else if meta.mode() & 0o022 != 0 {
-        format!(
-            "others can write to it (mode {:o}); run chmod 700",
-            meta.mode() & 0o7777
-        )
-    } else {
-        return Ok(());
-    };
-    let path = path.to_path_buf();
-    Err(QuarantineError::Unsafe { path, why })
 }

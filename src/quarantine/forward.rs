@@ -70,8 +70,8 @@ impl Quarantine {
         to: Option<&Address>,
         note: &str,
     ) -> Result<String, QuarantineError> {
-        let options = &self.options.forward;
-        let named = options.to.as_ref();
+        let options = self.options();
+        let named = options.forward.to.as_ref();
         let configured = named.map(|to| Address::new(address_in(&to.value).as_bytes()));
         let to = to
             .cloned()
@@ -98,7 +98,8 @@ impl Quarantine {
         let raw = self.read(&entry.id).await?;
         let host = host_name();
         let own = format!("mailweir@{host}");
-        let from = self.options.forward.from.as_ref();
+        let options = self.options();
+        let from = options.forward.from.as_ref();
         let writing = Writing {
             from: from.map_or(&own, |from| &from.value),
             to: &address,
@@ -135,7 +136,7 @@ impl Quarantine {
             field: format!("{RELEASE_HEADER}: {}", mark.value()),
             raw: letter,
         };
-        match submit(&self.options.release, &letter).await {
+        match submit(&self.options().release, &letter).await {
             Ok(()) => Ok(()),
             Err(QuarantineError::Unsure(_)) if self.was_redeemed(mark).await? => Ok(()),
             Err(e @ QuarantineError::Unsure(_)) => Err(e),

@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use sqlx::sqlite::SqlitePool;
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqlitePool};
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 use super::QuarantineError;
@@ -183,6 +184,21 @@ impl Index {
     }
 }
 
+/// Binds what messages are searched by: client, domain, policies, reason, verdict, score, virus.
+fn bound<'q>(
+    query: Query<'q, Sqlite, SqliteArguments>,
+    found: Searched,
+) -> Query<'q, Sqlite, SqliteArguments> {
+    query
+        .bind(found.client)
+        .bind(found.domain)
+        .bind(found.policies)
+        .bind(found.reason)
+        .bind(found.verdict)
+        .bind(found.score)
+        .bind(found.virus)
+}
+
 async fn learn_old_entry(
     tx: &mut SqliteConnection,
     id: &str,
@@ -190,21 +206,14 @@ async fn learn_old_entry(
 ) -> Result<(), QuarantineError> {
     // A row that cannot be read stays unsearchable, and says so when it is shown.
     let found = serde_json::from_str(entry).map(|entry: Entry| Searched::of(&entry));
-    let found = found.unwrap_or_default();
-    sqlx::query(
+    let known = sqlx::query(
         "UPDATE messages SET known = 1, client = ?, domain = ?, policies = ?, reason = ?, verdict = ?,
              score = ?, virus = ? WHERE id = ?",
-    )
-    .bind(found.client)
-    .bind(found.domain)
-    .bind(found.policies)
-    .bind(found.reason)
-    .bind(found.verdict)
-    .bind(found.score)
-    .bind(found.virus)
-    .bind(id)
-    .execute(&mut *tx)
-    .await?;
+    );
+    bound(known, found.unwrap_or_default())
+        .bind(id)
+        .execute(&mut *tx)
+        .await?;
     let recipients: Vec<String> =
         sqlx::query_scalar("SELECT recipient FROM recipients WHERE message = ?")
             .bind(id)
@@ -276,8 +285,7 @@ async fn insert(
     if let Some(original) = count_retry(tx, entry, likeness).await? {
         return Ok(Inserted::Retry(original));
     }
-    let found = Searched::of(entry);
-    sqlx::query(
+    let message = sqlx::query(
         "INSERT INTO messages
              (id, received, last_seen, seen, state, size, likeness, content, sender, subject,
               known, client, domain, policies, reason, verdict, score, virus)
@@ -289,16 +297,10 @@ async fn insert(
     .bind(likeness)
     .bind(content)
     .bind(folded(&String::from_utf8_lossy(bare(&entry.sender))))
-    .bind(folded(&entry.subject))
-    .bind(found.client)
-    .bind(found.domain)
-    .bind(found.policies)
-    .bind(found.reason)
-    .bind(found.verdict)
-    .bind(found.score)
-    .bind(found.virus)
-    .execute(&mut *tx)
-    .await?;
+    .bind(folded(&entry.subject));
+    bound(message, Searched::of(entry))
+        .execute(&mut *tx)
+        .await?;
     sqlx::query("INSERT INTO entries (message, entry) VALUES (?, ?)")
         .bind(&entry.id)
         .bind(serde_json::to_string(entry).unwrap_or_default())

@@ -144,11 +144,12 @@ impl Quarantine {
         id: &str,
         recipient: &Address,
     ) -> Result<Option<String>, QuarantineError> {
-        let Some(base) = self.options.digest.base_url.as_ref() else {
+        let options = self.options();
+        let Some(base) = options.digest.base_url.as_ref() else {
             return Ok(None);
         };
         let key = self.link_key().await?;
-        let valid = self.options.digest.link_valid.value.0.as_secs();
+        let valid = options.digest.link_valid.value.0.as_secs();
         let now = clock::unsigned_seconds();
         let id = super::entry::checked_id(id)?;
         let token = key.token(id, now.saturating_add(valid), &recipient_key(recipient));
@@ -197,7 +198,7 @@ impl Quarantine {
             return Err(LinkError::Gone);
         }
         // It may have been named by the scanner since the link was made, or the options may have changed.
-        if Searched::of(&record.entry).virus && !self.options.digest.viruses {
+        if Searched::of(&record.entry).virus && !self.options().digest.viruses {
             return Err(LinkError::Invalid);
         }
         let deliveries = self.deliveries(&record.entry.id).await?;

@@ -23,6 +23,7 @@
 
 mod connection;
 mod digest;
+mod disk;
 mod entry;
 mod error;
 mod file_format;
@@ -34,6 +35,7 @@ mod letter;
 mod link;
 mod mark;
 mod options;
+mod order;
 pub mod preview;
 mod record;
 mod recovery;
@@ -49,6 +51,7 @@ mod submission;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use tokio::sync::{Notify, Semaphore};
 
 pub use digest::{Day, DigestOptions, Digested, Untold};
@@ -58,11 +61,12 @@ pub use forward::ForwardOptions;
 pub use link::{LINK_PATH, LinkError, Offer};
 pub use mark::{Mark, Redeem};
 pub use options::{Options, ReleaseOptions, RetentionOptions, Tls};
+pub use order::{Cursor, Order, Sort};
 pub use record::{Delivery, Record, State};
 pub use recovery::Recovered;
 pub use release::Released;
 pub use retention::{Expired, Stats};
-pub use search::{Cursor, Filter, Order, PAGE, Page, Sort};
+pub use search::{Filter, PAGE, Page};
 
 use crate::config::Source;
 use crate::metrics::Metrics;
@@ -77,7 +81,7 @@ const STORES_AT_ONCE: usize = 32;
 pub struct Quarantine {
     folder: Arc<Folder>,
     index: Index,
-    options: Options,
+    options: ArcSwap<Options>,
     data_dir: PathBuf,
     metrics: Arc<Metrics>,
     stores: Semaphore,
@@ -105,15 +109,8 @@ impl Quarantine {
         let folder = Arc::new(blocking(move || Folder::own(&root)).await??);
         let index = Index::open(&folder.index()).await?;
         let recovered = recovery::recover(&folder, &index).await?;
-        let gauge = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-        let retention = &options.retention;
-        metrics
-            .quarantine_bytes_limit
-            .set(gauge(retention.bytes.value.0));
-        metrics
-            .quarantine_messages_limit
-            .set(gauge(retention.messages.value));
         let quarantine = Quarantine::new(folder, index, options, data_dir, metrics, recovered);
+        quarantine.show_limits();
         quarantine.stats().await?;
         Ok(quarantine)
     }
@@ -148,7 +145,7 @@ impl Quarantine {
         Quarantine {
             folder,
             index,
-            options: options.clone(),
+            options: ArcSwap::from_pointee(options.clone()),
             data_dir: data_dir.to_path_buf(),
             metrics,
             stores: Semaphore::new(STORES_AT_ONCE),
@@ -163,9 +160,32 @@ impl Quarantine {
         &self.recovered
     }
 
-    /// The options that it was opened with.
-    pub fn options(&self) -> &Options {
-        &self.options
+    /// The options in force.
+    pub fn options(&self) -> Arc<Options> {
+        self.options.load_full()
+    }
+
+    /// Takes other options, for whatever begins from now on; bounds that are passed by them are kept soon. The folder
+    /// stays the one that was opened.
+    pub fn reconfigure(&self, options: &Options) {
+        self.options.store(Arc::new(Options {
+            path: self.options().path.clone(),
+            ..options.clone()
+        }));
+        self.show_limits();
+        self.full.notify_one();
+    }
+
+    fn show_limits(&self) {
+        let gauge = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        let (options, metrics) = (self.options(), &self.metrics);
+        let retention = &options.retention;
+        metrics
+            .quarantine_bytes_limit
+            .set(gauge(retention.bytes.value.0));
+        metrics
+            .quarantine_messages_limit
+            .set(gauge(retention.messages.value));
     }
 
     /// The folder.

@@ -88,7 +88,7 @@ impl Quarantine {
             field: format!("{RELEASE_HEADER}: {}", mark.value()),
             raw: &raw,
         };
-        match submit(&self.options.release, &letter).await {
+        match submit(&self.options().release, &letter).await {
             Ok(()) => self.end_release(&mark).await?,
             // The server has brought it by, so it has it.
             Err(QuarantineError::Unsure(_)) if self.was_redeemed(&mark).await? => {

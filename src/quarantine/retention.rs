@@ -117,7 +117,8 @@ impl Quarantine {
         let before = |age: &Seconds| {
             now.saturating_sub(i64::try_from(age.0.as_millis()).unwrap_or(i64::MAX))
         };
-        let retention = &self.options.retention;
+        let options = self.options();
+        let retention = &options.retention;
         let all = before(&retention.age.value);
         let ages = retention.domains.values().map(|age| before(&age.value));
         // A message on its way out is needed until its mark has expired.
@@ -170,7 +171,8 @@ impl Quarantine {
 
     /// Removes the oldest until bytes and number are within their bounds.
     async fn make_room(&self) -> Result<(usize, Option<QuarantineError>), QuarantineError> {
-        let retention = &self.options.retention;
+        let options = self.options();
+        let retention = &options.retention;
         let mut removed = 0;
         let mut first = None;
         loop {
@@ -226,7 +228,8 @@ impl Quarantine {
 
     /// Wakes the housekeeping when a bound of size is passed, by what the gauges say.
     pub(super) fn ask_for_room(&self) {
-        let retention = &self.options.retention;
+        let options = self.options();
+        let retention = &options.retention;
         let messages = self.metrics.quarantine_messages.get().unsigned_abs();
         let bytes = self.metrics.quarantine_bytes.get().unsigned_abs();
         if messages > retention.messages.value || bytes > retention.bytes.value.0 {

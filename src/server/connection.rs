@@ -10,77 +10,21 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::conclusion::Grants;
+use super::end::End;
 use super::services::Services;
+use super::socket::Socket;
 use super::transaction::Transaction;
-use crate::filter::Action;
 use crate::mail::{Address, Direction, Envelope};
-use crate::milter::{
-    Actions, Answers, ConnectInfo, Event, ProtocolError, Reply, Session, Stage, Steps,
-};
+use crate::milter::{Actions, Answers, ConnectInfo, Event, Reply, Session, Stage, Steps};
 use crate::router;
-use crate::verdict::Verdict;
 
 /// Room for reading; a body chunk of 64 KiB takes a few reads, an idle connection holds little.
 const READ_BYTES: usize = 16 << 10;
-
-/// A socket of either kind.
-pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send {
-    /// Sends the ACK for what was read at once. Postfix writes small packets without TCP_NODELAY, so
-    /// where no reply is owed it would wait 40 ms for a delayed ACK before it writes the next.
-    fn acknowledge(&self);
-}
-
-impl Socket for tokio::net::TcpStream {
-    fn acknowledge(&self) {
-        // Linux only, and a matter of speed only: a failure changes nothing.
-        let _ = socket2::SockRef::from(self).set_tcp_quickack(true);
-    }
-}
-
-impl Socket for tokio::net::UnixStream {
-    fn acknowledge(&self) {}
-}
-
-/// Why a connection ended; the label of `mailweir_session_ends_total`.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum End {
-    #[error("quit")]
-    Quit,
-    #[error("the MTA closed the connection")]
-    Eof,
-    #[error("idle for too long")]
-    Idle,
-    #[error("the MTA stopped in the middle")]
-    ReadTimeout,
-    #[error("the MTA does not take replies")]
-    WriteTimeout,
-    #[error("protocol error: {0}")]
-    Protocol(#[from] ProtocolError),
-    #[error("{0}")]
-    Io(#[from] std::io::Error),
-    #[error("drained")]
-    Drain,
-}
-
-impl End {
-    pub(super) fn label(&self) -> &'static str {
-        match self {
-            End::Quit => "quit",
-            End::Eof => "eof",
-            End::Idle => "idle",
-            End::ReadTimeout => "read_timeout",
-            End::WriteTimeout => "write_timeout",
-            End::Protocol(_) => "protocol",
-            End::Io(_) => "io",
-            End::Drain => "drain",
-        }
-    }
-}
 
 /// A connection and everything known on it.
 pub(super) struct Connection<S> {
@@ -418,47 +362,4 @@ impl<S: Socket> Connection<S> {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
-}
-
-impl Transaction {
-    /// A recipient was refused: it is counted for the policy of each, and once for each transaction counted and logged
-    /// as an answer.
-    fn count_refused(&mut self, verdict: &Verdict, reply: &Reply) {
-        if let Some(policy) = self.selected.last() {
-            self.services
-                .metrics
-                .count_recipients(policy.name(), verdict.action, 1);
-        }
-        if let Some(recipient) = self.envelope.recipients.last() {
-            self.refused.add(recipient, verdict, reply);
-        }
-        if self.answered_early {
-            super::conclusion::log_refused(&self.id, &self.envelope, verdict);
-        }
-        self.count_early(Stage::Rcpt, Some(verdict));
-    }
-
-    /// Counts an answer for all recipients before end of message.
-    fn count_sealed(&mut self, stage: Stage) {
-        let verdict = self.sealed.as_ref().and_then(|s| s.verdict.clone());
-        self.count_early(stage, verdict.as_ref());
-    }
-
-    /// Counts an answer before end of message, once for each transaction.
-    fn count_early(&mut self, stage: Stage, verdict: Option<&Verdict>) {
-        if std::mem::replace(&mut self.answered_early, true) {
-            return;
-        }
-        let mut action = Action::Tempfail;
-        if let Some(verdict) = verdict {
-            action = verdict.action;
-            self.log(verdict, Instant::now());
-            self.services.metrics.count_hits(verdict.hits());
-        }
-        self.services
-            .metrics
-            .early_answers
-            .with_label_values(&[stage.name(), action.name()])
-            .inc();
-    }
 }

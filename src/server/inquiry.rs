@@ -13,18 +13,17 @@ use futures_util::FutureExt;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::answered::{Answered, count_reports};
 use super::budget::Share;
-use super::conclusion::{self, Line};
+use super::conclusion;
 use super::engine::{Engine, Left, Passed};
 use super::services::Services;
 use crate::filter::auth::FIELD;
-use crate::filter::{Action, Scan, offload};
+use crate::filter::{Action, Scan};
 use crate::heard::Heard;
-use crate::history;
 use crate::mail::{Envelope, Spool, fields};
 use crate::milter::{Modification, Reply};
 use crate::policy::Ruling;
-use crate::quarantine::Entry;
 use crate::router::{self, Context};
 use crate::verdict::Verdict;
 
@@ -103,69 +102,41 @@ async fn judge(services: &Arc<Services>, inquiry: Inquiry) -> Inquired {
     } = engine
         .pass(inquiry.envelope, inquiry.spool, &heard, false, Left::NONE)
         .await;
-    conclusion::count_reports(metrics, &reports);
+    count_reports(metrics, &reports);
     let ruling = engine.rule(&selected, &scan, reports, false);
-    let subject = scan.mail.subject();
     let mut verdict = ruling.verdict.clone();
     let mut kept = false;
     if inquiry.keep && matches!(verdict.action, Action::Quarantine | Action::Discard) {
-        let entry = Entry::new(&id, received, &scan.envelope, &subject, &verdict, bytes);
-        let raw = scan.mail.raw().clone();
-        match conclusion::keep(&services.quarantine, entry.ruled(&ruling), raw).await {
-            Ok(()) => kept = true,
-            Err(why) => {
-                tracing::error!(%id, why, "quarantine failed; the message is answered tempfail");
-                verdict = verdict.not_kept();
-            }
+        let entry = conclusion::copy(&id, received, &scan, &ruling);
+        kept = conclusion::keep(&services.quarantine, entry, scan.mail.raw().clone()).await;
+        if !kept {
+            verdict = verdict.not_kept();
         }
     }
-    conclusion::count_verdict(metrics, &ruling, &verdict);
-    conclusion::count_ruling(metrics, &ruling, kept);
     let elapsed = started.elapsed();
     metrics
         .end_of_message_seconds
         .observe(elapsed.as_secs_f64());
-    conclusion::tell(
-        &services.events,
-        &Line {
-            protocol: inquiry.protocol,
-            id: &id,
-            version: engine.version(),
-            envelope: &scan.envelope,
-            subject: &subject,
-            bytes,
-            verdict: &verdict,
-            ruling: Some(&ruling),
-            started,
-        },
-    );
     let (modifications, reply) = written(&engine, &id, &scan, &ruling, &verdict, kept);
-    if services.history.is_enabled() {
-        let whole = scan.mail.raw().clone();
-        let digest = offload(bytes, move || history::digest(&whole)).await;
-        let transaction = history::Transaction {
-            id: &id,
-            received,
-            envelope: &scan.envelope,
-            stage: history::Stage::End,
-            mail: Some(&scan.mail),
-            refused: &[],
-            bytes,
-            digest: Some(digest),
-            reply: &reply,
-            versions: &versions,
-            took: elapsed,
-        };
-        let entry = history::Entry::new(&transaction, &verdict, Some(&ruling), kept);
-        services.history.record(entry, heard.take());
-    }
+    let answered = Answered {
+        protocol: inquiry.protocol,
+        id: &id,
+        received,
+        engine: &engine,
+        versions: &versions,
+        scan: &scan,
+        refused: &[],
+        ruling: &ruling,
+        verdict: &verdict,
+        reply: &reply,
+        held: kept,
+        started,
+    };
+    answered.note(services, &heard).await;
     let refusal = match reply {
         Reply::Text(text) => Some(words(text.as_str())),
         _ => None,
     };
-    for filter in engine.chain.members() {
-        filter.concluded(&scan, &verdict.reports, verdict.action);
-    }
     drop(inquiry.share);
     Inquired {
         id,

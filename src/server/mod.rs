@@ -5,17 +5,21 @@
 //! then does what its own default action says. When the drain token is cancelled nothing new is
 //! accepted, sessions end between messages, and what is left after [`Settings::drain`] is closed.
 
+mod answered;
 mod budget;
 mod conclusion;
 mod connection;
+mod early;
+mod end;
 mod engine;
 mod http;
 mod inquiry;
 mod lesson;
 mod listener;
-mod recording;
+mod message_line;
 mod reload;
 mod services;
+mod socket;
 mod transaction;
 mod watch;
 
@@ -26,7 +30,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use connection::{Connection, Socket};
+use connection::Connection;
+use socket::Socket;
 
 use crate::mail::Direction;
 

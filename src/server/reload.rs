@@ -7,6 +7,7 @@
 //! - A configuration with any problem is not taken, nor is one whose files changed while they were read.
 //! - Files that changed are read when they have stood still from one look to the next, so a file that is
 //!   being written, or several that are being copied, are not read half way.
+//! - History and quarantine take their options with the engine. What takes a restart is said, and stays as it was.
 //! - A set that was refused is not tried again before a file changes or SIGHUP comes.
 //! - Everything is built off the async threads; transactions keep the engine that they began with.
 
@@ -50,6 +51,8 @@ pub struct Reloader {
     /// Their state when it was read.
     read: Fingerprint,
     watch: Option<Duration>,
+    /// What the daemon was started with.
+    started: Option<Config>,
 }
 
 /// A build, with the files that it was made from and their state at the time.
@@ -71,6 +74,7 @@ impl Reloader {
     ) -> Reloader {
         Reloader {
             load,
+            started: services.engine.load().config().cloned(),
             services,
             files: watched.files,
             read: watched.read,
@@ -167,6 +171,9 @@ impl Reloader {
     fn take(&self, engine: Engine, changed: bool) {
         let engine = Arc::new(engine);
         let before = self.services.engine.swap(engine.clone());
+        if let Some(config) = engine.config() {
+            self.configure(config);
+        }
         taken(&self.services, &engine);
         self.services.reload_problem.store(None);
         self.services.reloads.send_replace(());
@@ -186,6 +193,21 @@ impl Reloader {
             cause = if changed { "files" } else { "SIGHUP" },
             "reloaded; messages that began before end under the old configuration"
         );
+    }
+
+    /// Tells what stands beside the engine, and says which changes have to wait.
+    fn configure(&self, config: &Config) {
+        let file = &config.file;
+        self.services.history.reconfigure(&file.history);
+        self.services.quarantine.reconfigure(&file.quarantine);
+        let started = self.started.as_ref();
+        let waiting = started.map_or_else(Vec::new, |started| config.waiting_for_restart(started));
+        if !waiting.is_empty() {
+            tracing::warn!(
+                options = waiting.join(", "),
+                "these options have changed and take a restart; until then what the daemon was started with holds"
+            );
+        }
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::budget::Share;
+use super::early::Refusals;
 use super::engine::Engine;
-use super::recording::Refusals;
 use super::services::Services;
 use crate::filter::auth::FIELD;
 use crate::filter::{Action, Checks};

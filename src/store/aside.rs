@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// What cannot be done with a file.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {what} {path}: {error}", path = path.display())]
-pub(crate) struct FileFailure {
+pub struct FileFailure {
     what: &'static str,
     path: PathBuf,
     error: io::Error,

@@ -4,9 +4,9 @@
 use askama::Template;
 
 use super::filters;
-use crate::filter::Action;
 use crate::filter::rules::RuleSet;
-use crate::history::{DecidedBy, Entry, Hit, Outcome, State};
+use crate::filter::{Action, Hit};
+use crate::history::{Entry, Outcome, State};
 
 /// Hits of a message that are shown.
 const HITS: usize = 500;
@@ -77,7 +77,7 @@ impl Explanation {
         hits.truncate(HITS);
         Explanation {
             class: verdict_class(entry.verdict),
-            decided: decided(&entry.decided_by),
+            decided: entry.decided_by.to_string(),
             outcomes: entry.outcomes.iter().map(outcome).collect(),
             more_recipients: entry.recipient_count.saturating_sub(RECIPIENTS),
             more_hits,
@@ -132,18 +132,5 @@ fn outcome(outcome: &Outcome) -> OutcomeRow {
         detail: outcome.detail.clone(),
         points: outcome.hits.iter().map(|hit| hit.score).sum(),
         milliseconds: outcome.milliseconds,
-    }
-}
-
-/// What decided, in words.
-pub(super) fn decided(by: &DecidedBy) -> String {
-    match by {
-        DecidedBy::Nothing => "nothing speaks against it".to_owned(),
-        DecidedBy::Score(threshold) => format!("the score reached {threshold:.2}"),
-        DecidedBy::Hit { filter, rule } => format!("{rule} of {filter} decides by itself"),
-        DecidedBy::Failure { filter, reason } => format!("{filter} could not check it: {reason}"),
-        DecidedBy::Release => "somebody released it from the quarantine".to_owned(),
-        DecidedBy::NotKept => "no copy could be kept, so it was not taken".to_owned(),
-        DecidedBy::Size => "it was too large".to_owned(),
     }
 }

@@ -369,7 +369,7 @@ async fn other_rules_and_other_options_show_what_would_have_been() {
     let record = || serde_json::from_str::<Kept>(&record).unwrap();
     let score = |entry: &Entry, rule: &str| {
         let mut hits = entry.hits();
-        hits.find(|(_, hit)| hit.rule == rule)
+        hits.find(|(_, hit)| *hit.rule == *rule)
             .map(|(_, hit)| hit.score)
     };
     assert_eq!(score(&then, "SAYS_MONEY"), Some(1.5));

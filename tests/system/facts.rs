@@ -208,15 +208,7 @@ fn a_full_disk_stops_no_mail_and_what_waits_is_written_when_there_is_room() {
         return;
     };
     let mut daemon = daemon(ALL);
-    daemon.signal("TERM");
-    daemon.wait();
-    let path = daemon.path().join("mailweir.yaml");
-    let yaml = std::fs::read_to_string(&path).unwrap();
-    let own = format!("data_dir: {}/data", daemon.path().display());
-    let small = format!("data_dir: {}/data", disk.path().display());
-    assert!(yaml.contains(&own));
-    std::fs::write(&path, yaml.replace(&own, &small)).unwrap();
-    daemon.restart();
+    daemon.move_to(disk.path());
     disk.fill();
     for number in 0..200 {
         refusal(&rcpt(

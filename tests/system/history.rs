@@ -1,5 +1,5 @@
-//! The history of verdicts: there within a moment, searched and explained beside the daemon, over every end of the daemon
-//! and over the failures of its disk; and messages replayed from it.
+//! The history of verdicts: there within a moment, searched and explained beside the daemon, over the failures of its disk;
+//! and messages replayed from it.
 
 use std::path::Path;
 use std::process::Output;
@@ -29,7 +29,7 @@ fn text(out: &Output) -> String {
 }
 
 /// What `mailweir history --json` finds.
-fn found(daemon: &Daemon, args: &[&str]) -> Vec<Value> {
+pub(super) fn found(daemon: &Daemon, args: &[&str]) -> Vec<Value> {
     let all = [&["--json", "--limit", "0"], args].concat();
     let text = text(&run(daemon, "history", &all));
     let lines = text.lines().filter(|line| line.starts_with('{'));
@@ -39,7 +39,7 @@ fn found(daemon: &Daemon, args: &[&str]) -> Vec<Value> {
 }
 
 /// Waits until so many messages are found.
-fn wait_until_found(daemon: &Daemon, args: &[&str], number: usize) -> Vec<Value> {
+pub(super) fn wait_until_found(daemon: &Daemon, args: &[&str], number: usize) -> Vec<Value> {
     wait_for("the history to be written", || {
         let file = daemon.path().join("data/history.sqlite");
         // Before the daemon has made it there is nothing to read.
@@ -53,14 +53,14 @@ fn wait_until_found(daemon: &Daemon, args: &[&str], number: usize) -> Vec<Value>
     })
 }
 
-fn send(daemon: &Daemon, raw: &[u8]) -> Vec<MtaReply> {
+pub(super) fn send(daemon: &Daemon, raw: &[u8]) -> Vec<MtaReply> {
     let mut milter = Milter::open(daemon.milter);
     milter.connect("203.0.113.7");
     milter.envelope();
     milter.message(raw)
 }
 
-fn wait_for_written(daemon: &Daemon, messages: f64) {
+pub(super) fn wait_for_written(daemon: &Daemon, messages: f64) {
     daemon.wait_for_metric("mailweir_history_written_total", messages);
 }
 
@@ -137,60 +137,6 @@ fn hostile_text_acts_on_no_terminal() {
 }
 
 #[test]
-fn a_kill_costs_nothing_that_was_written_and_the_file_opens_again() {
-    let mut daemon = Daemon::start(&Config::default());
-    for number in 0..100 {
-        send(&daemon, &message(&format!("written {number}"), "Hello."));
-    }
-    wait_for_written(&daemon, 100.0);
-    // Into what is being written now.
-    let port = daemon.milter;
-    let load = std::thread::spawn(move || {
-        for number in 0.. {
-            let mut milter = match Milter::try_open(port) {
-                Ok(milter) => milter,
-                Err(_) => return number,
-            };
-            let sent = milter
-                .try_connect("203.0.113.7")
-                .and_then(|_| milter.try_envelope())
-                .and_then(|()| {
-                    let raw = message(&format!("load {number}"), "Hello.");
-                    let body = milter.try_header(&raw)?;
-                    milter.try_body(body)?;
-                    milter.try_write_end()?;
-                    milter.try_final_replies()
-                });
-            if sent.is_err() {
-                return number;
-            }
-        }
-        0
-    });
-    wait_for_written(&daemon, 150.0);
-    daemon.signal("KILL");
-    daemon.wait();
-    load.join().unwrap();
-    daemon.restart();
-    assert_eq!(found(&daemon, &["--subject", "written"]).len(), 100);
-    assert!(found(&daemon, &["--subject", "load"]).len() >= 50);
-    send(&daemon, &message("afterwards", "Hello."));
-    wait_until_found(&daemon, &["--subject", "afterwards"], 1);
-    assert_eq!(daemon.metric("mailweir_history_set_aside_total"), 0.0);
-}
-
-#[test]
-fn the_end_of_the_daemon_costs_nothing() {
-    let mut daemon = Daemon::start(&Config::default());
-    for number in 0..20 {
-        send(&daemon, &message(&format!("last {number}"), "Hello."));
-    }
-    daemon.signal("TERM");
-    assert_eq!(daemon.wait().code(), Some(0), "{}", daemon.log());
-    assert_eq!(found(&daemon, &["--subject", "last"]).len(), 20);
-}
-
-#[test]
 fn a_damaged_file_is_set_aside_and_mail_goes_on() {
     let mut daemon = Daemon::start(&Config::default());
     send(&daemon, &message("before", "Hello."));
@@ -218,15 +164,7 @@ fn a_full_disk_is_counted_and_mail_goes_on() {
         return;
     };
     let mut daemon = Daemon::start(&Config::default());
-    daemon.signal("TERM");
-    daemon.wait();
-    let path = daemon.path().join("mailweir.yaml");
-    let yaml = std::fs::read_to_string(&path).unwrap();
-    let own = format!("data_dir: {}/data", daemon.path().display());
-    let small = format!("data_dir: {}/data", disk.path().display());
-    assert!(yaml.contains(&own));
-    std::fs::write(&path, yaml.replace(&own, &small)).unwrap();
-    daemon.restart();
+    daemon.move_to(disk.path());
     send(&daemon, &message("before", "Hello."));
     wait_for_written(&daemon, 1.0);
     disk.fill();

@@ -2,12 +2,16 @@
 //! message and each digest exactly once.
 
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::daemon::{Config, Daemon, HELD, program};
 use super::message::{message, value};
-use super::place::free_port;
-use super::postfix::Postfix;
+use super::place::{PATIENCE, free_port, wait_for};
+use super::postfix::{Postfix, releases_to, releasing};
+use super::process::signal;
+use super::tap::Tap;
 
 const RECIPIENTS: [&str; 3] = ["ann@example.org", "ben@example.org", "eve@example.org"];
 
@@ -57,12 +61,7 @@ fn copies(postfix: &Postfix, recipient: &str, text: &str) -> usize {
 
 #[test]
 fn a_release_killed_at_any_moment_reaches_each_recipient_once() {
-    let port = free_port();
-    let daemon = Daemon::start(&Config {
-        sections: format!("quarantine: {{ release: {{ smtp: \"127.0.0.1:{port}\" }} }}\n"),
-        ..Config::default()
-    });
-    let Some(postfix) = Postfix::start_at(vec![port], &[daemon.inet()]) else {
+    let Some((daemon, postfix)) = releasing("") else {
         return;
     };
     for round in 0..10_u64 {
@@ -86,7 +85,7 @@ fn a_release_killed_at_any_moment_reaches_each_recipient_once() {
         assert!(shown.contains("\"state\":\"released\""), "{shown}");
         for recipient in RECIPIENTS {
             postfix.wait_for(&format!("{subject}."));
-            super::place::wait_for("the copy", || {
+            wait_for("the copy", || {
                 (copies(&postfix, recipient, &format!("{subject}.")) > 0).then_some(())
             });
         }
@@ -106,15 +105,8 @@ fn a_release_killed_at_any_moment_reaches_each_recipient_once() {
 
 #[test]
 fn a_digest_killed_at_any_moment_comes_once_and_passes_the_filters() {
-    let port = free_port();
-    let daemon = Daemon::start(&Config {
-        sections: format!(
-            "quarantine: {{ release: {{ smtp: \"127.0.0.1:{port}\" }}, \
-             digest: {{ base_url: \"https://mail.example.org\", from: \"Post <post@example.org>\" }} }}\n"
-        ),
-        ..Config::default()
-    });
-    let Some(postfix) = Postfix::start_at(vec![port], &[daemon.inet()]) else {
+    let digest = "base_url: \"https://mail.example.org\", from: \"Post <post@example.org>\"";
+    let Some((daemon, postfix)) = releasing(digest) else {
         return;
     };
     for round in 0..6_u64 {
@@ -153,38 +145,79 @@ fn a_digest_killed_at_any_moment_comes_once_and_passes_the_filters() {
 /// The daemon itself sends what was begun, also after it was killed.
 #[test]
 fn the_daemon_sends_what_is_due_and_goes_on_after_it_was_killed() {
-    let port = free_port();
-    let mut daemon = Daemon::start(&Config {
-        sections: format!(
-            "quarantine: {{ release: {{ smtp: \"127.0.0.1:{port}\" }}, digest: {{ at: [\"00:00\"] }} }}\n"
-        ),
-        ..Config::default()
-    });
-    let Some(postfix) = Postfix::start_at(vec![port], &[daemon.inet()]) else {
+    let Some((mut daemon, postfix)) = releasing("at: [\"00:00\"]") else {
         return;
     };
     hold(&daemon, &postfix, "due");
     // As if the daemon had been off since yesterday.
     daemon.signal("KILL");
     daemon.wait();
-    let index = daemon.path().join("data/quarantine/index.sqlite");
-    tokio::runtime::Runtime::new().unwrap().block_on(async {
-        let url = format!("sqlite://{}", index.display());
-        let db = sqlx::SqlitePool::connect(&url).await.unwrap();
-        sqlx::query(
-            "INSERT OR REPLACE INTO digest_clock (only, last_run)
-             VALUES (1, 1000 * (CAST(strftime('%s', 'now') AS INTEGER) - 86400))",
-        )
-        .execute(&db)
-        .await
-        .unwrap();
-        db.close().await;
-    });
+    daemon.digests_were_made_yesterday();
     daemon.restart();
     for recipient in RECIPIENTS {
-        super::place::wait_for("a digest", || {
+        wait_for("a digest", || {
             (copies(&postfix, recipient, "Auto-Submitted: auto-generated") == 1).then_some(())
         });
     }
     daemon.wait_for_metric("mailweir_quarantine_digests_total{result=\"sent\"}", 3.0);
+}
+
+/// A released message comes by, and the daemon is killed in the states in which its mark is read and used. The mail server
+/// refuses it for now, and the release is run again.
+#[test]
+fn the_daemon_killed_while_a_released_message_comes_by_lets_it_through_once() {
+    let port = free_port();
+    let mut daemon = Daemon::start(&Config {
+        sections: releases_to(port, ""),
+        ..Config::default()
+    });
+    // In which state the daemon is killed next, and its process id.
+    let armed: Arc<Mutex<Option<(u8, String)>>> = Arc::default();
+    let (killed, deaths) = channel();
+    let tap = {
+        let armed = Arc::clone(&armed);
+        Tap::start(daemon.milter, move |packet| {
+            let mut armed = armed.lock().unwrap();
+            if armed.as_ref().is_some_and(|(state, _)| *state == packet) {
+                let (_, pid) = armed.take().unwrap();
+                signal(&pid, "KILL");
+                killed.send(()).unwrap();
+            }
+        })
+    };
+    let Some(postfix) = Postfix::start_at(vec![port], &[format!("inet:127.0.0.1:{}", tap.port)])
+    else {
+        return;
+    };
+    let states = b"MLNBEEEE";
+    for (round, state) in states.iter().enumerate() {
+        let subject = format!("by-{round}-");
+        let id = hold(&daemon, &postfix, &subject);
+        *armed.lock().unwrap() = Some((*state, daemon.pid()));
+        let cut_off = daemon.quarantine(&["release", &id]);
+        deaths.recv_timeout(PATIENCE).expect("the state is reached");
+        daemon.wait();
+        daemon.restart();
+        let said = String::from_utf8_lossy(&cut_off.stderr).into_owned();
+        if !cut_off.status.success() {
+            let done = daemon.quarantine(&["release", &id]);
+            assert!(done.status.success(), "{said}\n{done:?}");
+        }
+        for recipient in RECIPIENTS {
+            wait_for("the copy", || {
+                (copies(&postfix, recipient, &format!("{subject}.")) > 0).then_some(())
+            });
+        }
+    }
+    postfix.drained();
+    for round in 0..states.len() {
+        for recipient in RECIPIENTS {
+            let text = format!("by-{round}-.");
+            assert_eq!(
+                copies(&postfix, recipient, &text),
+                1,
+                "{text} for {recipient}"
+            );
+        }
+    }
 }

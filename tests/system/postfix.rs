@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::daemon::{Config, Daemon};
 use super::host::root;
 use super::place::{folder, free_port, installed, wait_for};
 use super::process::signal;
@@ -240,4 +241,21 @@ postlog unix-dgram n - n - 1 postlogd
 ",
     );
     text
+}
+
+/// A daemon that releases to a Postfix, which asks it in turn; `digest`: keys of `quarantine.digest`. `None` where there is no
+/// Postfix.
+pub(crate) fn releasing(digest: &str) -> Option<(Daemon, Postfix)> {
+    let port = free_port();
+    let daemon = Daemon::start(&Config {
+        sections: releases_to(port, digest),
+        ..Config::default()
+    });
+    let postfix = Postfix::start_at(vec![port], &[daemon.inet()])?;
+    Some((daemon, postfix))
+}
+
+/// The section of a quarantine that releases to a port.
+pub(crate) fn releases_to(port: u16, digest: &str) -> String {
+    format!("quarantine: {{ release: {{ smtp: \"127.0.0.1:{port}\" }}, digest: {{ {digest} }} }}\n")
 }

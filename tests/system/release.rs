@@ -9,16 +9,11 @@ use std::process::{Command, Stdio};
 use super::daemon::{Config, Daemon, HELD};
 use super::message::{as_stored, message, value, values};
 use super::place::{folder, free_port, installed};
-use super::postfix::Postfix;
+use super::postfix::{Postfix, releasing};
 
 #[test]
 fn a_released_message_is_delivered_as_it_was_and_passes_once() {
-    let port = free_port();
-    let daemon = Daemon::start(&Config {
-        sections: format!("quarantine: {{ release: {{ smtp: \"127.0.0.1:{port}\" }} }}\n"),
-        ..Config::default()
-    });
-    let Some(postfix) = Postfix::start_at(vec![port], &[daemon.inet()]) else {
+    let Some((daemon, postfix)) = releasing("") else {
         return;
     };
     let sent = message("held back", &format!("{HELD}\r\n.a line with a dot"));

@@ -95,6 +95,8 @@ fn what_a_dead_process_left_goes_before_the_next_training_and_nothing_else() {
     let leftovers = [
         "20200101-0123abcd.mwb",
         "20200101-0123abcd.mwb.7.0.tmp",
+        "20200101-0123abcd.evaluation.json",
+        "20200101-0123abcd.evaluation.json.7.0.tmp",
         "book.json.7.0.tmp",
         "candidate.4294967295",
         "candidate.4294967295.4294967295.0.tmp",
@@ -113,6 +115,9 @@ fn what_a_dead_process_left_goes_before_the_next_training_and_nothing_else() {
         assert!(models.join(name).exists(), "{name}");
     }
     assert!(models.join(format!("{kept}.mwb")).exists());
+    // What the training came to lies beside the model.
+    let evaluation = format!("{}.evaluation.json", live(&place));
+    assert!(models.join(evaluation).exists());
     // Where the book is gone, models are not taken for leftovers.
     fs::remove_file(models.join("book.json")).unwrap();
     fs::write(models.join("20200101-0123abcd.mwb"), "x").unwrap();
@@ -270,18 +275,14 @@ fn old_models_go_but_never_the_one_in_force_nor_the_one_before() {
         ids.contains(&list["live"].as_str().unwrap())
             && ids.contains(&list["previous"].as_str().unwrap())
     );
-    let files = place.path("data/models").read_dir().unwrap();
-    assert_eq!(
-        files
-            .filter(|f| f
-                .as_ref()
-                .unwrap()
-                .path()
-                .extension()
-                .is_some_and(|e| e == "mwb"))
-            .count(),
-        2
-    );
+    let count = |end: &str| {
+        let files = place.path("data/models").read_dir().unwrap();
+        let names = files.map(|f| f.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.ends_with(end)).count()
+    };
+    assert_eq!(count(".mwb"), 2);
+    // What the training of the first came to has gone with it.
+    assert_eq!(count(".evaluation.json"), 0);
 }
 
 #[test]

@@ -3,7 +3,8 @@
 
 use std::io::Write;
 
-use crate::history::{DecidedBy, Entry, Hit, ListedBy, Outcome, State};
+use crate::filter::Hit;
+use crate::history::{Entry, ListedBy, Outcome, State};
 use crate::printable::{printable, visible};
 
 /// Longest text from a message in a line, characters.
@@ -21,7 +22,7 @@ pub(in crate::cli) fn verdict(
         printable(name, SHOWN),
         entry.verdict,
         entry.score,
-        decided(&entry.decided_by)
+        printable(&entry.decided_by.to_string(), SHOWN)
     )
 }
 
@@ -40,7 +41,7 @@ pub(in crate::cli) fn policies(out: &mut impl Write, entry: &Entry) -> std::io::
             recipients.collect::<Vec<_>>().join(", "),
             share.verdict,
             share.score,
-            decided(&share.decided_by),
+            printable(&share.decided_by.to_string(), SHOWN),
             listed(share.listed.as_ref())
         )?;
     }
@@ -69,8 +70,7 @@ pub(in crate::cli) fn policies(out: &mut impl Write, entry: &Entry) -> std::io::
 /// The entry of a list that decided.
 fn listed(listed: Option<&ListedBy>) -> String {
     listed.map_or(String::new(), |l| {
-        let text = format!("{} {} ({})", l.list, l.place, l.entry);
-        format!(", {}", visible(&text, SHOWN))
+        format!(", {}", visible(&l.to_string(), SHOWN))
     })
 }
 
@@ -115,26 +115,5 @@ pub(in crate::cli) fn evidence(out: &mut impl Write, hit: &Hit) -> std::io::Resu
     match hit.evidence.is_empty() {
         true => Ok(()),
         false => writeln!(out, "             {}", printable(&hit.evidence, SHOWN * 2)),
-    }
-}
-
-/// What decided.
-pub(in crate::cli) fn decided(by: &DecidedBy) -> String {
-    match by {
-        DecidedBy::Nothing => "below every threshold".to_owned(),
-        DecidedBy::Score(threshold) => format!("at or above {threshold}"),
-        DecidedBy::Hit { filter, rule } => {
-            let (filter, rule) = (printable(filter, SHOWN), printable(rule, SHOWN));
-            format!("decided by {filter} {rule}")
-        }
-        DecidedBy::Failure { filter, reason } => {
-            format!(
-                "because {} could not check it ({reason})",
-                printable(filter, SHOWN)
-            )
-        }
-        DecidedBy::Release => "because it was released from the quarantine".to_owned(),
-        DecidedBy::NotKept => "because no copy of it could be kept".to_owned(),
-        DecidedBy::Size => "because it is larger than there was room for".to_owned(),
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn messages(entries: &[Entry]) -> Table {
         let mut rules: Vec<(f64, &str)> = entry
             .hits()
             .filter(|(_, hit)| hit.score != 0.0 || hit.decisive.is_some())
-            .map(|(_, hit)| (hit.score, hit.rule.as_str()))
+            .map(|(_, hit)| (hit.score, &*hit.rule))
             .collect();
         rules.sort_by(|a, b| b.0.abs().total_cmp(&a.0.abs()));
         let rules: Vec<&str> = rules.into_iter().take(4).map(|(_, rule)| rule).collect();

@@ -1,13 +1,13 @@
 //! The arguments of `mailweir quarantine`.
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use ipnet::IpNet;
-use jiff::Timestamp;
 
-use crate::cli::when;
+use crate::cli::when::Span;
+use crate::cli::words::one_of;
 use crate::config::ByteSize;
 use crate::filter::Action;
-use crate::quarantine::{Cursor, Filter, Order, Sort, State};
+use crate::quarantine::{Cursor, Filter, Sort, State};
 
 /// Arguments of `mailweir quarantine`.
 #[derive(Clone, Debug, Args)]
@@ -24,8 +24,8 @@ pub(super) enum Command {
         #[command(flatten)]
         search: Search,
         /// Sort by this, the largest or last first
-        #[arg(long, value_name = "FIELD", default_value = "received")]
-        sort: SortArg,
+        #[arg(long, value_name = "FIELD", default_value = "received", value_parser = one_of(&Sort::ALL, Sort::name))]
+        sort: Sort,
         /// The smallest, first or oldest first
         #[arg(long)]
         reverse: bool,
@@ -123,12 +123,9 @@ pub(super) enum Command {
 /// Which messages, by what they are.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct Search {
-    /// Received at or after: 2h, 7d (ago), 2026-11-05, 2026-11-05T08:00:00Z
-    #[arg(long, value_parser = when::parse, value_name = "WHEN")]
-    since: Option<Timestamp>,
-    /// Received before
-    #[arg(long, value_parser = when::parse, value_name = "WHEN")]
-    until: Option<Timestamp>,
+    /// By the time when they were received.
+    #[command(flatten)]
+    span: Span,
     /// Part of the sender's address
     #[arg(long, value_name = "TEXT")]
     from: Option<String>,
@@ -151,14 +148,14 @@ pub(super) struct Search {
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     /// What was decided
-    #[arg(long)]
-    verdict: Option<VerdictArg>,
+    #[arg(long, value_parser = one_of(&Action::ALL, Action::name))]
+    verdict: Option<Action>,
     /// Name of a policy that had a say
     #[arg(long, value_name = "POLICY")]
     policy: Option<String>,
     /// What has become of it
-    #[arg(long)]
-    state: Option<StateArg>,
+    #[arg(long, value_parser = one_of(&State::ALL, State::name))]
+    state: Option<State>,
     /// At least so large: 100KiB
     #[arg(long, value_parser = size, value_name = "SIZE")]
     larger: Option<u64>,
@@ -186,62 +183,11 @@ pub(super) struct Choice {
     pub(super) dry_run: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum StateArg {
-    Held,
-    Partly,
-    Releasing,
-    Released,
-    Deleting,
-    Lost,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum VerdictArg {
-    Deliver,
-    Tag,
-    Quarantine,
-    Tempfail,
-    Discard,
-    Reject,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub(super) enum SortArg {
-    Received,
-    LastSeen,
-    Score,
-    Size,
-    Sender,
-    Subject,
-    State,
-}
-
-impl SortArg {
-    /// In that order; texts from A on, all else from the largest or last.
-    pub(super) fn order(self, reverse: bool) -> Order {
-        let (by, descending) = match self {
-            SortArg::Received => (Sort::Received, true),
-            SortArg::LastSeen => (Sort::LastSeen, true),
-            SortArg::Score => (Sort::Score, true),
-            SortArg::Size => (Sort::Size, true),
-            SortArg::Sender => (Sort::Sender, false),
-            SortArg::Subject => (Sort::Subject, false),
-            SortArg::State => (Sort::State, false),
-        };
-        Order {
-            by,
-            descending: descending != reverse,
-        }
-    }
-}
-
 impl Search {
     pub(super) fn filter(&self) -> Filter {
         Filter {
-            since: self.since,
-            until: self.until,
+            since: self.span.since,
+            until: self.span.until,
             sender: self.from.clone(),
             recipient: self.recipient.clone(),
             domain: self.domain.clone(),
@@ -249,23 +195,9 @@ impl Search {
             client: self.client,
             rule: self.rule.clone(),
             reason: self.reason.clone(),
-            verdict: self.verdict.map(|v| match v {
-                VerdictArg::Deliver => Action::Deliver,
-                VerdictArg::Tag => Action::Tag,
-                VerdictArg::Quarantine => Action::Quarantine,
-                VerdictArg::Tempfail => Action::Tempfail,
-                VerdictArg::Discard => Action::Discard,
-                VerdictArg::Reject => Action::Reject,
-            }),
+            verdict: self.verdict,
             policy: self.policy.clone(),
-            state: self.state.map(|s| match s {
-                StateArg::Held => State::Held,
-                StateArg::Partly => State::Partly,
-                StateArg::Releasing => State::Releasing,
-                StateArg::Released => State::Released,
-                StateArg::Deleting => State::Deleting,
-                StateArg::Lost => State::Lost,
-            }),
+            state: self.state,
             larger: self.larger,
             smaller: self.smaller,
             limit: None,

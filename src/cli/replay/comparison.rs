@@ -4,9 +4,8 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use crate::cli::explain::entry_lines::decided;
-use crate::filter::Action;
-use crate::history::{Entry, Hit, Outcome, Share, State};
+use crate::filter::{Action, Hit};
+use crate::history::{Entry, Outcome, Share, State};
 use crate::printable::printable;
 
 /// Longest text from a message in a line, characters.
@@ -46,7 +45,7 @@ impl Result_<'_> {
         Result_ {
             verdict: entry.verdict,
             score: entry.score,
-            decided_by: decided(&entry.decided_by),
+            decided_by: entry.decided_by.to_string(),
             rules: entry.rules.as_deref(),
             model: entry.model.as_deref(),
             version: &entry.version,
@@ -107,8 +106,10 @@ impl<'a> Comparison<'a> {
     }
 
     pub(super) fn show(&self, out: &mut impl Write) -> std::io::Result<()> {
-        let line =
-            |r: &Result_<'_>| format!("{}, score {:.2}, {}", r.verdict, r.score, r.decided_by);
+        let line = |r: &Result_<'_>| {
+            let decided = printable(&r.decided_by, SHOWN);
+            format!("{}, score {:.2}, {decided}", r.verdict, r.score)
+        };
         if self.same {
             return writeln!(out, "{}: the same: {}", self.id, line(&self.now));
         }

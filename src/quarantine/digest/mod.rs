@@ -13,30 +13,27 @@
 mod options;
 mod schedule;
 mod template;
+mod writing;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, Zoned};
 use sqlx::SqliteConnection;
 use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 
 pub use options::{Day, DigestOptions};
 
-use super::connection::host_name;
 use super::entry::{Entry, checked_id};
-use super::letter::Writing;
 use super::mark::{Mark, Purpose};
-use super::searched::{domain_of, reason, recipient_key};
+use super::searched::{domain_of, recipient_key};
 use super::submission::sendable;
 use super::{Quarantine, QuarantineError};
 use crate::mail::Address;
-use crate::printable::{deceives, markup};
 use schedule::Schedule;
-use template::{Content, Item, Template};
 
 /// Between two looks at the clock.
 const LOOK: Duration = Duration::from_secs(20);
@@ -46,8 +43,6 @@ const GIVE_UP_MS: i64 = 2 * 86_400_000;
 const RETRY_MS: i64 = 5 * 60_000;
 /// How long sent digests are remembered: 90 days.
 const REMEMBER_MS: i64 = 90 * 86_400_000;
-/// Longest text of a message in a digest, characters.
-const TEXT_CHARS: usize = 200;
 
 /// Recipients and messages that wait for a digest, and what stands in one row of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,12 +74,13 @@ impl Quarantine {
                AND messages.state NOT IN ('deleting', 'lost') AND (virus = 0 OR ?)
              GROUP BY recipient ORDER BY recipient",
         )
-        .bind(self.options.digest.viruses)
+        .bind(self.options().digest.viruses)
         .fetch_all(self.index.readers())
         .await?;
+        let options = self.options();
         let told = |row: &(String, i64)| {
             let address = Address::new(row.0.as_bytes());
-            self.options.digest.tells(domain_of(&row.0)) && sendable(&address).is_ok()
+            options.digest.tells(domain_of(&row.0)) && sendable(&address).is_ok()
         };
         let rows = rows.into_iter().filter(told);
         Ok(rows
@@ -114,7 +110,7 @@ impl Quarantine {
     pub async fn preview_digest(&self, recipient: &str) -> Result<Bytes, QuarantineError> {
         let recipient = recipient_key(&Address::new(recipient.as_bytes()));
         let entries = self.told_by(None, &recipient).await?;
-        self.write(&recipient, &entries, false).await
+        self.write_digest(&recipient, &entries, false).await
     }
 
     /// Gives each message to a digest, durably. A message that another process has given away meanwhile is left
@@ -130,7 +126,7 @@ impl Quarantine {
         )
         .bind(&id)
         .bind(recipient)
-        .bind(self.options.digest.viruses)
+        .bind(self.options().digest.viruses)
         .execute(&mut *tx)
         .await?
         .rows_affected();
@@ -197,7 +193,7 @@ impl Quarantine {
             self.set_digest(id, "dropped", None).await?;
             return Ok(false);
         }
-        let letter = self.write(recipient, &entries, true).await?;
+        let letter = self.write_digest(recipient, &entries, true).await?;
         let Some(mark) = self.begin_digest(id, &letter).await? else {
             return Ok(false);
         };
@@ -297,7 +293,7 @@ impl Quarantine {
         )
         .bind(recipient)
         .bind(digest)
-        .bind(self.options.digest.viruses)
+        .bind(self.options().digest.viruses)
         .fetch_all(self.index.readers())
         .await?;
         Ok(rows
@@ -306,45 +302,10 @@ impl Quarantine {
             .collect())
     }
 
-    async fn write(
-        &self,
-        recipient: &str,
-        entries: &[Entry],
-        with_links: bool,
-    ) -> Result<Bytes, QuarantineError> {
-        let options = &self.options.digest;
-        let [subject, text, html] = options.templates().map_err(QuarantineError::Options)?;
-        let mut content = Content {
-            recipient: shown(recipient),
-            count: entries.len(),
-            messages: Vec::new(),
-        };
-        let address = Address::new(recipient.as_bytes());
-        for entry in entries.iter().take(options.messages.value) {
-            let link = match with_links {
-                true => self.link(&entry.id, &address).await?,
-                false => None,
-            };
-            content.messages.push(item(entry, link));
-        }
-        let host = host_name();
-        let own = format!("mailweir@{host}");
-        let plain = |template: &Template| template.fill(&content, str::to_owned);
-        let writing = Writing {
-            from: options.from.as_ref().map_or(&own, |from| &from.value),
-            to: recipient,
-            subject: &plain(&subject),
-            host: &host,
-            date: &Zoned::now(),
-        };
-        let letter = writing.both(&plain(&text), &html.fill(&content, markup));
-        Ok(letter.into())
-    }
-
     /// Sends digests at their times until `stop`, and what a crash has cut off. Failures are logged and counted.
     pub async fn keep_digests(self: Arc<Self>, stop: CancellationToken) {
-        let schedule = Schedule::of(&self.options.digest, TimeZone::system());
         loop {
+            let schedule = Schedule::of(&self.options().digest, TimeZone::system());
             if let Err(error) = self.digests_if_due(schedule.as_ref()).await {
                 tracing::error!(%error, "digests failed");
                 self.count_digest("failed");
@@ -426,46 +387,4 @@ pub(super) async fn passed(
         .execute(tx)
         .await?;
     Ok(())
-}
-
-fn item(entry: &Entry, link: Option<String>) -> Item {
-    let received = entry.received.to_zoned(TimeZone::system());
-    let sender = match entry.sender.text() {
-        "" => "<>",
-        text => text,
-    };
-    Item {
-        id: entry.id.clone(),
-        from: shown(sender),
-        subject: match entry.subject.trim() {
-            "" => "(no subject)".to_owned(),
-            text => shown(text),
-        },
-        received: received.strftime("%Y-%m-%d %H:%M %Z").to_string(),
-        size: size(entry.size),
-        score: format!("{:.1}", entry.score),
-        reason: shown(&reason(entry)),
-        link,
-    }
-}
-
-/// One line that cannot deceive: nothing that acts, hides or turns the direction.
-fn shown(text: &str) -> String {
-    let mut out: String = text
-        .chars()
-        .take(TEXT_CHARS)
-        .map(|c| if deceives(c) { '\u{fffd}' } else { c })
-        .collect();
-    if text.chars().nth(TEXT_CHARS).is_some() {
-        out.push('…');
-    }
-    out
-}
-
-fn size(bytes: u64) -> String {
-    match bytes {
-        0..1_024 => format!("{bytes} bytes"),
-        1_024..1_048_576 => format!("{} KiB", bytes >> 10),
-        _ => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
-    }
 }

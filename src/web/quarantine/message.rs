@@ -135,7 +135,8 @@ pub(super) async fn page(
         page = page
             .with_problem("The message itself is lost or damaged; this is what is known of it.");
     }
-    let forward = &quarantine.options().forward;
+    let options = quarantine.options();
+    let forward = &options.forward;
     layout::render(&MessagePage {
         page,
         id: record.entry.id.clone(),

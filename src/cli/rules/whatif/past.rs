@@ -90,7 +90,7 @@ fn judged(whole: &Engine, entry: &Entry, set: Option<&RuleSet>) -> Verdict {
 fn report(whole: &Engine, outcome: &Outcome) -> Report {
     let members = whole.chain.members().iter().map(|m| m.name());
     let name = members.chain([crate::policy::NAME]);
-    let hits = outcome.hits.iter().map(filter::Hit::from).collect();
+    let hits = outcome.hits.clone();
     Report {
         filter: name
             .into_iter()

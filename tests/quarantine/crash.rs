@@ -1,12 +1,4 @@
 //! A crash at any moment loses nothing that was acknowledged and leaves nothing half.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic
-)]
-
-mod quarantine;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -21,7 +13,7 @@ use mailweir::mail::Address;
 use mailweir::quarantine::{Filter, QuarantineError, State};
 use ulid::Ulid;
 
-use quarantine::*;
+use crate::fixture::*;
 
 #[tokio::test]
 async fn opening_repairs_what_a_crash_left() {
@@ -35,13 +27,7 @@ async fn opening_repairs_what_a_crash_left() {
         "being removed",
         "damaged",
     ];
-    let entries = names.map(entry);
-    for entry in &entries {
-        quarantine
-            .store(entry, message(&entry.subject))
-            .await
-            .unwrap();
-    }
+    let entries = stored(&quarantine, names).await;
     quarantine.close().await;
     drop(quarantine);
     let file = |i: usize| {
@@ -118,19 +104,11 @@ async fn opening_repairs_what_a_crash_left() {
 async fn the_index_can_be_built_anew_from_the_files_and_damage_is_seen() {
     let dir = tempfile::tempdir().unwrap();
     let quarantine = open(dir.path()).await;
-    let entries = ["a", "b"].map(entry);
-    for entry in &entries {
-        quarantine
-            .store(entry, message(&entry.subject))
-            .await
-            .unwrap();
-    }
+    let entries = stored(&quarantine, ["a", "b"]).await;
     let before = quarantine.list(&Filter::default()).await.unwrap();
     quarantine.close().await;
     drop(quarantine);
-    for name in ["index.sqlite", "index.sqlite-wal", "index.sqlite-shm"] {
-        let _ = fs::remove_file(dir.path().join("quarantine").join(name));
-    }
+    remove_index(dir.path());
     let quarantine = open(dir.path()).await;
     assert_eq!(quarantine.recovered().entered.len(), 2);
     assert_eq!(quarantine.list(&Filter::default()).await.unwrap(), before);
@@ -208,7 +186,11 @@ async fn kill_9_at_any_moment_loses_nothing_and_leaves_nothing_half() {
     let (mut deleting, mut deleted) = (BTreeSet::new(), BTreeSet::new());
     for _ in 0..6 {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child_works_until_it_is_killed", "--nocapture"])
+            .args([
+                "--exact",
+                "crash::child_works_until_it_is_killed",
+                "--nocapture",
+            ])
             .env("MAILWEIR_TEST_KILL_DIR", dir.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -306,7 +288,7 @@ fn file_name_folder_and_index_are_durable_in_this_order_before_the_answer() {
             "trace=write,fsync,fdatasync,rename,renameat,renameat2",
         ])
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "child_stores_one", "--nocapture"])
+        .args(["--exact", "crash::child_stores_one", "--nocapture"])
         .env("MAILWEIR_TEST_TRACE_DIR", dir.path())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

@@ -1,5 +1,4 @@
-//! What the tests of the quarantine are made of. Each of them uses a part of it.
-#![allow(dead_code)]
+//! What the tests of the quarantine are made of.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -108,4 +107,24 @@ pub(crate) async fn database(dir: &Path) -> sqlx::SqlitePool {
     sqlx::SqlitePool::connect(&format!("sqlite://{}", path.display()))
         .await
         .unwrap()
+}
+
+/// Messages with these subjects, stored.
+pub(crate) async fn stored<const N: usize>(
+    quarantine: &Arc<Quarantine>,
+    subjects: [&str; N],
+) -> [Entry; N] {
+    let entries = subjects.map(entry);
+    for entry in &entries {
+        let raw = message(&entry.subject);
+        quarantine.store(entry, raw).await.unwrap();
+    }
+    entries
+}
+
+/// Takes the index away, and leaves the messages.
+pub(crate) fn remove_index(dir: &Path) {
+    for name in ["index.sqlite", "index.sqlite-wal", "index.sqlite-shm"] {
+        let _ = fs::remove_file(dir.join("quarantine").join(name));
+    }
 }

@@ -1,12 +1,4 @@
 //! What is in the quarantine can be found and removed, by people and by the bounds of retention.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic
-)]
-
-mod quarantine;
 
 use std::process::ExitCode;
 
@@ -14,11 +6,12 @@ use clap::Parser;
 use jiff::Timestamp;
 use mailweir::cli::quarantine::{QuarantineArgs, QuarantineSettings, run};
 use mailweir::config::ByteSize;
+use mailweir::mail::Address;
 use mailweir::quarantine::{Entry, Filter, Options, QuarantineError, State};
 use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 
-use quarantine::*;
+use crate::fixture::*;
 
 #[tokio::test]
 async fn lists_are_filtered_newest_first() {
@@ -316,5 +309,39 @@ async fn commands_work_beside_the_daemon_and_tell_success_from_failure() {
         "list --state new",
     ] {
         assert!(parse(bad).is_err(), "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn each_domain_has_its_own_age_and_the_longest_of_a_message_holds() {
+    let dir = tempfile::tempdir().unwrap();
+    let yaml = "retention: { age: 10d, domains: { short.example: 2d, LONG.example: 30d } }";
+    let quarantine = open_with(dir.path(), &options(yaml)).await;
+    let now = Timestamp::now();
+    let days_ago =
+        |d: i64| Timestamp::from_millisecond(now.as_millisecond() - d * 86_400_000).unwrap();
+    for (subject, days, to, kept) in [
+        ("a", 1, &["<x@short.example>"][..], true),
+        ("b", 3, &["<x@short.example>"], false),
+        ("c", 3, &["<x@short.example>", "<y@default.example>"], true),
+        ("d", 11, &["<y@default.example>"], false),
+        ("e", 11, &["<z@long.example>", "<x@short.example>"], true),
+        ("f", 31, &["<z@long.example>"], false),
+        ("g", 11, &[], false),
+        ("h", 3, &[], true),
+    ] {
+        let mut entry = entry_at(days_ago(days), subject);
+        entry.recipients = to.iter().map(|r| Address::new(r.as_bytes())).collect();
+        quarantine.store(&entry, message(subject)).await.unwrap();
+        quarantine.expire(now).await.unwrap();
+        let left = ids(
+            &quarantine,
+            &Filter {
+                subject: Some(subject.to_owned()),
+                ..Filter::default()
+            },
+        )
+        .await;
+        assert_eq!(left.len() == 1, kept, "{subject}");
     }
 }

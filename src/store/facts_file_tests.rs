@@ -1,3 +1,5 @@
+use tokio_util::sync::CancellationToken;
+
 use super::super::{Fact, Key};
 use super::*;
 
@@ -28,9 +30,9 @@ impl Fixture {
         Fixture::in_folder(self.folder)
     }
 
-    async fn keeper(&self) -> Keeper {
+    async fn keeper(&self) -> Keeper<FactsFile> {
         let (facts, metrics) = (Arc::clone(&self.facts), Arc::clone(&self.metrics));
-        Keeper::open(self.folder.path(), facts, metrics).await
+        FactsFile::open(self.folder.path(), facts, metrics).await
     }
 
     fn set(&self, name: &str, count: f64) {
@@ -62,7 +64,7 @@ impl Fixture {
 }
 
 /// Ends a keeper as the daemon does.
-async fn ended(keeper: Keeper) {
+async fn ended(keeper: Keeper<FactsFile>) {
     let stop = CancellationToken::new();
     stop.cancel();
     keeper.run(stop).await;
@@ -93,7 +95,7 @@ async fn facts_outlast_the_daemon() {
 async fn no_file_is_made_where_no_filter_remembers_anything() {
     let f = Fixture::new();
     let facts = Arc::new(Facts::new(Arc::clone(&f.metrics)));
-    let keeper = Keeper::open(f.folder.path(), facts, Arc::clone(&f.metrics)).await;
+    let keeper = FactsFile::open(f.folder.path(), facts, Arc::clone(&f.metrics)).await;
     ended(keeper).await;
     assert!(!f.path().exists());
 }
@@ -178,7 +180,7 @@ async fn a_full_disk_is_counted_and_what_waits_is_written_when_there_is_room() {
     let mut keeper = f.keeper().await;
     // To SQLite a file that may not grow is a full disk.
     let limit = |pages: i64| format!("PRAGMA max_page_count = {pages}");
-    let writer = keeper.table.as_ref().unwrap().writer().clone();
+    let writer = keeper.kept.table.as_ref().unwrap().writer().clone();
     sqlx::query(sqlx::AssertSqlSafe(limit(1)))
         .execute(&writer)
         .await
@@ -211,7 +213,7 @@ async fn what_found_no_room_to_wait_is_written_later_all_the_same() {
     f.facts.allow(Kind::Network, 200_000);
     let absent = f.folder.path().join("absent");
     let (facts, metrics) = (Arc::clone(&f.facts), Arc::clone(&f.metrics));
-    let keeper = Keeper::open(&absent, facts, metrics).await;
+    let keeper = FactsFile::open(&absent, facts, metrics).await;
     let fact = Fact {
         expires: i64::MAX,
         ..Fact::default()
@@ -235,7 +237,7 @@ async fn a_folder_that_cannot_be_written_leaves_the_facts_in_memory() {
     let f = Fixture::new();
     let absent = f.folder.path().join("absent");
     let (facts, metrics) = (Arc::clone(&f.facts), Arc::clone(&f.metrics));
-    let keeper = Keeper::open(&absent, facts, metrics).await;
+    let keeper = FactsFile::open(&absent, facts, metrics).await;
     assert_eq!(f.metrics.facts_up.get(), 0);
     f.set("a", 1.0);
     assert_eq!(f.count("a"), Some(1.0));

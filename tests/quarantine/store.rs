@@ -1,12 +1,4 @@
 //! A message is stored durably or not at all, once, by nobody but us, and comes back as it was.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic
-)]
-
-mod quarantine;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,18 +6,15 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use mailweir::mail::Address;
 use mailweir::metrics::Metrics;
-use mailweir::quarantine::{
-    Entry, Filter, Options, Order, Quarantine, QuarantineError, Sort, State,
-};
+use mailweir::quarantine::{Entry, Filter, Options, Quarantine, QuarantineError, State};
 use ulid::Ulid;
 
-use quarantine::*;
+use crate::fixture::*;
 
 #[tokio::test]
 async fn a_message_comes_back_as_it_was_with_everything_hostile_as_data_only() {
@@ -327,154 +316,4 @@ async fn twins_at_one_time_are_kept_once() {
     let records = quarantine.list(&Filter::default()).await.unwrap();
     assert_eq!((records.len(), records[0].seen), (1, 100));
     assert_eq!(files(dir.path()).len(), 1);
-}
-
-/// A measurement: `cargo test --release --test quarantine_store -- --ignored --nocapture`.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement, not a test"]
-async fn how_long_storing_and_listing_take() {
-    let dir = tempfile::tempdir().unwrap();
-    let quarantine = open(dir.path()).await;
-    for (sessions, messages) in [(1, 300), (8, 1_200), (32, 2_400)] {
-        let started = Instant::now();
-        let mut tasks = tokio::task::JoinSet::new();
-        for _ in 0..sessions {
-            let quarantine = quarantine.clone();
-            tasks.spawn(async move {
-                let mut waits = Vec::new();
-                for _ in 0..messages / sessions {
-                    let entry = entry("measured");
-                    let raw = Bytes::from(entry.id.repeat(800));
-                    let began = Instant::now();
-                    quarantine.store(&entry, raw).await.unwrap();
-                    waits.push(began.elapsed());
-                }
-                waits
-            });
-        }
-        let mut waits: Vec<Duration> = tasks.join_all().await.concat();
-        waits.sort_unstable();
-        println!(
-            "{sessions} sessions, messages of 20 KiB: {:.0}/s, p50 {:?}, p99 {:?}",
-            waits.len() as f64 / started.elapsed().as_secs_f64(),
-            waits[waits.len() / 2],
-            waits[waits.len() * 99 / 100],
-        );
-    }
-    let db = database(dir.path()).await;
-    let copies = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
-        INSERT INTO messages (id, received, last_seen, seen, state, size, likeness, sender, subject, known, client,
-            domain, policies, reason, verdict, score)
-        SELECT printf('%026d', i), received - i, last_seen - i, 1, state, size, randomblob(32),
-            'sender' || (i % 5000) || '@example' || (i % 700) || '.net', subject || i || ' invoice from ' || (i % 97),
-            1, randomblob(16), 'example' || (i % 700) || '.net', policies, reason, verdict, i % 4000
-        FROM n, (SELECT * FROM messages LIMIT 1)";
-    sqlx::query(copies).execute(&db).await.unwrap();
-    for copies in [
-        "INSERT INTO entries SELECT id, (SELECT entry FROM entries LIMIT 1) FROM messages
-             WHERE id NOT IN (SELECT message FROM entries)",
-        "INSERT INTO recipients (message, recipient, domain)
-             SELECT id, 'user' || (rowid % 3000) || '@example.org', 'example.org' FROM messages
-             WHERE id NOT IN (SELECT message FROM recipients)",
-        "INSERT INTO hits SELECT id, 'RULE_' || (rowid % 300) FROM messages
-             WHERE id NOT IN (SELECT message FROM hits)",
-    ] {
-        sqlx::query(copies).execute(&db).await.unwrap();
-    }
-    let text = |t: &str| Some(t.to_owned());
-    let all = Filter::default();
-    let filters = [
-        ("all", all.clone()),
-        (
-            "subject",
-            Filter {
-                subject: text("measured77777"),
-                ..all.clone()
-            },
-        ),
-        (
-            "two words",
-            Filter {
-                subject: text("invoice 96"),
-                ..all.clone()
-            },
-        ),
-        (
-            "sender",
-            Filter {
-                sender: text("sender4999@"),
-                ..all.clone()
-            },
-        ),
-        (
-            "recipient",
-            Filter {
-                recipient: text("user2999@"),
-                ..all.clone()
-            },
-        ),
-        (
-            "domain",
-            Filter {
-                domain: text("example699.net"),
-                ..all.clone()
-            },
-        ),
-        (
-            "client",
-            Filter {
-                client: Some("2001:db8::/32".parse().unwrap()),
-                ..all.clone()
-            },
-        ),
-        (
-            "rule",
-            Filter {
-                rule: text("RULE_299"),
-                ..all.clone()
-            },
-        ),
-        (
-            "reason",
-            Filter {
-                reason: text("hit clamav"),
-                ..all.clone()
-            },
-        ),
-        (
-            "state",
-            Filter {
-                state: Some(State::Partly),
-                ..all.clone()
-            },
-        ),
-        (
-            "size",
-            Filter {
-                larger: Some(1 << 40),
-                ..all.clone()
-            },
-        ),
-    ];
-    for (what, filter) in filters {
-        for by in [Sort::Received, Sort::Subject] {
-            let order = Order {
-                by,
-                descending: true,
-            };
-            let began = Instant::now();
-            let page = quarantine.search(&filter, order, None, 50).await.unwrap();
-            let first = began.elapsed();
-            let began = Instant::now();
-            let found = quarantine.matching(&filter).await.unwrap();
-            println!(
-                "100,000 by {what}, sorted by {by}: {} of {found}, page {first:?}, count {:?}",
-                page.records.len(),
-                began.elapsed()
-            );
-        }
-    }
-    let began = Instant::now();
-    quarantine.stats().await.unwrap();
-    println!("stats of 100,000: {:?}", began.elapsed());
 }
