@@ -127,7 +127,8 @@ impl Glewlwyd {
     }
 }
 
-const SECRET: &str = "a secret of the console: 100%";
+/// It takes secrets as they come, and not as RFC 6749 has them written.
+const SECRET: &str = "a-secret-of-the-console";
 
 fn configuration(root: &Path, folder: &Path, port: u16) -> String {
     let (root, folder) = (root.display(), folder.display());
