@@ -3,10 +3,12 @@
 
 use serde_saphyr::Spanned;
 
-use super::compile::{Compiled, DEPTH, unknown};
-use super::condition::{Ask, Bounds, ElementLeaf, Leaf, Value};
+use super::bounds::Bounds;
+use super::compile::{Compiled, DEPTH};
+use super::condition::{Ask, ElementLeaf, Leaf, Value};
 use super::element::{Aspect, Element};
 use super::matcher::Nature;
+use super::suggestion::unknown;
 use super::written::{self, Asks, Keys, Matcher};
 use crate::config::{Problem, Source, span_of};
 

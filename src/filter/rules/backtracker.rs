@@ -11,14 +11,13 @@
 //! captures hold is a part of the place where there are references back; those alone make the work grow faster
 //! than the text, and the bound on steps ends it.
 
-use std::ops::Range;
-
 use regex_automata::nfa::thompson::State;
 use regex_automata::util::primitives::StateID;
 
 use super::captures::{CaptureSets, Captures, NO_CAPTURES};
 use super::extension::{Extension, Order};
-use super::machine::{Bytes, Machine, Program};
+use super::machine::{Machine, Program};
+use super::runs::Runs;
 use super::visited::{PLACE_BITS, Visited};
 
 /// Most steps of one look-behind, which remembers nothing.
@@ -30,8 +29,7 @@ pub(super) struct Backtracker {
     visited: Visited,
     captures: CaptureSets,
     stack: Vec<Later>,
-    /// By number of the mark: the run that was seen last.
-    runs: Vec<Range<usize>>,
+    runs: Runs,
     steps: u64,
     most_steps: u64,
 }
@@ -77,7 +75,7 @@ impl Default for Backtracker {
             visited: Visited::default(),
             captures: CaptureSets::default(),
             stack: Vec::new(),
-            runs: Vec::new(),
+            runs: Runs::default(),
             steps: 0,
             most_steps: u64::MAX,
         }
@@ -90,7 +88,7 @@ impl Backtracker {
     pub(super) fn forget(&mut self, steps: u64, patient: bool) {
         self.visited.forget(patient);
         self.captures.forget();
-        self.runs.clear();
+        self.runs.forget();
         self.most_steps = self.steps.saturating_add(steps);
     }
 
@@ -291,7 +289,8 @@ impl Backtracker {
                 most,
                 order,
             } => {
-                let most = self.end_of_run(mark, set, *most, walk.text, at);
+                let (most, looked) = self.runs.end(mark, set, *most, walk.text, at);
+                self.steps += looked as u64 / 4;
                 let least = at + least;
                 match order {
                     _ if most < least => Ahead::Nowhere,
@@ -356,39 +355,6 @@ impl Backtracker {
         })
     }
 
-    /// Where the bytes of a set end that stand at this place, at most so many. Of a run without a bound it is remembered
-    /// where it was seen last, so that no byte is looked at from each place before it.
-    fn end_of_run(&mut self, mark: u32, set: &Bytes, most: usize, text: &[u8], at: usize) -> usize {
-        let ahead = text.get(at..).unwrap_or_default();
-        let length = |ahead: &[u8]| ahead.iter().take_while(|byte| set.contain(**byte)).count();
-        if most < usize::MAX {
-            let length = length(ahead.get(..most).unwrap_or(ahead));
-            self.steps += length as u64 / 4;
-            return at + length;
-        }
-        let mark = mark as usize;
-        if self.runs.len() <= mark {
-            self.runs.resize(mark + 1, 0..0);
-        }
-        let Some(last) = self.runs.get_mut(mark) else {
-            return at;
-        };
-        if !last.contains(&at) {
-            let before = match last.start < last.end {
-                true => last.start.checked_sub(at).and_then(|n| ahead.get(..n)),
-                false => None,
-            };
-            let length = length(before.unwrap_or(ahead));
-            self.steps += length as u64 / 4;
-            // It may go on as what was seen last.
-            *last = match before.is_some_and(|before| before.len() == length) {
-                true => at..last.end,
-                false => at..at + length,
-            };
-        }
-        last.end.max(at)
-    }
-
     /// Walks the automaton of an extension. What failed on the way to a success is not known from what did not, so
     /// a success is forgotten.
     fn inner(
@@ -426,156 +392,4 @@ impl Backtracker {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::filter::rules::visited::{GENERATIONS, MOST};
-    use proptest::prelude::*;
-    use regex_automata::nfa::thompson::NFA;
-    use regex_automata::nfa::thompson::pikevm::PikeVM;
-    use regex_automata::{Anchored, Input};
-
-    use crate::filter::rules::extension::{Extended, extended, with_runs};
-
-    fn program(pattern: &str) -> Program {
-        let Extended {
-            hir,
-            mut extensions,
-        } = extended(pattern, 1 << 20, true).unwrap();
-        let hir = with_runs(hir, &mut extensions);
-        Program {
-            machine: Machine::new(&hir, 1 << 20).unwrap(),
-            extensions: extensions.into(),
-        }
-    }
-
-    /// The first match, by attempts at every place.
-    fn first(pattern: &str, text: &str) -> Option<(usize, usize)> {
-        let (program, mut backtracker) = (program(pattern), Backtracker::default());
-        backtracker.forget(u64::MAX, true);
-        (0..=text.len()).find_map(|start| {
-            let end = backtracker
-                .attempt(&program, text.as_bytes(), start)
-                .unwrap();
-            end.map(|end| (start, end))
-        })
-    }
-
-    #[test]
-    fn memory_is_bounded() {
-        let program = program(r"(?:ac?)*b");
-        let mut backtracker = Backtracker::default();
-        let text = "a".repeat(MOST);
-        let end = backtracker.attempt(&program, text.as_bytes(), 0);
-        assert_eq!(end, Err(Exceeded));
-        assert!(backtracker.visited.size() <= MOST);
-        backtracker.forget(u64::MAX, false);
-        assert_eq!(backtracker.attempt(&program, b"aaab", 0), Ok(Some(4)));
-        backtracker.forget(u64::MAX, true);
-        assert_eq!(backtracker.attempt(&program, text.as_bytes(), 0), Ok(None));
-        backtracker.forget(100, true);
-        assert_eq!(
-            backtracker.attempt(&program, text.as_bytes(), 0),
-            Err(Exceeded)
-        );
-    }
-
-    /// Break it by looking for the end of a run beyond its bound, or by forgetting where it was seen last.
-    #[test]
-    fn runs_are_looked_at_once() {
-        let text = "a".repeat(20_000);
-        for pattern in [r"a{0,60}b{0,9}c", r"a{0,60}ba*c", r"(?:a{0,60}x?)a[^b]*b"] {
-            let program = program(pattern);
-            let mut backtracker = Backtracker::default();
-            backtracker.forget(u64::MAX, true);
-            for start in 0..text.len() {
-                let end = backtracker.attempt(&program, text.as_bytes(), start);
-                assert_eq!(end, Ok(None));
-            }
-            let each = backtracker.steps() / 20_000;
-            assert!(each < 200, "{pattern}: {each} steps a byte");
-        }
-    }
-
-    #[test]
-    fn generations_come_round() {
-        let program = program(r"(?:a|b)*c");
-        let mut backtracker = Backtracker::default();
-        for _ in 0..=GENERATIONS {
-            backtracker.forget(u64::MAX, false);
-        }
-        assert_eq!(backtracker.attempt(&program, b"ababc", 0), Ok(Some(5)));
-    }
-
-    proptest! {
-        /// Break it by pushing the alternatives in their order.
-        #[test]
-        fn it_agrees_with_the_reference(
-            pattern in "(?:[ab]|a\\*|\\[ab\\]\\{1,9\\}|\\(a\\|b\\?\\)\\*\\?|\\(\\?:ab\\|a\\)\\+|\\.\\{0,2\\}|\\\\b){1,6}",
-            text in "[ab ]{0,12}",
-        ) {
-            let Ok(nfa) = NFA::compiler().build(&format!("(?-u){pattern}")) else {
-                return Ok(());
-            };
-            let reference = PikeVM::new_from_nfa(nfa.clone()).unwrap();
-            let mut cache = reference.create_cache();
-            let (program, mut backtracker) = (program(&pattern), Backtracker::default());
-            for start in 0..=text.len() {
-                let input = Input::new(&text).range(start..).anchored(Anchored::Yes);
-                let expected = reference.find_iter(&mut cache, input).next().map(|m| m.end());
-                let found = backtracker.attempt(&program, text.as_bytes(), start).unwrap();
-                prop_assert_eq!(found, expected, "{} at {}", pattern, start);
-                if found.is_some() {
-                    break;
-                }
-            }
-        }
-
-        /// Perl's meaning of extensions, as an engine of the usual kind has it. Break it by remembering what failed on
-        /// the way to a success. Lazy loops over what may be empty stand in the test above: the reference here takes
-        /// more of them than Perl does.
-        #[test]
-        fn extensions_agree_with_the_reference(
-            pattern in "(?:[ab]|a\\*|\\[ab\\]\\{1,9\\}|\\(a\\|b\\)\\*\\?|\\(ab\\|a\\)|\\\\1|\\(\\?>a\\*b\\?\\)|\\(\\?[=!]a\\*\\(\\?:b\\|\\(\\?!b\\)\\)\\)|\\(\\?<[=!][ab]\\)|\\.\\{0,2\\}|\\\\b){1,7}",
-            text in "[ab ]{0,12}",
-        ) {
-            let Ok(reference) = fancy_regex::Regex::new(&pattern) else {
-                return Ok(());
-            };
-            let expected = reference.find(&text).unwrap().map(|m| (m.start(), m.end()));
-            prop_assert_eq!(first(&pattern, &text), expected, "{} in {:?}", pattern, text);
-        }
-    }
-
-    #[test]
-    fn look_around_is_linear() {
-        let steps = |length: usize| {
-            let program = program("(?=a*b)(?!a*c)a+d|(?<!a{3})e");
-            let mut backtracker = Backtracker::default();
-            backtracker.forget(u64::MAX, true);
-            let text = "a".repeat(length);
-            for start in 0..length {
-                assert_eq!(
-                    backtracker.attempt(&program, text.as_bytes(), start),
-                    Ok(None)
-                );
-            }
-            backtracker.steps()
-        };
-        assert!(steps(4000) < 5 * steps(1000));
-    }
-
-    #[test]
-    fn references_back_end_in_time() {
-        let program = program(r"(?:(a|aa)(?!x))+(\d)\2");
-        let mut backtracker = Backtracker::default();
-        backtracker.forget(100_000, true);
-        let text = format!("{}12", "a".repeat(400));
-        let found = backtracker.attempt(&program, text.as_bytes(), 0);
-        assert!(
-            found != Ok(Some(0)) && backtracker.steps() < 200_000,
-            "{found:?}"
-        );
-        backtracker.forget(100_000, true);
-        assert_eq!(backtracker.attempt(&program, b"aa11", 0), Ok(Some(4)));
-    }
-}
+mod tests;

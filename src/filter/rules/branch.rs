@@ -12,14 +12,14 @@ use regex_automata::hybrid::dfa::DFA;
 use regex_automata::nfa::thompson::WhichCaptures;
 use regex_automata::nfa::thompson::pikevm::PikeVM;
 use regex_automata::{Anchored, Input, meta};
-use regex_syntax::hir::{Hir, Look};
+use regex_syntax::hir::{Hir, HirKind, Look};
 
 use super::backtracker::{Backtracker, Exceeded};
 use super::extension::{self, Extension};
 use super::gate::{Sighting, Sought};
 use super::lead::Lead;
 use super::literal::Required;
-use super::machine::{self, Machine, Program};
+use super::machine::{self, Bytes, Machine, Program};
 
 /// Cache of a lazy automaton, bytes.
 const CACHE_BYTES: usize = 1 << 20;
@@ -33,6 +33,10 @@ const SELDOM: f64 = 5.0;
 const RARE_LITERAL: f64 = 12.0;
 /// Bytes from which the rarity of a start is estimated.
 const START_BYTES: usize = 8;
+/// How often a text may be read for nothing to see whether attempts can reach their end.
+const AHEAD: usize = 4;
+/// Bytes of any kind, line ends included, from which on a run of so many is long.
+const LONG_RUN: u32 = 256;
 /// Bits by which first bytes must be rarer than literals to be looked for in their place.
 const LITERAL_GAIN: f64 = 2.0;
 
@@ -52,10 +56,14 @@ enum Matcher {
 #[derive(Debug)]
 struct Places {
     program: Program,
+    /// Whether no other matcher can run it.
+    extended: bool,
     /// The branch as a regular expression, where its automaton has marks that another matcher does not know.
     regular: Option<Box<Hir>>,
     /// Matches wherever the branch does, for branches that no gate shows, or that are large.
     weaker: Option<meta::Regex>,
+    /// Matches at the beginning of every match, where one may reach over many lines.
+    ahead: Option<meta::Regex>,
     gated: bool,
     lead: Lead,
     /// Whether few places of a text fit the lead.
@@ -138,7 +146,8 @@ impl Branch {
             machine: Machine::new(hir, limit).ok_or(TooLarge)?,
             extensions: extensions.clone(),
         };
-        let lead = Lead::of(&program);
+        let at_line = hir.properties().look_set_prefix().contains(Look::StartLF);
+        let lead = Lead::of(&program, at_line);
         let by_lead = lead.rarity();
         // Literals are looked for in less time.
         let required = required.filter(|r| {
@@ -186,6 +195,10 @@ impl Branch {
             seldom,
             lead,
             longest: hir.properties().maximum_len(),
+            ahead: long_runs(hir)
+                .then(|| everywhere(&extension::loosened(hir), limit, CACHE_BYTES))
+                .transpose()?,
+            extended: program.is_extended(),
             regular: (program.is_marked() && !program.is_extended()).then(|| Box::new(hir.clone())),
             program,
             gated: sought.is_some(),
@@ -200,6 +213,19 @@ impl Branch {
         match &self.matcher {
             Matcher::Places(places) => !places.gated && matches!(places.starts, Starts::Before(..)),
             Matcher::Everywhere(_) => true,
+        }
+    }
+
+    /// The work that it takes to find it, roughly, in that of one that a literal shows.
+    pub(super) fn effort(&self) -> u32 {
+        match &self.matcher {
+            Matcher::Places(Places {
+                gated: true,
+                weaker: None,
+                ..
+            }) => 1,
+            Matcher::Places(Places { gated: true, .. }) => 4,
+            _ => 16,
         }
     }
 
@@ -231,7 +257,7 @@ impl Branch {
                     .then(|| found.map(|m| m.range()))?;
             }
         };
-        let extended = places.program.is_extended();
+        let extended = places.extended;
         let left = scratch.left();
         let steps = if extended { left.min(PATIENCE) } else { left };
         scratch.backtracker.forget(steps, false);
@@ -266,6 +292,20 @@ fn everywhere(hir: &Hir, limit: usize, cache: usize) -> Result<meta::Regex, TooL
     regex.map_err(|_| TooLarge)
 }
 
+/// Whether a match may go on over many lines, whatever stands in them.
+fn long_runs(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(long_runs),
+        HirKind::Capture(capture) => long_runs(&capture.sub),
+        HirKind::Repetition(repetition) => {
+            let any = Bytes::of(&repetition.sub)
+                .is_some_and(|bytes| bytes.contain(b'\n') && bytes.share() > 0.5);
+            any && repetition.max.is_none_or(|most| most > LONG_RUN) || long_runs(&repetition.sub)
+        }
+        _ => false,
+    }
+}
+
 impl Places {
     fn find(
         &self,
@@ -293,10 +333,13 @@ impl Places {
             }
             return Ok(None);
         }
+        // Bytes that may be read for nothing, so that all attempts together stay linear.
+        let mut spare = AHEAD * text.len();
         let mut attempt = |starts: Range<usize>| {
             let mut next = starts.start;
             while let Some(start) = self.lead.next(text, next, starts.end) {
                 if self.may_match(text, start)
+                    && self.may_reach(text, start, &mut spare)
                     && let Some(end) = backtracker.attempt(&self.program, text, start)?
                 {
                     return Ok(Some(start..end));
@@ -350,6 +393,19 @@ impl Places {
             let there = there.anchored(Anchored::Yes).earliest(true);
             weaker.search_half(&there).is_some()
         })
+    }
+
+    /// Whether the text goes on like a match from there; `true` when nobody knows.
+    fn may_reach(&self, text: &[u8], start: usize, spare: &mut usize) -> bool {
+        let (Some(ahead), true) = (&self.ahead, *spare > 0) else {
+            return true;
+        };
+        let there = Input::new(text).range(start.min(text.len())..);
+        let found = ahead.search_half(&there.anchored(Anchored::Yes).earliest(true));
+        if found.is_none() {
+            *spare = spare.saturating_sub(text.len() - start.min(text.len()));
+        }
+        found.is_some()
     }
 
     /// The same by a lazy automaton that is thrown away afterwards, for attempts that go too far.

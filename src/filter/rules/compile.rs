@@ -1,6 +1,7 @@
 //! From rule files as written to rules as they run, with every problem of every file.
 //!
-//! `effect` reads what a hit does, `matcher` what is asked of a place, `asks` what is asked of one element.
+//! `effect` reads what a hit does, `matcher` what is asked of a place, `asks` what is asked of one element, `reference` what is said
+//! of other rules, `bounds` what is said of numbers.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -9,18 +10,16 @@ use std::sync::Arc;
 use serde_saphyr::Spanned;
 
 use super::chain::{self, References};
-use super::condition::{Bounds, Index, Interval, Leaf, Node, Operand};
+use super::condition::{Index, Leaf, Node};
 use super::element::Element;
-use super::formula;
 use super::gate::{Seeker, Sought};
 use super::group::Group;
 use super::list::{self, Kind, LISTED, List, Lists};
-use super::number::{Number, Unit};
+use super::number::Number;
 use super::place::Place;
 use super::relation::Relation;
 use super::rule::Rule;
-use super::ruleset::PROBLEMS;
-use super::span::within;
+use super::suggestion::{nearest, unknown};
 use super::written::{self, Clause, Listed, OneOrMany, When, listed};
 use crate::config::{Problem, Source, span_of};
 use crate::mail::Flag;
@@ -61,8 +60,8 @@ pub(super) struct Compiled {
     pub(super) literals: Vec<Vec<(Seeker, Sought)>>,
     pub(super) lists: Lists,
     pub(super) problems: Vec<Problem>,
-    ids: HashMap<String, Index>,
-    references: Vec<References>,
+    pub(super) ids: HashMap<String, Index>,
+    pub(super) references: Vec<References>,
     /// List files that the rule in hand looks into.
     pub(super) looked_into: Vec<Arc<str>>,
 }
@@ -297,77 +296,6 @@ impl Compiled {
         ));
     }
 
-    fn reference(&mut self, source: &Source, id: &Spanned<String>) -> Node {
-        match self.referred(source, &id.value, span_of(id)) {
-            Some(number) => Node::Rule(number),
-            None => Node::Any(Vec::new()),
-        }
-    }
-
-    /// The rule of that id, on which the rule in hand depends from now on.
-    fn referred(&mut self, source: &Source, id: &str, span: Range<usize>) -> Option<Index> {
-        let Some(number) = self.ids.get(id).copied() else {
-            // More than are shown need no hint: each is a look at all ids.
-            let near = (self.problems.len() < PROBLEMS)
-                .then(|| nearest(id, self.ids.keys().map(String::as_str)))
-                .flatten();
-            let mut problem = Problem::at(source, span, format!("there is no rule `{id}`"));
-            if let Some(near) = near {
-                problem = problem.label(format!("did you mean `{near}`?"));
-            }
-            self.problem(problem);
-            return None;
-        };
-        if let Some(references) = self.references.last_mut() {
-            references.push((number, source.clone(), span));
-        }
-        Some(number)
-    }
-
-    fn formula(&mut self, source: &Source, written: &Spanned<String>) -> Node {
-        let whole = span_of(written);
-        let text = written.value.as_str();
-        let place = |inner: Range<usize>| {
-            within(source, whole.clone(), text, inner).unwrap_or_else(|| whole.clone())
-        };
-        let formula = match formula::parse(text) {
-            Ok(formula) => formula,
-            Err(refused) => {
-                self.problem(
-                    Problem::at(
-                        source,
-                        place(refused.span),
-                        format!("this is not a formula: {}", refused.message),
-                    )
-                    .help("write for example 'A + 2 * B > 3' or 'A && (B || !C)'"),
-                );
-                return Node::Any(Vec::new());
-            }
-        };
-        let mut names = 0;
-        let formula = formula.map(&mut |name: formula::Name| {
-            names += 1;
-            if let Some(number) = Number::named(&name.text) {
-                return Operand::Number(number);
-            }
-            let span = place(name.span);
-            if name.text.starts_with(|c: char| c.is_ascii_lowercase()) {
-                let known = Number::ALL.map(Number::name);
-                self.problem(unknown(source, span, "number", &name.text, &known));
-                return Operand::Number(Number::Size);
-            }
-            Operand::Rule(self.referred(source, &name.text, span).unwrap_or_default())
-        });
-        if names == 0 {
-            self.problem(Problem::at(
-                source,
-                whole,
-                "the formula asks nothing: it holds no rule and no number of the message",
-            ));
-        }
-        Node::Formula(Box::new(formula))
-    }
-
     fn flags(&mut self, source: &Source, names: &OneOrMany) -> Vec<String> {
         let known: Vec<&str> = Flag::ALL.iter().map(|f| f.name()).collect();
         let mut all = Vec::new();
@@ -435,91 +363,6 @@ impl Compiled {
             );
         }
     }
-
-    pub(super) fn interval(
-        &mut self,
-        source: &Source,
-        written: &Spanned<written::Interval>,
-        unit: Unit,
-    ) -> Interval {
-        let given = written.value;
-        let made = Interval {
-            at_least: given.at_least.map_or(f64::NEG_INFINITY, |b| b.0),
-            at_most: given.at_most.map_or(f64::INFINITY, |b| b.0),
-        };
-        let bounds: Vec<f64> = [given.at_least, given.at_most]
-            .iter()
-            .flatten()
-            .map(|b| b.0)
-            .collect();
-        let lowest = if unit == Unit::Seconds { f64::MIN } else { 0.0 };
-        let highest = if unit == Unit::Share { 1.0 } else { f64::MAX };
-        let wrong = if bounds.is_empty() {
-            "give `at_least`, `at_most` or both"
-        } else if made.at_least > made.at_most {
-            "`at_least` is larger than `at_most`: nothing can satisfy this"
-        } else if bounds.iter().any(|b| !(lowest..=highest).contains(b)) {
-            match unit {
-                Unit::Share => "a share lies between 0 and 1",
-                Unit::Seconds => "a bound is a finite number",
-                _ => "this cannot be negative",
-            }
-        } else {
-            return made;
-        };
-        self.problem(Problem::at(source, span_of(written), wrong));
-        made
-    }
-
-    pub(super) fn bounds(&mut self, source: &Source, bounds: &Spanned<written::Bounds>) -> Bounds {
-        let given = bounds.value;
-        let made = Bounds {
-            at_least: given.at_least.map_or(0, |b| b.0),
-            at_most: given.at_most.map_or(u64::MAX, |b| b.0),
-        };
-        if given.at_least.is_none() && given.at_most.is_none() {
-            self.problem(Problem::at(
-                source,
-                span_of(bounds),
-                "give `at_least`, `at_most` or both",
-            ));
-        } else if made.at_least > made.at_most {
-            self.problem(Problem::at(
-                source,
-                span_of(bounds),
-                "`at_least` is larger than `at_most`: nothing can satisfy this",
-            ));
-        }
-        made
-    }
-}
-
-pub(super) fn unknown(
-    source: &Source,
-    span: Range<usize>,
-    what: &str,
-    given: &str,
-    known: &[&str],
-) -> Problem {
-    let mut problem = Problem::at(source, span, format!("unknown {what} `{given}`"))
-        .help(format!("known here: {}", known.join(", ")));
-    if let Some(near) = nearest(given, known.iter().copied()) {
-        problem = problem.label(format!("did you mean `{near}`?"));
-    }
-    problem
-}
-
-/// The most similar of the known words. Whoever mistypes a word gets its beginning or its end right, and most of
-/// its length: others are not compared.
-pub(super) fn nearest<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let (first, last) = (given.bytes().next(), given.bytes().next_back());
-    known
-        .filter(|k| k.bytes().next() == first || k.bytes().next_back() == last)
-        .filter(|k| k.len().abs_diff(given.len()) <= (k.len().max(given.len()) / 3).max(1))
-        .map(|k| (strsim::damerau_levenshtein(given, k), k))
-        .filter(|(distance, k)| *distance <= (k.len().max(given.len()) / 3).max(1))
-        .min()
-        .map(|(_, k)| k)
 }
 
 /// `file:line` of a value.

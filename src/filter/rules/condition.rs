@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::bounds::{Bounds, Interval};
 use super::branch::Scratch;
 use super::element::{Aspect, Element, Elements, Position};
 use super::formula::Formula;
@@ -103,59 +104,6 @@ pub(super) enum Ask {
     Not(Vec<Ask>),
 }
 
-/// Bounds of a number, both included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Bounds {
-    pub(super) at_least: u64,
-    pub(super) at_most: u64,
-}
-
-impl Bounds {
-    /// One or more.
-    pub(super) const SOME: Bounds = Bounds {
-        at_least: 1,
-        at_most: u64::MAX,
-    };
-    /// None at all.
-    pub(super) const NONE: Bounds = Bounds {
-        at_least: 0,
-        at_most: 0,
-    };
-
-    pub(super) fn contain(self, n: usize) -> bool {
-        let n = n as u64;
-        self.at_least <= n && n <= self.at_most
-    }
-
-    /// Whether more of the same cannot change the answer any more.
-    fn settled(self, n: usize) -> bool {
-        let n = n as u64;
-        n > self.at_most || (self.at_most == u64::MAX && n >= self.at_least)
-    }
-
-    /// The number from which on it is settled.
-    fn enough(self) -> usize {
-        let enough = match self.at_most {
-            u64::MAX => self.at_least,
-            most => most.saturating_add(1),
-        };
-        usize::try_from(enough).unwrap_or(usize::MAX)
-    }
-}
-
-/// Bounds of a number that may be negative or have a fraction, both included.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Interval {
-    pub(super) at_least: f64,
-    pub(super) at_most: f64,
-}
-
-impl Interval {
-    pub(super) fn contain(self, n: f64) -> bool {
-        self.at_least <= n && n <= self.at_most
-    }
-}
-
 /// How a leaf about texts came out.
 #[derive(Debug)]
 pub(super) struct Answer {
@@ -217,23 +165,31 @@ impl TextsLeaf {
         found
     }
 
-    /// Texts of a fitting length, with their numbers and what was seen in each.
+    /// Texts of a fitting length, with their numbers and what was seen in each. Of a gated leaf only those in which
+    /// something was seen: it cannot match in others.
     fn fitting<'t>(
         &self,
         texts: &'t [Cow<'_, [u8]>],
         seen: Option<&'t [Sighting]>,
     ) -> impl Iterator<Item = (usize, &'t [u8], Option<&'t [Sighting]>)> {
         let mut rest = seen;
-        texts.iter().enumerate().filter_map(move |(number, text)| {
+        let mut next = 0;
+        let each = std::iter::from_fn(move || {
+            let number = match rest.filter(|_| self.gated) {
+                Some(seen) => seen.first()?.text as usize,
+                None => next,
+            };
+            let text = texts.get(number)?;
+            next = number + 1;
             let own = rest.map(|seen| {
                 let (own, others) =
                     seen.split_at(seen.partition_point(|s| s.text as usize <= number));
                 rest = Some(others);
                 own
             });
-            let fits = self.length.is_none_or(|l| l.contain(text.len()));
-            fits.then_some((number, text.as_ref(), own))
-        })
+            Some((number, text.as_ref(), own))
+        });
+        each.filter(|(_, text, _)| self.length.is_none_or(|l| l.contain(text.len())))
     }
 
     /// The answer when no text can satisfy it.

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use serde_saphyr::Spanned;
 
-use super::compile::{Compiled, nearest, origin};
+use super::compile::{Compiled, origin};
 use super::condition::{Index, OCCURRENCES};
 use super::group::Group;
 use super::list::{Kind, List};
 use super::rule::{PerOccurrence, Rule, Scope};
+use super::suggestion::nearest;
 use super::written::{self, Listed, Mode, Several, listed};
 use crate::config::{Problem, Source, span_of};
 

@@ -27,14 +27,57 @@ const NAMED: usize = 8;
 
 /// The state of one evaluation.
 pub(super) struct Evaluation<'a> {
-    set: &'a RuleSet,
+    pub(super) set: &'a RuleSet,
     subject: &'a Subject<'a>,
-    texts: Texts<'a>,
-    /// By place: what its gate saw. Empty when everything is to run.
-    seen: Vec<Vec<Sighting>>,
+    pub(super) texts: Texts<'a>,
+    seen: Option<Seen>,
     scratch: RefCell<Scratch>,
     known: Sparse<Option<f64>>,
     today: Option<Date>,
+}
+
+/// What the gates saw.
+struct Seen {
+    /// By place.
+    sightings: Vec<Vec<Sighting>>,
+    /// By leaf: where its own are among those of its place.
+    own: Sparse<(u32, u32)>,
+    /// The leaves that have any.
+    leaves: Vec<Index>,
+}
+
+impl Seen {
+    fn new(set: &RuleSet, texts: &Texts<'_>) -> Seen {
+        let look = |(place, gate): (Index, &Option<Gate>)| match gate {
+            Some(gate) => gate.look(texts.of(place)),
+            None => Vec::new(),
+        };
+        let mut seen = Seen {
+            sightings: set.gates.iter().enumerate().map(look).collect(),
+            own: Sparse::new(set.leaves.len()),
+            leaves: Vec::new(),
+        };
+        for of_place in &seen.sightings {
+            let mut from = 0;
+            for of_leaf in of_place.chunk_by(|a, b| a.leaf == b.leaf) {
+                let to = from + of_leaf.len() as u32;
+                let leaf = of_leaf.first().map_or(0, |s| s.leaf as usize);
+                if let Some(own) = seen.own.entry(leaf) {
+                    *own = (from, to);
+                }
+                seen.leaves.push(leaf);
+                from = to;
+            }
+        }
+        seen
+    }
+
+    fn of(&self, place: Index, leaf: Index) -> &[Sighting] {
+        let (from, to) = self.own.get(leaf);
+        let of_place = self.sightings.get(place);
+        let own = of_place.and_then(|all| all.get(from as usize..to as usize));
+        own.unwrap_or_default()
+    }
 }
 
 impl<'a> Evaluation<'a> {
@@ -55,12 +98,8 @@ impl<'a> Evaluation<'a> {
         today: Option<Date>,
     ) -> Evaluation<'a> {
         let texts = Texts::new(subject, &set.places, known);
-        let look = |(place, gate): (Index, &Option<Gate>)| match gate {
-            Some(gate) => gate.look(texts.of(place)),
-            None => Vec::new(),
-        };
         Evaluation {
-            seen: set.gates.iter().enumerate().map(look).collect(),
+            seen: Some(Seen::new(set, &texts)),
             set,
             subject,
             texts,
@@ -70,10 +109,10 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// The same without gates: every pattern runs. For the proof that gates change nothing.
+    /// The same without gates: every pattern runs, and nothing is refuted. For the proof that this changes nothing.
     #[cfg(test)]
     pub(super) fn without_gates(mut self) -> Evaluation<'a> {
-        self.seen = Vec::new();
+        self.seen = None;
         self
     }
 
@@ -85,11 +124,12 @@ impl<'a> Evaluation<'a> {
             let Some(rule) = set.rules.get(number).filter(|r| !r.silent) else {
                 continue;
             };
+            if self.seen.is_some() && self.is_refuted(number) {
+                continue;
+            }
             let mut found = Vec::new();
             let value = self.value_of(rule, &mut found);
-            if let Some(known) = self.known.entry(number) {
-                *known = Some(value);
-            }
+            self.note(number, value);
             if value != 0.0 {
                 hits.push((rule.group, hit(rule, value, &found)));
             }
@@ -117,14 +157,10 @@ impl<'a> Evaluation<'a> {
 
     /// Rules that can hold, as far as the gates tell.
     pub(super) fn awake(&self) -> Vec<Index> {
-        if self.seen.is_empty() && !self.set.gates.is_empty() {
-            return (0..self.set.rules.len()).collect();
+        match &self.seen {
+            Some(seen) => self.set.plan.awake(seen.leaves.iter().copied()),
+            None => (0..self.set.rules.len()).collect(),
         }
-        let leaves = self.seen.iter().flat_map(|seen| {
-            let by_leaf = seen.chunk_by(|a, b| a.leaf == b.leaf);
-            by_leaf.filter_map(|of_leaf| of_leaf.first().map(|s| s.leaf))
-        });
-        self.set.plan.awake(leaves.map(|leaf| leaf as usize))
     }
 
     /// Takes out the texts of all places, which rules share.
@@ -154,10 +190,20 @@ impl<'a> Evaluation<'a> {
             Some(rule) => self.value_of(rule, &mut Vec::new()),
             None => 0.0,
         };
+        self.note(number, value);
+        value
+    }
+
+    /// What is known of the value of a rule.
+    pub(super) fn known(&self, number: Index) -> Option<f64> {
+        self.known.get(number)
+    }
+
+    /// Takes down the value of a rule.
+    pub(super) fn note(&mut self, number: Index, value: f64) {
         if let Some(known) = self.known.entry(number) {
             *known = Some(value);
         }
-        value
     }
 
     fn value_of(&mut self, rule: &Rule, found: &mut Vec<Finding>) -> f64 {
@@ -182,7 +228,7 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    fn is_on(&self, rule: &Rule) -> bool {
+    pub(super) fn is_on(&self, rule: &Rule) -> bool {
         let expired = match (rule.expires, self.today) {
             (Some(last), Some(today)) => today > last,
             _ => false,
@@ -409,15 +455,9 @@ impl<'a> Evaluation<'a> {
     }
 
     /// The literals of a leaf that were seen; `None` when that is not known, so that it has to look for itself.
-    fn sightings(&self, place: Index, leaf: Index) -> Option<&[Sighting]> {
-        let seen = self.seen.get(place)?;
+    pub(super) fn sightings(&self, place: Index, leaf: Index) -> Option<&[Sighting]> {
         self.set.gates.get(place)?.as_ref()?;
-        let leaf = u32::try_from(leaf).ok()?;
-        let (from, to) = (
-            seen.partition_point(|s| s.leaf < leaf),
-            seen.partition_point(|s| s.leaf <= leaf),
-        );
-        seen.get(from..to)
+        Some(self.seen.as_ref()?.of(place, leaf))
     }
 }
 

@@ -13,6 +13,8 @@
 
 use std::ops::Range;
 
+use super::bounds::Interval;
+
 /// Longest formula, bytes: imported ones add up hundreds of rules.
 pub(super) const FORMULA_BYTES: usize = 16 << 10;
 /// Most operators within operators; sums and chains of one operator count once.
@@ -264,46 +266,67 @@ impl<N> Formula<N> {
         }
     }
 
-    /// The value when it is the same whatever the names are of which `known` knows nothing.
-    pub(super) fn settled(&self, known: &dyn Fn(&N) -> Option<f64>) -> Option<f64> {
+    /// What the value can be when each name can be what `name` says.
+    pub(super) fn range(&self, name: &mut impl FnMut(&N) -> Interval) -> Interval {
         match self {
-            Formula::Name(name) => known(name),
-            Formula::Chain(chain) => {
-                // One that is nought makes nought of `&&`, whatever the others are.
-                let nought = chain
-                    .iter()
-                    .skip(1)
-                    .all(|(operator, _)| *operator == Operator::And)
-                    && chain
-                        .iter()
-                        .any(|(_, operand)| operand.settled(known) == Some(0.0));
-                if nought {
-                    return Some(0.0);
-                }
-                let all: Option<Vec<(Operator, Formula<N>)>> = chain
-                    .iter()
-                    .map(|(operator, operand)| {
-                        Some((*operator, Formula::Number(operand.settled(known)?)))
-                    })
-                    .collect();
-                Formula::Chain(all?).value(&mut |_| 0.0)
+            Formula::Number(n) => Interval::only(*n),
+            Formula::Name(n) => name(n),
+            Formula::Not(inner) => match inner.range(name).truth() {
+                Some(held) => Interval::only(truth(!held)),
+                None => Interval::TRUTH,
+            },
+            Formula::Minus(inner) => {
+                let inner = inner.range(name);
+                Interval::new(-inner.at_most, -inner.at_least)
             }
-            Formula::Number(n) => Some(*n),
-            Formula::Not(inner) => inner.settled(known).map(|n| f64::from(u8::from(n == 0.0))),
-            Formula::Minus(inner) => inner.settled(known).map(|n| -n),
             Formula::Choice(choice) => {
                 let [condition, then, otherwise] = choice.as_ref();
-                match condition.settled(known)? {
-                    0.0 => otherwise.settled(known),
-                    _ => then.settled(known),
+                match condition.range(name).truth() {
+                    Some(true) => then.range(name),
+                    Some(false) => otherwise.range(name),
+                    None => then.range(name).or(otherwise.range(name)),
                 }
             }
+            Formula::Chain(chain) => {
+                let mut operands = chain.iter();
+                let Some((_, first)) = operands.next() else {
+                    return Interval::ANY;
+                };
+                let mut left = first.range(name);
+                for (operator, right) in operands {
+                    left = match (operator, left.truth()) {
+                        (Operator::Or, Some(true)) => return left,
+                        (Operator::And, Some(false)) => return left,
+                        (Operator::Or, Some(false)) | (Operator::And, Some(true)) => {
+                            right.range(name)
+                        }
+                        (Operator::Or, None) => left.or(right.range(name)),
+                        (Operator::And, None) => match right.range(name) {
+                            right if right == Interval::only(0.0) => right,
+                            right => right.or(Interval::only(0.0)),
+                        },
+                        _ => operator.range(left, right.range(name)),
+                    };
+                }
+                left
+            }
+        }
+    }
+
+    /// Whether it always has a value: nothing is divided in it.
+    pub(super) fn is_total(&self) -> bool {
+        match self {
+            Formula::Number(_) | Formula::Name(_) => true,
+            Formula::Not(inner) | Formula::Minus(inner) => inner.is_total(),
+            Formula::Choice(choice) => choice.iter().all(Formula::is_total),
+            Formula::Chain(chain) => chain.iter().all(|(operator, operand)| {
+                !matches!(operator, Operator::Divided | Operator::Modulo) && operand.is_total()
+            }),
         }
     }
 
     /// The value, asking `name` for those that are needed; `None` when it cannot be computed.
     pub(super) fn value(&self, name: &mut impl FnMut(&N) -> f64) -> Option<f64> {
-        let truth = |held: bool| if held { 1.0 } else { 0.0 };
         Some(match self {
             Formula::Number(n) => *n,
             Formula::Name(n) => name(n),
@@ -325,23 +348,7 @@ impl<N> Formula<N> {
                         Operator::And if left == 0.0 => return Some(left),
                         _ => {}
                     }
-                    let right = right.value(name)?;
-                    left = match operator {
-                        Operator::Or | Operator::And => right,
-                        // Perl takes both as whole numbers of 64 bits, without a sign.
-                        Operator::Xor => ((left as i64 ^ right as i64).cast_unsigned()) as f64,
-                        Operator::Equal => truth(left == right),
-                        Operator::Unequal => truth(left != right),
-                        Operator::Less => truth(left < right),
-                        Operator::LessOrEqual => truth(left <= right),
-                        Operator::More => truth(left > right),
-                        Operator::MoreOrEqual => truth(left >= right),
-                        Operator::Plus => left + right,
-                        Operator::Minus => left - right,
-                        Operator::Times => left * right,
-                        Operator::Divided => left / right,
-                        Operator::Modulo => modulo(left, right),
-                    };
+                    left = operator.of(left, right.value(name)?);
                     if !left.is_finite() {
                         return None;
                     }
@@ -350,6 +357,67 @@ impl<N> Formula<N> {
             }
         })
     }
+}
+
+impl Operator {
+    /// The value of two operands, both of which are needed.
+    fn of(self, left: f64, right: f64) -> f64 {
+        match self {
+            Operator::Or | Operator::And => right,
+            // Perl takes both as whole numbers of 64 bits, without a sign.
+            Operator::Xor => ((left as i64 ^ right as i64).cast_unsigned()) as f64,
+            Operator::Equal => truth(left == right),
+            Operator::Unequal => truth(left != right),
+            Operator::Less => truth(left < right),
+            Operator::LessOrEqual => truth(left <= right),
+            Operator::More => truth(left > right),
+            Operator::MoreOrEqual => truth(left >= right),
+            Operator::Plus => left + right,
+            Operator::Minus => left - right,
+            Operator::Times => left * right,
+            Operator::Divided => left / right,
+            Operator::Modulo => modulo(left, right),
+        }
+    }
+
+    /// What the value of two operands can be that lie in these intervals.
+    fn range(self, left: Interval, right: Interval) -> Interval {
+        // Sums and comparisons are decided by the ends; so is all where nothing is open.
+        let ends = match self {
+            Operator::Plus => (left.at_least + right.at_least, left.at_most + right.at_most),
+            Operator::Minus => (left.at_least - right.at_most, left.at_most - right.at_least),
+            Operator::Less | Operator::LessOrEqual => (
+                self.of(left.at_most, right.at_least),
+                self.of(left.at_least, right.at_most),
+            ),
+            Operator::More | Operator::MoreOrEqual => (
+                self.of(left.at_least, right.at_most),
+                self.of(left.at_most, right.at_least),
+            ),
+            Operator::Equal | Operator::Unequal
+                if left.at_most < right.at_least || right.at_most < left.at_least =>
+            {
+                let apart = truth(self == Operator::Unequal);
+                (apart, apart)
+            }
+            _ if left.at_least == left.at_most && right.at_least == right.at_most => {
+                let value = self.of(left.at_least, right.at_least);
+                // What is not finite cannot be computed.
+                let value = if value.is_finite() { value } else { f64::NAN };
+                (value, value)
+            }
+            Operator::Equal | Operator::Unequal => (0.0, 1.0),
+            _ => return Interval::ANY,
+        };
+        match ends {
+            (least, most) if least.is_nan() || most.is_nan() => Interval::ANY,
+            (least, most) => Interval::new(least, most),
+        }
+    }
+}
+
+fn truth(held: bool) -> f64 {
+    if held { 1.0 } else { 0.0 }
 }
 
 /// Perl's remainder: of whole numbers, with the sign of the divisor.
@@ -361,6 +429,7 @@ fn modulo(left: f64, right: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     /// A = 1, B = 0, C = 2, D = 3; others 0.
     fn value(text: &str) -> Option<f64> {
@@ -429,10 +498,51 @@ mod tests {
             ("A + X > 1", None),
             ("A ? X : 2", Some(2.0)),
             ("(A || A) && !X", Some(0.0)),
-            ("1 / A", None),
+            ("1 / X", None),
+            ("T + T > 1", None),
+            ("T + T > 2", Some(0.0)),
+            ("T + T + 1 > 0", Some(1.0)),
+            ("T == 2", Some(0.0)),
+            ("X && (T > 1)", Some(0.0)),
+            ("T ^ T", None),
         ] {
-            let known = |name: &Name| (name.text == "A").then_some(0.0);
-            assert_eq!(parse(text).unwrap().settled(&known), expected, "{text}");
+            let known = &mut |name: &Name| match name.text.as_str() {
+                "A" => Interval::only(0.0),
+                "T" => Interval::TRUTH,
+                _ => Interval::ANY,
+            };
+            let range = parse(text).unwrap().range(known);
+            let settled = (range.at_least == range.at_most).then_some(range.at_least);
+            assert_eq!(settled, expected, "{text}");
+        }
+        assert!(
+            parse("A / X").is_ok_and(|f| !f.is_total())
+                && parse("A * X").is_ok_and(|f| f.is_total())
+        );
+    }
+
+    proptest! {
+        /// Break it by taking the wrong end of an interval.
+        #[test]
+        fn the_value_lies_in_its_range(
+            text in r"(?:!?[ABCD]|-?[ABCD]|[0-3]|\([ABCD] [-+*<>] [ABCD]\)|\([ABCD] \? [ABCD] : 2\))(?: (?:\|\||&&|\^|==|!=|<=|>=|<|>|\+|-|\*) (?:!?[ABCD]|[0-3]|\([ABCD] (?:&&|\|\|) [ABCD]\))){1,5}",
+            bounds in proptest::array::uniform4((-2_i8..3, 0_i8..3)),
+            within in proptest::array::uniform4(0.0_f64..1.0),
+        ) {
+            let Ok(formula) = parse(&text) else {
+                return Ok(());
+            };
+            let number = |name: &Name| usize::from(name.text.as_bytes()[0] - b'A');
+            let ends = |n: usize| (f64::from(bounds[n].0), f64::from(bounds[n].0 + bounds[n].1));
+            let range = formula.range(&mut |name| {
+                let (least, most) = ends(number(name));
+                Interval::new(least, most)
+            });
+            let value = formula.value(&mut |name| {
+                let (least, most) = ends(number(name));
+                (least + (most - least) * within[number(name)]).round()
+            });
+            prop_assert!(value.is_none_or(|v| range.contain(v)), "{} {:?} {:?}", text, value, range);
         }
     }
 

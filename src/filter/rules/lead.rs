@@ -15,6 +15,8 @@ pub(super) struct Lead {
     at_beginning: bool,
     /// Every match begins at an ASCII word boundary.
     at_boundary: bool,
+    /// Every match begins where a line does.
+    at_line: bool,
     /// Of the sets with few bytes the one whose bytes are rarest: which, and the bytes.
     rarest: Option<(usize, Needles)>,
 }
@@ -47,8 +49,8 @@ impl Needles {
 }
 
 impl Lead {
-    /// Reads it off an automaton.
-    pub(super) fn of(program: &Program) -> Lead {
+    /// Reads it off an automaton; `at_line`: its matches begin where lines do.
+    pub(super) fn of(program: &Program, at_line: bool) -> Lead {
         let (mut at_beginning, mut at_boundary) = (false, true);
         let mut sets: Vec<Bytes> = Vec::with_capacity(BYTES);
         let mut states = vec![program.machine.nfa().start_anchored()];
@@ -83,6 +85,7 @@ impl Lead {
         Lead {
             at_beginning,
             at_boundary: at_boundary && !sets.is_empty(),
+            at_line,
             rarest: rarest.map(|(i, _, needles)| (i, needles)),
             sets: sets.into(),
         }
@@ -98,6 +101,11 @@ impl Lead {
     pub(super) fn next(&self, text: &[u8], from: usize, to: usize) -> Option<usize> {
         let mut at = from;
         while at < to {
+            if !self.may_begin(text, at) {
+                let within = text.get(at..to.min(text.len()))?;
+                at += 1 + memchr::memchr(b'\n', within)?;
+                continue;
+            }
             if let Some((offset, needles)) = self.rarest.filter(|_| at > 0 || !self.at_beginning) {
                 let within = text.get(at + offset..text.len().min(to + offset));
                 at += needles.find(within?)?;
@@ -110,9 +118,18 @@ impl Lead {
         None
     }
 
+    /// Whether a line begins there, where one has to.
+    fn may_begin(&self, text: &[u8], at: usize) -> bool {
+        let before = at.checked_sub(1).and_then(|before| text.get(before));
+        !self.at_line || before.is_none_or(|b| *b == b'\n')
+    }
+
     /// Whether a match can begin at this place of a text.
     #[inline]
     pub(super) fn fits(&self, text: &[u8], at: usize) -> bool {
+        if !self.may_begin(text, at) {
+            return false;
+        }
         if at == 0 && self.at_beginning {
             return true;
         }
@@ -135,6 +152,7 @@ mod tests {
     use std::sync::Arc;
 
     use proptest::prelude::*;
+    use regex_syntax::hir::Look;
 
     use super::super::machine::Machine;
     use super::*;
@@ -142,14 +160,17 @@ mod tests {
     fn lead(pattern: &str) -> Lead {
         let hir = regex_syntax::ParserBuilder::new().utf8(false).build();
         let hir = { hir }.parse(pattern).unwrap();
-        Lead::of(&Program {
-            machine: Machine::new(&hir, 1 << 20).unwrap(),
-            extensions: Arc::from([]),
-        })
+        Lead::of(
+            &Program {
+                machine: Machine::new(&hir, 1 << 20).unwrap(),
+                extensions: Arc::from([]),
+            },
+            hir.properties().look_set_prefix().contains(Look::StartLF),
+        )
     }
 
     proptest! {
-        /// Break it by leaving the offset of the rarest set out.
+        /// Break it by leaving the offset of the rarest set out, or by going on from the byte before the next line.
         #[test]
         fn the_next_place_is_the_first_that_fits(
             pattern in prop::sample::select(vec![

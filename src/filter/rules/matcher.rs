@@ -5,9 +5,9 @@ use std::ops::Range;
 use aho_corasick::AhoCorasick;
 use serde_saphyr::Spanned;
 
+use super::bounds::Bounds;
 use super::compile::Compiled;
-use super::compile::unknown;
-use super::condition::{Bounds, Index, Leaf, TextsLeaf, Value};
+use super::condition::{Index, Leaf, TextsLeaf, Value};
 use super::gate::{Seeker, Sought};
 use super::list::{Kind, List};
 use super::literal;
@@ -16,6 +16,7 @@ use super::pattern::{Pattern, Refused};
 use super::place::{Place, Side};
 use super::spamassassin::{FieldView, View};
 use super::span::within;
+use super::suggestion::unknown;
 use super::written::{self, Engine, Keys, Matcher, OneOrMany};
 use crate::config::{Problem, Source, span_of};
 

@@ -11,6 +11,7 @@
 
 mod asks;
 mod backtracker;
+mod bounds;
 mod branch;
 mod captures;
 mod catalogue;
@@ -31,7 +32,6 @@ mod formula;
 mod gate;
 mod grams;
 mod group;
-
 mod identity;
 mod inspect;
 mod known;
@@ -52,11 +52,14 @@ mod pattern;
 mod place;
 mod plan;
 pub(crate) mod probe;
+mod prospect;
 mod rarity;
+mod reference;
 mod relation;
 mod rescoring;
 mod rule;
 mod ruleset;
+mod runs;
 mod schema;
 mod scores_file;
 mod shipped;
@@ -67,6 +70,7 @@ mod sparse;
 mod starts;
 mod starts_maker;
 mod string_set;
+mod suggestion;
 mod texts;
 mod value;
 mod visited;

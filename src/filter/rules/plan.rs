@@ -3,8 +3,15 @@
 //! A rule that cannot hold while none of its gated leaves has seen a literal sleeps until one of them has.
 //! So a message pays for the rules whose words it holds, and not for the number of rules.
 
+use std::collections::HashMap;
+
+use super::bounds::Interval;
 use super::condition::{Index, Leaf, Node, Operand};
+use super::place::Place;
 use super::rule::Rule;
+
+/// How much more there is to look at in a long place than in a short one.
+const LONG: u32 = 8;
 
 /// The plan of a set of rules.
 #[derive(Debug, Default)]
@@ -13,11 +20,15 @@ pub(super) struct Plan {
     always: Vec<Index>,
     /// By leaf: the rules that it wakes.
     wakes: Vec<Vec<Index>>,
+    /// By rule: what it costs to ask it, roughly, in the work of a short pattern that a literal shows.
+    costs: Vec<u32>,
+    /// By rule: whether its formula, if it is one, always has a value.
+    total: Vec<bool>,
 }
 
 impl Plan {
     /// Plans rules that are already known to have no circle of references.
-    pub(super) fn new(rules: &[Rule], leaves: &[Leaf]) -> Plan {
+    pub(super) fn new(rules: &[Rule], leaves: &[Leaf], places: &[Place]) -> Plan {
         let mut sleep = Sleep {
             rules,
             leaves,
@@ -26,6 +37,11 @@ impl Plan {
         let mut plan = Plan {
             always: Vec::new(),
             wakes: vec![Vec::new(); leaves.len()],
+            costs: rules
+                .iter()
+                .map(|rule| cost(rule, leaves, places))
+                .collect(),
+            total: rules.iter().map(|r| is_total(&r.condition)).collect(),
         };
         for number in 0..rules.len() {
             let (rest, gated) = sleep.of_rule(number);
@@ -42,6 +58,16 @@ impl Plan {
         plan
     }
 
+    /// Whether a rule that is a formula always has a value.
+    pub(super) fn is_total(&self, rule: Index) -> bool {
+        self.total.get(rule).copied().unwrap_or(false)
+    }
+
+    /// What it costs to ask a rule, beside the rules that it refers to.
+    pub(super) fn cost(&self, rule: Index) -> u32 {
+        self.costs.get(rule).copied().unwrap_or(0)
+    }
+
     /// The rules to ask when these leaves have seen a literal, in their order.
     pub(super) fn awake(&self, seen: impl Iterator<Item = Index>) -> Vec<Index> {
         let woken = seen.filter_map(|leaf| self.wakes.get(leaf));
@@ -50,6 +76,28 @@ impl Plan {
         all.dedup();
         all
     }
+}
+
+fn is_total(condition: &Node) -> bool {
+    match condition {
+        Node::Formula(formula) => formula.is_total(),
+        _ => true,
+    }
+}
+
+fn cost(rule: &Rule, leaves: &[Leaf], places: &[Place]) -> u32 {
+    let mut cost: u32 = 0;
+    rule.condition.leaves(&mut |number| {
+        cost += match leaves.get(number) {
+            Some(Leaf::Texts(leaf)) => {
+                let long = places.get(leaf.place).is_some_and(Place::is_content);
+                let length = if long { LONG } else { 1 };
+                length * leaf.value.effort()
+            }
+            _ => 1,
+        };
+    });
+    cost
 }
 
 /// What a condition comes to while no gated leaf has seen anything (nothing when the others decide), and
@@ -91,23 +139,23 @@ impl Sleep<'_> {
             Node::Rule(number) => self.of_rule(*number),
             Node::Formula(formula) => {
                 let mut gated = Vec::new();
-                let mut at_rest = Vec::new();
+                let mut at_rest = HashMap::new();
                 formula.names(&mut |operand| {
                     if let Operand::Rule(number) = operand {
                         let (rest, own) = self.of_rule(*number);
                         gated.extend(own);
-                        at_rest.push((*number, rest));
+                        at_rest.insert(*number, rest);
                     }
                 });
-                let value = formula.settled(&|operand| match operand {
+                let value = formula.range(&mut |operand| match operand {
                     // Of a rule that holds at rest the value is not known: it may count.
-                    Operand::Rule(number) => at_rest
-                        .iter()
-                        .find(|(n, _)| n == number)
-                        .and_then(|(_, rest)| (*rest == Some(false)).then_some(0.0)),
-                    Operand::Number(_) => None,
+                    Operand::Rule(number) => match at_rest.get(number) {
+                        Some(Some(false)) => Interval::only(0.0),
+                        _ => Interval::ANY,
+                    },
+                    Operand::Number(_) => Interval::ANY,
                 });
-                (value.map(|v| v != 0.0), gated)
+                (value.truth().filter(|_| formula.is_total()), gated)
             }
             Node::Not(inner) => {
                 let (rest, gated) = self.of(inner);

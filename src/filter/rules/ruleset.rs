@@ -172,7 +172,7 @@ impl RuleSet {
         let gate = |entries: &Vec<_>| (!entries.is_empty()).then(|| Gate::new(entries));
         let gates = literals.iter().map(gate).collect();
         let plan = match problems.is_empty() {
-            true => Plan::new(&rules, &leaves),
+            true => Plan::new(&rules, &leaves, &places),
             false => Plan::default(),
         };
         let version = short(&digest.finalize());

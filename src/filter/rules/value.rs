@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use aho_corasick::AhoCorasick;
 
+use super::bounds::Interval;
 use super::branch::Scratch;
-use super::condition::Interval;
 use super::digests::Digests;
 use super::gate::Sighting;
 use super::list::ascii_domain;
@@ -70,6 +70,14 @@ impl Value {
                 let number: f64 = std::str::from_utf8(text).ok()?.trim().parse().ok()?;
                 interval.contain(number).then_some(0..text.len())
             }
+        }
+    }
+
+    /// The work that it takes to find it, roughly, in that of a pattern that a literal shows.
+    pub(super) fn effort(&self) -> u32 {
+        match self {
+            Value::Pattern(pattern) => pattern.effort(),
+            _ => 1,
         }
     }
 

@@ -2,8 +2,8 @@
 
 use super::charset;
 use super::html::{self, Rendered};
-use super::message::Message;
-use super::part::Part;
+use super::message::{Message, first_line};
+use super::part::{Part, is_text};
 
 /// Longest line of `body`; pieces of `rawbody` have one to two times as many bytes.
 const LINE_BYTES: usize = 2048;
@@ -46,17 +46,14 @@ pub(super) fn lines(message: &Message<'_>) -> Vec<Vec<u8>> {
         }
     }
     let subject = message.fields.iter().rev().find(|f| f.is("Subject"));
-    let mut whole = subject.map(|f| f.decoded()).unwrap_or_default();
-    whole.push(b'\n');
+    let mut whole = subject.map_or_else(|| b"\n".to_vec(), |f| f.line().to_vec());
     let wide = message.rendered().iter().flatten().any(|r| r.wide);
-    let text = paragraphs(&text, wide);
-    match wide {
-        true => whole.extend(text.into_bytes()),
-        false => whole.extend(text.chars().filter_map(|c| u8::try_from(u32::from(c)).ok())),
-    }
+    paragraphs(&text, wide, &mut whole);
     let mut lines = Vec::new();
-    for line in whole.split_inclusive(|b| *b == b'\n') {
-        let mut line = line;
+    let mut rest = whole.as_slice();
+    while !rest.is_empty() {
+        let (mut line, behind) = rest.split_at(first_line(rest).len());
+        rest = behind;
         while line.len() > LINE_BYTES {
             let window = line.get(..=LINE_BYTES).unwrap_or(line);
             let at = memchr::memrchr(b' ', window).map_or(LINE_BYTES, |n| n + 1);
@@ -71,41 +68,64 @@ pub(super) fn lines(message: &Message<'_>) -> Vec<Vec<u8>> {
     lines
 }
 
-/// White space with two line ends is one line end, other white space one space. White space beyond ASCII is
-/// some only where text is characters (`wide`).
-fn paragraphs(text: &str, wide: bool) -> String {
+/// Adds a text in which white space with two line ends is one line end, other white space one space. White space beyond
+/// ASCII is some only where text is characters (`wide`); elsewhere characters are bytes.
+fn paragraphs(text: &str, wide: bool, out: &mut Vec<u8>) {
+    let bytes = text.as_bytes();
+    let (mut at, mut copied) = (0, 0);
+    while let Some(byte) = bytes.get(at) {
+        let single = *byte == b' ' && !matches!(bytes.get(at + 1), None | Some(0..=b' ' | 0x80..));
+        if single || !(may_be_space(*byte, wide) || *byte == b'\0') {
+            at += 1;
+            continue;
+        }
+        let run = run_of_space(text.get(at..).unwrap_or_default(), wide);
+        if run.is_empty() && *byte != b'\0' {
+            at += 1;
+            continue;
+        }
+        write(text.get(copied..at).unwrap_or_default(), wide, out);
+        let first = memchr::memchr(b'\n', run.as_bytes());
+        let last = memchr::memrchr(b'\n', run.as_bytes());
+        match (first, last) {
+            _ if run.is_empty() => out.push(b'\n'),
+            (Some(first), Some(last)) if first < last => {
+                if first > 0 {
+                    out.push(b' ');
+                }
+                out.push(b'\n');
+                if last + 1 < run.len() {
+                    out.push(b' ');
+                }
+            }
+            _ => out.push(b' '),
+        }
+        at += run.len().max(1);
+        copied = at;
+    }
+    write(text.get(copied..).unwrap_or_default(), wide, out);
+}
+
+fn write(text: &str, wide: bool, out: &mut Vec<u8>) {
+    match wide || text.is_ascii() {
+        true => out.extend_from_slice(text.as_bytes()),
+        false => out.extend(text.chars().filter_map(|c| u8::try_from(u32::from(c)).ok())),
+    }
+}
+
+/// Whether white space begins with this byte, or may where text is characters.
+fn may_be_space(byte: u8, wide: bool) -> bool {
+    matches!(byte, b' ' | b'\t'..=b'\r') || wide && matches!(byte, 0xc2 | 0xe1..=0xe3)
+}
+
+/// The white space at the start.
+fn run_of_space(text: &str, wide: bool) -> &str {
     let is_space = |c: char| match wide {
         true => c.is_whitespace(),
         false => c.is_ascii_whitespace() || c == '\u{b}',
     };
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(|c: char| is_space(c) || c == '\0') {
-        let (plain, tail) = rest.split_at(at);
-        out.push_str(plain);
-        if let Some(tail) = tail.strip_prefix('\0') {
-            out.push('\n');
-            rest = tail;
-            continue;
-        }
-        let end = tail.find(|c: char| !is_space(c)).unwrap_or(tail.len());
-        let (run, tail) = tail.split_at(end);
-        rest = tail;
-        match (run.find('\n'), run.rfind('\n')) {
-            (Some(first), Some(last)) if first < last => {
-                if first > 0 {
-                    out.push(' ');
-                }
-                out.push('\n');
-                if last + 1 < run.len() {
-                    out.push(' ');
-                }
-            }
-            _ => out.push(' '),
-        }
-    }
-    out.push_str(rest);
-    out
+    let end = text.find(|c: char| !is_space(c)).unwrap_or(text.len());
+    text.get(..end).unwrap_or_default()
 }
 
 fn cut(text: &str) -> &str {
@@ -130,9 +150,7 @@ fn cut(text: &str) -> &str {
 pub(super) fn raw(message: &Message<'_>) -> Vec<Vec<u8>> {
     let mut pieces = Vec::new();
     for part in &message.leaves {
-        let shown = part.shown_as();
-        let text = shown.starts_with("text/") || shown.starts_with("message/");
-        if !text || part.kind == "text/calendar" {
+        if !is_text(part.shown_as()) || part.kind == "text/calendar" {
             continue;
         }
         split(raw_cut(&part.content), &mut pieces);

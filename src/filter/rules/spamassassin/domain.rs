@@ -2,6 +2,9 @@
 
 use std::net::Ipv4Addr;
 
+/// Longest label of a name, bytes.
+const LABEL_BYTES: usize = 63;
+
 /// Whether `host` is a full domain name (two labels of letters, digits, `-`, `_`; no `_` in the last two)
 /// under a top-level domain that exists.
 pub(super) fn is_real(host: &str) -> bool {
@@ -14,20 +17,18 @@ pub(super) fn is_well_formed(host: &str) -> bool {
     if host.len() > 253 {
         return false;
     }
-    let labels: Vec<&str> = host.split('.').collect();
-    if labels.len() < 2 {
-        return false;
-    }
-    let from_end = |i: usize| labels.len() - i;
-    labels.iter().enumerate().all(|(i, label)| {
+    let mut labels = 0;
+    let well_formed = host.rsplit('.').enumerate().all(|(from_end, label)| {
+        labels = from_end + 1;
         let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
         let bytes = label.as_bytes();
-        (1..=63).contains(&bytes.len())
+        (1..=LABEL_BYTES).contains(&bytes.len())
             && bytes.iter().all(|b| word(*b) || *b == b'-')
             && bytes.first().is_some_and(|b| word(*b))
             && bytes.last().is_some_and(|b| word(*b))
-            && (from_end(i) > 2 || !label.contains('_'))
-    })
+            && (from_end >= 2 || !label.contains('_'))
+    });
+    well_formed && labels >= 2
 }
 
 /// Whether the last label of `host` is a top-level domain, and not the only label.
@@ -38,13 +39,28 @@ pub(super) fn is_under_known(host: &str) -> bool {
 
 /// Whether that label is a top-level domain.
 pub(super) fn is_top_level(label: &str) -> bool {
-    if label.is_empty() || label.len() > 63 {
+    let mut host = [b'x'; LABEL_BYTES + 2];
+    let [_, dot, ..] = &mut host;
+    *dot = b'.';
+    let Some(lower) = host.get_mut(2..label.len() + 2) else {
+        return false;
+    };
+    lower.copy_from_slice(label.as_bytes());
+    lower.make_ascii_lowercase();
+    // Those in ASCII are words, but for the encoded ones.
+    if label.is_empty()
+        || label.is_ascii()
+            && !lower.iter().all(u8::is_ascii_lowercase)
+            && !lower.starts_with(b"xn--")
+    {
         return false;
     }
-    let lower = label.to_ascii_lowercase();
-    psl::suffix(lower.as_bytes()).is_some_and(|s| s.is_known() && s.as_bytes().len() == lower.len())
-        || psl::suffix(format!("x.{lower}").as_bytes())
-            .is_some_and(|s| s.is_known() && s.typ() == Some(psl::Type::Icann))
+    if psl::suffix(lower).is_some_and(|s| s.is_known() && s.as_bytes().len() == label.len()) {
+        return true;
+    }
+    // Some exist only with a label before them.
+    let host = host.get(..label.len() + 2).unwrap_or_default();
+    psl::suffix(host).is_some_and(|s| s.is_known() && s.typ() == Some(psl::Type::Icann))
 }
 
 /// The registered domain of a host; the host itself when it is one or none is known.

@@ -1,5 +1,8 @@
 //! Header fields of a message or part: raw, and decoded as SpamAssassin decodes them.
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
+
 use super::charset;
 use super::transfer;
 
@@ -9,12 +12,14 @@ const NAME_BYTES: usize = 256;
 const VALUE_BYTES: usize = 8192;
 
 /// One header field.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Field {
     /// The name as written.
     pub(super) name: Vec<u8>,
     /// Everything after the colon, line ends LF, the last one included.
     pub(super) raw: Vec<u8>,
+    /// Many views show it.
+    line: OnceCell<Vec<u8>>,
 }
 
 impl Field {
@@ -26,6 +31,7 @@ impl Field {
         Field {
             name: name.get(..end).unwrap_or_default().to_vec(),
             raw,
+            line: OnceCell::new(),
         }
     }
 
@@ -34,11 +40,19 @@ impl Field {
         self.name.eq_ignore_ascii_case(name.as_bytes())
     }
 
-    /// The value unfolded, trimmed and decoded, without a line end.
-    pub(super) fn decoded(&self) -> Vec<u8> {
-        let unfolded = unfold(&self.raw);
-        let name = String::from_utf8_lossy(&self.name).to_ascii_lowercase();
-        decode(unfolded.trim_ascii(), is_encoded(&name))
+    /// The value unfolded, trimmed and decoded, with a line end.
+    pub(super) fn line(&self) -> &[u8] {
+        self.line.get_or_init(|| {
+            let unfolded = unfold(&self.raw);
+            let mut line = decode(unfolded.trim_ascii(), is_encoded(&self.name));
+            line.push(b'\n');
+            line
+        })
+    }
+
+    /// The same without the line end.
+    pub(super) fn decoded(&self) -> &[u8] {
+        self.line().split_last().map_or(&[], |(_, value)| value)
     }
 
     /// The raw value with each fold as one space.
@@ -73,49 +87,52 @@ pub(super) fn is_space(byte: u8) -> bool {
 }
 
 /// Line end and white space after it as one space.
-fn unfold(raw: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(raw.len());
-    let mut rest = raw;
-    while let Some((byte, tail)) = rest.split_first() {
-        let blank = tail
-            .iter()
-            .take_while(|b| matches!(b, b' ' | b'\t'))
-            .count();
-        if *byte == b'\n' && blank > 0 {
+fn unfold(raw: &[u8]) -> Cow<'_, [u8]> {
+    let mut out = Vec::new();
+    let mut copied = 0;
+    for end in memchr::memchr_iter(b'\n', raw) {
+        let behind = raw.get(end + 1..).unwrap_or_default().iter();
+        let blank = behind.take_while(|b| matches!(b, b' ' | b'\t')).count();
+        if blank > 0 {
+            out.extend_from_slice(raw.get(copied..end).unwrap_or_default());
             out.push(b' ');
-            rest = tail.get(blank..).unwrap_or_default();
-        } else {
-            out.push(*byte);
-            rest = tail;
+            copied = end + 1 + blank;
         }
     }
-    out
+    if copied == 0 {
+        return Cow::Borrowed(raw);
+    }
+    out.extend_from_slice(raw.get(copied..).unwrap_or_default());
+    Cow::Owned(out)
 }
 
-/// Whether encoded words have a meaning in a field of this (lower case) name.
-fn is_encoded(name: &str) -> bool {
-    let plain = name.strip_prefix("resent-").unwrap_or(name);
-    !(matches!(plain, "message-id" | "date")
-        || matches!(
+/// Whether encoded words have a meaning in a field of this name.
+fn is_encoded(name: &[u8]) -> bool {
+    let begins = |text: &[u8]| {
+        let begin = name.get(..text.len());
+        begin.is_some_and(|begin| begin.eq_ignore_ascii_case(text))
+    };
+    let plain = match begins(b"resent-") {
+        true => name.get(7..).unwrap_or_default(),
+        false => name,
+    };
+    let any = |name: &[u8], of: &[&[u8]]| of.iter().any(|n| name.eq_ignore_ascii_case(n));
+    !(any(plain, &[b"message-id", b"date"])
+        || any(
             name,
-            "received" | "mime-version" | "references" | "in-reply-to"
+            &[b"received", b"mime-version", b"references", b"in-reply-to"],
         )
-        || name.starts_with("list-"))
+        || begins(b"list-"))
 }
 
 /// A value without folds: bytes beyond ASCII as UTF-8, encoded words decoded where `words` says so.
 pub(super) fn decode(value: &[u8], words: bool) -> Vec<u8> {
-    let mut text: Vec<u8> = Vec::with_capacity(value.len());
-    let mut rest = value;
-    while let Some((byte, tail)) = rest.split_first() {
-        match rest {
-            [b'\r', b'\n', tail @ ..] => rest = tail,
-            [b'\n', tail @ ..] => rest = tail,
-            _ => {
-                text.push(*byte);
-                rest = tail;
-            }
-        }
+    let mut text: Vec<u8> = Vec::with_capacity(value.len() + 1);
+    for line in value.split_inclusive(|b| *b == b'\n') {
+        let line = line
+            .strip_suffix(b"\n")
+            .map_or(line, |line| line.strip_suffix(b"\r").unwrap_or(line));
+        text.extend_from_slice(line);
     }
     if !text.is_ascii() {
         text = charset::guess(&text, "utf-8").into_bytes();
@@ -209,7 +226,7 @@ mod tests {
 
     fn decoded(value: &str) -> String {
         let field = Field::new(b"Subject", value.as_bytes().to_vec());
-        String::from_utf8(field.decoded()).unwrap()
+        String::from_utf8(field.decoded().to_vec()).unwrap()
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The `header` and `mimeheader` views: fields by name, with SpamAssassin's modifiers and pseudo fields.
 
+use std::borrow::Cow;
+
 use super::address;
 use super::domain;
 use super::field::{self, Field, is_space};
@@ -14,9 +16,47 @@ const HEADER_BYTES: usize = 64 << 10;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct FieldView {
     name: String,
+    source: Source,
     raw: bool,
     part: Part,
     pick: Pick,
+}
+
+/// Which fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Source {
+    /// Those of the name.
+    Named,
+    /// The whole header.
+    All,
+    MessageIds,
+    EnvelopeFrom,
+    Untrusted,
+    Trusted,
+    Unparseable,
+    /// The header from the first hop on that is not trusted.
+    BehindTrusted,
+    ToAndCc,
+}
+
+impl Source {
+    fn of(name: &str) -> Source {
+        match name {
+            "ALL" => return Source::All,
+            "MESSAGEID" => return Source::MessageIds,
+            _ => {}
+        }
+        match name.to_ascii_lowercase().as_str() {
+            "envelopefrom" => Source::EnvelopeFrom,
+            // Without networks of the site, what is trusted is internal.
+            "x-spam-relays-untrusted" | "x-spam-relays-external" => Source::Untrusted,
+            "x-spam-relays-trusted" | "x-spam-relays-internal" => Source::Trusted,
+            "x-spam-relays-unparseable" => Source::Unparseable,
+            "all-external" | "all-untrusted" => Source::BehindTrusted,
+            "tocc" => Source::ToAndCc,
+            _ => Source::Named,
+        }
+    }
 }
 
 /// Which part of each value.
@@ -55,6 +95,7 @@ impl FieldView {
             return None;
         }
         let mut view = FieldView {
+            source: Source::of(name),
             name: name.to_owned(),
             raw: false,
             part: Part::Whole,
@@ -104,7 +145,13 @@ pub(super) fn text(
         Pick::First => values.truncate(1),
         Pick::Last => values = values.pop().into_iter().collect(),
     }
-    let values = taken(view, values);
+    let values = match view.part {
+        Part::Whole => values,
+        part => taken(part, view.raw, &values)
+            .into_iter()
+            .map(Cow::Owned)
+            .collect(),
+    };
     let first = values.first()?;
     let between: &[u8] = match first.last() {
         Some(b'\n') => b"",
@@ -113,30 +160,31 @@ pub(super) fn text(
     Some(values.join(between))
 }
 
-fn values(view: &FieldView, message: &Message<'_>, envelope: &Envelope) -> Vec<Vec<u8>> {
+fn values<'m>(
+    view: &FieldView,
+    message: &'m Message<'_>,
+    envelope: &Envelope,
+) -> Vec<Cow<'m, [u8]>> {
     let raw = view.raw;
-    let fields = |name: &str| -> Vec<Vec<u8>> {
-        message
-            .named(name)
-            .map(|f| if raw { f.unfolded() } else { line(f) })
-            .collect()
+    let fields = |name: &str| -> Vec<Cow<'m, [u8]>> {
+        let named = message.fields.iter().filter(|f| f.is(name));
+        named.map(|f| shown(f, raw)).collect()
     };
     let relays = || message.relays(envelope);
-    match view.name.as_str() {
-        "ALL" if raw => vec![whole_header(message)],
-        "ALL" => {
+    let all = |text: Vec<u8>| vec![Cow::Owned(text)];
+    match view.source {
+        Source::All if raw => all(whole_header(message)),
+        Source::All => {
             let mut out = Vec::new();
             for field in &message.fields {
-                out.extend_from_slice(&field.name);
-                out.extend_from_slice(b": ");
-                out.extend(line(field));
+                write(field, false, &mut out);
                 if out.len() > HEADER_BYTES {
                     break;
                 }
             }
-            vec![out]
+            all(out)
         }
-        "MESSAGEID" => [
+        Source::MessageIds => [
             "X-Message-Id",
             "Resent-Message-Id",
             "X-Original-Message-ID",
@@ -146,40 +194,56 @@ fn values(view: &FieldView, message: &Message<'_>, envelope: &Envelope) -> Vec<V
         .flat_map(|name| fields(name))
         .filter(|v| !v.is_empty())
         .collect(),
-        name => match name.to_ascii_lowercase().as_str() {
-            "envelopefrom" => envelope_from(message, envelope).into_iter().collect(),
-            "x-spam-relays-untrusted" => vec![relays().untrusted.clone()],
-            "x-spam-relays-trusted" => vec![relays().trusted.clone()],
-            // Without networks of the site, what is trusted is internal.
-            "x-spam-relays-external" => vec![relays().untrusted.clone()],
-            "x-spam-relays-internal" => vec![relays().trusted.clone()],
-            // A field of our own: there when a Received field could not be read.
-            "x-spam-relays-unparseable" => match relays().unknown {
-                0 => Vec::new(),
-                n => vec![n.to_string().into_bytes()],
-            },
-            "all-external" | "all-untrusted" => {
-                vec![behind_received(message, raw, relays().trusted_fields)]
-            }
-            "tocc" => {
-                let mut both = fields("To");
-                both.extend(fields("Cc"));
-                both
-            }
-            _ => {
-                let whole = raw
-                    || matches!(view.part, Part::Address | Part::Name)
-                    || matches!(
-                        view.part,
-                        Part::Host { address: true } | Part::Domain { address: true }
-                    );
-                message
-                    .named(name)
-                    .map(|f| if whole { f.raw.clone() } else { line(f) })
-                    .collect()
-            }
+        Source::EnvelopeFrom => {
+            let sender = envelope_from(message, envelope);
+            sender.map(Cow::Owned).into_iter().collect()
+        }
+        Source::Untrusted => vec![Cow::Borrowed(&relays().untrusted)],
+        Source::Trusted => vec![Cow::Borrowed(&relays().trusted)],
+        // A field of our own: there when a Received field could not be read.
+        Source::Unparseable => match relays().unknown {
+            0 => Vec::new(),
+            n => all(n.to_string().into_bytes()),
         },
+        Source::BehindTrusted => all(behind_received(message, raw, relays().trusted_fields)),
+        Source::ToAndCc => {
+            let mut both = fields("To");
+            both.extend(fields("Cc"));
+            both
+        }
+        Source::Named => {
+            let whole = raw
+                || matches!(
+                    view.part,
+                    Part::Address
+                        | Part::Name
+                        | Part::Host { address: true }
+                        | Part::Domain { address: true }
+                );
+            match whole {
+                true => {
+                    let named = message.fields.iter().filter(|f| f.is(&view.name));
+                    named.map(|f| Cow::Borrowed(f.raw.as_slice())).collect()
+                }
+                false => fields(&view.name),
+            }
+        }
     }
+}
+
+/// The value of a field as one line.
+fn shown(field: &Field, raw: bool) -> Cow<'_, [u8]> {
+    match raw {
+        true => Cow::Owned(field.unfolded()),
+        false => Cow::Borrowed(field.line()),
+    }
+}
+
+/// Writes a field with its name.
+fn write(field: &Field, raw: bool, out: &mut Vec<u8>) {
+    out.extend_from_slice(&field.name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(&shown(field, raw));
 }
 
 /// The fields from the Received field of that number (from 0) on.
@@ -191,17 +255,9 @@ fn behind_received(message: &Message<'_>, raw: bool, number: usize) -> Vec<u8> {
         if seen <= number || out.len() > HEADER_BYTES {
             continue;
         }
-        out.extend_from_slice(&field.name);
-        out.extend_from_slice(b": ");
-        out.extend(if raw { field.unfolded() } else { line(field) });
+        write(field, raw, &mut out);
     }
     out
-}
-
-fn line(field: &Field) -> Vec<u8> {
-    let mut value = field.decoded();
-    value.push(b'\n');
-    value
 }
 
 fn whole_header(message: &Message<'_>) -> Vec<u8> {
@@ -215,37 +271,29 @@ fn whole_header(message: &Message<'_>) -> Vec<u8> {
 }
 
 /// The part of each value that the modifiers ask for.
-fn taken(view: &FieldView, values: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
-    let addresses = |values: &[Vec<u8>]| -> Vec<Vec<u8>> {
-        values
-            .iter()
-            .flat_map(|v| address::mailboxes(v))
-            .filter_map(|m| m.address)
-            .collect()
-    };
-    match view.part {
-        Part::Whole => values,
-        Part::Address => addresses(&values),
-        Part::Name => values
-            .iter()
-            .flat_map(|v| address::mailboxes(v))
+fn taken(part: Part, raw: bool, values: &[Cow<'_, [u8]>]) -> Vec<Vec<u8>> {
+    let mailboxes = || values.iter().flat_map(|v| address::mailboxes(v));
+    let addresses = || mailboxes().filter_map(|m| m.address);
+    let whole = || values.iter().map(|v| v.to_vec());
+    match part {
+        Part::Whole => whole().collect(),
+        Part::Address => addresses().collect(),
+        Part::Name => mailboxes()
             .filter_map(|m| m.name)
-            .map(|name| if view.raw { name } else { shown_name(&name) })
+            .map(|name| if raw { name } else { shown_name(&name) })
             .collect(),
-        Part::Host { address: true } => hosts(&addresses(&values), after_at),
-        Part::Host { address: false } => hosts(&values, found_host),
+        Part::Host { address: true } => hosts(addresses(), after_at),
+        Part::Host { address: false } => hosts(whole(), found_host),
         Part::Domain { address } => {
             let hosts = match address {
-                true => hosts(&addresses(&values), after_at),
-                false => hosts(&values, found_host),
+                true => hosts(addresses(), after_at),
+                false => hosts(whole(), found_host),
             };
-            hosts
-                .iter()
-                .map(|h| {
-                    let host = String::from_utf8_lossy(h);
-                    domain::registered(&host).as_bytes().to_vec()
-                })
-                .collect()
+            let registered = |host: &Vec<u8>| {
+                let host = String::from_utf8_lossy(host);
+                domain::registered(&host).as_bytes().to_vec()
+            };
+            hosts.iter().map(registered).collect()
         }
         Part::Ip { reversed } => values.iter().filter_map(|v| ip(v, reversed)).collect(),
     }
@@ -268,10 +316,9 @@ fn shown_name(name: &[u8]) -> Vec<u8> {
     }
 }
 
-fn hosts(values: &[Vec<u8>], find: fn(&str) -> Option<String>) -> Vec<Vec<u8>> {
+fn hosts(values: impl Iterator<Item = Vec<u8>>, find: fn(&str) -> Option<String>) -> Vec<Vec<u8>> {
     values
-        .iter()
-        .filter_map(|v| find(&String::from_utf8_lossy(v)))
+        .filter_map(|v| find(&String::from_utf8_lossy(&v)))
         .map(String::into_bytes)
         .collect()
 }
@@ -362,11 +409,8 @@ pub(super) fn of_parts(view: &FieldView, message: &Message<'_>) -> Vec<Vec<u8>> 
     std::iter::once(root.as_slice())
         .chain(message.part_fields.iter().skip(1).map(Vec::as_slice))
         .filter_map(|fields| {
-            let values: Vec<Vec<u8>> = fields
-                .iter()
-                .filter(|f| f.is(&view.name))
-                .map(|f| if view.raw { f.unfolded() } else { line(f) })
-                .collect();
+            let named = fields.iter().filter(|f| f.is(&view.name));
+            let values: Vec<_> = named.map(|f| shown(f, view.raw)).collect();
             (!values.is_empty()).then(|| values.concat())
         })
         .collect()

@@ -1,11 +1,15 @@
 //! HTML as SpamAssassin renders it: the text with white space for block elements, and the URIs of its tags.
 
+use std::borrow::Cow;
+
 use super::entity;
-use super::html_tag::{Piece, Pieces, is_space};
+use super::html_tag::{Attribute, Piece, Pieces, is_space};
 use super::uri_relative::target;
 
 /// Longest URI that is kept, characters.
 const URI_CHARS: usize = 8192;
+/// Longest name of an element that means something here, bytes.
+const NAME_BYTES: usize = 10;
 
 /// A rendered part.
 #[derive(Debug, Default)]
@@ -22,48 +26,61 @@ pub(super) struct Rendered {
 pub(super) fn render(source: &str) -> Rendered {
     let source = prepared(source);
     let mut page = Page::default();
-    for piece in Pieces::new(&source) {
+    let mut pieces = Pieces::new(&source);
+    let mut lower = [0; NAME_BYTES];
+    while let Some(piece) = pieces.next() {
         match piece {
             Piece::Text { text, raw } => page.text(text, raw),
-            Piece::Start(name, attributes) => page.start(&name, &attributes),
-            Piece::End(name) => page.end(&name),
+            Piece::Start(name) => page.start(known(name, &mut lower), pieces.attributes()),
+            Piece::End(name) => page.end(known(name, &mut lower)),
             Piece::Other => {}
         }
     }
     Rendered {
-        wide: page.out.chars().any(|c| c > '\u{ff}'),
+        // Characters beyond Latin-1 begin with such a byte.
+        wide: page.out.bytes().any(|b| b >= 0xc4),
         text: page.out,
         uris: page.uris,
     }
 }
 
 /// Non-breaking spaces are plain ones, `<br/>` is `<br>`, curly quotes are straight.
-fn prepared(source: &str) -> String {
-    let mut out = String::with_capacity(source.len());
-    let mut rest = source;
-    while let Some(at) = rest.find(['&', '<', '\u{201c}', '\u{201d}']) {
-        let (plain, tail) = rest.split_at(at);
-        out.push_str(plain);
-        rest = tail;
-        if let Some(after) = rest.strip_prefix("&nbsp;") {
-            out.push(' ');
-            rest = after;
-        } else if let Some(after) = rest.strip_prefix(['\u{201c}', '\u{201d}']) {
-            out.push('"');
-            rest = after;
-        } else if let Some((name, after)) = self_closing(rest) {
-            out.push('<');
-            out.push_str(name);
-            out.push('>');
-            rest = after;
+fn prepared(source: &str) -> Cow<'_, str> {
+    let mut out = String::new();
+    let mut copied = 0;
+    // What is replaced begins with one of these, the last for curly quotes.
+    for at in memchr::memchr3_iter(b'&', b'<', 0xe2, source.as_bytes()) {
+        let Some(rest) = source.get(at..).filter(|_| at >= copied) else {
+            continue;
+        };
+        let (pieces, behind) = if let Some(behind) = rest.strip_prefix("&nbsp;") {
+            ([" ", "", ""], behind)
+        } else if let Some(behind) = rest.strip_prefix(['\u{201c}', '\u{201d}']) {
+            (["\"", "", ""], behind)
+        } else if let Some((name, behind)) = self_closing(rest) {
+            (["<", name, ">"], behind)
         } else {
-            let (first, after) = rest.split_at_checked(1).unwrap_or((rest, ""));
-            out.push_str(first);
-            rest = after;
-        }
+            continue;
+        };
+        out.push_str(source.get(copied..at).unwrap_or_default());
+        out.extend(pieces);
+        copied = source.len() - behind.len();
     }
-    out.push_str(rest);
-    out
+    if copied == 0 {
+        return Cow::Borrowed(source);
+    }
+    out.push_str(source.get(copied..).unwrap_or_default());
+    Cow::Owned(out)
+}
+
+/// The name of an element in lower case, or nothing where it is longer than those that mean something.
+fn known<'b>(name: &str, lower: &'b mut [u8; NAME_BYTES]) -> &'b str {
+    let Some(lower) = lower.get_mut(..name.len()) else {
+        return "";
+    };
+    lower.copy_from_slice(name.as_bytes());
+    lower.make_ascii_lowercase();
+    std::str::from_utf8(lower).unwrap_or_default()
 }
 
 /// The name of a tag such as `<br />` without attributes, and what follows.
@@ -106,20 +123,20 @@ impl Page {
             false => entity::decode(text),
         };
         let start = self.out.len();
-        let mut blank = false;
-        for c in text.chars() {
-            if is_space(c) {
-                blank = true;
-                continue;
-            }
-            if blank && !(self.out.len() == start && self.last == Last::Space) {
+        let mut rest = text.as_ref();
+        loop {
+            let blank = rest.bytes().take_while(|b| is_space(*b)).count();
+            if blank > 0 && !(self.out.len() == start && self.last == Last::Space) {
                 self.out.push(' ');
             }
-            blank = false;
-            self.out.push(c);
-        }
-        if blank && !(self.out.len() == start && self.last == Last::Space) {
-            self.out.push(' ');
+            rest = rest.get(blank..).unwrap_or_default();
+            if rest.is_empty() {
+                break;
+            }
+            let word = rest.bytes().position(is_space).unwrap_or(rest.len());
+            let (word, behind) = rest.split_at_checked(word).unwrap_or((rest, ""));
+            self.out.push_str(word);
+            rest = behind;
         }
         self.last = Last::Text;
         self.last_start = start;
@@ -150,7 +167,7 @@ impl Page {
         self.space(name);
     }
 
-    fn start(&mut self, name: &str, attributes: &[(String, String)]) {
+    fn start(&mut self, name: &str, attributes: &[Attribute<'_>]) {
         match name {
             "script" => self.script += 1,
             "style" => self.style += 1,
@@ -158,15 +175,11 @@ impl Page {
         }
         self.space(name);
         let value = |wanted: &str| {
-            let slashed = format!("/{wanted}");
-            attributes
-                .iter()
-                .rev()
-                .find(|(name, _)| name == wanted || name.ends_with(&slashed))
-                .map(|(_, value)| value.as_str())
+            let last = attributes.iter().rev().find(|a| a.is(wanted));
+            last.map(Attribute::value)
         };
         match name {
-            "body" | "table" | "tr" | "td" => self.uri(value("background")),
+            "body" | "table" | "tr" | "td" => self.uri(value("background").as_deref()),
             "a" | "area" | "link" => {
                 let href = value("href").map(|h| h.replace('\u{feff}', ""));
                 if name == "a" {
@@ -174,12 +187,14 @@ impl Page {
                     self.push(clean(href.as_deref().unwrap_or_default()));
                 }
                 self.uri(href.as_deref());
-                self.uri(value("data-saferedirecturl"));
+                self.uri(value("data-saferedirecturl").as_deref());
             }
-            "img" | "frame" | "iframe" | "embed" | "script" | "bgsound" => self.uri(value("src")),
-            "form" => self.uri(value("action")),
-            "base" => self.base(value("href").map(clean).unwrap_or_default()),
-            "meta" => self.refresh(value("http-equiv"), value("content")),
+            "img" | "frame" | "iframe" | "embed" | "script" | "bgsound" => {
+                self.uri(value("src").as_deref())
+            }
+            "form" => self.uri(value("action").as_deref()),
+            "base" => self.base(value("href").map(|h| clean(&h)).unwrap_or_default()),
+            "meta" => self.refresh(value("http-equiv").as_deref(), value("content").as_deref()),
             _ => {}
         }
     }

@@ -3,6 +3,8 @@
 //! It is more literal than browsers are: a tag ends at the first `>` outside of quotes, a name is all that is
 //! no white space, what is no tag is text.
 
+use std::borrow::Cow;
+
 use super::entity;
 
 /// One piece of the source.
@@ -10,12 +12,38 @@ use super::entity;
 pub(super) enum Piece<'a> {
     /// Text between tags; `raw` within script and style, where references mean nothing.
     Text { text: &'a str, raw: bool },
-    /// A start tag: name in lower case, and its attributes.
-    Start(String, Vec<(String, String)>),
-    /// An end tag: name in lower case.
-    End(String),
+    /// A start tag: its name as written. Its attributes are [`Pieces::attributes`] until the next piece.
+    Start(&'a str),
+    /// An end tag: its name as written.
+    End(&'a str),
     /// `<!...>`, comments and processing instructions.
     Other,
+}
+
+/// An attribute of a tag, as written.
+#[derive(Debug)]
+pub(super) struct Attribute<'a> {
+    name: &'a str,
+    value: Option<&'a str>,
+}
+
+impl<'a> Attribute<'a> {
+    /// Whether it has this name, or one that ends with it behind a slash.
+    pub(super) fn is(&self, wanted: &str) -> bool {
+        let before = self.name.len().checked_sub(wanted.len());
+        let Some((before, name)) = before.and_then(|at| self.name.split_at_checked(at)) else {
+            return false;
+        };
+        name.eq_ignore_ascii_case(wanted) && (before.is_empty() || before.ends_with('/'))
+    }
+
+    /// Its value with references replaced. One without is its own name.
+    pub(super) fn value(&self) -> Cow<'a, str> {
+        match self.value {
+            Some(value) => entity::decode(value),
+            None => Cow::Owned(self.name.to_ascii_lowercase()),
+        }
+    }
 }
 
 /// Elements whose content is text up to their end tag, and whether references in it mean nothing.
@@ -32,6 +60,8 @@ const LITERAL: &[(&str, bool)] = &[
 /// Goes through a source.
 pub(super) struct Pieces<'a> {
     text: &'a str,
+    /// Those of the start tag that came last.
+    attributes: Vec<Attribute<'a>>,
     /// The literal element that is open.
     literal: Option<(&'static str, bool)>,
     /// Set when a construct that never ends was found: no later one of its kind can end either.
@@ -43,9 +73,15 @@ impl<'a> Pieces<'a> {
     pub(super) fn new(text: &'a str) -> Pieces<'a> {
         Pieces {
             text,
+            attributes: Vec::new(),
             literal: None,
             no_comment_end: false,
         }
+    }
+
+    /// The attributes of the start tag that came last. Of several with one name the last counts.
+    pub(super) fn attributes(&self) -> &[Attribute<'a>] {
+        &self.attributes
     }
 
     fn take(&mut self, length: usize) -> &'a str {
@@ -96,8 +132,8 @@ impl<'a> Pieces<'a> {
             self.take(end + 1);
             return Some(Piece::Other);
         }
-        let end = rest.find(|c: char| is_space(c) || c == '>')?;
-        let name = rest.get(..end)?.to_ascii_lowercase();
+        let end = rest.bytes().position(|b| ends_name(b) && b != b'=')?;
+        let name = rest.get(..end)?;
         let close = rest.get(end..)?.find('>')?;
         self.take(2 + end + close + 1);
         Some(Piece::End(name))
@@ -105,43 +141,45 @@ impl<'a> Pieces<'a> {
 
     fn start_tag(&mut self) -> Option<Piece<'a>> {
         let mut rest = self.text.get(1..)?;
-        let end = rest.find(|c: char| is_space(c) || c == '>')?;
-        let name = rest.get(..end)?.to_ascii_lowercase();
-        rest = rest.get(end..)?.trim_start_matches(is_space);
-        let mut attributes: Vec<(String, String)> = Vec::new();
+        self.attributes.clear();
+        let end = rest.bytes().position(|b| ends_name(b) && b != b'=')?;
+        let name = rest.get(..end)?;
+        rest = without_space(rest.get(end..)?);
         while !rest.starts_with('>') {
-            let end = rest
-                .char_indices()
-                .skip(1)
-                .find(|(_, c)| is_space(*c) || matches!(c, '=' | '>'))
-                .map(|(at, _)| at)?;
-            let attribute = rest.get(..end)?.to_ascii_lowercase();
-            rest = rest.get(end..)?.trim_start_matches(is_space);
+            let end = 1 + rest.bytes().skip(1).position(ends_name)?;
+            let attribute = rest.get(..end)?;
+            rest = without_space(rest.get(end..)?);
             let value = match rest.strip_prefix('=') {
-                None => attribute.clone(),
+                None => None,
                 Some(after) => {
-                    let after = after.trim_start_matches(is_space);
-                    let (value, behind) = match after.chars().next()? {
-                        quote @ ('"' | '\'') => after.get(1..)?.split_once(quote)?,
+                    let after = without_space(after);
+                    let (value, behind) = match *after.as_bytes().first()? {
+                        quote @ (b'"' | b'\'') => {
+                            let inner = after.get(1..)?;
+                            let end = memchr::memchr(quote, inner.as_bytes())?;
+                            (inner.get(..end)?, inner.get(end + 1..)?)
+                        }
                         _ => {
-                            let end = after.find(|c: char| is_space(c) || c == '>')?;
-                            after.split_at_checked(end)?
+                            let unquoted = |b| ends_name(b) && b != b'=';
+                            after.split_at_checked(after.bytes().position(unquoted)?)?
                         }
                     };
                     rest = behind;
-                    entity::decode(value).into_owned()
+                    Some(value)
                 }
             };
-            rest = rest.trim_start_matches(is_space);
-            attributes.retain(|(name, _)| *name != attribute);
-            attributes.push((attribute, value));
+            rest = without_space(rest);
+            self.attributes.push(Attribute {
+                name: attribute,
+                value,
+            });
         }
         self.take(self.text.len() - rest.len() + 1);
         self.literal = LITERAL
             .iter()
             .copied()
-            .find(|(literal, _)| *literal == name);
-        Some(Piece::Start(name, attributes))
+            .find(|(literal, _)| name.eq_ignore_ascii_case(literal));
+        Some(Piece::Start(name))
     }
 
     /// `<!...>`
@@ -168,7 +206,7 @@ fn comment_end(comment: &str) -> Option<usize> {
     let mut from = 0;
     while let Some(at) = comment.get(from..)?.find("--") {
         let behind = comment.get(from + at + 2..)?;
-        let tail = behind.trim_start_matches(is_space);
+        let tail = without_space(behind);
         if tail.starts_with('>') {
             return Some(comment.len() - tail.len() + 1);
         }
@@ -178,8 +216,18 @@ fn comment_end(comment: &str) -> Option<usize> {
 }
 
 /// White space within tags.
-pub(super) fn is_space(c: char) -> bool {
-    matches!(c, ' ' | '\t' | '\n' | '\r' | '\u{c}' | '\u{b}')
+pub(super) fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t'..=b'\r')
+}
+
+fn without_space(text: &str) -> &str {
+    let blank = text.bytes().take_while(|b| is_space(*b)).count();
+    text.get(blank..).unwrap_or_default()
+}
+
+/// Whether the byte ends the name of an attribute.
+fn ends_name(byte: u8) -> bool {
+    is_space(byte) || matches!(byte, b'=' | b'>')
 }
 
 impl<'a> Iterator for Pieces<'a> {
@@ -192,25 +240,27 @@ impl<'a> Iterator for Pieces<'a> {
         if let Some((name, raw)) = self.literal {
             return Some(self.literal_text(name, raw));
         }
-        let text = match self.text.find('<') {
+        let text = match memchr::memchr(b'<', self.text.as_bytes()) {
             Some(0) => {
-                let next = self.text.chars().nth(1);
+                let next = self.text.as_bytes().get(1);
                 let found = match next {
-                    Some(c) if c.is_ascii_alphabetic() => self.start_tag(),
-                    Some('/') => self.end_tag(),
-                    Some('!' | '?') => self.declaration(),
+                    Some(b) if b.is_ascii_alphabetic() => self.start_tag(),
+                    Some(b'/') => self.end_tag(),
+                    Some(b'!' | b'?') => self.declaration(),
                     _ => None,
                 };
                 if found.is_some() {
                     return found;
                 }
-                if next.is_some_and(|c| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?')) {
+                if next.is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'/' | b'!' | b'?'))
+                {
                     // A tag that never ends hides all that follows.
                     self.text = "";
                     return Some(Piece::Other);
                 }
                 let behind = self.text.get(1..).unwrap_or_default();
-                self.take(1 + behind.find('<').unwrap_or(behind.len()))
+                let open = memchr::memchr(b'<', behind.as_bytes());
+                self.take(1 + open.unwrap_or(behind.len()))
             }
             Some(at) => self.take(at),
             None => self.take(self.text.len()),
@@ -224,14 +274,22 @@ mod tests {
     use super::*;
 
     fn shape(source: &str) -> Vec<String> {
-        Pieces::new(source)
-            .map(|piece| match piece {
+        let mut pieces = Pieces::new(source);
+        let mut shapes = Vec::new();
+        while let Some(piece) = pieces.next() {
+            let attributes = pieces.attributes().iter();
+            shapes.push(match piece {
                 Piece::Text { text, raw } => format!("{}{text}", if raw { "raw " } else { "" }),
-                Piece::Start(name, attributes) => format!("<{name} {attributes:?}>"),
+                Piece::Start(name) => {
+                    let named = attributes.map(|a| (a.name.to_ascii_lowercase(), a.value()));
+                    let name = name.to_ascii_lowercase();
+                    format!("<{name} {:?}>", named.collect::<Vec<_>>())
+                }
                 Piece::End(name) => format!("</{name}>"),
                 Piece::Other => "!".to_owned(),
-            })
-            .collect()
+            });
+        }
+        shapes
     }
 
     #[test]

@@ -12,6 +12,7 @@
 mod address;
 mod body;
 mod charset;
+mod content_type;
 mod domain;
 mod entity;
 mod field;
@@ -20,6 +21,7 @@ mod html;
 mod html_tag;
 mod message;
 mod part;
+mod received;
 mod relay;
 mod relay_format;
 mod transfer;

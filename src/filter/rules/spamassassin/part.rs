@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::content_type::{content_type, disposition_name, read_content_type, value};
 use super::field::{Field, is_space};
 use super::message::{self, first_line, is_field};
 use super::transfer;
@@ -20,30 +21,30 @@ pub(super) struct Part {
     pub(super) kind: String,
     pub(super) charset: Option<String>,
     pub(super) name: Option<String>,
-    /// The content, transfer encoding undone.
+    /// The content, transfer encoding undone; nothing of what no view shows.
     pub(super) content: Vec<u8>,
 }
 
 impl Part {
     /// The type by which it is shown: a file name that ends as HTML makes it HTML.
     pub(super) fn shown_as(&self) -> &str {
-        let html = self.name.as_deref().is_some_and(|name| {
-            let name = name.to_ascii_lowercase();
-            [".html", ".htm", ".shtml", ".shtm"]
-                .iter()
-                .any(|end| name.ends_with(end))
-        });
-        if html { "text/html" } else { &self.kind }
+        shown_as(&self.kind, self.name.as_deref())
     }
 }
 
-/// What a Content-Type field says.
-pub(super) struct ContentType {
-    kind: String,
-    boundary: Option<Vec<u8>>,
-    charset: Option<String>,
-    name: Option<String>,
-    missing: bool,
+fn shown_as<'k>(kind: &'k str, name: Option<&str>) -> &'k str {
+    let html = name.is_some_and(|name| {
+        let name = name.to_ascii_lowercase();
+        [".html", ".htm", ".shtml", ".shtm"]
+            .iter()
+            .any(|end| name.ends_with(end))
+    });
+    if html { "text/html" } else { kind }
+}
+
+/// Whether it is text, or a message.
+pub(super) fn is_text(kind: &str) -> bool {
+    kind.starts_with("text/") || kind.starts_with("message/")
 }
 
 /// A node of the tree while it is built.
@@ -77,10 +78,7 @@ pub(super) fn leaves(fields: &[Field], body: Vec<u8>) -> (Vec<Part>, Vec<Vec<Fie
             .iter()
             .any(|n| f.is(n))
         })
-        .map(|f| Field {
-            name: f.name.clone(),
-            raw: f.raw.clone(),
-        })
+        .cloned()
         .collect();
     let mut nodes = vec![Node::default()];
     let mut queue = VecDeque::from([task(0, &root, body, DEPTH)]);
@@ -248,7 +246,7 @@ impl Growing {
         let field = self.close()?;
         let declared = field
             .is("content-type")
-            .then(|| read_content_type(&field.decoded()));
+            .then(|| read_content_type(field.decoded()));
         declared.and_then(|d| d.boundary)
     }
 
@@ -290,7 +288,10 @@ fn leaf(nodes: &mut Vec<Node>, queue: &mut VecDeque<Task>, task: Task) {
         .as_deref()
         .and_then(disposition_name)
         .or(declared.name);
-    let content = decoded(&node.fields, &kind, task.body);
+    let content = match is_text(shown_as(&kind, name.as_deref())) || is_text(&kind) {
+        true => decoded(&node.fields, &kind, task.body),
+        false => Vec::new(),
+    };
     if matches!(kind.as_str(), "message/rfc822" | "message/global")
         && task.depth > 0
         && !content.is_empty()
@@ -343,120 +344,13 @@ fn decoded(fields: &[Field], kind: &str, body: Vec<u8>) -> Vec<u8> {
         "quoted-printable" => transfer::line_feeds(transfer::quoted_printable(&body)),
         "base64" => {
             let content = transfer::base64(&body);
-            match kind.starts_with("text/") || kind.starts_with("message/") {
+            match is_text(kind) {
                 true => transfer::line_feeds(content),
                 false => content,
             }
         }
         _ => body,
     }
-}
-
-/// The last field of that name, decoded.
-fn value(fields: &[Field], name: &str) -> Option<String> {
-    let field = fields.iter().rev().find(|f| f.is(name))?;
-    Some(String::from_utf8_lossy(&field.decoded()).into_owned())
-}
-
-fn content_type(fields: &[Field]) -> ContentType {
-    match fields.iter().rev().find(|f| f.is("content-type")) {
-        Some(field) => read_content_type(&field.decoded()),
-        None => read_content_type(b""),
-    }
-}
-
-fn read_content_type(field: &[u8]) -> ContentType {
-    let text = String::from_utf8_lossy(field);
-    let (text, mut missing) = match text.as_ref() {
-        "" | "0" => ("text/plain; charset=us-ascii", true),
-        given => (given, false),
-    };
-    let kind: String = text
-        .trim_start()
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .to_owned();
-    let kind = match kind.split_once('/') {
-        Some((main, sub)) => {
-            let sub = sub
-                .split(['/', ' ', '\t', '\r', '\n'])
-                .next()
-                .unwrap_or_default();
-            format!("{main}/{sub}")
-        }
-        None => kind,
-    };
-    let mut kind = kind.to_ascii_lowercase();
-    missing |= kind.is_empty();
-    let other_text = kind
-        .strip_prefix("text")
-        .is_some_and(|r| !r.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'))
-        && !matches!(
-            kind.as_str(),
-            "text/x-vcard" | "text/calendar" | "text/html"
-        );
-    if kind.is_empty() || other_text {
-        kind = "text/plain".to_owned();
-    }
-    kind.retain(|c| c.is_ascii_graphic() && !"\"(),:;<=>?@[\\]".contains(c));
-    ContentType {
-        kind,
-        boundary: boundary(text).map(String::into_bytes),
-        charset: parameter(text, &["charset"]),
-        name: parameter(text, &["name", "filename"]).filter(|n| !n.is_empty()),
-        missing,
-    }
-}
-
-/// Where the value of a parameter starts, in the text behind its name and `=`.
-fn after<'t>(text: &'t str, name: &str) -> Option<&'t str> {
-    let lower = text.to_ascii_lowercase();
-    let mut from = 0;
-    while let Some(at) = lower.get(from..)?.find(name).map(|at| at + from) {
-        let before = lower.get(..at).and_then(|b| b.chars().next_back());
-        let word = before.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
-        let rest = text.get(at + name.len()..)?.trim_start();
-        if !word && let Some(value) = rest.strip_prefix('=') {
-            return Some(value.trim_start());
-        }
-        from = at + name.len();
-    }
-    None
-}
-
-fn boundary(text: &str) -> Option<String> {
-    let value = after(text, "boundary")?;
-    if let Some(quoted) = value.strip_prefix('"')
-        && let Some((inner, _)) = quoted.split_once('"')
-        && !inner.is_empty()
-    {
-        return Some(inner.to_owned());
-    }
-    let end = value
-        .find(|c: char| c.is_whitespace() || c == ';' || c == '"')
-        .unwrap_or(value.len());
-    let (token, rest) = value.split_at_checked(end)?;
-    (!token.is_empty() && !rest.starts_with('"')).then(|| token.to_owned())
-}
-
-fn parameter(text: &str, names: &[&str]) -> Option<String> {
-    let value = names.iter().find_map(|name| after(text, name))?;
-    let value = value.split(';').next().unwrap_or_default();
-    let value = value.strip_prefix(['"', '\'']).unwrap_or(value);
-    Some(value.strip_suffix(['"', '\'']).unwrap_or(value).to_owned())
-}
-
-fn disposition_name(field: &str) -> Option<String> {
-    let lower = field.to_ascii_lowercase();
-    let at = lower.find("name=")?;
-    let value = field.get(at + 5..)?.trim_start();
-    let value = value.strip_prefix('"').unwrap_or(value);
-    let end = value.find(['"', ';']).unwrap_or(value.len());
-    value
-        .get(..end)
-        .filter(|v| !v.is_empty())
-        .map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -481,7 +375,8 @@ mod tests {
                 ("text/plain".into(), "one".into()),
                 ("text/html".into(), "<b>A</b>".into()),
                 ("text/plain".into(), "inner".into()),
-                ("application/pdf".into(), "hi".into()),
+                // No view shows it.
+                ("application/pdf".into(), "".into()),
             ]
         );
     }

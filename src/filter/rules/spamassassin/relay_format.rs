@@ -229,49 +229,103 @@ const LOCALHOST: &str = r"(?:localhost(?:\.localdomain)?|127\.0\.0\.1|(?:(?i:IPv
 
 struct Form {
     holds: &'static str,
+    /// What stands at the beginning, or behind the first word.
+    begins: Option<(Begins, Vec<u8>)>,
     regex: Regex,
 }
 
-fn compiled(pattern: &str) -> Option<Regex> {
-    let pattern = pattern
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begins {
+    Text,
+    SecondWord,
+}
+
+impl Form {
+    fn of((holds, form): &(&'static str, &str)) -> Option<Form> {
+        let regex = RegexBuilder::new(&written(form))
+            .unicode(false)
+            .build()
+            .ok()?;
+        Some(Form {
+            holds,
+            begins: beginning(form),
+            regex,
+        })
+    }
+
+    /// Whether it is worth trying on a text, of which this stands behind the first word.
+    fn may_fit(&self, text: &[u8], second: &[u8]) -> bool {
+        let begins = match &self.begins {
+            Some((Begins::Text, literal)) => text.starts_with(literal),
+            Some((Begins::SecondWord, literal)) => second.starts_with(literal),
+            None => true,
+        };
+        begins && memchr::memmem::find(text, self.holds.as_bytes()).is_some()
+    }
+}
+
+/// What a form says of the beginning of a text, as far as it is plain.
+fn beginning(form: &str) -> Option<(Begins, Vec<u8>)> {
+    let anchored = form.strip_prefix('^').filter(|form| !form.contains('|'))?;
+    let words = ["{helo} ", "{rdns} ", "{both} ", "{ip} ", r"\S+ "];
+    let behind = words.iter().find_map(|word| anchored.strip_prefix(word));
+    let (begins, mut rest) = match behind {
+        Some(behind) => (Begins::SecondWord, behind),
+        None => (Begins::Text, anchored),
+    };
+    let mut literal = Vec::new();
+    loop {
+        let (byte, behind) = match *rest.as_bytes() {
+            [b'\\', sign, ..] if sign.is_ascii_punctuation() => (sign, rest.get(2..)?),
+            [sign, ..] if sign.is_ascii_alphanumeric() || sign == b' ' => (sign, rest.get(1..)?),
+            _ => break,
+        };
+        // It may be repeated, or be missing.
+        if behind.starts_with(['?', '*', '+']) {
+            break;
+        }
+        literal.push(byte);
+        rest = behind;
+    }
+    (!literal.is_empty()).then_some((begins, literal))
+}
+
+/// The regular expression of a form.
+fn written(form: &str) -> String {
+    let pattern = form
         .replace("{ip}", &format!("(?P<ip>{IP})"))
         .replace("{IP}", IP)
         .replace("{LOCAL}", LOCALHOST);
     let word = |name: &str| format!(r"(?P<{name}>\S+)");
-    let pattern = ["helo", "rdns", "by", "both"]
+    ["helo", "rdns", "by", "both"]
         .iter()
         .fold(pattern, |p, name| {
             p.replace(&format!("{{{name}}}"), &word(name))
-        });
-    RegexBuilder::new(&pattern).unicode(false).build().ok()
+        })
 }
 
 static COMPILED: LazyLock<(Vec<Form>, Vec<Form>)> = LazyLock::new(|| {
-    let forms = |table: &[(&'static str, &str)]| {
-        table
-            .iter()
-            .filter_map(|(holds, pattern)| compiled(pattern).map(|regex| Form { holds, regex }))
-            .collect()
-    };
+    let forms = |table: &[(&'static str, &str)]| table.iter().filter_map(Form::of).collect();
     (forms(FORMS), forms(LOCAL))
 });
+
+/// The forms that are worth trying, in their order.
+fn possible<'f>(forms: &'f [Form], text: &'f [u8]) -> impl Iterator<Item = &'f Form> {
+    let second = memchr::memchr(b' ', text).and_then(|at| text.get(at + 1..));
+    let second = second.unwrap_or_default();
+    forms.iter().filter(move |form| form.may_fit(text, second))
+}
 
 /// The first form that fits, with its pieces.
 pub(super) fn fitting(text: &[u8]) -> Option<Captures<'_>> {
     let (forms, _) = &*COMPILED;
-    forms
-        .iter()
-        .filter(|f| memchr::memmem::find(text, f.holds.as_bytes()).is_some())
-        .find_map(|f| f.regex.captures(text))
+    possible(forms, text).find_map(|f| f.regex.captures(text))
 }
 
 /// Whether it tells of a hand-over within a machine.
 pub(super) fn is_local(text: &[u8]) -> bool {
     let (_, local) = &*COMPILED;
-    local
-        .iter()
-        .filter(|f| memchr::memmem::find(text, f.holds.as_bytes()).is_some())
-        .any(|f| f.regex.is_match(text))
+    possible(local, text).any(|f| f.regex.is_match(text))
 }
 
 #[cfg(test)]
@@ -282,5 +336,30 @@ mod tests {
     fn every_form_compiles() {
         let (forms, local) = &*COMPILED;
         assert_eq!((forms.len(), local.len()), (FORMS.len(), LOCAL.len()));
+    }
+
+    /// Break it by taking what may be missing for what stands there.
+    #[test]
+    fn forms_are_tried_where_their_beginning_stands() {
+        for (form, expected) in [
+            (
+                r"^{helo} \(\[{ip}(?:[.:]\d+)?\]\).*? by",
+                Some((Begins::SecondWord, &b"(["[..])),
+            ),
+            (
+                r"^{helo} \({rdns} \[{ip}\]",
+                Some((Begins::SecondWord, b"(")),
+            ),
+            (r"^\[{ip}\] by", Some((Begins::Text, b"["))),
+            (r"^{helo} \[?{ip}", None),
+            (r"^{rdns} (?:a|b)", None),
+            ("by {by}", None),
+        ] {
+            let found = beginning(form);
+            let found = found
+                .as_ref()
+                .map(|(begins, literal)| (*begins, literal.as_slice()));
+            assert_eq!(found, expected, "{form}");
+        }
     }
 }

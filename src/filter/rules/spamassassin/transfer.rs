@@ -2,37 +2,46 @@
 
 /// Base64: foreign bytes are skipped; padding in the middle counts as `A`.
 pub(super) fn base64(data: &[u8]) -> Vec<u8> {
-    let mut digits: Vec<u8> = data.iter().copied().filter_map(digit).collect();
-    while digits.last() == Some(&PADDING) {
-        digits.pop();
-    }
-    let mut out = Vec::with_capacity(digits.len() / 4 * 3 + 2);
-    for group in digits.chunks(4) {
-        if group.len() == 1 {
-            break;
+    let last = data.iter().rposition(|byte| digit(*byte) < PADDING);
+    let data = data
+        .get(..last.map_or(0, |last| last + 1))
+        .unwrap_or_default();
+    let mut out = Vec::with_capacity(data.len() / 4 * 3 + 3);
+    let (mut bits, mut held) = (0_u32, 0);
+    for byte in data {
+        let digit = digit(*byte);
+        if digit == FOREIGN {
+            continue;
         }
-        let bits = group
-            .iter()
-            .fold(0u32, |bits, d| bits << 6 | u32::from(d & 63))
-            << (6 * (4 - group.len()));
-        let [_, a, b, c] = bits.to_be_bytes();
-        out.extend([a, b, c].into_iter().take(group.len() - 1));
+        bits = bits << 6 | u32::from(digit & 63);
+        held += 1;
+        if held == 4 {
+            let [_, group @ ..] = bits.to_be_bytes();
+            out.extend_from_slice(&group);
+            (bits, held) = (0, 0);
+        }
+    }
+    if held > 1 {
+        let [_, group @ ..] = (bits << (6 * (4 - held))).to_be_bytes();
+        out.extend(group.into_iter().take(held - 1));
     }
     out
 }
 
 const PADDING: u8 = 64;
+const FOREIGN: u8 = 255;
 
-fn digit(byte: u8) -> Option<u8> {
-    Some(match byte {
+/// What a byte stands for: 0 to 63, [`PADDING`] or [`FOREIGN`].
+fn digit(byte: u8) -> u8 {
+    match byte {
         b'A'..=b'Z' => byte - b'A',
         b'a'..=b'z' => byte - b'a' + 26,
         b'0'..=b'9' => byte - b'0' + 52,
         b'+' => 62,
         b'/' => 63,
         b'=' => PADDING,
-        _ => return None,
-    })
+        _ => FOREIGN,
+    }
 }
 
 /// Quoted-printable (RFC 2045, section 6.7): what is no escape stays.

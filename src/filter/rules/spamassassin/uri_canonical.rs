@@ -8,6 +8,9 @@ const FORMS: usize = 20;
 
 /// The URI itself and its other forms.
 pub(super) fn forms(uri: &str) -> Vec<String> {
+    if is_plain(uri) {
+        return vec![uri.to_owned()];
+    }
     let mut given = vec![uri.to_owned()];
     let mut made = Vec::new();
     let mut at = 0;
@@ -25,6 +28,33 @@ pub(super) fn forms(uri: &str) -> Vec<String> {
     given.sort_unstable();
     given.dedup();
     given
+}
+
+/// Whether a URI is of the usual kind, of which there is no other form: nothing in it to undo, no port, no user, no
+/// scheme within it, a host of several labels whose last is a word.
+fn is_plain(uri: &str) -> bool {
+    let mut schemes = ["http://", "https://"].iter();
+    let Some(behind) = schemes.find_map(|s| uri.strip_prefix(s)) else {
+        return false;
+    };
+    let usual = |b: u8| b.is_ascii_graphic() && !matches!(b, b'\\' | b'%' | b'@' | b':');
+    let host = match behind.split_once(['/', '?', '#']) {
+        Some((host, _)) if behind.as_bytes().get(host.len()) == Some(&b'/') => host,
+        Some(_) => return false,
+        None => behind,
+    };
+    // A name without a domain gets one.
+    let name = match starts_with(host, "www.") {
+        true => host.get(4..).unwrap_or_default(),
+        false => host,
+    };
+    let Some((_, last)) = name.rsplit_once('.') else {
+        return false;
+    };
+    behind.bytes().all(usual)
+        && !behind.contains("&#")
+        && last.starts_with(|c: char| c.is_ascii_alphabetic())
+        && last.ends_with(|c: char| c.is_ascii_alphanumeric())
 }
 
 /// Adds the other forms of one URI; gives the target when it redirects.
@@ -386,6 +416,7 @@ mod tests {
         }
         assert_eq!(forms("#top"), ["#top"]);
         assert_eq!(forms("http://a.example/"), ["http://a.example/"]);
+        assert!(forms("http://www.spam/x").contains(&"http://www.spam.com/x".to_owned()));
     }
 
     #[test]

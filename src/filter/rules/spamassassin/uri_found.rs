@@ -13,19 +13,27 @@ pub(super) fn in_text(text: &str) -> Vec<String> {
     let bytes = text.as_bytes();
     let mut found = Vec::new();
     let mut at = 0;
-    while at < bytes.len() {
-        if !starts(bytes, at) {
-            at += 1;
+    // All that is found holds one of these signs, nothing before it that ends a URI, and something behind it.
+    for sign in memchr::memchr3_iter(b'.', b'@', b':', bytes) {
+        if sign < at || bytes.get(sign + 1).is_none_or(|b| ends_uri(*b)) {
             continue;
         }
-        match candidate(text, at) {
-            Some((kind, end)) => {
-                // A byte that ends a URI may stand within a character.
-                let raw = String::from_utf8_lossy(bytes.get(at..end).unwrap_or_default());
-                found.extend(completed(&raw, kind));
-                at = end.max(at + 1);
+        let before = bytes.get(at..sign).unwrap_or_default();
+        at += before
+            .iter()
+            .rposition(|b| ends_uri(*b))
+            .map_or(0, |n| n + 1);
+        while at <= sign {
+            let begun = starts(bytes, at).then(|| candidate(text, at)).flatten();
+            match begun {
+                Some((kind, end)) => {
+                    // A byte that ends a URI may stand within a character.
+                    let raw = String::from_utf8_lossy(bytes.get(at..end).unwrap_or_default());
+                    found.extend(completed(&raw, kind));
+                    at = end.max(at + 1);
+                }
+                None => at += 1,
             }
-            None => at += 1,
         }
     }
     found

@@ -109,6 +109,9 @@ impl<'a> Pieces<'a> {
 }
 
 fn without_dots(path: &str) -> String {
+    if !path.starts_with('.') && memchr::memmem::find(path.as_bytes(), b"/.").is_none() {
+        return path.to_owned();
+    }
     let rooted = path
         .strip_prefix("../")
         .or_else(|| path.strip_prefix("./"))
