@@ -28,7 +28,9 @@ mod tests {
     fn each_value_has_its_word_and_no_other_word_is_taken() {
         let parse = |word: &str| {
             let arg = Arg::new("verdict").value_parser(one_of(&Action::ALL, Action::name));
-            let found = Command::new("x").arg(arg).try_get_matches_from(["x", word]);
+            let found = Command::default()
+                .arg(arg)
+                .try_get_matches_from(["x", word]);
             found.map(|found| found.get_one::<Action>("verdict").copied())
         };
         for action in Action::ALL {

@@ -6,13 +6,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::History;
 use super::queue::BATCH;
 use super::table::{Prepared, Table};
 use super::tally::Tallies;
+use crate::clock;
 use crate::store::{Gauges, KeepError, Keeper, Kept, aside};
 
 /// Between two looks at how old and how much there is.
@@ -87,7 +87,7 @@ impl HistoryFile {
     async fn keep_house(&mut self, table: &Table) -> Result<(), KeepError> {
         let until = Instant::now() + REMOVING;
         let settings = self.history.settings();
-        let now = Timestamp::now().as_millisecond();
+        let now = clock::milliseconds();
         let oldest = now.saturating_sub(settings.keep_ms);
         let rows = self.rows;
         let mut more = true;

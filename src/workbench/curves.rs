@@ -81,10 +81,15 @@ pub fn calibration(curves: &[Curves]) -> String {
 pub fn learning(curves: &[Curves]) -> String {
     let points = || curves.iter().flat_map(|c| &c.learning);
     let bound = |of: fn(&(f64, f64)) -> f64| points().map(of).fold(1.0, f64::max);
+    let least = points().map(|p| p.1).fold(1.0, f64::min).max(0.001);
     chart(
         "1-ROCA after so many messages learned",
         &Axis::steps("messages learned", 0.0, bound(|p| p.0)),
-        &Axis::factors("1-ROCA, %", 0.001, bound(|p| p.1)),
+        &Axis::factors(
+            "1-ROCA, %",
+            10_f64.powf(least.log10().floor()),
+            bound(|p| p.1),
+        ),
         &series(curves, true, |c| &c.learning),
     )
 }

@@ -2,6 +2,7 @@
 
 use super::client::{Answer, Request};
 use super::daemon::Config;
+use super::database;
 use super::place::wait_for;
 use super::site::{PASSWORD, SignedIn, Site};
 
@@ -260,22 +261,7 @@ fn a_session_ends_with_its_time_with_its_user_and_by_signing_out() {
         assert!(lives(&cid));
         let change = format!("UPDATE sessions SET {column} = {column} - 90000");
         let path = site.daemon.path().join("data/console.sqlite");
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            use sqlx::Connection;
-            let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
-            let mut file = sqlx::SqliteConnection::connect_with(&options)
-                .await
-                .unwrap();
-            sqlx::query(sqlx::AssertSqlSafe(change))
-                .execute(&mut file)
-                .await
-                .unwrap();
-            file.close().await.unwrap();
-        });
+        database::run(&path, &change);
         assert!(!lives(&cid), "{column}");
     }
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::client::{Answer, Request};
 use super::daemon::Config;
+use super::database;
 use super::place::{folder, free_port, installed, unpacked, wait_for};
 use super::process::Process;
 use super::site::Site;
@@ -126,7 +127,8 @@ impl Glewlwyd {
     }
 }
 
-const SECRET: &str = "a secret of the console: 100%";
+/// It takes secrets as they come, and not as RFC 6749 has them written.
+const SECRET: &str = "a-secret-of-the-console";
 
 fn configuration(root: &Path, folder: &Path, port: u16) -> String {
     let (root, folder) = (root.display(), folder.display());
@@ -152,24 +154,7 @@ fn create_database(root: &Path, folder: &Path) {
     GzDecoder::new(std::fs::File::open(file).unwrap())
         .read_to_string(&mut statements)
         .unwrap();
-    let path = folder.join("glewlwyd.db");
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        use sqlx::Connection;
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
-        let options = options.create_if_missing(true);
-        let mut database = sqlx::SqliteConnection::connect_with(&options)
-            .await
-            .unwrap();
-        sqlx::raw_sql(sqlx::AssertSqlSafe(statements))
-            .execute(&mut database)
-            .await
-            .unwrap();
-        database.close().await.unwrap();
-    });
+    database::run(&folder.join("glewlwyd.db"), &statements);
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod certificate;
 mod client;
 #[path = "../system/daemon.rs"]
 mod daemon;
+mod database;
 #[path = "../system/place.rs"]
 mod place;
 mod post;

@@ -286,9 +286,9 @@ fn a_hostile_provider_gets_nobody_in() {
         (Twist::OtherKey, 502, "cannot be trusted"),
         (Twist::Unsigned, 502, "cannot be trusted"),
         (Twist::BySecret, 502, "cannot be trusted"),
-        (Twist::MixedUp, 401, "has not signed you in"),
-        (Twist::Nameless, 401, "has not signed you in"),
-        (Twist::Denied, 401, "has not signed you in"),
+        (Twist::MixedUp, 401, "You were not signed in"),
+        (Twist::Nameless, 401, "You were not signed in"),
+        (Twist::Denied, 401, "You were not signed in"),
         (Twist::NoToken, 502, "cannot be trusted"),
         (Twist::NoJson, 502, "cannot be trusted"),
         (Twist::Refuses, 502, "cannot be trusted"),
@@ -400,7 +400,9 @@ fn what_comes_back_must_have_been_sent_for_by_this_browser_and_once() {
             Some(request.send()).filter(|answer| answer.status != 429)
         });
         assert_eq!(answer.status, 401, "{path} {cookie:?}: {answer:?}");
-        assert!(answer.body.contains("Try again") || answer.body.contains("has not signed you in"));
+        assert!(
+            answer.body.contains("Try again") || answer.body.contains("You were not signed in")
+        );
         assert_eq!(answer.cookie(), None);
     };
     refused(&back, None);

@@ -65,7 +65,7 @@ struct Grant {
 }
 
 enum Key {
-    Curve(EcdsaKeyPair),
+    Curve(Box<EcdsaKeyPair>),
     Rsa(Box<RsaKeyPair>),
 }
 
@@ -73,7 +73,8 @@ impl Key {
     fn curve() -> Key {
         let (random, curve) = (SystemRandom::new(), &ECDSA_P256_SHA256_FIXED_SIGNING);
         let pkcs8 = EcdsaKeyPair::generate_pkcs8(curve, &random).unwrap();
-        Key::Curve(EcdsaKeyPair::from_pkcs8(curve, pkcs8.as_ref(), &random).unwrap())
+        let key = EcdsaKeyPair::from_pkcs8(curve, pkcs8.as_ref(), &random);
+        Key::Curve(Box::new(key.unwrap()))
     }
 
     /// As most providers have it; `None` where nothing can make one.
@@ -83,7 +84,9 @@ impl Key {
             .args(["-pkeyopt", "rsa_keygen_bits:2048"])
             .output()
             .unwrap();
-        let key = RsaKeyPair::from_pkcs8(&made.stdout).unwrap();
+        // Which form it writes depends on its version.
+        let key = RsaKeyPair::from_pkcs8(&made.stdout);
+        let key = key.or_else(|_| RsaKeyPair::from_der(&made.stdout)).unwrap();
         Some(Key::Rsa(Box::new(key)))
     }
 

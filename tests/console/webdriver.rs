@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -34,28 +35,37 @@ pub(crate) struct Browser {
 #[derive(Clone, Debug)]
 pub(crate) struct Element(String);
 
+/// Starts the driver and gives its port. It takes one that is free for IPv4 and then wants the same for IPv6, and ends
+/// where somebody else has that: then there is none, and it is started again.
+fn drive(program: &Path) -> Option<(Child, u16)> {
+    let mut driver = Command::new(program)
+        .arg("--port=0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+    let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
+        let (_, port) = line.split_once("successfully on port ")?;
+        port.trim_end_matches('.').parse().ok()
+    });
+    let Some(port) = port else {
+        driver.wait().unwrap();
+        return None;
+    };
+    // It must not wait for somebody to read what else it says.
+    std::thread::spawn(move || lines.for_each(drop));
+    Some((driver, port))
+}
+
 impl Browser {
     /// A fresh one, for a site; `None`, and a word, where Chromium is not installed.
     pub(crate) fn start(site: &str) -> Option<Browser> {
         let turn = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let (driver, chromium) = (installed("chromedriver")?, installed("chromium")?);
         let folder = tempfile::tempdir().unwrap();
-        let mut driver = Command::new(driver)
-            .arg("--port=0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let port = loop {
-            let line = lines.next().expect("chromedriver says its port").unwrap();
-            if let Some((_, port)) = line.split_once("successfully on port ") {
-                break port.trim_end_matches('.').parse().unwrap();
-            }
-        };
-        // It must not wait for somebody to read what else it says.
-        std::thread::spawn(move || lines.for_each(drop));
+        let (driver, port) = wait_for("chromedriver", || drive(&driver));
         let mut browser = Browser {
             driver,
             port,

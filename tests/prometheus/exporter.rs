@@ -111,6 +111,7 @@ fn something_happens(m: &Metrics) {
         (&m.webhook_requests, &["taken"]),
         (&m.console_requests, &["2xx"]),
         (&m.console_logins, &["ok"]),
+        (&m.console_oidc_requests, &["error"]),
         (&m.quarantine_digests, &["sent"]),
         (&m.quarantine_links, &["released"]),
         (&m.reloads, &["ok"]),

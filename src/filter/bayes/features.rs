@@ -14,7 +14,7 @@ use super::receiving::Receiving;
 use super::tokens::{self, Sink};
 
 /// Counts up when the same message gives other features than before; models of others are refused.
-pub(super) const VERSION: u16 = 3;
+pub(super) const VERSION: u16 = 4;
 
 /// A way of looking at a message beside its words and pairs. Each has a grid and weights of its own, so that
 /// what it says can be wrong without spoiling what the others say.

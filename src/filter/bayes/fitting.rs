@@ -104,13 +104,15 @@ fn evaluation(judged: &[Vec<JudgedOdds<'_>>], facts: &Facts) -> Evaluation {
     }
 }
 
+/// Fits whose mean is the model. One fit depends on the order in which messages happened to come.
+const FITS: u64 = 4;
 /// Between the seeds of two fits.
 const SEEDS: u64 = 0x9E37_79B9;
 
 /// All that is known of the messages to be learned.
 struct Corpus<'a> {
     learned: &'a [Learned],
-    /// The fold of each; none where every fit sees all.
+    /// The fold of each; none where nothing is judged.
     folds: Option<&'a [Fold]>,
     /// The words and pairs of each, in this order.
     words: Store,
@@ -122,24 +124,25 @@ struct Corpus<'a> {
     grid: usize,
 }
 
+/// One fit of words and pairs, or of one view.
+#[derive(Clone, Copy)]
+struct Fit {
+    /// None for words and pairs.
+    view: Option<usize>,
+    /// The fold that it does not see and then judges; none to see all.
+    without: Option<u64>,
+    seed: u64,
+}
+
 impl Corpus<'_> {
-    /// The messages that the fit number `fold` sees, or those that it is to judge.
-    fn chosen(&self, fold: u64, judged: bool) -> Vec<usize> {
-        let all = 0..self.learned.len();
-        match self.folds {
-            None if judged => Vec::new(),
-            None => all.collect(),
-            Some(folds) => {
-                let is = |fold_of: &Fold| match judged {
-                    true => fold_of.judged && fold_of.number == fold,
-                    false => fold_of.number != fold,
-                };
-                all.zip(folds)
-                    .filter(|(_, f)| is(f))
-                    .map(|(i, _)| i)
-                    .collect()
-            }
-        }
+    fn of_fold(&self, is: impl Fn(&Fold) -> bool) -> Vec<usize> {
+        let folds = self.folds.iter().flat_map(|folds| folds.iter().enumerate());
+        folds.filter(|(_, f)| is(f)).map(|(i, _)| i).collect()
+    }
+
+    /// The messages that a fit without the fold is to judge.
+    fn judged(&self, fold: u64) -> Vec<usize> {
+        self.of_fold(|f| f.judged && f.number == fold)
     }
 
     /// The features of a message in words and pairs, or in one view.
@@ -152,28 +155,39 @@ impl Corpus<'_> {
         })
     }
 
-    /// Fits words and pairs, or one view, to all folds but one; and the log odds of the messages of that one.
-    fn fit(&self, view: Option<usize>, fold: u64, seed: u64) -> (Weights, Vec<f32>) {
-        let (rows, size, seed) = match view {
-            None => (&self.words, self.entries, seed),
-            Some(view) => (&self.places, self.grid, !seed ^ view as u64),
+    fn fit(&self, fit: Fit) -> Weights {
+        let examples = |chosen: Vec<usize>| -> Vec<Example> {
+            let examples = chosen.into_iter();
+            examples.filter_map(|i| self.example(fit.view, i)).collect()
         };
-        let examples = |judged| -> Vec<Example> {
-            let chosen = self.chosen(fold, judged).into_iter();
-            chosen.filter_map(|i| self.example(view, i)).collect()
+        let chosen = match fit.without {
+            None => (0..self.learned.len()).collect(),
+            Some(fold) => self.of_fold(|f| f.judged && f.number != fold),
         };
-        let weights = logistic::train(&examples(false), rows, size, STEPS, seed);
+        let (rows, size, seed) = match fit.view {
+            None => (&self.words, self.entries, fit.seed),
+            Some(view) => (&self.places, self.grid, !fit.seed ^ view as u64),
+        };
+        logistic::train(examples(chosen), rows, size, STEPS, seed)
+    }
+
+    /// Log odds of messages by one fit.
+    fn odds(&self, view: Option<usize>, weights: &Weights, asked: &[usize]) -> Vec<f32> {
+        let rows = match view {
+            None => &self.words,
+            Some(_) => &self.places,
+        };
         let mut row = Row::default();
-        let odds = examples(true).into_iter().map(|example| {
+        let examples = asked.iter().filter_map(|i| self.example(view, *i));
+        let odds = examples.map(|example| {
             let features = rows.row(example.row, &mut row);
             weights.log_odds(features, example.total.unwrap_or(features.len()))
         });
-        let odds = odds.collect();
-        (weights, odds)
+        odds.collect()
     }
 }
 
-/// Weights of words and of every view, and what they say of messages that they had not seen.
+/// Weights of words and of every view, and what fits that had not seen a fold say of its messages.
 struct Fitted<'a> {
     words: Weights,
     views: [Weights; VIEWS],
@@ -182,41 +196,57 @@ struct Fitted<'a> {
 }
 
 impl<'a> Fitted<'a> {
-    /// The mean of as many fits as there are folds, each to all folds but one, and in another order.
+    /// The mean of several fits, each in another order; and one without each fold.
     fn to(corpus: &Corpus<'a>, seed: u64) -> Fitted<'a> {
-        let fits: Vec<(u64, Option<usize>)> = (0..FOLDS)
-            .flat_map(|fold| (0..=VIEWS).map(move |view| (fold, view.checked_sub(1))))
-            .collect();
-        let fits: Vec<(Weights, Vec<f32>)> = fits
-            .into_par_iter()
-            .map(|(fold, view)| {
-                let seed = seed.wrapping_add(fold.wrapping_mul(SEEDS));
-                corpus.fit(view, fold, seed)
+        let folds = if corpus.folds.is_some() { FOLDS } else { 0 };
+        let of_all = (0..FITS).map(|fit| (None, seed.wrapping_add(fit.wrapping_mul(SEEDS))));
+        let of_folds = (0..folds).map(|fold| (Some(fold), seed));
+        let fits: Vec<Fit> = of_all
+            .chain(of_folds)
+            .flat_map(|(without, seed)| {
+                (0..=VIEWS).map(move |view| Fit {
+                    view: view.checked_sub(1),
+                    without,
+                    seed,
+                })
             })
             .collect();
-        let judged = fits.chunks(VIEWS + 1).zip(0..).map(|(of_views, fold)| {
-            let messages = corpus.chosen(fold, true).into_iter().enumerate();
-            let judged = messages.filter_map(|(at, index)| {
-                let odds =
-                    |view: usize| Some(of_views.get(view)?.1.get(at).copied().unwrap_or(0.0));
-                let views = (1..=VIEWS).filter_map(odds);
-                Some((
-                    corpus.learned.get(index)?,
-                    f64::from(combine(odds(0)?, views)),
-                ))
-            });
-            judged.collect()
-        });
-        let judged = judged.collect();
+        // Of a fit without a fold nothing but what it says of that is kept.
+        let fits: Vec<(Weights, Vec<f32>)> = fits
+            .into_par_iter()
+            .map(|fit| {
+                let weights = corpus.fit(fit);
+                match fit.without {
+                    None => (weights, Vec::new()),
+                    Some(fold) => {
+                        let odds = corpus.odds(fit.view, &weights, &corpus.judged(fold));
+                        (Weights::default(), odds)
+                    }
+                }
+            })
+            .collect();
+        let (of_all, of_folds) = fits.split_at((VIEWS + 1) * FITS as usize);
         let mut sums: [Weights; VIEWS + 1] = Default::default();
-        for (at, (weights, _)) in fits.into_iter().enumerate() {
-            if let Some(sum) = sums.get_mut(at % (VIEWS + 1)) {
+        for fit in of_all.chunks(VIEWS + 1) {
+            for (sum, (weights, _)) in sums.iter_mut().zip(fit) {
                 sum.add(weights);
             }
         }
         for sum in &mut sums {
-            sum.scale(1.0 / FOLDS as f32);
+            sum.scale(1.0 / FITS as f32);
         }
+        let judged = of_folds.chunks(VIEWS + 1).zip(0..).map(|(of_views, fold)| {
+            let messages = corpus.judged(fold).into_iter().enumerate();
+            let judged = messages.filter_map(|(at, index)| {
+                let mut odds = of_views
+                    .iter()
+                    .filter_map(|(_, odds)| odds.get(at).copied());
+                let odds = combine(odds.next()?, odds);
+                Some((corpus.learned.get(index)?, f64::from(odds)))
+            });
+            judged.collect()
+        });
+        let judged = judged.collect();
         let [words, views @ ..] = sums;
         Fitted {
             words,

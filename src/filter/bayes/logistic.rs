@@ -23,7 +23,7 @@ pub(super) struct Steps {
 const RATE: f32 = 1.0;
 /// Step width of the bias.
 const BIAS_RATE: f32 = 0.1;
-/// Errors below it are none: surely right already, nothing to learn.
+/// Errors below it are none: right enough, nothing more to learn.
 const MARGIN: f32 = 0.01;
 /// How many spam messages one ham message counts for in training: ham that looks like spam is what filters lose.
 const HAM: f32 = 4.0;
@@ -118,9 +118,9 @@ impl Weights {
     }
 
     /// Adds the weights of another fit to the same features, or becomes them if there are none yet.
-    pub(super) fn add(&mut self, other: Weights) {
+    pub(super) fn add(&mut self, other: &Weights) {
         if self.of.is_empty() {
-            *self = other;
+            self.clone_from(other);
             return;
         }
         for (weight, more) in self.of.iter_mut().zip(&other.of) {
@@ -157,7 +157,7 @@ impl Weights {
 
 /// Trains on `examples`, whose features are in `rows` and have numbers below `features`.
 pub(super) fn train(
-    examples: &[Example],
+    mut examples: Vec<Example>,
     rows: &Store,
     features: usize,
     steps: Steps,
@@ -165,7 +165,7 @@ pub(super) fn train(
 ) -> Weights {
     let mut row = Row::default();
     let mut seen = vec![0_u32; features];
-    for example in examples {
+    for example in &examples {
         for feature in rows.row(example.row, &mut row) {
             if let Some(seen) = seen.get_mut(*feature as usize) {
                 *seen += 1;
@@ -185,18 +185,12 @@ pub(super) fn train(
     let spam_weight = half / (spam.max(1) as f32);
     let ham_weight = HAM * half / ((examples.len() - spam).max(1) as f32);
 
-    let mut order: Vec<usize> = (0..examples.len()).collect();
     let mut random = Random(seed);
     for _ in 0..steps.passes {
-        random.shuffle(&mut order);
-        for at in &order {
-            let Some(example) = examples.get(*at) else {
-                continue;
-            };
+        random.shuffle(&mut examples);
+        // What is right enough is not asked again: most messages are after two passes.
+        examples.retain(|example| {
             let features = rows.row(example.row, &mut row);
-            if features.is_empty() {
-                continue;
-            }
             let total = example.total.unwrap_or(features.len());
             let weight = if example.spam {
                 spam_weight
@@ -204,17 +198,18 @@ pub(super) fn train(
                 ham_weight
             };
             let odds = weights.log_odds(features, total);
-            let Some(error) = error(odds, example.spam, weight) else {
-                continue;
-            };
-            let gradient = error * share(total);
-            for feature in features {
-                if let Some(weight) = weights.of.get_mut(*feature as usize) {
-                    weight.step(gradient);
+            let error = error(odds, example.spam, weight);
+            if let (Some(error), false) = (error, features.is_empty()) {
+                let gradient = error * share(total);
+                for feature in features {
+                    if let Some(weight) = weights.of.get_mut(*feature as usize) {
+                        weight.step(gradient);
+                    }
                 }
+                weights.bias.step_bias(error);
             }
-            weights.bias.step_bias(error);
-        }
+            error.is_some()
+        });
     }
     for weight in &mut weights.of {
         weight.release();
@@ -236,10 +231,10 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    pub(super) fn shuffle(&mut self, order: &mut [usize]) {
-        for i in (1..order.len()).rev() {
+    fn shuffle<T>(&mut self, items: &mut [T]) {
+        for i in (1..items.len()).rev() {
             let j = (self.next() % (i as u64 + 1)) as usize;
-            order.swap(i, j);
+            items.swap(i, j);
         }
     }
 }
@@ -282,7 +277,7 @@ mod tests {
                 spam: *spam,
             });
         }
-        train(&examples, &rows, 200, STEPS, seed)
+        train(examples, &rows, 200, STEPS, seed)
     }
 
     #[test]

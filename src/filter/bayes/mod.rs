@@ -29,6 +29,7 @@ mod identity;
 mod journal;
 mod learner;
 mod lesson;
+mod list;
 mod live;
 #[cfg(test)]
 mod live_tests;

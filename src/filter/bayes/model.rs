@@ -11,7 +11,7 @@ use super::table::Table;
 
 /// How much each view counts beside words and pairs, in the order of [`View`](super::features::View); measured, see
 /// docs/accuracy.md.
-pub(super) const COUNTS: [f32; VIEWS] = [0.5, 0.5, 0.25, 0.75];
+pub(super) const COUNTS: [f32; VIEWS] = [0.5, 0.5, 0.25, 1.0];
 /// With so many messages of the rarer class learned, log odds count three quarters of what they say.
 const HALF_KNOWN: f64 = 20.0;
 

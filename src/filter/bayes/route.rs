@@ -4,7 +4,8 @@
 //! the receiving side's own hosts are passed over until one says that the message came from elsewhere. Of that
 //! one only the `from` part is read, since the rest names the receiver; of the older ones everything but the
 //! recipient. So a model learns who hands spam over, not who collected it. What older fields say can be
-//! forged; forgeries, too, tell something.
+//! forged; forgeries, too, tell something. Where a mailing list handed a message over, the hops of its server are passed over
+//! as those of the receiving side are: who handed the message to the list tells more.
 //!
 //! Whoever lists `Received` as read gets all of it, for mail of one receiver only, where its hosts say nothing about
 //! who collected what; whoever lists it as ignored gets none.
@@ -26,8 +27,8 @@ const HOP_BYTES: usize = 800;
 /// Facts of each.
 const WORDS: usize = 60;
 
-/// Sends what is known of the way of `mail` to `sink`.
-pub(super) fn route(mail: &Mail, receiving: &Receiving, sink: &mut impl Sink) {
+/// Sends what is known of the way of `mail` to `sink`; `listed` if it came through a mailing list.
+pub(super) fn route(mail: &Mail, listed: bool, receiving: &Receiving, sink: &mut impl Sink) {
     let (ignored, _) = receiving.changes();
     if ignored.iter().any(|n| n == "received") {
         return;
@@ -40,6 +41,7 @@ pub(super) fn route(mail: &Mail, receiving: &Receiving, sink: &mut impl Sink) {
     let from = from.as_deref().map(|d| registered_domain(clip(d, 255)));
     let mut own: Vec<String> = Vec::new();
     let mut inside = !all;
+    let mut list = listed && !all;
     let mut count = 0;
     let mut value = String::new();
     for header in mail.headers_named("Received").take(HOPS) {
@@ -62,6 +64,12 @@ pub(super) fn route(mail: &Mail, receiving: &Receiving, sink: &mut impl Sink) {
                 own.push(registered_domain(hop.by).to_owned());
             }
             if internal {
+                continue;
+            }
+            if list {
+                list = false;
+                let of_list = hop.names().map(|n| n.registered);
+                own.extend(of_list.filter(|r| !r.is_empty()).map(str::to_owned));
                 continue;
             }
             inside = false;
@@ -251,6 +259,7 @@ fn network(word: &str, address: IpAddr, sink: &mut impl Sink) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::filter::bayes::list;
     use crate::mail::Limits;
 
     #[derive(Default)]
@@ -271,7 +280,7 @@ mod tests {
     fn facts(raw: &str, receiving: &Receiving) -> Vec<String> {
         let mail = Mail::parse(raw.replace('\n', "\r\n").into(), &Limits::default());
         let mut facts = Facts::default();
-        route(&mail, receiving, &mut facts);
+        route(&mail, list::is_discussion(&mail), receiving, &mut facts);
         facts.0
     }
 
@@ -298,6 +307,30 @@ mod tests {
         }
         assert!(!facts.iter().any(|f| f.contains("collector")), "{facts:?}");
         assert!(!facts.iter().any(|f| f.contains("me@")), "{facts:?}");
+    }
+
+    #[test]
+    fn of_what_came_through_a_list_who_gave_it_to_the_list_is_read() {
+        let raw = "Received: from lists.talk.example (lists.talk.example [192.0.2.7]) by mx.collector.example with ESMTP\n\
+            Received: from lists.talk.example (localhost [127.0.0.1]) by lists.talk.example (Postfix) with ESMTP\n\
+            Received: from spammer.example (dsl.isp.example [203.0.113.9]) by mx.talk.example (Postfix) with SMTP\n\
+            X-BeenThere: talk@talk.example\nFrom: a@bank.example\n\ntext\n";
+        let through = facts(raw, &Receiving::default());
+        for fact in ["word:spammer.example", "handed over:smtp", "hops:1"] {
+            assert!(through.iter().any(|f| f == fact), "{fact} of {through:?}");
+        }
+        assert!(
+            !through.iter().any(|f| f.contains("talk.example")),
+            "{through:?}"
+        );
+        let direct = facts(
+            &raw.replace("X-BeenThere", "X-Other"),
+            &Receiving::default(),
+        );
+        assert!(
+            direct.iter().any(|f| f == "domain:talk.example"),
+            "{direct:?}"
+        );
     }
 
     #[test]

@@ -279,6 +279,39 @@ fn headers_of_the_receiving_side_and_of_filters_change_nothing() {
 }
 
 #[test]
+fn what_a_mailing_list_adds_changes_nothing() {
+    let settings = Settings::default();
+    let read = |text: &str| {
+        let mail = Mail::parse(text.replace('\n', "\r\n").into(), &Limits::default());
+        features(&mail, &settings, 1 << 16)
+    };
+    let sent = "Received: from pc.isp.example (pc.isp.example [203.0.113.9]) by mx.talk.example with SMTP\n\
+        From: Ann <a@example.org>\nTo: talk@talk.example\nSubject: Re: hello\n\n\
+        Some text, http://b.example/x\n";
+    let through = "Received: from lists.talk.example (lists.talk.example [192.0.2.7]) by mx.example.com with ESMTP\n\
+        Received: from lists.talk.example (localhost [127.0.0.1]) by lists.talk.example with ESMTP\n"
+        .to_owned()
+        + &sent.replace("Re: hello", "Re: [Talk] hello").replace(
+            "\n\nSome",
+            "\nSender: talk-admin@talk.example\nErrors-To: talk-admin@talk.example\nX-BeenThere: talk@talk.example\n\
+             X-Mailman-Version: 2.1\nPrecedence: bulk\nList-Id: Talk <talk.talk.example>\n\nSome",
+        )
+        + "_______________\nTalk mailing list\nhttp://talk.example/mailman/listinfo/talk\n";
+    let (direct, listed) = (read(sent), read(&through));
+    assert_eq!(direct.places, listed.places);
+    // Only the size class of the whole message may differ.
+    let same = direct.hashes.iter().filter(|h| listed.hashes.contains(h));
+    assert!(same.count() + 1 >= direct.hashes.len().max(listed.hashes.len()));
+    // Who only says that he is a list is read in full.
+    let mailing = read(
+        &through
+            .replace("X-BeenThere", "X-Campaign")
+            .replace("X-Mailman", "X-Mailer"),
+    );
+    assert_ne!(mailing.places, listed.places);
+}
+
+#[test]
 fn features_are_bounded_whatever_the_message() {
     let settings = Settings::default();
     let mut random = Random(3);

@@ -2,8 +2,8 @@
 //!
 //! In: a [`Mail`]. Out: a stream of tokens, field by field, into a [`Sink`]. What is read: the fields that
 //! the sender wrote, addresses, subject, rendered text, hidden text, URLs, the structure of MIME and HTML.
-//! What is not read: fields that the receiving side added, this filter's own headers and those of other
-//! filters. A classifier that sees those learns who collected a message, or its own opinion.
+//! What is not read: fields that the receiving side added, what a mailing list added ([`list`]), this filter's own headers and
+//! those of other filters. A classifier that sees those learns who collected a message, or its own opinion.
 //!
 //! Promises: bounded in number and length of tokens whatever the message, never fails, the same
 //! message always gives the same stream.
@@ -11,9 +11,12 @@
 mod structure;
 mod urls;
 
+use std::borrow::Cow;
+
 use crate::auth::dkim::signing_domain;
 use crate::mail::{Header, Mail};
 
+use super::list;
 use super::receiving::Receiving;
 use super::route;
 use super::undone::Undone;
@@ -95,14 +98,19 @@ const WHOSE: &[&str] = &[
 /// Sends the tokens of `mail` to `sink`, reading at most `max_bytes` of its text and no field of `receiving`.
 pub(super) fn tokens(mail: &Mail, max_bytes: usize, receiving: &Receiving, sink: &mut impl Sink) {
     let mut odd = Oddities::default();
-    subject(mail, sink, &mut odd);
-    senders(mail, sink);
+    let listed = list::is_discussion(mail);
+    let (text, footer) = match listed {
+        true => list::without_footer(mail.text()),
+        false => (mail.text(), ""),
+    };
+    subject(mail, listed, sink, &mut odd);
+    senders(mail, listed, sink);
     recipients(mail, sink);
-    headers(mail, receiving, sink);
-    route::route(mail, receiving, sink);
+    headers(mail, listed, receiving, sink);
+    route::route(mail, listed, receiving, sink);
     structure(mail, sink);
-    urls(mail, sink);
-    for (label, text) in [("text", mail.text()), ("hidden", mail.hidden_text())] {
+    urls(mail, footer, sink);
+    for (label, text) in [("text", text), ("hidden", mail.hidden_text())] {
         let (head, tail) = window(text, max_bytes);
         for (piece, anywhere) in [(head, ANYWHERE_BYTES), (tail, 0)] {
             if !piece.is_empty() {
@@ -112,7 +120,7 @@ pub(super) fn tokens(mail: &Mail, max_bytes: usize, receiving: &Receiving, sink:
         }
     }
     sink.field("trait", "");
-    sink.alone(size("text", mail.text().len()).as_str());
+    sink.alone(size("text", text.len()).as_str());
     sink.alone(size("raw", mail.raw().len()).as_str());
     if !mail.hidden_text().trim().is_empty() {
         sink.alone("hidden-text");
@@ -174,8 +182,9 @@ fn prose_anywhere(text: &str, anywhere: usize, sink: &mut impl Sink) -> Oddities
     odd
 }
 
-fn subject(mail: &Mail, sink: &mut impl Sink, odd: &mut Oddities) {
+fn subject(mail: &Mail, listed: bool, sink: &mut impl Sink, odd: &mut Oddities) {
     let subject = mail.subject();
+    let subject = unmarked(&subject, listed);
     let subject = window(&subject, HEADER_BYTES).0;
     sink.field("subject", "");
     add(odd, prose_anywhere(subject, ANYWHERE_BYTES, sink));
@@ -185,13 +194,24 @@ fn subject(mail: &Mail, sink: &mut impl Sink, odd: &mut Oddities) {
     }
 }
 
-fn senders(mail: &Mail, sink: &mut impl Sink) {
+/// A subject, without the mark of a list if it came through one.
+fn unmarked(subject: &str, listed: bool) -> Cow<'_, str> {
+    match listed {
+        true => list::without_mark(subject),
+        false => subject.into(),
+    }
+}
+
+fn senders(mail: &Mail, listed: bool, sink: &mut impl Sink) {
     let mut domains = Vec::new();
     for (label, field) in [
         ("from", "From"),
         ("reply-to", "Reply-To"),
         ("sender", "Sender"),
     ] {
+        if listed && label == "sender" {
+            continue;
+        }
         let mailboxes = mail.mailboxes(field);
         sink.field(label, "");
         if label == "from" && mailboxes.len() != 1 {
@@ -250,7 +270,7 @@ fn recipients(mail: &Mail, sink: &mut impl Sink) {
     }
 }
 
-fn headers(mail: &Mail, receiving: &Receiving, sink: &mut impl Sink) {
+fn headers(mail: &Mail, listed: bool, receiving: &Receiving, sink: &mut impl Sink) {
     let mut name = String::new();
     for header in mail.headers().take(HEADERS) {
         let seen = header.name_text();
@@ -258,7 +278,7 @@ fn headers(mail: &Mail, receiving: &Receiving, sink: &mut impl Sink) {
         name.clear();
         push_lower(&mut name, seen);
         // The hops have a reader of their own.
-        if name == "received" || receiving.ignores(&name) {
+        if name == "received" || receiving.ignores(&name) || listed && list::writes(&name) {
             continue;
         }
         sink.field("header", "");
@@ -277,6 +297,7 @@ fn headers(mail: &Mail, receiving: &Receiving, sink: &mut impl Sink) {
             _ if of_list || WHOSE.contains(&name.as_str()) => {}
             _ => {
                 let value = header.decoded();
+                let value = unmarked(&value, listed && name == "subject");
                 if read_here {
                     prose(window(&value, HEADER_BYTES).0, sink);
                 }

@@ -68,15 +68,15 @@ impl OidcError {
     pub(super) fn text(&self, label: &str) -> String {
         match self {
             OidcError::Unreachable(_) => format!(
-                "{label} cannot be reached at the moment; the log says why. Users with a password can sign in here."
+                "You were not signed in by {label}: it cannot be reached at the moment; the log says why. Users with a password can sign in here."
             ),
             OidcError::Answer(_) | OidcError::Token(_) | OidcError::UnknownKey => format!(
-                "{label} has given an answer that cannot be trusted; the log says why. Users with a password can sign in here."
+                "You were not signed in by {label}: its answer cannot be trusted; the log says why. Users with a password can sign in here."
             ),
             OidcError::Journey => {
                 "This sign-in was not begun in this browser, took too long, or has ended already. Try again.".to_owned()
             }
-            OidcError::Denied(_) => format!("{label} has not signed you in."),
+            OidcError::Denied(_) => format!("You were not signed in by {label}."),
             OidcError::Refused(why) => sentence(why),
             OidcError::Internal(_) => "This did not work; the log says why.".to_owned(),
             OidcError::Busy => "Too many people sign in at this moment. Try again.".to_owned(),

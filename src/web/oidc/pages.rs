@@ -48,13 +48,14 @@ struct Next {
 /// Sends the browser to the provider.
 async fn leave(
     State(console): State<Shared>,
+    Stranger { address }: Stranger,
     Query(query): Query<Next>,
 ) -> Result<Response, Refusal> {
     let provider = console.provider().ok_or(Refusal::NotFound)?;
     let journey = Journey::new(query.next.as_deref())?;
     let metadata = match provider.metadata().await {
         Ok(metadata) => metadata,
-        Err(error) => return failed(&console, &provider, &error, journey.next(), None),
+        Err(error) => return failed(&console, &provider, &error, journey.next(), address),
     };
     let place = metadata.authorization(&provider.plan, &back(&console), &journey);
     let mut response = Redirect::to(&place).into_response();
@@ -92,7 +93,7 @@ async fn come_back(
     let signed_in = sign_in(&console, &provider, journey.as_ref(), &brought, address).await;
     let (user, name) = match signed_in {
         Ok(user) => user,
-        Err(error) => return failed(&console, &provider, &error, next, Some(address)),
+        Err(error) => return failed(&console, &provider, &error, next, address),
     };
     console.throttle.passed(None, address);
     login::count(&console, "ok");
@@ -171,15 +172,10 @@ fn failed(
     provider: &Provider,
     error: &OidcError,
     next: &str,
-    address: Option<IpAddr>,
+    address: IpAddr,
 ) -> Result<Response, Refusal> {
     login::count(console, error.result());
-    let error_text = error.to_string();
-    tracing::warn!(
-        error = error_text,
-        ?address,
-        "console: sign-in by the provider failed"
-    );
+    tracing::warn!(%error, %address, "console: sign-in by the provider failed");
     let text = error.text(&provider.plan.label);
     let page = login::page(console, "", next, Some(&text))?;
     Ok((error.status(), page).into_response())

@@ -229,7 +229,7 @@ fn a_signature_by_rsa_is_that_of_the_standard() {
         jsonwebtoken::crypto::verify(signature, text, key, header.alg).unwrap()
     };
     assert!(held(text));
-    assert!(!held(&text.replace("IsDQog", "IsDQoh")));
+    assert!(!held(&text.replace("AsDQog", "AsDQoh")));
 }
 
 fn settings(text: &str) -> Result<Settings, String> {

@@ -9,12 +9,14 @@ const URLS: usize = 100;
 /// Words of the path of one URL.
 const PATH_WORDS: usize = 8;
 
-pub(super) fn urls(mail: &Mail, sink: &mut impl Sink) {
-    let urls = mail.urls();
+/// All but those in the lines of a list at the end, `footer`.
+pub(super) fn urls(mail: &Mail, footer: &str, sink: &mut impl Sink) {
+    let urls = mail.urls().iter();
+    let urls = urls.filter(|u| footer.is_empty() || !footer.contains(&u.text));
     sink.field("url", "");
-    sink.alone(count("count", urls.len()).as_str());
+    sink.alone(count("count", urls.clone().count()).as_str());
     let mut token = String::new();
-    for url in urls.iter().take(URLS) {
+    for url in urls.take(URLS) {
         let host = bounded(&url.host);
         sink.alone(host);
         let registered = registered_domain(host);
