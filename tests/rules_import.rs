@@ -155,6 +155,20 @@ fn what_is_left_out_is_told_with_its_reason() {
 }
 
 #[test]
+fn a_formula_that_cannot_be_read_is_left_out_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    import(
+        "body GOOD /good/\nmeta CUT GOOD +\nmeta OPEN (GOOD\nmeta AFTER GOOD && !CUT\n",
+        folder.path(),
+    );
+    let report = std::fs::read_to_string(folder.path().join("out/REPORT.md")).unwrap();
+    assert!(report.contains("2 of 4 rules imported"), "{report}");
+    for told in ["- CUT (", "- OPEN ("] {
+        assert!(report.contains(told), "{told}\n{report}");
+    }
+}
+
+#[test]
 fn a_folder_with_other_files_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");

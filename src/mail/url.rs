@@ -6,6 +6,7 @@
 //! a link finder may look back over all that has no space.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
 use linkify::{LinkFinder, LinkKind};
 
@@ -13,6 +14,8 @@ use super::host;
 
 /// Longest URL that is kept, in bytes; the rest is cut, the host stays.
 pub(super) const URL_BYTES: usize = 2048;
+/// Schemes that lead to a server.
+const SCHEMES: &[&str] = &["https", "http", "ftp"];
 /// Longest run without white space that a link is looked for in.
 const RUN_BYTES: usize = 4096;
 
@@ -79,7 +82,7 @@ pub(super) fn cut(text: &str, max: usize) -> &str {
 /// What follows `scheme:` of a scheme that leads to a server.
 fn after_scheme(text: &str) -> Option<&str> {
     let (scheme, rest) = text.split_once(':')?;
-    ["http", "https", "ftp"]
+    SCHEMES
         .iter()
         .any(|s| scheme.eq_ignore_ascii_case(s))
         .then_some(rest)
@@ -144,11 +147,39 @@ impl Urls {
                 if piece.len() < 4 || memchr::memchr2(b'.', b':', piece.as_bytes()).is_none() {
                     continue;
                 }
+                let mut found = Vec::new();
                 for link in finder.links(piece) {
                     if *link.kind() == LinkKind::Url {
                         self.add_found(link.as_str());
                     }
+                    found.push(link.start()..link.end());
                 }
+                self.add_passed_over(piece, &found);
+            }
+        }
+    }
+
+    /// URLs with a scheme that the finder does not take and mail clients do: hosts with an underscore, under an
+    /// internationalised ending, as one number, with escapes.
+    fn add_passed_over(&mut self, piece: &str, found: &[Range<usize>]) {
+        let mut done = 0;
+        for at in memchr::memmem::find_iter(piece.as_bytes(), b"://") {
+            let Some(start) = SCHEMES.iter().find_map(|scheme| {
+                let start = at.checked_sub(scheme.len())?;
+                let same = piece.get(start..at)?.eq_ignore_ascii_case(scheme);
+                same.then_some(start)
+            }) else {
+                continue;
+            };
+            let next = found.partition_point(|taken| taken.end <= start);
+            if start < done || found.get(next).is_some_and(|taken| taken.contains(&start)) {
+                continue;
+            }
+            let rest = piece.get(start..).unwrap_or_default();
+            let end = rest.trim_end_matches(|c: char| ".,;:!?)]}'".contains(c));
+            if let Some(url) = Url::parse(end, None) {
+                done = piece.len();
+                self.add(url);
             }
         }
     }
@@ -287,6 +318,10 @@ mod tests {
                 &["http://a.example/x?y=1"][..],
             ),
             ("(https://a.example/b)", &["https://a.example/b"]),
+            ("go to (https://пример.рф/x).", &["https://пример.рф/x"]),
+            ("Http://a_b.example.org/x!", &["Http://a_b.example.org/x"]),
+            ("http://2130706433/", &["http://2130706433/"]),
+            ("http://%65.example/ http://", &["http://%65.example/"]),
             (
                 "go to www.example.org/x now.",
                 &["http://www.example.org/x"],
@@ -345,6 +380,8 @@ mod tests {
             "a.b/",
             "((",
             "http://a.example/x",
+            "http://a_b",
+            "http://(",
         ] {
             Urls::new(1000).add_text(&unit.repeat(200_000 / unit.len()));
         }

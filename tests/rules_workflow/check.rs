@@ -92,7 +92,7 @@ fn every_problem_of_every_file_is_told_in_one_go() {
             .contains("did you mean `subject`?")
     );
     assert_eq!(of("NOWHERE")["rule"], "DEAD");
-    assert_eq!(of("floating point")["rule"], "NOT_A_NUMBER");
+    assert_eq!(of("expected a number")["rule"], "NOT_A_NUMBER");
 }
 
 #[test]
@@ -174,6 +174,33 @@ fn warnings_and_notes_are_no_errors_unless_they_are_denied() {
     let said = with(&["--deny", "notes"]);
     assert_eq!(said.code, 0, "{}", said.err);
     assert!(said.err.is_empty(), "{}", said.err);
+}
+
+#[test]
+fn files_that_only_look_like_rule_files_are_told() {
+    let rules = "version: 1
+rules:
+  - { id: FINE, description: d, score: 1, when: { subject: 'abc' }, tests: { hit: ['abc'] } }
+";
+    let files = folder(&[
+        ("rules/a.yaml", rules),
+        ("rules/b.yml", rules),
+        ("mailweir.yaml", CONFIG),
+    ]);
+    let check = || {
+        run(
+            files.path(),
+            &["check", "--offline", "--config", "mailweir.yaml"],
+        )
+    };
+    let said = check();
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.err.contains("rules/b.yml is not read"), "{}", said.err);
+    // A link that leads nowhere would take its rules out of force without a word.
+    std::os::unix::fs::symlink("gone.yaml", files.path().join("rules/c.yaml")).unwrap();
+    let said = check();
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("rules/c.yaml"), "{}", said.err);
 }
 
 #[test]

@@ -170,6 +170,19 @@ fn tests_in_rules_are_run_and_messages_are_tried() {
 }
 
 #[test]
+fn what_hits_nothing_has_no_points_and_not_less() {
+    let files = files();
+    std::fs::write(files.path().join("none.eml"), "Subject: Lunch\n\nAt one\n").unwrap();
+    for command in [
+        &["rules", "test", "--rules", "rules", "none.eml"][..],
+        &[&["explain", "none.eml"], &WITH[..]].concat(),
+    ] {
+        let said = done(files.path(), command);
+        assert!(said.out.contains(" 0.00 points"), "{}", said.out);
+    }
+}
+
+#[test]
 fn a_verdict_is_explained_down_to_the_line_and_nothing_reaches_the_terminal() {
     let files = files();
     let said = done(

@@ -176,6 +176,46 @@ fn scores_are_fitted_written_beside_and_taken_by_the_configuration() {
     assert_eq!(lottery["score"], fitted["new"]);
     assert_eq!(lottery["written_score"], 2.0);
 
+    // A second fit takes the place of the first: what it leaves as it is stays in the new file, and what the
+    // configuration sets itself is not fitted.
+    std::fs::write(
+        files.path().join("mailweir.yaml"),
+        "data_dir: data\nchain: [rules]\nrules: { path: rules, scores_file: tuned.yaml, scores: { CLAIM: 1.5 } }\n",
+    )
+    .unwrap();
+    let held = [&tune[..], &["--min-hits", "1000", "--out", "second.yaml"]].concat();
+    assert_eq!(
+        done(files.path(), &held).json()["scores"],
+        serde_json::json!([])
+    );
+    let scores = |name: &str| {
+        let text = std::fs::read_to_string(files.path().join(name)).unwrap();
+        let lines = text
+            .lines()
+            .filter(|l| l.starts_with("  ") && !l.contains("CLAIM"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert!(!scores("tuned.yaml").is_empty());
+    assert_eq!(scores("second.yaml"), scores("tuned.yaml"));
+    let second = std::fs::read_to_string(files.path().join("second.yaml")).unwrap();
+    assert!(!second.contains("CLAIM"), "{second}");
+    // Of two scores that of the configuration counts.
+    std::fs::write(
+        files.path().join("tuned.yaml"),
+        "version: 1\nscores:\n  CLAIM: 3\n  LOTTERY: 3\n",
+    )
+    .unwrap();
+    let listed = done(
+        files.path(),
+        &["rules", "list", "--json", "--config", "mailweir.yaml"],
+    )
+    .json();
+    let score = |id: &str| {
+        let mut rules = listed.as_array().unwrap().iter();
+        rules.find(|r| r["id"] == id).unwrap()["score"].as_f64()
+    };
+    assert_eq!((score("CLAIM"), score("LOTTERY")), (Some(1.5), Some(3.0)));
+
     std::fs::write(
         files.path().join("tuned.yaml"),
         "version: 1\nscores:\n  LOTERY: 3\n",

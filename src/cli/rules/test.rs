@@ -13,6 +13,7 @@ use crate::filter::Hit;
 use crate::mail::Mail;
 use crate::mail::corpus::Corpus;
 use crate::printable::printable;
+use crate::verdict::rounded;
 
 /// `mailweir rules test`
 #[derive(Debug, Args)]
@@ -82,8 +83,7 @@ pub(super) fn run(args: &TestArgs, book: &Book) -> anyhow::Result<ExitCode> {
         let envelope = args.envelope.of(&sample.raw);
         let mail = Mail::parse(sample.raw, &book.config.mail_limits);
         let hits = book.set.evaluate(&envelope, &mail);
-        let score: f64 = hits.iter().map(|h| h.score).sum();
-        let score = (score * 100.0).round() / 100.0;
+        let score = rounded(hits.iter().map(|h| h.score).sum());
         if args.json {
             let told = JsonMessage {
                 path: &path,

@@ -152,6 +152,8 @@ pub(super) fn run(args: &TuneArgs, book: &Book) -> anyhow::Result<ExitCode> {
             let stays = rule.is_silent()
                 || rule.is_shadow()
                 || rule.per_occurrence().is_some()
+                // What `scores` says counts more than the file that is written.
+                || book.config.file.rules.scores.contains_key(rule.id())
                 || figures.spam + figures.ham < args.min_hits
                 || (*old == 0.0 && !args.any_sign);
             knob(*old, stays, args)
@@ -194,7 +196,7 @@ pub(super) fn run(args: &TuneArgs, book: &Book) -> anyhow::Result<ExitCode> {
         };
         serde_json::to_writer_pretty(&mut out, &told)?;
         writeln!(out)?;
-        write_scores(args, book, &selected, &told.scores)?;
+        write_scores(args, book, &selected)?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut shown_scores = table(&["Rule", "Old", "New", "Spam", "Ham"]);
@@ -230,13 +232,19 @@ pub(super) fn run(args: &TuneArgs, book: &Book) -> anyhow::Result<ExitCode> {
         )?;
     }
     out.flush()?;
-    write_scores(args, book, &selected, &changed)?;
+    write_scores(args, book, &selected)?;
     if let Some(path) = &args.out {
         writeln!(
             out,
             "\nWritten to {0}. To use it: rules: {{ scores_file: {0} }}",
             printable_path(path)
         )?;
+        if book.config.file.rules.scores_file.is_some() {
+            writeln!(
+                out,
+                "It takes the place of the file of scores in force, whose other scores are in it too."
+            )?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -280,13 +288,26 @@ fn rates(out: &mut impl Write, selected: &Selected) -> std::io::Result<()> {
     writeln!(out, "{shown}")
 }
 
-fn write_scores(
-    args: &TuneArgs,
-    book: &Book,
-    selected: &Selected,
-    changed: &[JsonScore<'_>],
-) -> anyhow::Result<()> {
+/// Writes every score that is not the one in the rule file, those of a file of scores in force included: the
+/// new file takes its place.
+fn write_scores(args: &TuneArgs, book: &Book, selected: &Selected) -> anyhow::Result<()> {
     let Some(path) = &args.out else { return Ok(()) };
+    let configured = &book.config.file.rules.scores;
+    let mut sorted: Vec<(&str, f64)> = book
+        .rules()
+        .zip(&selected.scores)
+        .filter(|((rule, _), _)| !rule.is_silent() && !configured.contains_key(rule.id()))
+        .filter_map(|((rule, written), fitted)| {
+            // Rules on trial count nothing in the fit and keep their score.
+            let score = if rule.is_shadow() {
+                rule.score()
+            } else {
+                *fitted
+            };
+            (written.score? != score).then_some((rule.id(), score))
+        })
+        .collect();
+    sorted.sort_by_key(|(id, _)| *id);
     let about = format!(
         "Scores fitted by `mailweir rules tune` for the rules of version {}.\n\
          Ham lost {:.2} %, spam caught {:.2} % by rules alone, on mail kept aside.",
@@ -294,8 +315,6 @@ fn write_scores(
         100.0 * selected.rates.lost.value(),
         100.0 * selected.rates.caught.value()
     );
-    let mut sorted: Vec<(&str, f64)> = changed.iter().map(|s| (s.rule, s.new)).collect();
-    sorted.sort_by_key(|(id, _)| *id);
     let text = scores_text(&about, sorted.into_iter());
     let cannot = || format!("cannot write {}", printable_path(path));
     // Never over a file that is there: it may be one that somebody edits.

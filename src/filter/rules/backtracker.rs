@@ -15,9 +15,9 @@ use regex_automata::nfa::thompson::State;
 use regex_automata::util::primitives::StateID;
 
 use super::captures::{CaptureSets, Captures, NO_CAPTURES};
-use super::extension::{Extension, Order};
+use super::extension::Extension;
 use super::machine::{Machine, Program};
-use super::runs::Runs;
+use super::runs::{Order, Runs};
 use super::visited::{PLACE_BITS, Visited};
 
 /// Most steps of one look-behind, which remembers nothing.
@@ -137,24 +137,29 @@ impl Backtracker {
             else {
                 break;
             };
-            if at != until {
-                self.stack.push(Later {
-                    state,
-                    captures,
-                    at: if at < until { at + 1 } else { at - 1 },
-                    until,
-                });
-                let next = walk.machine.nfa().state(state);
-                let fails = match (next, walk.text.get(at as usize)) {
-                    (State::ByteRange { trans }, Some(byte)) => !trans.matches_byte(*byte),
-                    _ => false,
-                };
-                if fails {
-                    self.steps += 1;
-                    continue;
+            let mut at = at as usize;
+            if at != until as usize {
+                let follow = walk.program.follow(state).filter(|_| walk.number == 0);
+                if let Some(follow) = follow {
+                    let next = follow.next(walk.text, at, until as usize);
+                    let passed = next.unwrap_or(until as usize).abs_diff(at);
+                    self.steps += passed as u64 / 16;
+                    let Some(next) = next else {
+                        continue;
+                    };
+                    at = next;
+                }
+                if at != until as usize {
+                    let behind = if at < until as usize { at + 1 } else { at - 1 };
+                    self.stack.push(Later {
+                        state,
+                        captures,
+                        at: behind as u32,
+                        until,
+                    });
                 }
             }
-            let found = self.walk(walk, state, at as usize, captures);
+            let found = self.walk(walk, state, at, captures);
             if !matches!(found, Ok(None)) {
                 self.stack.truncate(below);
                 return found;
@@ -283,20 +288,20 @@ impl Backtracker {
             ..walk
         };
         Ok(match extension {
-            Extension::Run {
-                set,
-                least,
-                most,
-                order,
-            } => {
-                let (most, looked) = self.runs.end(mark, set, *most, walk.text, at);
-                self.steps += looked as u64 / 4;
-                let least = at + least;
-                match order {
-                    _ if most < least => Ahead::Nowhere,
-                    Order::LongestOnly => Ahead::At(most),
-                    Order::LongestFirst => Ahead::Among(most, least),
-                    Order::ShortestFirst => Ahead::Among(least, most),
+            Extension::Run(run) => {
+                let (end, looked) = self.runs.end(mark, run, walk.text, at);
+                self.steps += looked as u64 / 8;
+                let ends = (at + run.least, end);
+                let ends = match run.order {
+                    _ if end < ends.0 => None,
+                    Order::LongestOnly => return Ok(Ahead::At(end)),
+                    _ if run.most < usize::MAX => Some(ends),
+                    _ => self.runs.untried(mark, captures, ends),
+                };
+                match (ends, run.order) {
+                    (None, _) => Ahead::Nowhere,
+                    (Some((least, most)), Order::ShortestFirst) => Ahead::Among(least, most),
+                    (Some((least, most)), _) => Ahead::Among(most, least),
                 }
             }
             Extension::Look {

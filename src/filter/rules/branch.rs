@@ -142,10 +142,8 @@ impl Branch {
         limit: usize,
     ) -> Result<(Branch, Option<Sought>), TooLarge> {
         let beginning = hir.properties().look_set_prefix().contains(Look::Start);
-        let program = Program {
-            machine: Machine::new(hir, limit).ok_or(TooLarge)?,
-            extensions: extensions.clone(),
-        };
+        let machine = Machine::new(hir, limit).ok_or(TooLarge)?;
+        let program = Program::new(machine, extensions.clone());
         let at_line = hir.properties().look_set_prefix().contains(Look::StartLF);
         let lead = Lead::of(&program, at_line);
         let by_lead = lead.rarity();

@@ -403,7 +403,12 @@ mod tests {
             number.find(b" 2 ", None, &mut Scratch::default()).is_some()
                 && number.find(b"1", None, &mut Scratch::default()).is_none()
         );
-        assert!(number.find(b"two", None, &mut Scratch::default()).is_none());
+        for none in ["two", "inf", "1e999", "nan", "2 of 3", "(2)", "2 (two", ""] {
+            let found = number.find(none.as_bytes(), None, &mut Scratch::default());
+            assert!(found.is_none(), "{none}");
+        }
+        let commented = number.find(b"2 (Normal)", None, &mut Scratch::default());
+        assert!(commented.is_some());
         let words = Value::Words(Arc::new(Words::new(["card"])));
         assert_eq!(
             words.find(b"\xff\xff card", None, &mut Scratch::default()),

@@ -17,16 +17,14 @@ use regex_syntax::hir::{Capture, Hir, HirKind};
 
 use super::machine::{Bytes, Machine};
 use super::pattern::{REFER_BACK, Refused, parse};
+use super::{repeats, runs::Run};
 
 /// Most bytes that a look-behind may look at.
 const BEHIND: usize = 255;
 /// Deepest nesting of expressions that is followed.
 const NESTING: usize = 60;
 /// Most extensions of one pattern.
-const MOST: usize = 1000;
-/// Repeats of one byte up to this often stay states.
-const RUN: u32 = 8;
-
+pub(super) const MOST: usize = 1000;
 /// Repeats of one byte that a weaker expression asks for, where the pattern asks for as many.
 const LEAST_BYTES: u32 = 12;
 
@@ -41,13 +39,8 @@ pub(super) enum Extension {
     },
     /// The preferred match of this and no other.
     Atomic(Machine),
-    /// Bytes of a set, fewest and most.
-    Run {
-        set: Bytes,
-        least: usize,
-        most: usize,
-        order: Order,
-    },
+    /// Bytes of a set.
+    Run(Run),
     /// A group that is referred to begins.
     Open(usize),
     /// It ends.
@@ -56,147 +49,10 @@ pub(super) enum Extension {
     Same { group: usize, ignore_case: bool },
 }
 
-/// Which lengths of a run are tried, and in which order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
-    LongestFirst,
-    ShortestFirst,
-    /// Nothing that may follow begins with a byte of the run, so it cannot end earlier.
-    LongestOnly,
-}
-
 /// A pattern with its extensions.
 pub(super) struct Extended {
     pub(super) hir: Hir,
     pub(super) extensions: Vec<Extension>,
-}
-
-/// Marks the repeats of one byte in a regular expression that are counted and long, and those that can end in one
-/// place only.
-pub(super) fn with_runs(hir: Hir, extensions: &mut Vec<Extension>) -> Hir {
-    runs_before(hir, None, extensions)
-}
-
-/// The same before what begins with one of the bytes of `follows`; `None` where that is not known.
-fn runs_before(hir: Hir, follows: Option<Bytes>, extensions: &mut Vec<Extension>) -> Hir {
-    match hir.into_kind() {
-        HirKind::Concat(parts) => {
-            let mut follows = follows;
-            let mut marked: Vec<Hir> = Vec::with_capacity(parts.len());
-            for part in parts.into_iter().rev() {
-                let before = First::of(&part).before(follows);
-                marked.push(runs_before(part, follows, extensions));
-                follows = before;
-            }
-            marked.reverse();
-            Hir::concat(marked)
-        }
-        HirKind::Alternation(parts) => {
-            let parts = parts.into_iter();
-            Hir::alternation(parts.map(|p| runs_before(p, follows, extensions)).collect())
-        }
-        HirKind::Capture(mut capture) => {
-            capture.sub = Box::new(runs_before(*capture.sub, follows, extensions));
-            Hir::capture(capture)
-        }
-        HirKind::Repetition(mut repetition) => {
-            let most = repetition.max.unwrap_or(u32::MAX);
-            let set = Bytes::of(&repetition.sub).filter(|_| extensions.len() < MOST && most > 1);
-            let ends_there = |set: &Bytes| follows.is_some_and(|f| !f.meets(set));
-            let order = match set {
-                Some(set) if ends_there(&set) => Some((set, Order::LongestOnly)),
-                Some(set) if repetition.max.is_some() && most >= RUN => match repetition.greedy {
-                    true => Some((set, Order::LongestFirst)),
-                    false => Some((set, Order::ShortestFirst)),
-                },
-                _ => None,
-            };
-            let Some((set, order)) = order else {
-                let follows = match most {
-                    0..=1 => follows,
-                    _ => First::of(&repetition.sub)
-                        .before(follows)
-                        .zip(follows)
-                        .map(|(again, after)| again.union(&after)),
-                };
-                repetition.sub = Box::new(runs_before(*repetition.sub, follows, extensions));
-                return Hir::repetition(repetition);
-            };
-            let name = mark(extensions.len());
-            extensions.push(Extension::Run {
-                set,
-                least: repetition.min as usize,
-                most: repetition.max.map_or(usize::MAX, |most| most as usize),
-                order,
-            });
-            Hir::capture(Capture {
-                index: 1,
-                name: Some(name.into()),
-                sub: Box::new(Hir::repetition(repetition)),
-            })
-        }
-        HirKind::Empty => Hir::empty(),
-        HirKind::Literal(literal) => Hir::literal(literal.0),
-        HirKind::Class(class) => Hir::class(class),
-        HirKind::Look(look) => Hir::look(look),
-    }
-}
-
-/// What a part of a pattern begins with.
-struct First {
-    /// `None`: it may be any byte.
-    set: Option<Bytes>,
-    /// It may take no byte, and what follows counts.
-    empty: bool,
-}
-
-impl First {
-    /// Assertions take nothing: whether they hold at the end of a run does not matter where it can end nowhere else.
-    fn of(hir: &Hir) -> First {
-        let first = |set, empty| First { set, empty };
-        match hir.kind() {
-            HirKind::Empty | HirKind::Look(_) => first(Some(Bytes::default()), true),
-            HirKind::Literal(literal) => {
-                let byte = literal.0.first().map(|byte| Hir::literal([*byte]));
-                first(byte.and_then(|byte| Bytes::of(&byte)), false)
-            }
-            HirKind::Class(_) => first(Bytes::of(hir), false),
-            HirKind::Repetition(repetition) => {
-                let inner = First::of(&repetition.sub);
-                first(inner.set, inner.empty || repetition.min == 0)
-            }
-            HirKind::Capture(capture) => First::of(&capture.sub),
-            HirKind::Concat(parts) => {
-                let mut all = first(Some(Bytes::default()), true);
-                for part in parts {
-                    if !all.empty {
-                        break;
-                    }
-                    let next = First::of(part);
-                    all.set = all.set.zip(next.set).map(|(a, b)| a.union(&b));
-                    all.empty = next.empty;
-                }
-                all
-            }
-            HirKind::Alternation(parts) => {
-                let mut all = first(Some(Bytes::default()), false);
-                for part in parts {
-                    let next = First::of(part);
-                    all.set = all.set.zip(next.set).map(|(a, b)| a.union(&b));
-                    all.empty |= next.empty;
-                }
-                all
-            }
-        }
-    }
-
-    /// The bytes with which this and what follows begin.
-    fn before(&self, follows: Option<Bytes>) -> Option<Bytes> {
-        match self.empty {
-            true => self.set.zip(follows).map(|(a, b)| a.union(&b)),
-            false => self.set,
-        }
-    }
 }
 
 /// An expression that matches wherever this one does, with hardly any counts, so that an automaton over it is small.
@@ -246,7 +102,7 @@ pub(super) fn extended(pattern: &str, limit: usize, back: bool) -> Result<Extend
 }
 
 /// The name of the group that marks an extension.
-fn mark(number: usize) -> String {
+pub(super) fn mark(number: usize) -> String {
     format!("x{number}")
 }
 
@@ -337,7 +193,7 @@ impl Writer {
     fn machine(&mut self, part: &Expr, depth: usize) -> Result<(Machine, Hir, String), Refused> {
         let mut written = String::new();
         self.write(part, &mut written, depth)?;
-        let hir = with_runs(self.hir(&written)?, &mut self.extensions);
+        let hir = repeats::marked(self.hir(&written)?, false, &mut self.extensions);
         let machine = Machine::new(&hir, self.limit)
             .ok_or_else(|| Refused::whole("a part of the pattern is too large"))?;
         Ok((machine, hir, written))

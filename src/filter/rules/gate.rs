@@ -1,20 +1,23 @@
 //! The gate of a place: one pass over its texts tells which leaves can match there, and where.
 //!
 //! Patterns that hold no literal are sought by the bytes that they can begin with (`starts`). Of each literal the
-//! three, four or six bytes that are rarest in mail are put into a table (`grams`). A bitmap that fits into the cache
-//! says for each place of a text, in a nanosecond, that none of them ends there; where one might, the whole literal is compared. So the time depends on the text and hardly on the number
-//! of rules, and the memory is a few times the literals. An Aho-Corasick automaton over the same literals
-//! took three times the time and ten times the memory.
+//! three, four or six bytes that are rarest in mail are put into a table (`grams`). For each place of a text a table of
+//! pairs of bytes (`pairs`) says, in a nanosecond, whether a gram may end there or a beginning stand; a bitmap of grams
+//! that fits into the cache is asked next, and where it knows one, the whole literal is compared. So the time depends on
+//! the text and hardly on the number of rules, and the memory is a few times the literals. An Aho-Corasick automaton
+//! over the same literals took three times the time and ten times the memory.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::condition::Index;
 use super::grams::{Bitmap, Grams, Place, Window};
-use super::machine::Program;
+use super::machine::{Program, is_word};
+use super::pairs::{Marked, Pairs, Signs};
 use super::rarity::rarity;
 use super::sparse::Sparse;
 use super::starts::Starts;
+use super::starts_maker;
 
 /// Most sightings that one branch is told of, and most of a place altogether; where there are more, it is told
 /// that there are.
@@ -64,9 +67,20 @@ pub(super) enum Sought {
     Start(Program),
 }
 
+impl Sought {
+    /// The share of the places of a text where it is expected.
+    pub(super) fn share(&self) -> f64 {
+        match self {
+            Sought::Literals(literals) => literals.iter().map(|l| (-rarity(l)).exp2()).sum(),
+            Sought::Start(program) => (-program.rarity(starts_maker::DEPTH)).exp2(),
+        }
+    }
+}
+
 /// All that the leaves of one place seek.
 #[derive(Debug)]
 pub(super) struct Gate {
+    pairs: Pairs,
     literals: Vec<Literal>,
     /// The last four bytes of all grams of four and six bytes.
     ends: Bitmap,
@@ -75,6 +89,11 @@ pub(super) struct Gate {
     starts: Starts,
     seekers: Vec<Seeker>,
 }
+
+/// A pair of bytes that may be the last of a gram of three bytes, of a longer one, or the first of a beginning.
+const SHORT_GRAM: Signs = 1;
+const LONG_GRAM: Signs = 2;
+const START: Signs = 4;
 
 #[derive(Debug)]
 struct Literal {
@@ -145,18 +164,28 @@ impl Gate {
                 seekers: by_literal.remove(bytes).unwrap_or_default().into(),
             });
         }
-        let [_, four, six] = &chosen;
+        let [three, four, six] = &chosen;
         // The last four bytes of a number are its upper ones.
         let ends: BTreeSet<u64> = four
             .keys()
             .copied()
             .chain(six.keys().map(|g| g >> 16))
             .collect();
+        let starts = Starts::new(&starts);
+        let mut marked = Marked::new();
+        for (after_word, first, second) in starts.pairs() {
+            marked.mark(after_word, first, second, START);
+        }
+        let shorts = three.keys().map(|gram| (gram >> 8, SHORT_GRAM));
+        for (gram, sign) in shorts.chain(ends.iter().map(|gram| (gram >> 16, LONG_GRAM))) {
+            mark_any_case(gram, sign, &mut marked);
+        }
         Gate {
+            pairs: Pairs::new(&marked),
             literals,
             ends: Bitmap::new(ends.into_iter()),
             grams: chosen.map(Grams::new),
-            starts: Starts::new(&starts),
+            starts,
             seekers: entries.iter().map(|(seeker, _)| *seeker).collect(),
         }
     }
@@ -173,10 +202,6 @@ impl Gate {
         };
         for (number, text) in (0..).zip(texts) {
             self.look_at(number, text, &mut seen);
-            self.starts.look(text, &mut |seeker, at| {
-                let at = u32::try_from(at).unwrap_or(Sighting::MORE);
-                self.tell(seeker as usize, number, at, &mut seen);
-            });
         }
         seen.sightings.sort_unstable();
         seen.sightings.dedup();
@@ -184,26 +209,39 @@ impl Gate {
     }
 
     fn look_at(&self, number: u32, text: &[u8], seen: &mut Seen) {
-        if self.literals.is_empty() {
-            return;
+        let begun = |seeker: u32, at: usize, seen: &mut Seen| {
+            let at = u32::try_from(at).unwrap_or(Sighting::MORE);
+            self.tell(seeker as usize, number, at, seen);
+        };
+        for seeker in &self.starts.beginning {
+            begun(*seeker, 0, seen);
         }
         let [three, _, _] = &self.grams;
-        let mut window = Window::default();
-        for (at, byte) in text.iter().enumerate() {
-            window = window.pushed(byte.to_ascii_lowercase());
-            if self.ends.may_hold(window.gram(4)) {
-                self.compare_long(window, at + 1, number, text, seen);
+        self.pairs.look(text, |at, after_word, signs| {
+            if signs & START != 0 {
+                self.starts
+                    .walk(text, at, after_word, &mut |who, at| begun(who, at, seen));
             }
-            if three.may_hold(window.gram(3)) {
-                self.compare(
-                    three,
-                    window.gram(3),
-                    (at + 1).checked_sub(3),
-                    number,
-                    text,
-                    seen,
-                );
+            if signs & (SHORT_GRAM | LONG_GRAM) == 0 {
+                return;
             }
+            let end = at + 2;
+            let window = Window::before(text, end);
+            if signs & LONG_GRAM != 0 && self.ends.may_hold(window.gram(4)) {
+                self.compare_long(window, end, number, text, seen);
+            }
+            if signs & SHORT_GRAM != 0 && three.may_hold(window.gram(3)) {
+                let gram = window.gram(3);
+                self.compare(three, gram, end.checked_sub(3), number, text, seen);
+            }
+        });
+        // The last byte begins no pair.
+        if let [rest @ .., _] = text {
+            let after_word = rest.last().is_some_and(|byte| is_word(*byte));
+            self.starts
+                .walk(text, rest.len(), after_word, &mut |who, at| {
+                    begun(who, at, seen)
+                });
         }
     }
 
@@ -270,6 +308,18 @@ impl Gate {
             branch,
             at,
         });
+    }
+}
+
+/// Marks two bytes, the first of them the lower in `pair`, in any case and wherever they stand.
+fn mark_any_case(pair: u64, sign: Signs, marked: &mut Marked) {
+    let [first, second, ..] = pair.to_le_bytes();
+    for after_word in [false, true] {
+        for first in [first, first.to_ascii_uppercase()] {
+            for second in [second, second.to_ascii_uppercase()] {
+                marked.mark(after_word, first, second, sign);
+            }
+        }
     }
 }
 

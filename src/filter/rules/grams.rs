@@ -17,9 +17,22 @@ pub(super) struct Place {
 pub(super) struct Window(u64);
 
 impl Window {
+    /// At a place of a text, its letters in lower case. Before the text stand zeros.
+    #[inline]
+    pub(super) fn before(text: &[u8], end: usize) -> Window {
+        let bytes = end
+            .checked_sub(8)
+            .and_then(|from| text.get(from..end)?.try_into().ok());
+        let bytes = bytes.map(u64::from_le_bytes).unwrap_or_else(|| {
+            let first = text.get(..end).unwrap_or_default();
+            Window::at_end(first).0
+        });
+        Window(lower(bytes))
+    }
+
     /// One byte further.
     #[inline]
-    pub(super) fn pushed(self, byte: u8) -> Window {
+    fn pushed(self, byte: u8) -> Window {
         Window(self.0 >> 8 | u64::from(byte) << 56)
     }
 
@@ -33,6 +46,18 @@ impl Window {
     pub(super) fn at_end(bytes: &[u8]) -> Window {
         bytes.iter().fold(Window(0), |w, b| w.pushed(*b))
     }
+}
+
+/// Eight bytes, the letters of ASCII in lower case.
+#[inline]
+fn lower(bytes: u64) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    // Bit 7 of each byte that is `A` or above, and of each above `Z`; no sum reaches the next byte.
+    let low = bytes & (EACH * 0x7f);
+    let from_a = low + EACH * (0x80 - 0x41);
+    let above_z = low + EACH * (0x7f - 0x5a);
+    let capitals = from_a & !above_z & !bytes & (EACH * 0x80);
+    bytes | capitals >> 2
 }
 
 /// Which grams there are, with some mistakes: what it denies is not there.

@@ -1,10 +1,10 @@
 //! Whether a message speaks with one voice: does what it shows name the organisation that its From
 //! address belongs to?
 //!
-//! Somebody who imitates a company writes that company's name over a domain of his own or a stolen one,
-//! and sends the reader to a third. Somebody who writes in his own name says so: in the display name, in
+//! Somebody who imitates a company writes that company's name over a domain of their own or a stolen one,
+//! and sends the reader to a third. Somebody who writes in their own name says so: in the display name, in
 //! the text, in the links, in the DKIM signature. Nothing here is verified: a hostile sender can make all
-//! of it true by naming himself, and is then without his disguise. No list of companies is needed.
+//! of it true by naming itself, and is then without its disguise. No list of companies is needed.
 //!
 //! A name is compared as a reader would: letters and digits only, without case and accents, so that
 //! "Müller & Söhne" is found in `mueller-soehne.de` and in `mullersohne.de`.
@@ -141,7 +141,8 @@ fn sender(mail: &Mail) -> Option<String> {
 
 /// What somebody chose of a registered domain: `mueller-soehne` of `mueller-soehne.de`, squeezed.
 fn label(organisation: &str) -> String {
-    squeezed(organisation.split('.').next().unwrap_or_default())
+    let chosen = organisation.split('.').next().unwrap_or_default();
+    squeezed(&idna::domain_to_unicode(chosen).0)
 }
 
 /// Whether a text holds the name of an organisation.
@@ -224,6 +225,7 @@ mod tests {
             ("x@muellersoehne.de", "MUELLER SOEHNE"),
             ("x@ing.nl", "Uw bank ING schrijft u"),
             ("x@mail.example.co.uk", "The Example team"),
+            ("x@xn--mller-kva.de", "Ihr Müller"),
         ] {
             assert!(
                 text_names_sender(&mail(&format!("From: {from}"), text)).is_some(),

@@ -1,4 +1,4 @@
-//! What other filters hand to the rules: the files of the message, who it comes from, what is remembered of him.
+//! What other filters hand to the rules: the files of the message, who it comes from, what is remembered of the sender.
 //!
 //! Rules wait for a filter only where one of them asks for what it finds out. Where it is not in the chain, has skipped
 //! the message, or came to no result, the places that it fills are empty.

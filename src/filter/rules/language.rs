@@ -319,6 +319,10 @@ fn what_cannot_be_meant_is_refused_with_what_to_do() {
             "`occurrences` goes with",
         ),
         (
+            "{ subject: { matches: abc, occurrences: { at_least: 10001 } } }",
+            "no more than 10000 occurrences",
+        ),
+        (
             "{ subject: { position: first, matches: abc } }",
             "takes no `position`",
         ),
@@ -445,4 +449,101 @@ fn carets_stand_inside_a_formula() {
         (3, written.find("NONE").unwrap() + 1),
         "{problems}"
     );
+}
+
+#[test]
+fn the_first_200_received_fields_are_read() {
+    let set = loaded(&rule("{ received_by: '^last\\.example$' }"));
+    for (before, found) in [(199, 1), (200, 0)] {
+        let raw = "Received: from a.example by b.example; Tue, 01 Sep 2026 10:00:00 +0000\r\n"
+            .repeat(before)
+            + "Received: from a.example by last.example; Tue, 01 Sep 2026 10:00:00 +0000\r\n\r\n";
+        let mail = Mail::parse(Bytes::from(raw), &Limits::default());
+        assert_eq!(set.evaluate(&envelope(), &mail).len(), found, "{before}");
+    }
+}
+
+#[test]
+fn relations_see_through_disguises() {
+    let set = |relation: &str| loaded(&rule(&format!("{{ relation: {relation} }}")));
+    let hit = |relation: &str, raw: &str| {
+        let mail = Mail::parse(Bytes::from(raw.to_owned()), &Limits::default());
+        !set(relation).evaluate(&envelope(), &mail).is_empty()
+    };
+    for (relation, raw, expected) in [
+        // An address of the sender's own before the one that deceives.
+        (
+            "from_name_holds_other_address",
+            "From: \"info@evil.com ceo@bank.com\" <x@evil.com>\n\n",
+            true,
+        ),
+        (
+            "from_name_holds_other_address",
+            "From: =?utf-8?q?ceo=EF=BC=A0bank=2Ecom?= <x@evil.com>\n\n",
+            true,
+        ),
+        (
+            "reply_to_other_domain",
+            "From: a@xn--mnchen-3ya.de\nReply-To: a@m\u{fc}nchen.de\n\n",
+            false,
+        ),
+        // A comment of a server behind the identifier is no part of it.
+        (
+            "message_id_other_domain",
+            "From: a@bank.com\nMessage-ID: <1@bank.com> (added by postmaster@other.com)\n\n",
+            false,
+        ),
+        (
+            "message_id_other_domain",
+            "From: a@bank.com\nMessage-ID: 1@other.com\n\n",
+            true,
+        ),
+        (
+            "link_shows_other_host",
+            "Content-Type: text/html\n\n<a href='http://evil.com/'>HTTPS://Www.Bank.com/</a>",
+            true,
+        ),
+    ] {
+        assert_eq!(hit(relation, raw), expected, "{relation}: {raw}");
+    }
+}
+
+#[test]
+fn a_name_of_three_letters_says_nothing_of_a_recipient() {
+    let set = loaded(&rule("{ relation: from_name_holds_recipient_domain }"));
+    for (domain, found) in [("abc.org", 0), ("abcd.org", 1)] {
+        let to = Envelope {
+            recipients: vec![Address::new(format!("<me@{domain}>").as_bytes())],
+            ..envelope()
+        };
+        let raw = "From: ABC ABCD <x@evil.com>\n\n";
+        let mail = Mail::parse(Bytes::from_static(raw.as_bytes()), &Limits::default());
+        assert_eq!(set.evaluate(&to, &mail).len(), found, "{domain}");
+    }
+}
+
+#[test]
+fn names_are_folded_and_the_start_of_a_part_is_its_first_1024_bytes() {
+    let found = |when: &str, raw: &str| {
+        let mail = Mail::parse(Bytes::from(raw.to_owned()), &Limits::default());
+        !loaded(&rule(when)).evaluate(&envelope(), &mail).is_empty()
+    };
+    let disguised = "From: =?utf-8?q?Pay=E2=80=8BPal?= <x@evil.com>\n\n";
+    assert!(found("{ from_name: '^PayPal$' }", disguised));
+    for (before, expected) in [(1023, true), (1024, false)] {
+        let raw = format!("Subject: x\n\n{}z", "a".repeat(before));
+        assert_eq!(found("{ part_start: 'az' }", &raw), expected, "{before}");
+    }
+}
+
+#[test]
+fn not_of_an_element_wants_that_not_all_hold_and_lengths_are_bytes() {
+    assert!(evidence("{ link: { text: Sign, not: { path: '^/a', host: 'bit' } } }").is_some());
+    assert!(evidence("{ link: { text: Sign, not: { path: '^/a', host: 'evil' } } }").is_none());
+    let set = loaded(&rule(
+        "{ subject: { length: { at_least: 4, at_most: 4 } } }",
+    ));
+    let raw = "Subject: \u{fc}\u{fc}\n\n";
+    let mail = Mail::parse(Bytes::from_static(raw.as_bytes()), &Limits::default());
+    assert_eq!(set.evaluate(&envelope(), &mail).len(), 1);
 }

@@ -1,11 +1,10 @@
 //! What the first bytes of a match can be: where the backtracker need not try.
 
 use super::machine::{BOUNDARY_BITS, Bytes, Program, is_word};
+use super::needles::Needles;
 
 /// Most bytes at the beginning of a match about which something is said.
 const BYTES: usize = 8;
-/// Most bytes in a set that is looked for by itself, several places at once.
-const NEEDLES: usize = 3;
 
 /// A set of bytes for each of the first bytes of a match, as far as every match reaches.
 #[derive(Clone, Debug)]
@@ -19,33 +18,6 @@ pub(super) struct Lead {
     at_line: bool,
     /// Of the sets with few bytes the one whose bytes are rarest: which, and the bytes.
     rarest: Option<(usize, Needles)>,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Needles {
-    One(u8),
-    Two(u8, u8),
-    Three(u8, u8, u8),
-}
-
-impl Needles {
-    fn of(set: &Bytes) -> Option<Needles> {
-        let bytes: Vec<u8> = set.iter().take(NEEDLES + 1).collect();
-        match *bytes {
-            [a] => Some(Needles::One(a)),
-            [a, b] => Some(Needles::Two(a, b)),
-            [a, b, c] => Some(Needles::Three(a, b, c)),
-            _ => None,
-        }
-    }
-
-    fn find(self, text: &[u8]) -> Option<usize> {
-        match self {
-            Needles::One(a) => memchr::memchr(a, text),
-            Needles::Two(a, b) => memchr::memchr2(a, b, text),
-            Needles::Three(a, b, c) => memchr::memchr3(a, b, c, text),
-        }
-    }
 }
 
 impl Lead {
@@ -161,10 +133,7 @@ mod tests {
         let hir = regex_syntax::ParserBuilder::new().utf8(false).build();
         let hir = { hir }.parse(pattern).unwrap();
         Lead::of(
-            &Program {
-                machine: Machine::new(&hir, 1 << 20).unwrap(),
-                extensions: Arc::from([]),
-            },
+            &Program::new(Machine::new(&hir, 1 << 20).unwrap(), Arc::from([])),
             hir.properties().look_set_prefix().contains(Look::StartLF),
         )
     }

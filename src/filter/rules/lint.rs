@@ -64,7 +64,9 @@ pub fn lint(sources: &[Source], set: &RuleSet) -> Vec<Problem> {
                 "its condition holds whatever the message is".to_owned(),
             );
         }
-        let condition = without_places(&format!("{:?}", rule.when.value));
+        // A rule that is on for others, or until another day, does not say the same.
+        let asked = (&rule.when.value, &rule.recipients, &rule.expires);
+        let condition = without_places(&format!("{asked:?}"));
         match said.get(&condition) {
             Some((first, other)) => say(
                 Severity::Warning,
@@ -180,6 +182,26 @@ mod tests {
         assert_eq!(found, ["the rule R1 can never hit"]);
         // A rule that is switched off does not hit although its condition holds.
         assert!(linted(&["{ text: 'abc' }", "{ not: { rule: R0 }, text: 'abc' }"]).is_empty());
+    }
+
+    #[test]
+    fn rules_that_are_on_at_different_times_or_for_others_do_not_say_the_same() {
+        let of = |effect: &str| {
+            let text = format!(
+                "version: 1\nrules:\n  - {{ id: A, description: d, score: 1, {effect}, when: {{ subject: 'abc' }} }}\n  - {{ id: B, description: d, score: 2, when: {{ subject: 'abc' }} }}\n"
+            );
+            let sources = [Source::new("a.yaml", text)];
+            let set = RuleSet::from_sources(&sources).unwrap_or_else(|p| panic!("{p}"));
+            let found = lint(&sources, &set).into_iter();
+            found.filter(|p| p.severity == Severity::Warning).count()
+        };
+        assert_eq!(of("labels: [x]"), 1);
+        assert_eq!(of("expires: 9000-01-01"), 0);
+        assert_eq!(of("recipients: { only: [example.org] }"), 0);
+        assert_eq!(
+            of("recipients: { only: example.org, except: a.example.org }"),
+            0
+        );
     }
 
     #[test]

@@ -360,6 +360,11 @@ mod tests {
                 ("lists/some.txt".into(), 3, 1)
             ]
         );
+        let (_, problems) = held("a.example#b\n#c\nb.example #c\n")
+            .open("some", Kind::Domains)
+            .unwrap();
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].message.contains("`a.example#b`"));
         let many = "no domain\n".repeat(50);
         let (_, problems) = held(&many).open("some", Kind::Domains).unwrap();
         assert_eq!(problems.len(), PROBLEMS + 1);

@@ -9,6 +9,7 @@ use regex_automata::util::primitives::StateID;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 use super::extension::{self, Extension};
+use super::follow::Follow;
 use super::rarity;
 
 /// What a word boundary adds to the rarity of a place, in bits.
@@ -42,6 +43,8 @@ fn compiled(hir: &Hir, captures: WhichCaptures, limit: Option<usize>) -> Option<
 pub(super) struct Program {
     pub(super) machine: Machine,
     pub(super) extensions: Arc<[Extension]>,
+    /// What stands behind runs, by the state there.
+    follows: Box<[(StateID, Follow)]>,
 }
 
 impl Machine {
@@ -89,10 +92,55 @@ impl Machine {
 }
 
 impl Program {
+    /// An automaton with the extensions that its marks refer to.
+    pub(super) fn new(machine: Machine, extensions: Arc<[Extension]>) -> Program {
+        let mut program = Program {
+            machine,
+            extensions,
+            follows: Box::default(),
+        };
+        let states = program.machine.nfa.states().iter();
+        let behind = states.filter_map(|state| match state {
+            State::Capture { next, slot, .. } => {
+                let mark = program.machine.mark(slot.as_usize())?;
+                let extension = program.extensions.get(mark as usize)?;
+                let is_run = matches!(extension, Extension::Run(_));
+                is_run.then(|| program.machine.behind(*next))
+            }
+            _ => None,
+        });
+        let follows = behind.filter_map(|state| Some((state, program.follow_of(state)?)));
+        let mut follows: Vec<(StateID, Follow)> = follows.collect();
+        follows.sort_unstable_by_key(|(state, _)| *state);
+        program.follows = follows.into();
+        program
+    }
+
+    fn follow_of(&self, state: StateID) -> Option<Follow> {
+        let onward = self.onward(state, false).filter(|o| !o.at_beginning)?;
+        let mut first = Bytes::default();
+        for way in onward.ways {
+            first.insert(way.first..=way.last);
+        }
+        let at_line = matches!(
+            self.machine.nfa.state(state),
+            State::Look {
+                look: Look::StartLF,
+                ..
+            }
+        );
+        Some(Follow::new(first, at_line))
+    }
+
+    /// What stands behind a run, in whose state the automaton is then; `None` where that may be anything.
+    pub(super) fn follow(&self, state: StateID) -> Option<&Follow> {
+        let found = self.follows.binary_search_by_key(&state, |(s, _)| *s);
+        Some(&self.follows.get(found.ok()?)?.1)
+    }
+
     /// Whether it holds what is not regular, so that no other matcher can run it.
     pub(super) fn is_extended(&self) -> bool {
-        self.extensions()
-            .any(|e| !matches!(e, Extension::Run { .. }))
+        self.extensions().any(|e| !matches!(e, Extension::Run(_)))
     }
 
     /// Whether it has any mark.
@@ -184,13 +232,13 @@ impl Program {
                     match mark.and_then(|m| self.extensions.get(m as usize)) {
                         Some(Extension::Atomic(_) | Extension::Same { .. }) => return None,
                         // However often: it may go on, or end.
-                        Some(Extension::Run { set, least, .. }) => {
+                        Some(Extension::Run(run)) => {
                             let after = self.machine.behind(*after);
-                            for (first, last) in set.ranges() {
+                            for (first, last) in run.ranges() {
                                 way(first, last, state);
                                 way(first, last, after);
                             }
-                            if *least == 0 {
+                            if run.least == 0 {
                                 open.push((after, boundary));
                             }
                         }
@@ -293,6 +341,11 @@ impl Bytes {
             *word |= other;
         }
         both
+    }
+
+    /// The bytes that are not in the set.
+    pub(super) fn others(&self) -> Bytes {
+        Bytes(self.0.map(|word| !word))
     }
 
     /// Whether there is a byte that both have.

@@ -7,7 +7,7 @@ use serde_saphyr::Spanned;
 
 use super::bounds::Bounds;
 use super::compile::Compiled;
-use super::condition::{Index, Leaf, TextsLeaf, Value};
+use super::condition::{Index, Leaf, OCCURRENCES, TextsLeaf, Value};
 use super::gate::{Seeker, Sought};
 use super::list::{Kind, List};
 use super::literal;
@@ -69,6 +69,15 @@ impl Compiled {
             length = keys.length.as_ref().map(|l| self.bounds(source, l));
             if let Some(wanted) = &keys.occurrences {
                 occurrences = Some(self.bounds(source, wanted));
+                let given = [wanted.value.at_least, wanted.value.at_most];
+                let counted = OCCURRENCES as u64;
+                if given.iter().flatten().any(|bound| bound.0 > counted) {
+                    self.problem(Problem::at(
+                        source,
+                        span_of(wanted),
+                        format!("no more than {OCCURRENCES} occurrences are counted"),
+                    ));
+                }
                 if !matches!(
                     value,
                     Value::Pattern(_) | Value::Contains(_) | Value::Words(_)

@@ -43,6 +43,8 @@ pub struct RuleFiles {
     scores: Option<(Source, ScoresFile)>,
     /// What could not be read.
     problems: Problems,
+    /// Files beside them that are not read for their names alone.
+    unread: Vec<PathBuf>,
 }
 
 impl Options {
@@ -94,10 +96,12 @@ impl Options {
             })
             .ok()
         });
+        let folder = self.path.as_ref().map(|path| path.value.as_path());
         RuleFiles {
             sources,
             scores,
             problems,
+            unread: almost_rule_files(&base.join(folder.unwrap_or(Path::new(FOLDER)))),
         }
     }
 
@@ -154,6 +158,11 @@ impl Options {
             problem.severity(Severity::Warning)
         };
         let mut found = Vec::new();
+        found.extend(files.unread.iter().map(|path| {
+            Problem::without_place(format!("{} is not read", path.display()))
+                .help("the names of rule files end in `.yaml`")
+                .severity(Severity::Warning)
+        }));
         for (id, score) in &self.scores {
             if disabled(id) {
                 found.push(warning(
@@ -213,6 +222,22 @@ pub fn filter(options: &Options, build: &Build<'_>) -> Result<RulesFilter, Probl
     );
     let policy = options.on_failure.over(FailureAction::Deliver);
     Ok(RulesFilter::new(Arc::new(set), policy).counting(build.metrics.rules_given_up.clone()))
+}
+
+/// Files in a folder that look like rule files and are none by their names, sorted.
+fn almost_rule_files(folder: &Path) -> Vec<PathBuf> {
+    let mut names: Vec<PathBuf> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            path.extension().is_some_and(|e| {
+                e.eq_ignore_ascii_case("yml") || (e != "yaml" && e.eq_ignore_ascii_case("yaml"))
+            })
+        })
+        .collect();
+    names.sort();
+    names
 }
 
 fn no_such_rule(source: &Source, span: std::ops::Range<usize>, id: &str) -> Problem {

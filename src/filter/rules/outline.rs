@@ -110,9 +110,10 @@ fn stand_in(id: Option<&str>, len: usize) -> String {
     let entry = id.map_or(String::new(), |id| {
         format!("- {{id: {id}, description: x, silent: true, when: {{size: {{at_least: 1}}}}}}")
     });
-    match entry.len() <= len {
-        true => format!("{entry:<len$}"),
-        false => " ".repeat(len),
+    // Not by a width in `format!`, which ends at 65,535.
+    match len.checked_sub(entry.len()) {
+        Some(rest) => entry + &" ".repeat(rest),
+        None => " ".repeat(len),
     }
 }
 
@@ -177,6 +178,18 @@ rules:
         assert_eq!(lines, [5, 12]);
         let ids: Vec<_> = file.rules.iter().map(|r| r.id.value.as_str()).collect();
         assert_eq!(ids, ["BROKEN_ONE", "GOOD", "BROKEN_TWO"]);
+    }
+
+    #[test]
+    fn a_mistake_in_a_rule_of_more_than_64_kib_is_reported_too() {
+        let text = format!(
+            "version: 1\nrules:\n  - id: LONG\n    description: x\n    score: many\n    when: {{ text: {{ contains: [{}z] }} }}\n  - {{ id: B, description: x, score: 1, when: {{ rule: LONG }} }}\n",
+            "literal, ".repeat(9000)
+        );
+        let mut problems = Vec::new();
+        let file = parse(&Source::new("a.yaml", text), &mut problems).unwrap();
+        assert_eq!((problems.len(), file.rules.len()), (1, 2));
+        assert_eq!(problems[0].position().unwrap().1, 5);
     }
 
     #[test]

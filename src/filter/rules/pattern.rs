@@ -22,7 +22,7 @@ use regex_syntax::hir::{Hir, HirKind};
 use super::branch::{Branch, Scratch};
 use super::extension::{self, Extended, Extension};
 use super::gate::{Sighting, Sought};
-use super::{literal, simplify};
+use super::{literal, repeats, simplify};
 
 /// Longest pattern, bytes as written.
 pub(super) const PATTERN_BYTES: usize = 4 << 10;
@@ -122,7 +122,7 @@ impl Pattern {
                     .help("use `exists: true` to ask only whether the place is there"),
             );
         }
-        let hir = extension::with_runs(hir, &mut extensions);
+        let hir = repeats::marked(hir, true, &mut extensions);
         let extensions: Arc<[Extension]> = extensions.into();
         let mut alternatives = Vec::new();
         split(&hir, &mut alternatives);

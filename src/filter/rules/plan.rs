@@ -1,17 +1,22 @@
 //! Which rules can hold at all, told by the literals that a message holds.
 //!
-//! A rule that cannot hold while none of its gated leaves has seen a literal sleeps until one of them has.
-//! So a message pays for the rules whose words it holds, and not for the number of rules.
+//! A rule that cannot hold while none of its gated leaves has seen a literal sleeps until one of them has. Where
+//! several conditions each keep it from holding, one is enough to let it sleep, and the one whose literals are the
+//! rarest is watched. So a message pays for the rules whose words it holds, and not for the number of rules.
 
 use std::collections::HashMap;
 
 use super::bounds::Interval;
 use super::condition::{Index, Leaf, Node, Operand};
+use super::formula::Formula;
+use super::gate::{Seeker, Sought};
 use super::place::Place;
 use super::rule::Rule;
 
 /// How much more there is to look at in a long place than in a short one.
 const LONG: u32 = 8;
+/// Bytes in a short place, about.
+const SHORT_BYTES: f64 = 256.0;
 
 /// The plan of a set of rules.
 #[derive(Debug, Default)]
@@ -27,11 +32,18 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Plans rules that are already known to have no circle of references.
-    pub(super) fn new(rules: &[Rule], leaves: &[Leaf], places: &[Place]) -> Plan {
+    /// Plans rules that are already known to have no circle of references. `sought` is what their gates look for, by
+    /// place.
+    pub(super) fn new(
+        rules: &[Rule],
+        leaves: &[Leaf],
+        places: &[Place],
+        sought: &[Vec<(Seeker, Sought)>],
+    ) -> Plan {
         let mut sleep = Sleep {
             rules,
             leaves,
+            sightings: sightings(leaves.len(), places, sought),
             known: vec![None; rules.len()],
         };
         let mut plan = Plan {
@@ -100,13 +112,31 @@ fn cost(rule: &Rule, leaves: &[Leaf], places: &[Place]) -> u32 {
     cost
 }
 
-/// What a condition comes to while no gated leaf has seen anything (nothing when the others decide), and
-/// its gated leaves.
+/// By leaf: how often it sees something in a message, about.
+fn sightings(leaves: usize, places: &[Place], sought: &[Vec<(Seeker, Sought)>]) -> Vec<f64> {
+    let mut sightings = vec![0.0; leaves];
+    for (place, entries) in places.iter().zip(sought) {
+        let bytes = match place.is_content() {
+            true => f64::from(LONG) * SHORT_BYTES,
+            false => SHORT_BYTES,
+        };
+        for (seeker, sought) in entries {
+            if let Some(of_leaf) = sightings.get_mut(seeker.leaf as usize) {
+                *of_leaf += bytes * sought.share();
+            }
+        }
+    }
+    sightings
+}
+
+/// What a condition comes to while no gated leaf that is watched has seen anything (nothing when others decide), and
+/// those leaves.
 type AtRest = (Option<bool>, Vec<Index>);
 
 struct Sleep<'a> {
     rules: &'a [Rule],
     leaves: &'a [Leaf],
+    sightings: Vec<f64>,
     known: Vec<Option<AtRest>>,
 }
 
@@ -137,29 +167,10 @@ impl Sleep<'_> {
                 _ => (None, Vec::new()),
             },
             Node::Rule(number) => self.of_rule(*number),
-            Node::Formula(formula) => {
-                let mut gated = Vec::new();
-                let mut at_rest = HashMap::new();
-                formula.names(&mut |operand| {
-                    if let Operand::Rule(number) = operand {
-                        let (rest, own) = self.of_rule(*number);
-                        gated.extend(own);
-                        at_rest.insert(*number, rest);
-                    }
-                });
-                let value = formula.range(&mut |operand| match operand {
-                    // Of a rule that holds at rest the value is not known: it may count.
-                    Operand::Rule(number) => match at_rest.get(number) {
-                        Some(Some(false)) => Interval::only(0.0),
-                        _ => Interval::ANY,
-                    },
-                    Operand::Number(_) => Interval::ANY,
-                });
-                (value.truth().filter(|_| formula.is_total()), gated)
-            }
+            Node::Formula(formula) => self.of_formula(formula),
             Node::Not(inner) => {
-                let (rest, gated) = self.of(inner);
-                (rest.map(|holds| !holds), gated)
+                let (rest, watched) = self.of(inner);
+                (rest.map(|holds| !holds), watched)
             }
             Node::All(nodes) => self.at_least(nodes.len(), nodes),
             Node::Any(nodes) => self.at_least(1, nodes),
@@ -167,19 +178,67 @@ impl Sleep<'_> {
         }
     }
 
-    fn at_least(&mut self, wanted: usize, nodes: &[Node]) -> AtRest {
-        let (mut certain, mut possible, mut gated) = (0, 0, Vec::new());
-        for node in nodes {
-            let (rest, own) = self.of(node);
-            certain += usize::from(rest == Some(true));
-            possible += usize::from(rest != Some(false));
-            gated.extend(own);
-        }
-        let rest = match (certain >= wanted, possible >= wanted) {
-            (true, _) => Some(true),
-            (_, false) => Some(false),
-            _ => None,
+    fn of_formula(&mut self, formula: &Formula<Operand>) -> AtRest {
+        // Rules that do not hold at rest. Of one that does the value is not known: it may count.
+        let mut asleep: HashMap<Index, Vec<Index>> = HashMap::new();
+        formula.names(&mut |operand| {
+            if let Operand::Rule(number) = operand
+                && let (Some(false), watched) = self.of_rule(*number)
+            {
+                asleep.insert(*number, watched);
+            }
+        });
+        let truth = |asleep: &HashMap<Index, Vec<Index>>| {
+            let value = formula.range(&mut |operand| match operand {
+                Operand::Rule(number) if asleep.contains_key(number) => Interval::only(0.0),
+                Operand::Rule(_) | Operand::Number(_) => Interval::ANY,
+            });
+            value.truth().filter(|_| formula.is_total())
         };
-        (rest, gated)
+        let Some(rest) = truth(&asleep) else {
+            return (None, Vec::new());
+        };
+        // Those that see the most are given up first, as long as the others decide.
+        let mut all: Vec<Index> = asleep.keys().copied().collect();
+        all.sort_by(|a, b| {
+            let often = |rule| self.often(asleep.get(rule).map_or(&[], Vec::as_slice));
+            often(b).total_cmp(&often(a)).then(a.cmp(b))
+        });
+        for number in all {
+            if let Some(watched) = asleep.remove(&number)
+                && truth(&asleep) != Some(rest)
+            {
+                asleep.insert(number, watched);
+            }
+        }
+        (Some(rest), asleep.into_values().flatten().collect())
+    }
+
+    fn at_least(&mut self, wanted: usize, nodes: &[Node]) -> AtRest {
+        let (mut held, mut failed) = (Vec::new(), Vec::new());
+        for node in nodes {
+            match self.of(node) {
+                (Some(true), watched) => held.push(watched),
+                (Some(false), watched) => failed.push(watched),
+                (None, _) => {}
+            }
+        }
+        let (rest, enough, mut deciding) = match held.len() >= wanted {
+            true => (true, wanted, held),
+            // Where so many fail, too few are left.
+            false => (false, (nodes.len() + 1).saturating_sub(wanted), failed),
+        };
+        if deciding.len() < enough {
+            return (None, Vec::new());
+        }
+        deciding.sort_by(|a, b| self.often(a).total_cmp(&self.often(b)));
+        deciding.truncate(enough);
+        (Some(rest), deciding.concat())
+    }
+
+    /// How often any of these leaves sees something in a message, about.
+    fn often(&self, leaves: &[Index]) -> f64 {
+        let sightings = leaves.iter().filter_map(|leaf| self.sightings.get(*leaf));
+        sightings.sum()
     }
 }

@@ -56,6 +56,13 @@ pub(crate) fn matches(pattern: &str, backtracking: bool, text: &str) -> bool {
     !backtracking && is_always(pattern) || compiled(pattern, backtracking).is_ok_and(found)
 }
 
+/// Whether a text can be a formula; why not.
+pub(crate) fn formula(text: &str) -> Result<(), String> {
+    formula::parse(text)
+        .map(|_| ())
+        .map_err(|refused| refused.message)
+}
+
 /// Whether a formula without names holds.
 pub(crate) fn holds_always(formula: &str) -> bool {
     formula::parse(formula)

@@ -5,6 +5,8 @@
 
 use std::net::IpAddr;
 
+use super::fold::fold;
+use super::list::ascii_domain;
 use super::{identity, lookalike};
 use crate::content::claim;
 use crate::mail::{Envelope, Mail, Mailbox};
@@ -112,9 +114,9 @@ impl Relation {
     pub(super) fn evidence(self, envelope: &Envelope, mail: &Mail) -> Option<String> {
         match self {
             Relation::FromNameAddress => in_from_name(mail, |name, from| {
-                let found = addresses(name).find(|a| !from.eq_ignore_ascii_case(a))?;
-                (organisation(after_at(found)) != organisation(after_at(from)))
-                    .then(|| found.to_owned())
+                addresses(name)
+                    .find(|a| organisation(after_at(a)) != organisation(after_at(from)))
+                    .map(str::to_owned)
             }),
             Relation::FromNameDomain => in_from_name(mail, |name, from| {
                 hosts(name)
@@ -154,7 +156,7 @@ impl Relation {
             Relation::LinkHost => mail.urls().iter().find_map(|url| {
                 let shown = url.shown.as_deref()?;
                 let claimed = sole_host(shown)?;
-                (organisation(claimed)? != organisation(&url.host)?)
+                (organisation(&claimed)? != organisation(&url.host)?)
                     .then(|| format!("{claimed} leads to {}", url.host))
             }),
             Relation::SubjectRecipient => {
@@ -231,13 +233,11 @@ impl Relation {
             Relation::MessageIdDomain => {
                 let from = first_domain(mail, "From")?;
                 let id = mail.header("Message-ID")?;
-                let domain = id
-                    .trim()
-                    .trim_end_matches('>')
-                    .rsplit_once('@')?
-                    .1
-                    .to_owned();
-                (organisation(&from)? != organisation(&domain)?)
+                // Some servers write a comment with an address of their own behind it.
+                let inner = id.split_once('<').map_or(id.trim(), |(_, inner)| inner);
+                let inner = inner.split(['>', ' ', '\t']).next()?;
+                let (_, domain) = inner.rsplit_once('@')?;
+                (organisation(&from)? != organisation(domain)?)
                     .then(|| format!("{domain} instead of {from}"))
             }
             Relation::UrlRecipientDomain => {
@@ -274,7 +274,7 @@ fn in_from_name(mail: &Mail, find: impl Fn(&str, &str) -> Option<String>) -> Opt
     mail.mailboxes("From")
         .into_iter()
         .find_map(|Mailbox { name, address }| {
-            let name = name?;
+            let name = fold(&name?);
             let end = (0..=TEXT_BYTES.min(name.len()))
                 .rev()
                 .find(|i| name.is_char_boundary(*i))?;
@@ -313,13 +313,20 @@ fn after_at(address: &str) -> &str {
     address.rsplit_once('@').map_or("", |(_, d)| d)
 }
 
-/// The registrable domain, lower case; an address literal or a bare name stands for itself.
+/// The organisation that a domain belongs to, as relations compare it: its registered domain in ASCII, so that
+/// an internationalised name is the same however it is written.
 pub(super) fn organisation(domain: &str) -> Option<String> {
+    registered(&ascii_domain(domain))
+}
+
+/// The registrable domain, lower case; an address, literal or not, or a bare name stands for itself.
+pub(super) fn registered(domain: &str) -> Option<String> {
     let domain = domain.trim_end_matches('.').to_ascii_lowercase();
     if domain.is_empty() {
         return None;
     }
-    Some(match psl::domain_str(&domain) {
+    let is_address = domain.starts_with('[') || domain.parse::<IpAddr>().is_ok();
+    Some(match psl::domain_str(&domain).filter(|_| !is_address) {
         Some(organisation) => organisation.to_owned(),
         None => domain,
     })
@@ -351,29 +358,46 @@ fn is_host(word: &str) -> bool {
         && lower
             .split('.')
             .all(|l| !l.is_empty() && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
-        && lower
-            .rsplit('.')
-            .next()
-            .is_some_and(|tld| tld.bytes().all(|b| b.is_ascii_alphabetic()))
+        && lower.rsplit('.').next().is_some_and(|tld| {
+            tld.starts_with("xn--") || tld.bytes().all(|b| b.is_ascii_alphabetic())
+        })
 }
 
-/// The host that a link text claims to lead to: the text is a host name or a URL and nothing else.
-fn sole_host(shown: &str) -> Option<&str> {
-    let shown = shown.trim();
-    if shown.len() > TEXT_BYTES || shown.contains(char::is_whitespace) || shown.contains('@') {
+/// The host that a link text claims to lead to: the text is a host name or a URL and nothing else but
+/// punctuation around it. In lower case and ASCII.
+fn sole_host(shown: &str) -> Option<String> {
+    if shown.len() > TEXT_BYTES {
         return None;
     }
-    let rest = shown
-        .strip_prefix("https://")
-        .or_else(|| shown.strip_prefix("http://"))
-        .unwrap_or(shown);
-    let host = rest.split(['/', '?', '#', ':']).next()?;
-    let tld = host.rsplit('.').next()?.to_ascii_lowercase();
-    let file = rest.len() == shown.len()
-        && !host.starts_with("www.")
-        && FILE_ENDINGS.contains(&tld.as_str());
-    (!file && is_host(host)).then_some(host)
+    let shown = fold(shown);
+    let url = shown.split_once("://").filter(|(scheme, _)| {
+        let scheme = scheme.trim_start_matches(|c: char| !c.is_alphanumeric());
+        SCHEMES.iter().any(|s| scheme.eq_ignore_ascii_case(s))
+    });
+    let around = |c: char| !c.is_alphanumeric();
+    let rest = match url {
+        Some((_, rest)) => rest.trim_end_matches(around),
+        None if shown.starts_with('@') => return None,
+        None => shown.trim_matches(around),
+    };
+    if rest.contains(char::is_whitespace) {
+        return None;
+    }
+    let authority = rest.split(['/', '\\', '?', '#']).next()?;
+    let server = match (url, authority.rsplit_once('@')) {
+        (_, None) => authority,
+        (Some(_), Some((_, server))) => server,
+        // An address of mail.
+        (None, Some(_)) => return None,
+    };
+    let host = ascii_domain(server.split(':').next()?);
+    let tld = host.rsplit('.').next()?;
+    let file = url.is_none() && !host.starts_with("www.") && FILE_ENDINGS.contains(&tld);
+    (!file && is_host(&host)).then_some(host)
 }
+
+/// Schemes of links that show where they lead to.
+const SCHEMES: &[&str] = &["https", "http", "ftp"];
 
 /// Top-level domains that are more often the ending of a file name when no scheme or `www.` precedes.
 const FILE_ENDINGS: &[&str] = &[
@@ -392,18 +416,39 @@ mod tests {
             Some("example.co.uk".to_owned())
         );
         assert_eq!(organisation("localhost"), Some("localhost".to_owned()));
+        assert_eq!(
+            organisation("a.München.de"),
+            organisation("b.xn--mnchen-3ya.de")
+        );
+        for address in ["192.0.2.7", "[192.0.2.7]", "[ipv6:2001:db8::7]"] {
+            assert_eq!(organisation(address).as_deref(), Some(address));
+        }
         assert_ne!(organisation("a.github.io"), organisation("b.github.io"));
         assert_eq!(organisation(""), None);
     }
 
     #[test]
     fn only_a_text_that_is_a_host_claims_one() {
-        assert_eq!(
-            sole_host("https://www.bank.com/login"),
-            Some("www.bank.com")
-        );
-        assert_eq!(sole_host("bank.com"), Some("bank.com"));
+        for (text, host) in [
+            ("https://www.bank.com/login", "www.bank.com"),
+            ("bank.com", "bank.com"),
+            ("HTTPS://WWW.BANK.COM/login", "www.bank.com"),
+            ("ｗｗｗ．ｂａｎｋ．ｃｏｍ", "www.bank.com"),
+            ("www.ba\u{200b}nk.com", "www.bank.com"),
+            ("www.bank.com.", "www.bank.com"),
+            ("<https://www.bank.com/>", "www.bank.com"),
+            ("\u{25b6} www.bank.com \u{bb}", "www.bank.com"),
+            ("https://you@bank.com:443/", "bank.com"),
+            ("ftp://bank.com", "bank.com"),
+            ("https://bänk.de/login", "xn--bnk-qla.de"),
+            ("bank.com/?to=http://other.com", "bank.com"),
+        ] {
+            assert_eq!(sole_host(text).as_deref(), Some(host), "{text}");
+        }
         for text in [
+            "@bank.com",
+            "(setup.sh)",
+            "bank.com and more",
             "Click here",
             "visit bank.com",
             "report.pdf.exe",

@@ -172,7 +172,7 @@ impl RuleSet {
         let gate = |entries: &Vec<_>| (!entries.is_empty()).then(|| Gate::new(entries));
         let gates = literals.iter().map(gate).collect();
         let plan = match problems.is_empty() {
-            true => Plan::new(&rules, &leaves, &places),
+            true => Plan::new(&rules, &leaves, &places, &literals),
             false => Plan::default(),
         };
         let version = short(&digest.finalize());
@@ -387,7 +387,9 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Problem> {
         let hidden = file
             .file_name()
             .is_some_and(|n| n.to_string_lossy().starts_with('.'));
-        if !hidden && file.extension().is_some_and(|e| e == "yaml") && file.is_file() {
+        // What cannot be looked at, such as a link that leads nowhere, is reported when it is read.
+        let readable = || fs::metadata(&file).map_or(true, |of| of.is_file());
+        if !hidden && file.extension().is_some_and(|e| e == "yaml") && readable() {
             found.push(file);
         }
     }

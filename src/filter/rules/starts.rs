@@ -1,16 +1,13 @@
 //! Where patterns without a literal can begin: one automaton for all of a place, over the first bytes of their matches.
 //!
 //! Words that are written in many ways (`v[i1!|][a@]gr[a@]`) hold no literal of three bytes, and long choices of words
-//! hold too many, but few places of a text go on like one of their matches. From each place of a text that a bitmap of
-//! pairs lets pass the automaton is walked until it knows no way on, mostly after two or three bytes; where the first
-//! bytes of a match of someone stand, or a whole match, that one is told. It is made in advance (`starts_maker`) and
-//! holds no loops, so a text costs what its places cost, and nothing is kept between texts.
+//! hold too many, but few places of a text go on like one of their matches. From each place of a text where a pair of
+//! bytes stands from which there is any way on, the automaton is walked until it knows none, mostly after two or three
+//! bytes; where the first bytes of a match of someone stand, or a whole match, that one is told. It is made in advance
+//! (`starts_maker`) and holds no loops, so a text costs what its places cost, and nothing is kept between texts.
 
-use super::machine::{Program, is_word};
+use super::machine::Program;
 use super::starts_maker::Maker;
-
-/// Words of a bitmap of pairs.
-const PAIRS: usize = (2 << 16) / 64;
 
 /// By byte: the node that it leads to.
 pub(super) type Table = Box<[u32; 256]>;
@@ -20,9 +17,6 @@ pub(super) type Table = Box<[u32; 256]>;
 pub(super) struct Starts {
     /// By whether the byte before is part of a word, then by the first byte: the node.
     pub(super) first: [Table; 2],
-    /// Of two bytes, after part of a word or not, whether there is anything to follow: from nine of ten places of a text
-    /// there is not, and this bitmap fits into the cache.
-    pairs: Vec<u64>,
     pub(super) nodes: Vec<Node>,
     /// The ways of all nodes, in the order of their bytes: first byte, last byte, node.
     pub(super) ways: Vec<(u8, u8, u32)>,
@@ -36,7 +30,6 @@ impl Default for Starts {
     fn default() -> Self {
         Starts {
             first: std::array::from_fn(|_| Box::new([0; 256])),
-            pairs: Vec::new(),
             nodes: vec![Node::default()],
             ways: Vec::new(),
             tables: Vec::new(),
@@ -61,48 +54,23 @@ impl Starts {
         if sought.is_empty() {
             return Starts::default();
         }
-        let mut made = Maker::new(sought).most();
-        made.pairs = made.paired();
-        made
+        Maker::new(sought).most()
     }
 
-    /// Tells of every place where someone's match may begin.
-    pub(super) fn look(&self, text: &[u8], tell: &mut dyn FnMut(u32, usize)) {
-        for seeker in &self.beginning {
-            tell(*seeker, 0);
-        }
-        if self.told.is_empty() {
-            return;
-        }
-        let mut after_word = false;
-        for (at, [first, second]) in text.array_windows().enumerate() {
-            if self.holds(pair(after_word, *first, *second)) {
-                self.walk(text, at, after_word, *first, tell);
-            }
-            after_word = is_word(*first);
-        }
-        if let Some(last) = text.last() {
-            self.walk(text, text.len() - 1, after_word, *last, tell);
-        }
-    }
-
-    #[inline]
-    fn holds(&self, pair: usize) -> bool {
-        let word = self.pairs.get(pair / 64);
-        word.is_some_and(|word| word >> (pair % 64) & 1 == 1)
-    }
-
+    /// Tells of everyone whose match may begin at a place of a text, behind part of a word or not.
     #[inline(never)]
-    fn walk(
+    pub(super) fn walk(
         &self,
         text: &[u8],
         at: usize,
         after_word: bool,
-        byte: u8,
         tell: &mut dyn FnMut(u32, usize),
     ) {
-        let mut number = self.first(after_word, byte);
-        let mut rest = text.get(at + 1..).unwrap_or_default().iter();
+        let mut rest = text.get(at..).unwrap_or_default().iter();
+        let Some(byte) = rest.next() else {
+            return;
+        };
+        let mut number = self.first(after_word, *byte);
         while let Some(node) = self.nodes.get(number as usize).filter(|_| number != 0) {
             for seeker in self.told(node) {
                 tell(*seeker, at);
@@ -125,9 +93,9 @@ impl Starts {
         self.told.get(from as usize..to as usize).unwrap_or(&[])
     }
 
-    /// The bitmap of pairs of a complete automaton.
-    fn paired(&self) -> Vec<u64> {
-        let mut pairs = vec![0_u64; PAIRS];
+    /// The pairs of bytes, after part of a word or not, with which someone's match may begin.
+    pub(super) fn pairs(&self) -> Vec<(bool, u8, u8)> {
+        let mut pairs = Vec::new();
         for after_word in [false, true] {
             for first in 0..=u8::MAX {
                 let number = self.first(after_word, first);
@@ -135,12 +103,8 @@ impl Starts {
                     continue;
                 };
                 let told = !self.told(node).is_empty();
-                for second in (0..=u8::MAX).filter(|b| told || self.after(node, *b) != 0) {
-                    let pair = pair(after_word, first, second);
-                    if let Some(word) = pairs.get_mut(pair / 64) {
-                        *word |= 1 << (pair % 64);
-                    }
-                }
+                let seconds = (0..=u8::MAX).filter(|b| told || self.after(node, *b) != 0);
+                pairs.extend(seconds.map(|second| (after_word, first, second)));
             }
         }
         pairs
@@ -160,26 +124,33 @@ impl Starts {
     }
 }
 
-/// The number of two bytes that stand after part of a word or not.
-#[inline]
-fn pair(after_word: bool, first: u8, second: u8) -> usize {
-    usize::from(after_word) << 16 | usize::from(first) << 8 | usize::from(second)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::super::extension::extended;
-    use super::super::machine::Machine;
+    use super::super::machine::{Machine, is_word};
     use super::super::starts_maker::NODES;
     use super::*;
 
     fn program(pattern: &str) -> Program {
         let extended = extended(pattern, 1 << 20, true).unwrap();
-        Program {
-            machine: Machine::new(&extended.hir, 1 << 20).unwrap(),
-            extensions: extended.extensions.into(),
+        let machine = Machine::new(&extended.hir, 1 << 20).unwrap();
+        Program::new(machine, extended.extensions.into())
+    }
+
+    /// What is told of all places of a text.
+    fn look(starts: &Starts, text: &[u8], tell: &mut dyn FnMut(u32, usize)) {
+        for seeker in &starts.beginning {
+            tell(*seeker, 0);
+        }
+        let pairs = starts.pairs();
+        for at in 0..text.len() {
+            let after_word = at > 0 && is_word(text[at - 1]);
+            let next = text.get(at + 1);
+            if next.is_none_or(|next| pairs.contains(&(after_word, text[at], *next))) {
+                starts.walk(text, at, after_word, tell);
+            }
         }
     }
 
@@ -187,7 +158,9 @@ mod tests {
         let programs: Vec<Program> = patterns.iter().map(|p| program(p)).collect();
         let mut told = Vec::new();
         let starts = Starts::new(&(0..).zip(&programs).collect::<Vec<_>>());
-        starts.look(text.as_bytes(), &mut |who, at| told.push((who, at)));
+        look(&starts, text.as_bytes(), &mut |who, at| {
+            told.push((who, at))
+        });
         told
     }
 
@@ -224,7 +197,7 @@ mod tests {
         let starts = Starts::new(&(0..).zip(&programs).collect::<Vec<_>>());
         assert!(starts.nodes.len() <= NODES);
         let mut all = 0;
-        starts.look(b"abcdabcdabcdxabcdx", &mut |_, _| all += 1);
+        look(&starts, b"abcdabcdabcdxabcdx", &mut |_, _| all += 1);
         assert!(all > 40);
     }
 
@@ -239,7 +212,7 @@ mod tests {
             let programs: Vec<Program> = patterns.iter().map(|p| program(p)).collect();
             let mut told = Vec::new();
             let starts = Starts::new(&(0..).zip(&programs).collect::<Vec<_>>());
-            starts.look(text.as_bytes(), &mut |seeker, at| told.push((seeker, at)));
+            look(&starts, text.as_bytes(), &mut |seeker, at| told.push((seeker, at)));
             for ((number, program), pattern) in (0..).zip(&programs).zip(&patterns) {
                 // What may match nothing is not looked for by its beginning.
                 let start = program.machine.nfa().start_anchored();

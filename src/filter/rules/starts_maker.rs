@@ -13,7 +13,7 @@ use super::rarity;
 use super::starts::{Node, Starts, Table};
 
 /// Most bytes of a match that are looked at.
-const DEPTH: usize = 8;
+pub(super) const DEPTH: usize = 8;
 /// Places of a text of which one gets so far by chance, from which on looking further does not pay.
 const SELDOM: f64 = 1.0 / 65536.0;
 /// Most nodes; where there would be more, fewer bytes are looked at.

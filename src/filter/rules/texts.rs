@@ -9,7 +9,7 @@ use super::fold::fold;
 use super::known::Known;
 use super::number::Number;
 use super::place::{Place, Side};
-use super::relation::organisation;
+use super::relation;
 use super::spamassassin;
 use crate::content::{self, Content};
 use crate::mail::{Address, Envelope, Hop, Mail, Mailbox, PartKind};
@@ -273,7 +273,7 @@ fn of_mailbox(mailbox: Mailbox, side: Side) -> Option<String> {
             .rsplit_once('@')
             .map(|(local, _)| local.to_owned()),
         Side::Domain => mailbox.domain().map(str::to_ascii_lowercase),
-        Side::RegisteredDomain => organisation(mailbox.domain()?),
+        Side::RegisteredDomain => relation::registered(mailbox.domain()?),
     }
 }
 
@@ -283,7 +283,7 @@ fn of_address(address: &Address, side: Side) -> Option<Cow<'_, [u8]>> {
         Side::Name => None,
         Side::LocalPart => Some(borrowed(address.local_part().as_bytes())),
         Side::Domain => address.domain().map(|d| owned(d.to_ascii_lowercase())),
-        Side::RegisteredDomain => organisation(address.domain()?).map(owned),
+        Side::RegisteredDomain => relation::registered(address.domain()?).map(owned),
     }
 }
 
@@ -300,7 +300,10 @@ fn one(text: Option<&str>) -> Values<'_> {
 }
 
 fn registered<'a>(host: Option<&str>) -> Values<'a> {
-    host.and_then(organisation).map(owned).into_iter().collect()
+    host.and_then(relation::registered)
+        .map(owned)
+        .into_iter()
+        .collect()
 }
 
 fn beginning(bytes: &[u8]) -> &[u8] {

@@ -66,10 +66,7 @@ impl Value {
                 networks.contains(address).then_some(0..text.len())
             }
             Value::Digests(digests) => digests.contains(text).then_some(0..text.len()),
-            Value::Number(interval) => {
-                let number: f64 = std::str::from_utf8(text).ok()?.trim().parse().ok()?;
-                interval.contain(number).then_some(0..text.len())
-            }
+            Value::Number(interval) => interval.contain(number(text)?).then_some(0..text.len()),
         }
     }
 
@@ -110,6 +107,16 @@ fn utf8(text: &[u8]) -> Cow<'_, str> {
                 .collect(),
         ),
     }
+}
+
+/// The number that a text is. A comment may follow, as in `X-Priority: 1 (Highest)`.
+fn number(text: &[u8]) -> Option<f64> {
+    let text = std::str::from_utf8(text).ok()?.trim();
+    let bare = match text.split_once('(') {
+        Some((number, comment)) if comment.ends_with(')') => number.trim_end(),
+        _ => text,
+    };
+    bare.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
 fn in_domains(set: &StringSet, text: &[u8]) -> Option<Range<usize>> {

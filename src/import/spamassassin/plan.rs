@@ -420,6 +420,7 @@ fn formula<'n>(
         true => "0".to_owned(),
         false => ids.get(operand).cloned().unwrap_or_else(|| "0".to_owned()),
     });
+    probe::formula(&written).map_err(Reason::Syntax)?;
     if left > 0 {
         return Ok(When::Formula(written));
     }

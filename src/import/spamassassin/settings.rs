@@ -9,9 +9,6 @@ use super::report::{Left, Reason};
 use super::rule::{HeaderTest, Place, Test, TextPlace};
 use super::tag::Tags;
 
-/// Files within files by `include`.
-const INCLUDES: usize = 20;
-
 /// What the files say.
 #[derive(Debug, Default)]
 pub(super) struct Settings {
@@ -26,6 +23,8 @@ pub(super) struct Settings {
     /// Lines that say something else, and why they were left.
     pub(super) left: Vec<Left>,
     world: World,
+    /// The files that are being read, each included by the one before it.
+    open: Vec<PathBuf>,
 }
 
 /// Settings without meaning for rules of mailweir: nothing is lost with them.
@@ -44,12 +43,18 @@ impl Settings {
     pub(super) fn read(texts: &[(PathBuf, String)]) -> Settings {
         let mut settings = Settings::default();
         for (path, text) in texts {
-            settings.file(path, text, 0);
+            settings.file(path, text);
         }
         settings
     }
 
-    fn file(&mut self, path: &Path, text: &str, depth: usize) {
+    fn file(&mut self, path: &Path, text: &str) {
+        self.open.push(own_name(path));
+        self.lines_of(path, text);
+        self.open.pop();
+    }
+
+    fn lines_of(&mut self, path: &Path, text: &str) {
         self.files.push(path.to_path_buf());
         let file = self.files.len() - 1;
         // Whether each open `if` is read at present.
@@ -81,7 +86,7 @@ impl Settings {
                     }
                 }
                 _ if !reading => {}
-                "include" => self.include(path, place, &line, depth),
+                "include" => self.include(path, place, &line),
                 "require_version" => {
                     let version = line.value.as_str();
                     let ours = version == "@@VERSION@@" || version.starts_with("4.0");
@@ -107,9 +112,9 @@ impl Settings {
         }
     }
 
-    fn include(&mut self, from: &Path, place: Place, line: &Line, depth: usize) {
+    fn include(&mut self, from: &Path, place: Place, line: &Line) {
         let path = from.parent().unwrap_or(Path::new(".")).join(&line.value);
-        if depth >= INCLUDES {
+        if self.open.contains(&own_name(&path)) {
             self.leave(
                 place,
                 line,
@@ -118,7 +123,7 @@ impl Settings {
             return;
         }
         match line::read(&path) {
-            Ok(text) => self.file(&path, &text, depth + 1),
+            Ok(text) => self.file(&path, &text),
             Err(problem) => self.leave(place, line, Reason::Syntax(problem.message)),
         }
     }
@@ -255,6 +260,11 @@ impl Settings {
     }
 }
 
+/// The path of a file without links and detours.
+fn own_name(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
+}
+
 fn insert(map: &mut HashMap<String, String>, name: &str, value: &str) {
     map.insert(name.to_owned(), value.to_owned());
 }
@@ -280,6 +290,18 @@ mod tests {
         assert_eq!((settings.points("A"), settings.points("C")), (1.5, -1.0));
         assert_eq!(settings.flag_value("C", "maxhits"), Some(3));
         assert!(settings.left.is_empty());
+    }
+
+    #[test]
+    fn files_that_include_each_other_are_read_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let text = "body A /x/\ninclude b.cf\ninclude ./a.cf\n".to_owned();
+        std::fs::write(path("a.cf"), &text).unwrap();
+        std::fs::write(path("b.cf"), "body B /x/\ninclude a.cf\ninclude b.cf\n").unwrap();
+        let settings = Settings::read(&[(path("a.cf"), text)]);
+        assert_eq!(settings.rules.keys().collect::<Vec<_>>(), ["A", "B"]);
+        assert_eq!((settings.files.len(), settings.left.len()), (2, 3));
     }
 
     #[test]

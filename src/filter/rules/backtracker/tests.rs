@@ -5,18 +5,16 @@ use regex_automata::nfa::thompson::NFA;
 use regex_automata::nfa::thompson::pikevm::PikeVM;
 use regex_automata::{Anchored, Input};
 
-use crate::filter::rules::extension::{Extended, extended, with_runs};
+use crate::filter::rules::extension::{Extended, extended};
+use crate::filter::rules::repeats;
 
 fn program(pattern: &str) -> Program {
     let Extended {
         hir,
         mut extensions,
     } = extended(pattern, 1 << 20, true).unwrap();
-    let hir = with_runs(hir, &mut extensions);
-    Program {
-        machine: Machine::new(&hir, 1 << 20).unwrap(),
-        extensions: extensions.into(),
-    }
+    let hir = repeats::marked(hir, true, &mut extensions);
+    Program::new(Machine::new(&hir, 1 << 20).unwrap(), extensions.into())
 }
 
 /// The first match, by attempts at every place.
@@ -50,11 +48,18 @@ fn memory_is_bounded() {
     );
 }
 
-/// Break it by looking for the end of a run beyond its bound, or by forgetting where it was seen last.
+/// Break it by looking for the end of a run beyond its bound, or by forgetting where it was seen last, or from where it
+/// was tried to go on.
 #[test]
 fn runs_are_looked_at_once() {
     let text = "a".repeat(20_000);
-    for pattern in [r"a{0,60}b{0,9}c", r"a{0,60}ba*c", r"(?:a{0,60}x?)a[^b]*b"] {
+    for pattern in [
+        r"a{0,60}b{0,9}c",
+        r"a{0,60}ba*c",
+        r"(?:a{0,60}x?)a[^b]*b",
+        r"a[^b]*a[^b]*?[ab]c",
+        r"x?[^b]*a(?:[^b]{9,}c|[^b]*d)",
+    ] {
         let program = program(pattern);
         let mut backtracker = Backtracker::default();
         backtracker.forget(u64::MAX, true);

@@ -257,3 +257,10 @@ fn findings_tell_what_matched_and_where() {
     assert_eq!(findings[0].matched.as_deref(), Some(&b"/b"[..]));
     assert_eq!(findings[0].at, Some((0, 2..4)));
 }
+
+#[test]
+fn a_fragment_has_no_recipients_that_a_rule_must_be_on_for() {
+    loaded(
+        "rules:\n  - { id: A, description: x, score: 1, recipients: { only: examplecorp.org }, when: { subject: WIN }, tests: { hit: ['WIN'], miss: ['lose'] } }\n",
+    );
+}

@@ -24,7 +24,7 @@ pub(crate) fn lines(text: &str, kind: Kind) -> impl Iterator<Item = (&str, Range
         if start == 0 {
             entry = entry.trim_start_matches('\u{feff}');
         }
-        if trailing && let Some(comment) = entry.find('#') {
+        if trailing && let Some(comment) = comment(entry) {
             entry = entry.get(..comment)?;
         }
         let indented = entry.len() - entry.trim_start().len()
@@ -33,6 +33,15 @@ pub(crate) fn lines(text: &str, kind: Kind) -> impl Iterator<Item = (&str, Range
         let start = start + indented;
         (!entry.is_empty() && !entry.starts_with('#'))
             .then_some((entry, start..start + entry.len()))
+    })
+}
+
+/// Where a comment begins behind an entry: at a `#` after white space.
+fn comment(line: &str) -> Option<usize> {
+    let mut signs = line.match_indices('#').map(|(at, _)| at);
+    signs.find(|at| {
+        line.get(..*at)
+            .is_some_and(|l| l.ends_with(char::is_whitespace))
     })
 }
 
@@ -127,7 +136,7 @@ pub(crate) fn domain(text: &str) -> Option<String> {
         && bare.len() <= 253
         && bare.split('.').all(|l| {
             !l.is_empty()
-                && !l.contains(|c: char| c.is_whitespace() || c.is_control() || "@/*:".contains(c))
+                && !l.contains(|c: char| c.is_whitespace() || c.is_control() || "@/*:#".contains(c))
         });
     well_formed.then(|| ascii_domain(bare))
 }
