@@ -13,7 +13,7 @@ use anyhow::{Context, bail};
 
 use super::header_fields::HeaderFieldArgs;
 use super::progress::Progress;
-use crate::filter::bayes::{Class, Engine, EngineKind, Receiving};
+use crate::filter::bayes::{Class, Engine, EngineKind, Receiving, durable};
 use crate::printable::printable_path;
 use crate::workbench::Cut;
 use crate::workbench::evaluation::{Comparison, Evaluation, Validation};
@@ -25,8 +25,9 @@ pub(super) use comparison::{overview, show};
 /// Says how good the classifier is on messages that it has not learned.
 ///
 /// Without --model and --online, engines are cross-validated on the messages given. A PATH is a message, an
-/// mbox, a Maildir, or a folder with any of these, packed by gzip or not. Exit codes: 0 done, 1 a file could
-/// not be read or written or a class is empty, 2 for wrong arguments.
+/// mbox, a Maildir, or a folder with any of these, packed by gzip or not. What cannot be read in them is named
+/// and left out. Exit codes: 0 done, 1 a PATH is not there, a file could not be written, a class is empty, or a
+/// message of LIST could not be read, 2 for wrong arguments.
 #[derive(Clone, Debug, clap::Args)]
 pub struct EvaluateArgs {
     /// Wanted mail
@@ -101,6 +102,11 @@ pub fn run(args: EvaluateArgs) -> anyhow::Result<ExitCode> {
             "--ham-below and --spam-from are probabilities from 0 to 1, the first not above the second"
         );
     }
+    for file in args.scores.iter().chain(&args.html) {
+        if !file.exists() {
+            can_be_made(file)?;
+        }
+    }
     let evaluation = evaluate(&args, cut)?;
     let comparison = evaluation.compare();
     for (index, run) in evaluation.runs.iter().enumerate() {
@@ -128,6 +134,11 @@ fn evaluate(args: &EvaluateArgs, cut: Cut) -> anyhow::Result<Evaluation> {
         let evaluation =
             online::evaluate(&list, &engines, &receiving, (cut, args.seed), &mut progress);
         progress.end();
+        if progress.left_out > 0 {
+            bail!(
+                "messages of the list could not be read, and what is left out changes all that is judged after it"
+            );
+        }
         return Ok(evaluation);
     }
     let models = args
@@ -137,14 +148,16 @@ fn evaluate(args: &EvaluateArgs, cut: Cut) -> anyhow::Result<Evaluation> {
         .collect::<anyhow::Result<Vec<_>>>()?;
     let mut reading = reading(&args.ham, &args.spam)?;
     let evaluation = if models.is_empty() || args.folds.is_some() || !args.engine.is_empty() {
+        let folds = usize::from(args.folds.unwrap_or(5));
         let options = Validation {
-            folds: usize::from(args.folds.unwrap_or(5)),
+            folds,
             seed: args.seed,
             learning: !args.no_learning_curve,
             receiving,
         };
         let mut evaluation =
-            Evaluation::cross_validated(&mut reading, &engines, options, cut, &mut progress)?;
+            Evaluation::cross_validated(&mut reading, &engines, options, cut, &mut progress)
+                .with_context(|| format!("with one of {folds} parts kept aside"))?;
         evaluation.ask(&mut reading, &models, &mut progress);
         evaluation
     } else {
@@ -156,6 +169,7 @@ fn evaluate(args: &EvaluateArgs, cut: Cut) -> anyhow::Result<Evaluation> {
         Evaluation::held_out(&mut reading, &models, (cut, args.seed), &mut progress)
     };
     progress.end();
+    reading.unchanged()?;
     for class in [Class::Ham, Class::Spam] {
         if !evaluation.members.iter().any(|m| m.class == class) {
             bail!("there is no {class} to evaluate with");
@@ -203,6 +217,13 @@ fn numbered(file: &Path, index: usize, count: usize) -> PathBuf {
         name.push(extension);
     }
     file.with_file_name(name)
+}
+
+/// Whether files can be made where `file` is to be: better found out before an hour of work than after it.
+pub(super) fn can_be_made(file: &Path) -> anyhow::Result<()> {
+    tempfile::tempfile_in(durable::folder(file))
+        .map(drop)
+        .with_context(|| format!("cannot write {}", printable_path(file)))
 }
 
 fn write_to(

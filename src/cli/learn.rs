@@ -19,11 +19,7 @@ use crate::mail::{Limits, Mail};
 use crate::printable::printable_path;
 use crate::workbench::reading::{Reading, each};
 
-/// Tells the classifier what messages are.
-///
-/// Without PATH, or with `-`, one message is read from standard input, as Dovecot's IMAPSieve and pipe transports
-/// give it. Exit codes: 0 every message is learned, durably; 1 something could not be read or written; 2 wrong
-/// arguments; 75 the message on standard input could not be learned now, and should be given again.
+/// Arguments of `mailweir learn`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct LearnArgs {
     /// What the messages are; `forget` makes it as if they had never been learned

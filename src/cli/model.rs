@@ -17,7 +17,7 @@ use crate::mail::Mail;
 use crate::mail::corpus::Corpus;
 use crate::printable::{printable, printable_path};
 use crate::workbench::promotion::{self, Candidate, How, Outcome};
-use crate::workbench::registry::{Evaluated, Registry, Why};
+use crate::workbench::registry::Registry;
 use crate::workbench::scores;
 use crate::workbench::tokens::Tokens;
 
@@ -48,6 +48,8 @@ enum ModelCommand {
     /// Copy messages into the data folder that every new model is tried on
     Pin(PinArgs),
     /// Put a model into force if it does no worse than the one in use on the pinned messages
+    ///
+    /// Exit codes: 0 the model is in force; 1 something failed; 2 wrong arguments; 3 it was kept aside.
     Promote(PromoteArgs),
     /// Put the model into force again that was before
     Rollback {
@@ -73,7 +75,6 @@ struct PinArgs {
     replace: bool,
 }
 
-/// Exit codes: 0 the model is in force, 1 something failed, 2 wrong arguments, 3 it was kept aside.
 #[derive(Clone, Debug, clap::Args)]
 struct PromoteArgs {
     /// A model file, or the id of a model that was kept aside
@@ -126,8 +127,8 @@ pub(super) fn run(args: ModelArgs, config: &Config) -> anyhow::Result<ExitCode> 
                 pinned.ham, pinned.spam,
             )?;
         }
-        ModelCommand::Promote(args) => return promote(&mut out, config, &args, None),
-        ModelCommand::Rollback { model } => rollback(&mut out, &registry, model.as_deref())?,
+        ModelCommand::Promote(args) => return promote_named(&mut out, config, &args),
+        ModelCommand::Rollback { model } => rollback(&mut out, config, model.as_deref())?,
         ModelCommand::Explain(args) => explain(&mut out, &registry, config, &args)?,
         ModelCommand::Diff(args) => diff::diff(&mut out, &registry, &args)?,
     }
@@ -140,45 +141,45 @@ pub(super) fn registry(config: &Config) -> Registry {
     Registry::of(&options.model_path(&config.base, &config.data_dir))
 }
 
-/// Promotes what was just trained, as `mailweir model promote` does, and keeps what the training came to.
+/// Promotes what was just trained, as `mailweir model promote` does.
 pub(super) fn promote_trained(
     out: &mut impl Write,
     config: &Config,
     model: &Path,
-    evaluated: Option<&Evaluated>,
 ) -> anyhow::Result<ExitCode> {
-    let args = PromoteArgs {
-        model: model.display().to_string(),
-        force: false,
-        keep: KEEP,
-    };
-    promote(out, config, &args, evaluated)
+    promote(out, config, &Candidate::File(model.to_owned()), false, KEEP)
 }
 
-fn promote(
+fn promote_named(
     out: &mut impl Write,
     config: &Config,
     args: &PromoteArgs,
-    evaluated: Option<&Evaluated>,
 ) -> anyhow::Result<ExitCode> {
-    let registry = &registry(config);
     let file = Path::new(&args.model);
     let candidate = if file.is_file() {
         Candidate::File(file.to_owned())
     } else {
         Candidate::Known(args.model.clone())
     };
+    promote(out, config, &candidate, args.force, args.keep)
+}
+
+fn promote(
+    out: &mut impl Write,
+    config: &Config,
+    candidate: &Candidate,
+    force: bool,
+    keep: u16,
+) -> anyhow::Result<ExitCode> {
+    let registry = &registry(config);
     let mut progress = Progress::new();
     let how = How {
         engine: config.file.bayes.engine,
-        force: args.force,
-        keep: usize::from(args.keep),
+        force,
+        keep: usize::from(keep),
     };
-    let outcome = promotion::promote(registry, &candidate, how, &mut progress)?;
+    let outcome = promotion::promote(registry, candidate, how, &mut progress)?;
     progress.end();
-    if let Some(evaluated) = evaluated {
-        registry.change()?.keep(&outcome.id, evaluated)?;
-    }
     if let Some((evaluation, comparison)) = &outcome.comparison {
         evaluate::overview(out, evaluation, comparison)?;
     }
@@ -229,18 +230,15 @@ fn reload(out: &mut impl Write, registry: &Registry) -> io::Result<()> {
     )
 }
 
-fn rollback(out: &mut impl Write, registry: &Registry, model: Option<&str>) -> anyhow::Result<()> {
-    let mut changing = registry.change()?;
-    let id = registry.resolve(&changing.book, model.unwrap_or("previous"))?;
-    // What cannot be loaded would leave the daemon without a model.
-    changing.load(&id)?;
-    if registry.live().as_deref() == Some(id.as_str()) {
-        writeln!(out, "{id} is in force already")?;
+fn rollback(out: &mut impl Write, config: &Config, model: Option<&str>) -> anyhow::Result<()> {
+    let registry = registry(config);
+    let back = promotion::roll_back(&registry, config.file.bayes.engine, model)?;
+    if back.from.as_ref() == Some(&back.id) {
+        writeln!(out, "{} is in force already", back.id)?;
         return Ok(());
     }
-    changing.put_in_force(&id, Why::RolledBack)?;
-    writeln!(out, "{id} is in force again")?;
-    reload(out, registry)?;
+    writeln!(out, "{} is in force again", back.id)?;
+    reload(out, &registry)?;
     Ok(())
 }
 

@@ -13,17 +13,15 @@ use super::header_fields::HeaderFieldArgs;
 use super::progress::Progress;
 use super::{ConfigArgs, told};
 use crate::clock;
-use crate::filter::bayes::{Class, EngineKind, Facts, Trained, Trainer};
+use crate::filter::bayes::{Class, Engine, EngineKind, Facts, Read, Receiving, Trainer};
 use crate::printable::{printable, printable_path};
 use crate::workbench::evaluation::{Comparison, Evaluation, Validation};
+use crate::workbench::promotion::PromotionError;
 use crate::workbench::reading::{Reading, by_class};
 use crate::workbench::registry::Evaluated;
 use crate::workbench::{Cut, leakage};
 
-/// Trains the Bayesian filter on sorted mail.
-///
-/// A PATH is a message, an mbox, a Maildir, or a folder with any of these, packed by gzip or not. Exit codes: 0 when the model
-/// was written, 1 when it was not, 2 for wrong arguments, 3 when --promote kept it aside.
+/// Arguments of `mailweir train`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct TrainArgs {
     /// Wanted mail
@@ -69,7 +67,7 @@ pub struct TrainArgs {
 /// Trains, evaluates, writes the model and prints the report to standard output.
 ///
 /// # Errors
-/// A class without messages, or a model that cannot be written; nothing is written then.
+/// A class without messages, or a model that cannot be written: the model before stays.
 pub(super) fn run(mut args: TrainArgs, config: &ConfigArgs) -> anyhow::Result<ExitCode> {
     let (started, trained_at) = (Instant::now(), trained_at()?);
     let receiving = args.header_fields.receiving()?;
@@ -87,6 +85,9 @@ pub(super) fn run(mut args: TrainArgs, config: &ConfigArgs) -> anyhow::Result<Ex
         // A folder that cannot be changed is better found out before the training than after it.
         let changing = registry.change()?;
         let pinned = changing.book.pinned.is_some();
+        if !pinned && registry.live().is_some() {
+            return Err(PromotionError::NotPinned.into());
+        }
         for file in changing.sweep()? {
             let file = registry.file("").with_file_name(file);
             eprintln!(
@@ -100,93 +101,129 @@ pub(super) fn run(mut args: TrainArgs, config: &ConfigArgs) -> anyhow::Result<Ex
             args.leave_out.push(registry.validation());
         }
     }
+    evaluate::can_be_made(&args.model)?;
     let mut progress = Progress::new();
     let mut corpus = reading(&args.ham, &args.spam)?;
     let left_out = kept(&mut corpus, &args.leave_out, &mut progress)?;
+    corpus.leave_out(left_out);
     let mut trainer = Trainer::new(kind).ignoring(receiving.clone());
-    let mut withheld = 0;
     corpus.batches("reading", &mut progress, |batch| {
-        let learned = batch.into_iter().filter(|(_, sample)| {
-            let withhold =
-                !left_out.is_empty() && left_out.contains(blake3::hash(&sample.raw).as_bytes());
-            withheld += usize::from(withhold);
-            !withhold
-        });
-        for (class, samples) in by_class(learned) {
+        for (class, samples) in by_class(batch) {
             trainer.learn(class, samples);
         }
     });
+    let lost = Lost {
+        unreadable: progress.left_out,
+        withheld: corpus.withheld(),
+    };
     progress.say("learning");
-    let sources = args
-        .ham
-        .iter()
-        .map(|p| format!("ham {}", printable_path(p)));
-    let sources = sources.chain(
-        args.spam
-            .iter()
-            .map(|p| format!("spam {}", printable_path(p))),
-    );
     let trained = trainer.finish(Facts {
         trained_at,
         seed: args.seed,
-        sources: sources.collect(),
+        sources: sources(&args),
         ..Facts::default()
     })?;
     progress.end();
-    trained.engine.save(&args.model)?;
+    let took = started.elapsed();
+    let kept_aside = match args.learning_curve {
+        true => learning_curve(&args, kind, (receiving, corpus), &mut progress)?,
+        false => None,
+    };
+    let kept_aside = kept_aside.or_else(|| Evaluation::of_training(&trained));
+    let models = [(args.model.display().to_string(), trained.engine)];
+    let tested = tested(&args, &models, &mut progress)?;
+    progress.end();
+    let [(_, engine)] = models;
+    engine.save(&args.model)?;
+    let kept_aside = kept_aside.map(|evaluation| (evaluation.compare(), evaluation));
+    let came_to = kept_aside.as_ref();
+    let came_to =
+        came_to.and_then(|(comparison, evaluation)| Evaluated::of(evaluation, comparison));
+    // The model is there and serves without it.
+    if let Err(error) = Evaluated::put_beside(came_to.as_ref(), &args.model) {
+        eprintln!(
+            "what the training came to cannot be kept beside {}: {error}",
+            printable_path(&args.model)
+        );
+    }
 
     let mut out = std::io::stdout().lock();
-    let took = started.elapsed();
-    let lost = Lost {
-        unreadable: progress.left_out,
-        withheld,
-    };
-    report(&mut out, &trained, &args, &lost, took)?;
-    let evaluation = match args.learning_curve {
-        true => {
-            let options = Validation {
-                folds: 5,
-                seed: args.seed,
-                learning: true,
-                receiving,
-            };
-            let cut = Cut::default();
-            let crossed =
-                Evaluation::cross_validated(&mut corpus, &[kind], options, cut, &mut progress)?;
-            progress.end();
-            Some(crossed)
-        }
-        false => Evaluation::of_training(&trained),
-    };
-    let compared = evaluation.map(|evaluation| (evaluation.compare(), evaluation));
-    evaluated(&mut out, compared.as_ref())?;
-    if !args.test_ham.is_empty() {
-        let mut test = reading(&args.test_ham, &args.test_spam)?;
-        let models = [(args.model.display().to_string(), trained.engine)];
-        let cut = (Cut::default(), args.seed);
-        let evaluation = Evaluation::held_out(&mut test, &models, cut, &mut progress);
-        progress.end();
-        for class in [Class::Ham, Class::Spam] {
-            if evaluation.count(class) == 0 {
-                bail!("there is no {class} to test with");
-            }
-        }
+    report(&mut out, (&engine, &trained.read), &args, &lost, took)?;
+    evaluated(&mut out, kept_aside.as_ref())?;
+    if let Some(tested) = &tested {
         writeln!(
             out,
             "\nOn messages that were not learned (--test-ham, --test-spam):"
         )?;
-        evaluate::show(&mut out, &evaluation, &evaluation.compare())?;
+        evaluate::show(&mut out, tested, &tested.compare())?;
     }
-    if let Some(config) = &promoting {
-        writeln!(out)?;
-        let kept = compared.as_ref();
-        let kept = kept.and_then(|(comparison, evaluation)| Evaluated::of(evaluation, comparison));
-        let promoted = super::model::promote_trained(&mut out, config, &args.model, kept.as_ref());
-        // The folder of models has its own copy.
-        let _ = std::fs::remove_file(&args.model);
-        return promoted;
+    let Some(config) = &promoting else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    writeln!(out)?;
+    let promoted = super::model::promote_trained(&mut out, config, &args.model);
+    // The folder of models has copies of its own.
+    let _ = std::fs::remove_file(&args.model);
+    let _ = Evaluated::put_beside(None, &args.model);
+    promoted
+}
+
+/// The evaluation of what is learned, with that of parts of it. `None`, with a word about it, when the mail changes
+/// meanwhile.
+fn learning_curve(
+    args: &TrainArgs,
+    kind: EngineKind,
+    (receiving, mut corpus): (Receiving, Reading<Class>),
+    progress: &mut Progress,
+) -> anyhow::Result<Option<Evaluation>> {
+    let options = Validation {
+        folds: 5,
+        seed: args.seed,
+        learning: true,
+        receiving,
+    };
+    let cut = Cut::default();
+    let crossed = Evaluation::cross_validated(&mut corpus, &[kind], options, cut, progress)?;
+    progress.end();
+    Ok(match corpus.unchanged() {
+        Ok(()) => Some(crossed),
+        Err(changed) => {
+            eprintln!("no learning curve: {changed}");
+            None
+        }
+    })
+}
+
+/// What models say of the messages that were given to test with, if any were.
+fn tested(
+    args: &TrainArgs,
+    models: &[(String, Engine)],
+    progress: &mut Progress,
+) -> anyhow::Result<Option<Evaluation>> {
+    if args.test_ham.is_empty() {
+        return Ok(None);
     }
-    Ok(ExitCode::SUCCESS)
+    let mut test = reading(&args.test_ham, &args.test_spam)?;
+    let cut = (Cut::default(), args.seed);
+    let evaluation = Evaluation::held_out(&mut test, models, cut, progress);
+    test.unchanged()?;
+    for class in [Class::Ham, Class::Spam] {
+        if evaluation.count(class) == 0 {
+            bail!("there is no {class} to test with");
+        }
+    }
+    Ok(Some(evaluation))
+}
+
+/// The paths that are learned from, as the model names them.
+fn sources(args: &TrainArgs) -> Vec<String> {
+    let named = |class: &str, paths: &[PathBuf]| -> Vec<String> {
+        let paths = paths.iter();
+        paths
+            .map(|p| format!("{class} {}", printable_path(p)))
+            .collect()
+    };
+    [named("ham", &args.ham), named("spam", &args.spam)].concat()
 }
 
 /// Messages that were there and were not learned.
@@ -226,13 +263,12 @@ fn trained_at() -> anyhow::Result<u64> {
 
 fn report(
     out: &mut impl Write,
-    trained: &Trained,
+    (engine, read): (&Engine, &Read),
     args: &TrainArgs,
     lost: &Lost,
     took: Duration,
 ) -> std::io::Result<()> {
-    let facts = trained.engine.facts();
-    let read = &trained.read;
+    let facts = engine.facts();
     writeln!(
         out,
         "learned      {} ham, {} spam in {:.1} s",
@@ -255,8 +291,8 @@ fn report(
         out,
         "model        {}: engine {}, {} features, {:.1} MiB",
         printable_path(&args.model),
-        trained.engine.kind().name(),
-        trained.engine.features(),
+        engine.kind().name(),
+        engine.features(),
         size as f64 / f64::from(1 << 20)
     )?;
     Ok(())

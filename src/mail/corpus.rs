@@ -153,10 +153,16 @@ impl Corpus {
             path: path.to_owned(),
             error,
         };
-        let file = File::open(path).map_err(io)?;
-        if !file.metadata().map_err(io)?.is_file() {
-            return Ok(None);
+        // Before it is opened: a named pipe lets nobody in until someone writes into it.
+        if !std::fs::metadata(path).map_err(io)?.is_file() {
+            return match depth {
+                0 => Err(io(io::Error::other(
+                    "neither a file nor a folder; put what comes from a pipe into a file first",
+                ))),
+                _ => Ok(None),
+            };
         }
+        let file = File::open(path).map_err(io)?;
         let mut reader = BufReader::with_capacity(
             BUFFER,
             Counted {
@@ -324,6 +330,31 @@ mod tests {
         );
     }
 
+    /// As in stores that count instead of quoting. Break it by taking each such line for a separator.
+    #[test]
+    fn a_paragraph_that_begins_with_from_is_text() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("box");
+        let text = "From a Sat\nSubject: 1\nContent-Length: 99999\n\nHello,\n\nFrom my window\nI see you.\n\n\
+            From b Sun\n\nno header\n\nFrom c Mon\n>From x remote from y\nSubject: 3\n\nend\n\nFrom d Tue\nSubject : 4\n\n";
+        for text in [text.to_owned(), text.replace('\n', "\r\n")] {
+            fs::write(&path, &text).unwrap();
+            let texts: Vec<String> = texts(&path)
+                .into_iter()
+                .map(|t| t.replace('\r', ""))
+                .collect();
+            assert_eq!(
+                texts,
+                [
+                    "Subject: 1\nContent-Length: 99999\n\nHello,\n\nFrom my window\nI see you.\n",
+                    "\nno header\n",
+                    "From x remote from y\nSubject: 3\n\nend\n",
+                    "Subject : 4\n",
+                ]
+            );
+        }
+    }
+
     fn packed(text: &[u8]) -> Vec<u8> {
         use std::io::Write;
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -404,6 +435,18 @@ mod tests {
             error.to_string().starts_with("/nowhere/at/all: "),
             "{error}"
         );
+    }
+
+    /// Break it by opening files before looking at what they are: then this test does not end.
+    #[test]
+    fn a_named_pipe_is_passed_over_and_named_where_it_was_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe.eml");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        fs::write(dir.path().join("a.eml"), "A: b\n\n").unwrap();
+        assert_eq!(texts(dir.path()), ["A: b\n\n"]);
+        let error = Corpus::new(&pipe).next().unwrap().unwrap_err();
+        assert!(error.to_string().contains("neither a file"), "{error}");
     }
 
     #[test]

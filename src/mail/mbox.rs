@@ -1,7 +1,9 @@
 //! An mbox, message by message.
 //!
 //! Quoting: both mboxo and mboxrd escape lines that begin with `From `, so one `>` is taken off lines that
-//! begin with any number of `>` and then `From `.
+//! begin with any number of `>` and then `From `. Some mail stores quote nothing and count instead (`Content-Length`), and
+//! their counts are often wrong. So a line of text that begins with `From `, after an empty line, is told from a separator by
+//! what follows: behind a separator a header field, or an empty line where there is no header.
 
 use std::io::{self, BufRead, Read};
 use std::path::PathBuf;
@@ -17,6 +19,8 @@ pub(super) struct Mbox {
     number: usize,
     /// The separator line that ended the message before.
     line: Vec<u8>,
+    /// The line behind it, where that was looked at already.
+    next: Option<Vec<u8>>,
 }
 
 impl Mbox {
@@ -27,7 +31,25 @@ impl Mbox {
             reader,
             number: 0,
             line: Vec::new(),
+            next: None,
         }
+    }
+
+    /// Reads the next line into `line`, which is empty at the end of the file. Whether it parts two messages; only one
+    /// behind an empty line does, or the first.
+    fn read_line(&mut self, may_part: bool, first: bool) -> io::Result<bool> {
+        match self.next.take() {
+            Some(next) => self.line = next,
+            None => read_piece(&mut self.reader, &mut self.line)?,
+        }
+        if !may_part || !self.line.starts_with(b"From ") {
+            return Ok(false);
+        }
+        let next = self.next.insert(Vec::new());
+        read_piece(&mut self.reader, next)?;
+        let quotes = next.iter().take_while(|b| **b == b'>').count();
+        let another = next.get(quotes..).is_some_and(|n| n.starts_with(b"From "));
+        Ok(first || another || next.trim_ascii().is_empty() || is_field(next))
     }
 
     /// The next message, or why there is none.
@@ -35,16 +57,13 @@ impl Mbox {
         let mut raw = Vec::new();
         let mut too_large = false;
         let mut started = !self.line.is_empty();
-        let mut after_empty = true;
+        let mut after_empty = !started;
         loop {
-            self.line.clear();
-            // A line without end must not fill the memory: it is read in pieces.
-            let mut piece = (&mut self.reader).take(1 << 20);
-            match piece.read_until(b'\n', &mut self.line) {
-                Ok(0) => break,
-                Ok(_) => {}
+            let parts = match self.read_line(after_empty, !started) {
+                Ok(parts) => parts,
                 Err(error) => {
                     self.line.clear();
+                    self.next = None;
                     // Nothing after a read error can be trusted; the file ends here.
                     self.reader = Box::new(io::empty());
                     return Some(Err(CorpusError::Io {
@@ -52,8 +71,11 @@ impl Mbox {
                         error,
                     }));
                 }
+            };
+            if self.line.is_empty() {
+                break;
             }
-            if after_empty && self.line.starts_with(b"From ") {
+            if parts {
                 if started {
                     break;
                 }
@@ -96,4 +118,17 @@ impl Mbox {
             raw: Bytes::from(raw),
         }))
     }
+}
+
+/// Reads a line, or a piece of one without end, which must not fill the memory; nothing at the end of the file.
+fn read_piece(reader: &mut impl BufRead, into: &mut Vec<u8>) -> io::Result<()> {
+    into.clear();
+    reader.take(1 << 20).read_until(b'\n', into).map(drop)
+}
+
+/// Whether a line is the first of a header field (RFC 5322, sections 2.2 and 4.5: there may be space before the colon).
+fn is_field(line: &[u8]) -> bool {
+    let name = memchr::memchr(b':', line).and_then(|colon| line.get(..colon));
+    let name = name.unwrap_or_default().trim_ascii_end();
+    !name.is_empty() && name.iter().all(u8::is_ascii_graphic)
 }

@@ -16,7 +16,7 @@ use crate::filter::bayes::{Class, EngineKind, Receiving, Sketch, TrainError, clu
 
 use super::Cut;
 use super::evaluation::{Evaluation, Name, Validation};
-use super::reading::{Reading, Watch, each};
+use super::reading::{Changed, Reading, Watch, each};
 use super::scores::shown;
 use skew::{Dates, Observed, Trait, Traits};
 
@@ -104,6 +104,8 @@ pub struct Findings {
     pub contradicting: usize,
     /// Those groups, exact ones first.
     pub contradictions: Vec<Group>,
+    /// How many of them hold the same message, byte for byte, under both labels.
+    pub contradicting_exactly: usize,
     /// Messages whose label is contradicted with a probability of [`DOUBTFUL`] or more; `None` where the corpus
     /// was too small to tell.
     pub doubtful: Option<usize>,
@@ -125,7 +127,7 @@ pub struct Findings {
 impl Findings {
     /// Whether something was found that makes every figure on this corpus wrong.
     pub fn grave(&self) -> bool {
-        self.leaking > 0 || self.contradictions.iter().any(|g| g.exact)
+        self.leaking > 0 || self.contradicting_exactly > 0
     }
 }
 
@@ -149,15 +151,26 @@ fn word(class: Class) -> &'static str {
     }
 }
 
+/// Why nothing can be said of a corpus.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// Nothing can be learned from it to contradict its labels with.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// It is not the same each time.
+    #[error(transparent)]
+    Changed(#[from] Changed),
+}
+
 /// Looks at all messages under `paths`.
 ///
 /// # Errors
-/// [`TrainError::Store`] when there is no room for temporary files.
+/// [`TrainError::Store`] when there is no room for temporary files; mail that changes meanwhile.
 pub fn check(
     paths: Vec<(Mark, PathBuf)>,
     options: &Options,
     watch: &mut dyn Watch,
-) -> Result<Findings, TrainError> {
+) -> Result<Findings, CheckError> {
     let (items, traits) = read(&paths, watch);
     let mut findings = duplicates(&items, options.most);
     findings.counts = counts(&items);
@@ -175,7 +188,7 @@ pub fn check(
             findings.suspects = suspects;
         }
         // Then there is nothing to contradict a label with.
-        Err(TrainError::Empty(_)) => {}
+        Err(CheckError::Train(TrainError::Empty(_))) => {}
         Err(other) => return Err(other),
     }
     Ok(findings)
@@ -296,6 +309,7 @@ fn duplicates(items: &[Item], most: usize) -> Findings {
             .map(|g| of_set(g, false).saturating_sub(1))
             .sum(),
         contradicting: contradictions.len(),
+        contradicting_exactly: contradictions.iter().filter(|g| g.exact).count(),
         leaking: leaks.len(),
         groups: first(groups, most),
         contradictions: first(contradictions, most),
@@ -325,9 +339,9 @@ fn suspects(
     labelled: Vec<(Class, PathBuf)>,
     options: &Options,
     watch: &mut dyn Watch,
-) -> Result<(usize, Vec<Suspect>), TrainError> {
+) -> Result<(usize, Vec<Suspect>), CheckError> {
     if labelled.is_empty() {
-        return Err(TrainError::Empty(Class::Ham));
+        return Err(TrainError::Empty(Class::Ham).into());
     }
     let validation = Validation {
         folds: options.folds,
@@ -335,13 +349,10 @@ fn suspects(
         learning: false,
         receiving: options.receiving.clone(),
     };
-    let evaluation = Evaluation::cross_validated(
-        &mut Reading::new(labelled),
-        &[EngineKind::default()],
-        validation,
-        Cut::default(),
-        watch,
-    )?;
+    let mut reading = Reading::new(labelled);
+    let (engines, cut) = ([EngineKind::default()], Cut::default());
+    let evaluation = Evaluation::cross_validated(&mut reading, &engines, validation, cut, watch)?;
+    reading.unchanged()?;
     let Some(run) = evaluation.runs.first() else {
         return Ok((0, Vec::new()));
     };
@@ -418,6 +429,12 @@ mod tests {
         assert!(found.grave());
         assert_eq!(duplicates(&items, 1).leaking, 2);
         assert_eq!(duplicates(&items, 1).leaks.len(), 1);
+        let contradicting = duplicates(&items[..5], 0);
+        assert!(contradicting.grave(), "however short the lists are");
+        assert!(
+            !duplicates(&items[3..5], 10).grave(),
+            "only nearly the same"
+        );
         let counts = counts(&items);
         assert_eq!((counts.ham, counts.spam, counts.test), (4, 2, 3));
     }

@@ -8,6 +8,7 @@
 //! Messages are read from disk anew for each training, so that what is in memory does not grow with
 //! the number of folds.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -197,11 +198,12 @@ impl Evaluation {
     /// What training itself found out, fold by fold; `None` where the corpus was too small for it.
     pub fn of_training(trained: &Trained) -> Option<Evaluation> {
         let judged = &trained.evaluation.as_ref()?.judged;
-        let members = judged.iter().enumerate().map(|(cluster, j)| Member {
+        let mut first: HashMap<usize, usize> = HashMap::new();
+        let members = judged.iter().enumerate().map(|(index, j)| Member {
             class: j.class,
             name: j.name.clone(),
             digest: [0; 32],
-            cluster,
+            cluster: *first.entry(j.cluster).or_insert(index),
         });
         let scores = judged.iter().map(|j| Score {
             probability: j.probability,

@@ -12,6 +12,7 @@
 //! A model that fails stays in the folder with the reason. Without a model in force there is nothing to do
 //! worse than, and without pinned messages nothing to compare on: then only a person's word promotes.
 
+mod rollback;
 mod validation;
 
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ use super::figures::{Difference, Figures};
 use super::reading::Watch;
 use super::registry::{Changing, Registry, RegistryError, Trial, Why};
 
+pub use rollback::{RolledBack, roll_back};
 use validation::pinned_reading;
 pub use validation::{judge_pinned, pin};
 
@@ -111,7 +113,7 @@ pub struct Outcome {
 }
 
 /// Tries a model against the one in force and puts it into force if it passes, or if it is forced. It is
-/// taken into the folder first if it is a file from elsewhere. Of the folder's models only the newest stay.
+/// taken into the folder first if it is a file from elsewhere. Of the folder's models only the newest stay, whatever comes of it.
 ///
 /// # Errors
 /// When there can be no trial and nothing is forced, or something cannot be read or written; the model in force is
@@ -134,12 +136,7 @@ pub fn promote(
     };
     let from = registry.live();
     let new = changing.load(&id)?;
-    if new.kind() != engine {
-        return Err(PromotionError::OtherEngine {
-            model: new.kind().name(),
-            configured: engine.name(),
-        });
-    }
+    fit_for(engine, &new)?;
     let (trial, comparison, known_before) = trial(
         registry,
         &changing,
@@ -153,7 +150,6 @@ pub fn promote(
         entry.trial = Some(trial.clone());
     }
     changing.write()?;
-    let mut removed = Vec::new();
     if in_force && from.as_deref() != Some(&id) {
         let why = if trial.passed {
             Why::Promoted
@@ -161,8 +157,9 @@ pub fn promote(
             Why::Forced
         };
         changing.put_in_force(&id, why)?;
-        removed = changing.prune(keep)?;
     }
+    // Also where it is kept aside: who trains each night and is refused each night must not fill the disk.
+    let removed = changing.prune(keep, &id)?;
     Ok(Outcome {
         id,
         from,
@@ -171,6 +168,17 @@ pub fn promote(
         comparison,
         known_before,
         removed,
+    })
+}
+
+/// Whether the daemon would take the model.
+fn fit_for(configured: EngineKind, model: &Engine) -> Result<(), PromotionError> {
+    if model.kind() == configured {
+        return Ok(());
+    }
+    Err(PromotionError::OtherEngine {
+        model: model.kind().name(),
+        configured: configured.name(),
     })
 }
 

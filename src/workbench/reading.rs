@@ -2,8 +2,10 @@
 //!
 //! Bounded: a batch has at most 512 messages and ends after 32 MiB, and three batches are in memory at most.
 //! Results come in the order of reading, whatever the number of cores. What cannot be read is told once
-//! and left out.
+//! and left out. Mail that is read several times must stay the same meanwhile, or messages would be taken for others:
+//! [`Reading::unchanged`] says whether it did.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::mpsc::sync_channel;
 
@@ -35,12 +37,25 @@ impl Watch for () {
     fn left_out(&mut self, _: &CorpusError) {}
 }
 
+/// Mail that was not the same each time it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the mail changed while it was being read again and again, so nothing can be said of it; copy it, and take the copy"
+)]
+pub struct Changed;
+
 /// Paths with a mark each, usually the class, to be read once or more.
 #[derive(Clone, Debug)]
 pub struct Reading<T> {
     paths: Vec<(T, PathBuf)>,
     bytes: u64,
+    /// Whether it was read once.
     told: bool,
+    /// Bytes of each message when it was read first.
+    sizes: Vec<usize>,
+    changed: bool,
+    left_out: HashSet<[u8; 32]>,
+    withheld: usize,
 }
 
 struct Batch<T> {
@@ -67,7 +82,43 @@ impl<T: Copy + Send + Sync> Reading<T> {
             paths,
             bytes,
             told: false,
+            sizes: Vec::new(),
+            changed: false,
+            left_out: HashSet::new(),
+            withheld: 0,
         }
+    }
+
+    /// From now on leaves out the messages with these digests (BLAKE3).
+    pub fn leave_out(&mut self, digests: HashSet<[u8; 32]>) {
+        self.left_out = digests;
+    }
+
+    /// Messages that the latest pass left out for that reason.
+    pub fn withheld(&self) -> usize {
+        self.withheld
+    }
+
+    /// Whether the mail was the same each time it was read so far, as far as number and sizes of the messages tell.
+    ///
+    /// # Errors
+    /// [`Changed`] when it was not.
+    pub fn unchanged(&self) -> Result<(), Changed> {
+        if self.changed { Err(Changed) } else { Ok(()) }
+    }
+
+    /// Compares a message with the one that was at this place when the mail was read first, and says whether it is to be
+    /// read.
+    fn meet(&mut self, at: usize, sample: &Sample) -> bool {
+        if self.told {
+            self.changed |= self.sizes.get(at) != Some(&sample.raw.len());
+        } else {
+            self.sizes.push(sample.raw.len());
+        }
+        let withhold = !self.left_out.is_empty()
+            && self.left_out.contains(blake3::hash(&sample.raw).as_bytes());
+        self.withheld += usize::from(withhold);
+        !withhold
     }
 
     /// The paths.
@@ -83,14 +134,16 @@ impl<T: Copy + Send + Sync> Reading<T> {
         mut take: impl FnMut(Vec<(T, Sample)>),
     ) {
         watch.begin(what, self.bytes);
-        let paths = &self.paths;
+        self.withheld = 0;
+        let mut met = 0;
+        let paths = self.paths.clone();
         std::thread::scope(|scope| {
             let (sender, receiver) = sync_channel(1);
             scope.spawn(move || {
                 let mut before = 0;
                 let mut batch = Batch::new();
                 let mut size = 0;
-                for (mark, path) in paths {
+                for (mark, path) in &paths {
                     let mut corpus = Corpus::new(path);
                     while let Some(read) = corpus.next() {
                         match read {
@@ -118,15 +171,20 @@ impl<T: Copy + Send + Sync> Reading<T> {
                 batch.bytes = before;
                 let _ = sender.send(batch);
             });
-            for batch in receiver {
+            for mut batch in receiver {
+                let messages = batch.samples.len();
+                batch.samples.retain(|(_, sample)| {
+                    met += 1;
+                    self.meet(met - 1, sample)
+                });
                 if !self.told {
                     batch.errors.iter().for_each(|e| watch.left_out(e));
                 }
-                let messages = batch.samples.len();
                 take(batch.samples);
                 watch.read(batch.bytes, messages);
             }
         });
+        self.changed |= met != self.sizes.len();
         self.told = true;
     }
 
@@ -221,6 +279,41 @@ mod tests {
                 (heard.read, heard.messages, heard.left_out),
                 (heard.begun, 1500, 1)
             );
+        }
+    }
+
+    /// Break it by leaving out the comparison of sizes, or of their number.
+    #[test]
+    fn mail_that_changes_while_it_is_read_is_found_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+        let read = |reading: &mut Reading<()>| reading.batches("x", &mut (), |_| {});
+        for change in [("b.eml", "Subject: bb\n\n"), ("d.eml", "Subject: d\n\n")] {
+            for name in ["a", "b", "c"] {
+                write(&format!("{name}.eml"), &format!("Subject: {name}\n\n"));
+            }
+            let mut reading = Reading::new(vec![((), dir.path().to_owned())]);
+            read(&mut reading);
+            read(&mut reading);
+            assert_eq!(reading.unchanged(), Ok(()));
+            write(change.0, change.1);
+            read(&mut reading);
+            assert_eq!(reading.unchanged(), Err(Changed), "{change:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_is_not_given_and_is_counted_anew_each_time() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["a", "b", "c"] {
+            std::fs::write(dir.path().join(name), format!("Subject: {name}\n\n")).unwrap();
+        }
+        let mut reading = Reading::new(vec![((), dir.path().to_owned())]);
+        reading.leave_out(HashSet::from([*blake3::hash(b"Subject: b\n\n").as_bytes()]));
+        for _ in 0..2 {
+            let subjects = reading.map("x", &mut (), |(), _, mail| mail.subject());
+            assert_eq!(subjects, ["a", "c"]);
+            assert_eq!((reading.withheld(), reading.unchanged()), (1, Ok(())));
         }
     }
 

@@ -240,7 +240,8 @@ impl Changing<'_> {
         self.registry.hand_over(&path)
     }
 
-    /// Takes the model in `path` into the folder, if it is not there yet, and gives its id.
+    /// Takes the model in `path` into the folder, if it is not there yet, with what its training came to if that lies beside
+    /// it, and gives its id.
     ///
     /// # Errors
     /// A model that cannot be read or used.
@@ -249,6 +250,9 @@ impl Changing<'_> {
         let bytes = std::fs::read(path).map_err(io_at(path))?;
         let digest = blake3::hash(&bytes).to_hex().to_string();
         let id = place::name(engine.facts(), &bytes);
+        if let Some(evaluated) = Evaluated::found_beside(path, &digest) {
+            self.keep(&id, &evaluated)?;
+        }
         if self.book.entry(&id).is_none() {
             let file = self.registry.file(&id);
             durable::replace(&file, &bytes).map_err(io_at(&file))?;
@@ -307,14 +311,15 @@ impl Changing<'_> {
         self.write()
     }
 
-    /// Removes the oldest models past `keep`, but never the one in force nor the one before it.
+    /// Removes the oldest models past `keep`, but never the one in force, the one before it, nor `tried`.
     ///
     /// # Errors
     /// What the system says.
-    pub fn prune(&mut self, keep: usize) -> Result<Vec<String>, RegistryError> {
+    pub fn prune(&mut self, keep: usize, tried: &str) -> Result<Vec<String>, RegistryError> {
         let live = self.registry.live();
         let before = live.as_deref().and_then(|l| self.book.before(l));
-        let needed = |id: &str| live.as_deref() == Some(id) || before.as_deref() == Some(id);
+        let needed =
+            |id: &str| [live.as_deref(), before.as_deref(), Some(tried)].contains(&Some(id));
         let excess = self.book.models.len().saturating_sub(keep);
         let gone: Vec<String> = self
             .book
@@ -332,7 +337,11 @@ impl Changing<'_> {
             // Not every model has one.
             let _ = std::fs::remove_file(self.registry.evaluation(id));
             let file = self.registry.file(id);
-            std::fs::remove_file(&file).map_err(io_at(&file))?;
+            match std::fs::remove_file(&file) {
+                // Somebody was faster.
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                removed => removed.map_err(io_at(&file))?,
+            }
         }
         Ok(gone)
     }

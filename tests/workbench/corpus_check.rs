@@ -62,7 +62,9 @@ fn what_was_planted_is_found() {
 #[test]
 fn strict_fails_on_what_makes_figures_wrong_and_only_then() {
     let place = planted();
-    assert_eq!(place.run("corpus check mail --strict").code, 1);
+    let said = place.run("corpus check mail --strict");
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("both labels"), "{}", said.err);
     fs::remove_file(place.path("mail/ham/both.eml")).unwrap();
     assert_eq!(place.run("corpus check mail --strict").code, 0);
     assert_eq!(

@@ -246,6 +246,11 @@ fn wrong_arguments_are_told() {
         ),
         ("evaluate --ham ham --spam none", 1, "cannot read none"),
         (
+            "evaluate --ham ham --spam spam/0001.eml --folds 2",
+            1,
+            "with one of 2 parts kept aside: there is no spam to learn from",
+        ),
+        (
             "evaluate --ham ham --spam spam --model none.mwb",
             1,
             "there is no model at none.mwb",
@@ -327,6 +332,58 @@ fn in_order_means_judged_before_it_is_learned() {
         "{}",
         said.err
     );
+}
+
+/// What is left out changes all that is judged after it. Break it by going on.
+#[test]
+fn a_list_is_judged_whole_or_not_at_all() {
+    let place = Place::new();
+    corpus(&place, 20);
+    fs::write(place.path("cut.eml.gz"), b"\x1f\x8bcut").unwrap();
+    let list = "ham/0001.eml\tham\ncut.eml.gz\tspam\nspam/0001.eml\tspam\n";
+    fs::write(place.path("list"), list).unwrap();
+    let said = place.run("evaluate --online list");
+    assert_eq!(said.code, 1, "{}", said.out);
+    assert!(said.err.contains("left out: cut.eml.gz"), "{}", said.err);
+    assert!(said.err.contains("could not be read"), "{}", said.err);
+}
+
+/// Names of files come from elsewhere; break it by printing errors as they are.
+#[test]
+fn nothing_in_the_name_of_a_file_acts_on_a_terminal() {
+    let place = Place::new();
+    corpus(&place, 20);
+    let name = "\u{1b}[2Jx";
+    fs::write(place.path("list"), format!("{name}\tham\n")).unwrap();
+    let commands = [
+        format!("evaluate --ham ham --spam spam --model {name}"),
+        format!("evaluate --online {name}"),
+        "evaluate --online list".to_owned(),
+        format!("model --data-dir {name} explain ham"),
+        format!("model --data-dir data explain {name}"),
+        format!("corpus check {name}"),
+    ];
+    for line in commands {
+        let said = place.run(&line);
+        assert_eq!(said.code, 1, "{line:?}");
+        assert!(!said.err.contains('\u{1b}'), "{line:?}: {:?}", said.err);
+    }
+}
+
+#[test]
+fn who_reads_only_the_beginning_is_no_failure() {
+    let place = Place::new();
+    corpus(&place, 20);
+    let mut child = place
+        .command("corpus check --json --ham ham --spam spam")
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let done = child.wait_with_output().unwrap();
+    let err = String::from_utf8_lossy(&done.stderr);
+    assert_eq!((done.status.code(), &*err), (Some(0), ""));
 }
 
 #[test]

@@ -164,6 +164,8 @@ fn without_a_validation_set_or_with_a_changed_one_nothing_is_promoted() {
         "model --data-dir data pin --ham ham spam --spam spam",
         "lies under both labels",
     );
+    let left = place.path("data/models/validation.new");
+    assert!(!left.exists(), "copies of mail are left lying about");
     place.ok("model --data-dir data pin --ham ham --spam spam");
     refused(
         "model --data-dir data pin --ham ham --spam spam",
@@ -281,8 +283,139 @@ fn old_models_go_but_never_the_one_in_force_nor_the_one_before() {
         names.filter(|name| name.ends_with(end)).count()
     };
     assert_eq!(count(".mwb"), 2);
-    // What the training of the first came to has gone with it.
-    assert_eq!(count(".evaluation.json"), 0);
+    // What the training of the others came to has gone with them.
+    assert_eq!(count(".evaluation.json"), 2);
+}
+
+/// The daemon must be able to read and to replace what root has made. Break it by handing over folders only.
+#[test]
+fn what_root_makes_belongs_to_the_owner_of_the_data_folder() {
+    use std::os::unix::fs::MetadataExt;
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("skipped: only root can give files away");
+        return;
+    }
+    let place = place();
+    let owner = nix::unistd::Uid::from_raw(65_534);
+    let data = place.path("data");
+    fs::remove_dir_all(&data).unwrap();
+    fs::create_dir(&data).unwrap();
+    nix::unistd::chown(&data, Some(owner), None).unwrap();
+    place.ok("model --data-dir data pin --ham pin/ham --spam pin/spam");
+    place.ok("train --ham ham --spam spam --data-dir data --promote");
+    place.ok("learn spam pin/spam --data-dir data");
+    let mut waiting = vec![data];
+    let mut files = 0;
+    while let Some(path) = waiting.pop() {
+        let found = fs::metadata(&path).unwrap();
+        assert_eq!(found.uid(), owner.as_raw(), "{path:?}");
+        files += 1;
+        if found.is_dir() {
+            waiting.extend(path.read_dir().unwrap().map(|e| e.unwrap().path()));
+        }
+    }
+    assert!(files > 40, "{files}");
+}
+
+/// The promotion is done by then, so it must not be called a failure.
+#[test]
+fn a_model_that_somebody_removed_needs_no_removing() {
+    let place = place();
+    for seed in 10..13 {
+        place.ok(&format!(
+            "train --ham ham --spam spam --seed {seed} --model m.mwb"
+        ));
+        let list = place.json("model --data-dir data list --json");
+        if let Some(previous) = list["previous"].as_str() {
+            fs::remove_file(place.path(format!("data/models/{previous}.mwb"))).unwrap();
+        }
+        place.ok("model --data-dir data promote m.mwb --force --keep 2");
+    }
+}
+
+/// Break it by rolling back to whatever can be loaded.
+#[test]
+fn nobody_goes_back_to_a_model_that_the_daemon_would_refuse() {
+    let place = place();
+    let good = live(&place);
+    fs::write(
+        place.path("other.yaml"),
+        "chain: [bayes]\ndata_dir: data\nbayes: { engine: bayespam }\n",
+    )
+    .unwrap();
+    place.ok("train --ham ham --spam spam --engine bayespam --model c.json");
+    place.ok("model --config other.yaml promote c.json --force");
+    let other = live(&place);
+    let said = place.run("model --config other.yaml rollback");
+    assert_eq!(said.code, 1, "{}", said.out);
+    assert!(
+        said.err.contains("a model of the engine osb"),
+        "{}",
+        said.err
+    );
+    assert_eq!(live(&place), other);
+    place.ok("model --data-dir data rollback");
+    assert_eq!(live(&place), good);
+}
+
+/// Break it by removing old models only where one was put into force.
+#[test]
+fn models_that_are_kept_aside_do_not_fill_the_disk() {
+    let place = place();
+    let good = live(&place);
+    for seed in 10..14 {
+        place.ok(&format!(
+            "train --ham spam --spam ham --seed {seed} --model bad.mwb"
+        ));
+        let said = place.run("model --data-dir data promote bad.mwb --keep 2");
+        assert_eq!(said.code, 3, "{}{}", said.out, said.err);
+        let id = said.out.split(" is kept aside").next().unwrap();
+        let id = id.lines().last().unwrap();
+        let list = place.json("model --data-dir data list --json");
+        let models = list["models"].as_array().unwrap();
+        let ids: Vec<&str> = models.iter().map(|m| m["id"].as_str().unwrap()).collect();
+        assert_eq!(
+            ids,
+            [good.as_str(), id],
+            "the one in force, and the one just tried"
+        );
+    }
+}
+
+/// Break it by taking what lies beside a model whatever it is of, or by leaving it there.
+#[test]
+fn what_a_training_into_a_file_came_to_goes_into_the_folder_with_the_model() {
+    let place = place();
+    let evaluated = |id: &str| {
+        let file = place.path(format!("data/models/{id}.evaluation.json"));
+        let text = fs::read(file).ok()?;
+        Some(serde_json::from_slice::<serde_json::Value>(&text).unwrap())
+    };
+    place.ok("train --ham ham --spam spam --seed 5 --model other.mwb");
+    place.ok("model --data-dir data promote other.mwb --force");
+    let of_other = evaluated(&live(&place)).expect("kept");
+    assert_eq!(
+        (&of_other["ham"], &of_other["spam"]),
+        (&120.into(), &120.into())
+    );
+    // Of another model, or of none that could be evaluated.
+    place.ok("train --ham ham --spam spam --seed 6 --model next.mwb");
+    fs::copy(
+        place.path("other.mwb.evaluation.json"),
+        place.path("next.mwb.evaluation.json"),
+    )
+    .unwrap();
+    place.ok("model --data-dir data promote next.mwb --force");
+    assert_eq!(evaluated(&live(&place)), None);
+    letters::write(&place.path("few"), true, 0..5, 20);
+    place.ok("train --ham ham --spam few --model next.mwb");
+    assert!(!place.path("next.mwb.evaluation.json").exists());
+    // Straight to the daemon's path.
+    place.ok("train --ham ham --spam spam --seed 8 --model data/model.mwb");
+    place.ok("model --data-dir data promote other.mwb --force");
+    let list = place.json("model --data-dir data list --json");
+    let by_hand = list["previous"].as_str().unwrap();
+    assert!(evaluated(by_hand).is_some(), "{list}");
 }
 
 #[test]

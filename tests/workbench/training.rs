@@ -4,8 +4,12 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 
+use mailweir::filter::bayes::{Class, EngineKind, Facts, Trainer};
+use mailweir::mail::corpus::Sample;
+use mailweir::workbench::evaluation::Evaluation;
+
 use super::letters::{self, letter};
-use super::place::Place;
+use super::place::{Place, Said};
 
 /// Letters as one mbox.
 fn mbox(spam: bool, numbers: impl Iterator<Item = u64>, own: u64) -> Vec<u8> {
@@ -113,4 +117,77 @@ fn messages_kept_to_test_with_are_not_learned_nor_near_copies_of_them() {
     let out = place.ok("train --ham ham --spam spam --leave-out kept --model m.mwb");
     assert!(out.contains("learned      37 ham, 39 spam"), "{out}");
     assert!(out.contains("4 kept to test with"), "{out}");
+}
+
+/// The exit code tells whether the model was written. Break it by writing the model before the test mail is read.
+#[test]
+fn a_training_that_fails_at_its_end_leaves_the_model_before() {
+    let place = Place::new();
+    letters::write(&place.path("ham"), false, 0..40, 20);
+    letters::write(&place.path("spam"), true, 0..40, 20);
+    fs::create_dir(place.path("empty")).unwrap();
+    fs::write(place.path("m.mwb"), "the one before").unwrap();
+    let said =
+        place.run("train --ham ham --spam spam --model m.mwb --test-ham empty --test-spam spam");
+    assert_eq!(said.code, 1, "{}{}", said.out, said.err);
+    assert!(said.err.contains("no ham to test with"), "{}", said.err);
+    assert_eq!(fs::read(place.path("m.mwb")).unwrap(), b"the one before");
+}
+
+/// Break it by finding out when the work is done: then the damaged item is named first.
+#[test]
+fn what_cannot_be_written_is_told_before_the_mail_is_read() {
+    let place = Place::new();
+    letters::write(&place.path("ham"), false, 0..40, 20);
+    letters::write(&place.path("spam"), true, 0..40, 20);
+    place.ok("train --ham ham --spam spam --data-dir data --promote");
+    fs::write(place.path("ham/cut.eml.gz"), b"\x1f\x8bcut").unwrap();
+    let sorted = "--ham ham --spam spam";
+    for (line, why) in [
+        ("train --model no/m.mwb", "cannot write no/m.mwb"),
+        ("evaluate --html no/page.html", "cannot write no/page.html"),
+        ("evaluate --scores no/s.csv", "cannot write no/s.csv"),
+        (
+            "train --data-dir data --promote",
+            "no validation set is pinned",
+        ),
+    ] {
+        let said = place.run(&format!("{line} {sorted}"));
+        assert_eq!(said.code, 1, "{line}: {}", said.err);
+        assert!(said.err.contains(why), "{line}: {}", said.err);
+        assert!(!said.err.contains("left out"), "{line}: {}", said.err);
+    }
+}
+
+#[test]
+fn a_data_folder_may_have_any_name() {
+    use std::os::unix::ffi::OsStrExt;
+    let place = Place::new();
+    letters::write(&place.path("ham"), false, 0..40, 20);
+    letters::write(&place.path("spam"), true, 0..40, 20);
+    let folder = std::ffi::OsStr::from_bytes(b"data-\xe9");
+    let mut command = place.command("train --ham ham --spam spam --promote --data-dir");
+    let said: Said = command.arg(folder).output().unwrap().into();
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    assert!(place.path(folder).join("model.mwb").is_file());
+}
+
+/// Near copies of a mailing are one observation. Break it by giving each message of the training a unit of its own.
+#[test]
+fn intervals_of_a_training_draw_near_copies_together() {
+    let mut trainer = Trainer::new(EngineKind::Osb);
+    for (class, spam) in [(Class::Ham, false), (Class::Spam, true)] {
+        let letters = (0..40).flat_map(|number| (0..4).map(move |copy| (number, copy)));
+        let samples = letters.map(|(number, copy)| Sample {
+            path: format!("{class}/{number}-{copy}").into(),
+            number: None,
+            raw: format!("{}word{copy}\n", letter(spam, number, 6)).into(),
+        });
+        trainer.learn(class, samples.collect());
+    }
+    let trained = trainer.finish(Facts::default()).unwrap();
+    let evaluation = Evaluation::of_training(&trained).unwrap();
+    assert_eq!(evaluation.members.len(), 320);
+    assert!(trained.read.near_copies > 200, "{:?}", trained.read);
+    assert_eq!(evaluation.near_copies(), trained.read.near_copies);
 }

@@ -47,7 +47,10 @@ pub(super) fn diff(
         promotion::judge_pinned(registry, book.pinned.as_ref(), &models, &mut progress)?
     } else {
         let mut reading = reading(&args.ham, &args.spam)?;
-        Evaluation::held_out(&mut reading, &models, (Cut::default(), 1), &mut progress)
+        let cut = (Cut::default(), 1);
+        let evaluation = Evaluation::held_out(&mut reading, &models, cut, &mut progress);
+        reading.unchanged()?;
+        evaluation
     };
     progress.end();
     let comparison: Comparison = evaluation.compare();

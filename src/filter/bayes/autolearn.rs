@@ -2,8 +2,9 @@
 //!
 //! In: a message and what every filter said of it. Out: at most one lesson for the journal. Only what the *other*
 //! filters said counts, so the classifier cannot confirm itself; a message that any filter could not see whole
-//! teaches nothing, nor one of which the classifier is sure of the opposite. Neither class is learned past
-//! `balance` times the other. A lesson of this kind never changes what a person said (see
+//! teaches nothing, nor one of which the classifier is sure of the opposite, nor one on which a decisive hit says the
+//! opposite: a virus or a sender on a deny list is no ham whatever the score, and a sender whom the admin allows no spam. Neither
+//! class is learned past `balance` times the other, lessons on their way included. A lesson of this kind never changes what a person said (see
 //! [`lesson`](super::lesson)).
 
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use crate::config::{Problem, Source, span_of};
-use crate::filter::{Outcome, Report, Scan};
+use crate::filter::{Action, Hit, Outcome, Report, Scan};
 
 use super::Class;
 use super::engine::{Engine, Judgement};
@@ -85,10 +86,8 @@ impl Autolearn {
             return None;
         }
         let others = reports.iter().filter(|r| r.filter != "bayes");
-        let score: f64 = others
-            .flat_map(|r| r.outcome.hits())
-            .map(|hit| hit.score)
-            .sum();
+        let hits = || others.clone().flat_map(|r| r.outcome.hits());
+        let score: f64 = hits().map(|hit| hit.score).sum();
         let class = if score <= self.ham_below {
             Class::Ham
         } else if score >= self.spam_above.value {
@@ -96,12 +95,19 @@ impl Autolearn {
         } else {
             return None;
         };
+        let decided_otherwise = |hit: &Hit| match class {
+            Class::Ham => hit.ends(),
+            Class::Spam => hit.decisive == Some(Action::Deliver),
+        };
+        if hits().any(decided_otherwise) {
+            return None;
+        }
         let facts = engine.facts();
         let (this, other) = match class {
             Class::Ham => (facts.ham, facts.spam),
             Class::Spam => (facts.spam, facts.ham),
         };
-        if this as f64 + 1.0 > self.balance.value * (other as f64 + 1.0) {
+        if !self.balances(this, other) {
             return None;
         }
         let Judgement { probability, .. } = engine.judge(&scan.mail, max_bytes, 0);
@@ -113,5 +119,10 @@ impl Autolearn {
             return None;
         }
         engine.lesson(&scan.mail, Teaching::Learn(class), Origin::Auto, at)
+    }
+
+    /// Whether one more message of a class may be learned, when `this` many of it and `other` many of the other are.
+    pub(super) fn balances(&self, this: u64, other: u64) -> bool {
+        this as f64 + 1.0 <= self.balance.value * (other as f64 + 1.0)
     }
 }

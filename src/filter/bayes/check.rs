@@ -91,6 +91,10 @@ impl Filter for BayesFilter {
         else {
             return;
         };
+        let fits = |this, other| shared.autolearn.balances(this, other);
+        if !shared.live.promise(&lesson, fits) {
+            return;
+        }
         let live = Arc::clone(&shared.live);
         tokio::task::spawn_blocking(move || {
             if let Err(error) = live.teach(lesson) {

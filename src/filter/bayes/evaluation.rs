@@ -16,6 +16,8 @@ pub struct Judged {
     pub odds: f64,
     /// Where it is: the file, and the number in an mbox. To be escaped where it is shown.
     pub name: (PathBuf, Option<usize>),
+    /// The same for messages that are nearly the same.
+    pub cluster: usize,
 }
 
 /// The result of an evaluation.
@@ -84,6 +86,7 @@ mod tests {
                     probability: *probability,
                     odds: *probability,
                     name: (PathBuf::from("x"), None),
+                    cluster: 0,
                 })
                 .collect(),
         }

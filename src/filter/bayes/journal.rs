@@ -26,6 +26,8 @@ const FORMAT: u16 = 1;
 pub(super) const HEADER: u64 = 28;
 /// Bytes before each lesson: length and check.
 const FRAME: usize = 12;
+/// Bytes of a lesson before its features: teaching, origin, time, digest.
+const FIXED: usize = 2 + 8 + 32;
 /// Longest lesson: more features than any message gives are damage, not a lesson.
 const LESSON: usize = 1 << 22;
 
@@ -118,13 +120,17 @@ impl Journal {
     }
 
     /// The whole lessons behind `from`, or all when `from` is of another journal or none. No file is an empty
-    /// journal.
+    /// journal. Waits for who is writing: a lesson counts when it is durable, and one that could not be made so is taken
+    /// back.
     ///
     /// # Errors
     /// What the system says, or a file that is no journal of this version.
     pub(super) fn since(&self, from: Option<Position>) -> Result<Tail, ModelError> {
         match File::open(&self.path) {
-            Ok(mut file) => self.read(&mut file, from),
+            Ok(mut file) => {
+                file.lock_shared().map_err(|error| self.failed(error))?;
+                self.read(&mut file, from)
+            }
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Tail::default()),
             Err(e) => Err(self.failed(e)),
         }
@@ -349,10 +355,26 @@ fn decode<'a>(bytes: &'a [u8], damaged: &mut bool) -> Option<(Lesson, &'a [u8])>
         *damaged = true;
         return None;
     }
-    let (bytes, after) = rest.split_at_checked(length)?;
+    let Some((bytes, after)) = rest.split_at_checked(length) else {
+        *damaged |= !begins_lesson(rest, length);
+        return None;
+    };
     let lesson = (check(bytes) == expected).then(|| lesson(bytes)).flatten();
     *damaged |= lesson.is_none();
     Some((lesson?, after))
+}
+
+/// Whether `bytes` can be the beginning of a lesson of `length` bytes: its own counts, as far as they are there, come to the
+/// same. Otherwise it is the length that is damaged, and whole lessons may lie in what seems to be cut off.
+fn begins_lesson(bytes: &[u8], length: usize) -> bool {
+    let mut end = FIXED;
+    for size in std::iter::once(8).chain([4; VIEWS]) {
+        let Some(count) = bytes.get(end..).and_then(<[u8]>::first_chunk) else {
+            return end < length;
+        };
+        end += 4 + u32::from_le_bytes(*count) as usize * size;
+    }
+    end == length
 }
 
 fn lesson(bytes: &[u8]) -> Option<Lesson> {

@@ -16,6 +16,7 @@ use super::Class;
 use super::calibration::Calibration;
 use super::engine::{Engine, Judgement};
 use super::features::{Features, Settings, features};
+use super::held::Held;
 use super::identity::identity;
 use super::journal::Position;
 use super::lesson::{Change, Digest, Lesson, Origin, Teaching};
@@ -148,6 +149,27 @@ impl Learner {
         change
     }
 
+    /// Takes lessons, the oldest first. What comes out is the same as by [`Learner::apply`] for each, but however many of them
+    /// undo earlier ones, all is learned anew once at most.
+    pub(super) fn apply_all(&mut self, lessons: Vec<Lesson>) {
+        let Some(base) = self.base.clone() else {
+            for lesson in lessons {
+                self.apply(lesson);
+            }
+            return;
+        };
+        let mut held = Held::of(&base.ledger, &self.history);
+        for lesson in lessons {
+            held.take(&Arc::new(lesson));
+        }
+        if held.undone() {
+            self.start_over(Arc::clone(&base));
+        }
+        for lesson in held.into_new() {
+            self.apply(Arc::unwrap_or_clone(lesson));
+        }
+    }
+
     fn learn_lesson(&mut self, lesson: Arc<Lesson>, class: Class) {
         self.lessons += 1;
         // Whoever trains a model says from what.
@@ -213,15 +235,20 @@ impl Learner {
         let Some(base) = self.base.clone() else {
             return;
         };
+        for lesson in self.start_over(base) {
+            if lesson.digest != *digest {
+                self.apply(Arc::unwrap_or_clone(lesson));
+            }
+        }
+    }
+
+    /// Forgets all lessons, and gives those that held.
+    fn start_over(&mut self, base: Arc<Model>) -> Vec<Arc<Lesson>> {
         let position = self.model.position;
         let history = std::mem::take(&mut self.history);
         *self = Learner::from_model(Model::clone(&base), Some(base));
         self.model.position = position;
-        for lesson in history {
-            if lesson.digest != *digest {
-                self.apply(Lesson::clone(&lesson));
-            }
-        }
+        history
     }
 
     /// The model as it is now, for use beside this learner.

@@ -3,7 +3,7 @@
 //! A message is known by the digest of its bytes and is learned once, whoever says it and how often. What a
 //! person says outranks what the filter guessed: an automatic lesson about a message that is known already
 //! changes nothing, and a person's lesson replaces any that was before. [`Ledger`] holds what is known;
-//! [`effective`] reduces a row of lessons to those that count, so that a message that was forgotten or
+//! [`Held`](super::held::Held) reduces a row of lessons to those that count, so that a message that was forgotten or
 //! relabelled leaves no trace of what it was before.
 
 use std::collections::HashMap;
@@ -67,6 +67,14 @@ pub struct Lesson {
     pub at: u64,
     /// What was read of the message.
     pub(super) features: Features,
+}
+
+impl Lesson {
+    /// Ham and spam that it promises to the model: one of a class where the filter teaches itself, none where a person teaches.
+    pub(super) fn promised(&self) -> [u64; 2] {
+        let is = |class| self.origin == Origin::Auto && self.teaching == Teaching::Learn(class);
+        [Class::Ham, Class::Spam].map(|class| u64::from(is(class)))
+    }
 }
 
 /// What is known of a message that was learned.
@@ -174,13 +182,9 @@ impl Ledger {
             }
             // The filter's own guesses never change what is known.
             (_, Some(_)) if origin == Origin::Auto => return Change::None,
-            (Teaching::Learn(class), Some(before)) => {
-                let change = if before.class == class {
-                    Change::None
-                } else {
-                    Change::Relabelled(class)
-                };
-                (Some(Known { class, origin }), change)
+            (Teaching::Learn(class), Some(before)) if before.class == class => return Change::None,
+            (Teaching::Learn(class), Some(_)) => {
+                (Some(Known { class, origin }), Change::Relabelled(class))
             }
             (Teaching::Forget, Some(before)) => (None, Change::Forgotten(before.class)),
             (Teaching::Forget, None) => return Change::None,

@@ -3,8 +3,8 @@
 //! In: a message. Out: whether it came through a list on which people write to each other, and which parts of it are the
 //! list's own: header fields, the mark in front of the subject, the lines at the end of the text. They are left out like those of
 //! the receiving side, and for the same reason: nearly all that comes through a list is wanted, so a model that reads its marks
-//! lets pass whatever is sent to it. Mailings that go one way are not meant: there the sender is the list, and what he adds
-//! is his own.
+//! lets pass whatever is sent to it. Mailings that go one way are not meant: there the sender is the list, and what it adds
+//! is its own.
 //!
 //! Linear in what is looked at: names of header fields, and the last [`BYTES`] of the text.
 
@@ -58,7 +58,7 @@ const BYTES: usize = 800;
 const MARK: usize = 30;
 
 /// Whether the message came through a list on which people write to each other.
-pub(super) fn is_discussion(mail: &Mail) -> bool {
+pub(crate) fn is_discussion(mail: &Mail) -> bool {
     mail.headers().any(|header| {
         let name = header.name_text();
         DISCUSSION.iter().any(|d| name.eq_ignore_ascii_case(d))
@@ -66,7 +66,7 @@ pub(super) fn is_discussion(mail: &Mail) -> bool {
 }
 
 /// Whether lists write fields of this name, in lower case.
-pub(super) fn writes(name: &str) -> bool {
+pub(crate) fn writes(name: &str) -> bool {
     FIELDS.contains(&name) || FIELD_PREFIXES.iter().any(|p| name.starts_with(p))
 }
 

@@ -3,7 +3,8 @@
 //! In: the model file and its journal. Out: an engine at any time, never half changed: lessons are applied to
 //! a copy beside it, and the whole is swapped. Look-ups take no lock. While mail comes the journal is looked at
 //! once a second, off the async threads, so that a lesson from any process counts within seconds and without a
-//! reload. A journal that cannot be read leaves the engine as it was, and log and metrics say so.
+//! reload. Of a damaged journal the lessons before the damage count; one that cannot be read leaves the engine as it was. Log and
+//! metrics say so.
 //!
 //! When the journal has grown past [`FOLD`], what it taught is put into force as a model and taken out of the
 //! journal. The model says up to where it holds which journal; so after a crash at any point in between nothing is
@@ -18,11 +19,12 @@ use arc_swap::ArcSwapOption;
 
 use crate::metrics::Metrics;
 
+use super::Class;
 use super::engine::{Engine, EngineKind, ModelError};
 use super::format;
 use super::journal::{Journal, Position};
 use super::learner::Learner;
-use super::lesson::Lesson;
+use super::lesson::{Lesson, Teaching};
 use super::place;
 
 /// The journal is looked at no more often.
@@ -38,6 +40,8 @@ pub(super) struct Live {
     engine: ArcSwapOption<Engine>,
     /// What goes on learning; none until there is a first lesson.
     learner: Mutex<State>,
+    /// Automatic lessons, ham and spam, that were promised and are not in the engine yet.
+    promised: Mutex<[u64; 2]>,
     metrics: Arc<Metrics>,
     started: Instant,
     /// Milliseconds since `started` at which the journal is looked at next.
@@ -71,6 +75,7 @@ impl Live {
             kind,
             engine: ArcSwapOption::empty(),
             learner: Mutex::default(),
+            promised: Mutex::default(),
             metrics: Arc::clone(metrics),
             started: Instant::now(),
             next_look: AtomicU64::new(LOOK.as_millis() as u64),
@@ -101,12 +106,50 @@ impl Live {
         self.engine.load_full()
     }
 
-    /// Appends a lesson to the journal, durably. Waits for the disk.
+    /// Promises an automatic lesson, for [`Live::teach`] to keep, if it `fits`: said of how many messages of its class are learned,
+    /// lessons that were promised included, and how many of the other. Without that a flood between two looks at the journal
+    /// would be learned whole.
+    pub(super) fn promise(&self, lesson: &Lesson, fits: impl FnOnce(u64, u64) -> bool) -> bool {
+        let Teaching::Learn(class) = lesson.teaching else {
+            return false;
+        };
+        let mut promised = self.promised();
+        // Looked at after locking: what is no longer promised is in it.
+        let engine = self.engine.load();
+        let (ham, spam) = engine
+            .as_ref()
+            .map_or((0, 0), |e| (e.facts().ham, e.facts().spam));
+        let [ham_promised, spam_promised] = &mut *promised;
+        let (promised, this, other) = match class {
+            Class::Ham => (ham_promised, ham, spam),
+            Class::Spam => (spam_promised, spam, ham),
+        };
+        let fits = fits(this + *promised, other);
+        *promised += u64::from(fits);
+        fits
+    }
+
+    /// Appends a lesson that was promised to the journal, durably. Waits for the disk.
     ///
     /// # Errors
     /// What the system says; the lesson is then not taken.
     pub(super) fn teach(&self, lesson: Lesson) -> Result<(), ModelError> {
-        self.journal.append(&[lesson]).map(drop)
+        let promised = lesson.promised();
+        let done = self.journal.append(&[lesson]).map(drop);
+        if done.is_err() {
+            self.no_longer_promised(promised);
+        }
+        done
+    }
+
+    fn promised(&self) -> std::sync::MutexGuard<'_, [u64; 2]> {
+        self.promised.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn no_longer_promised(&self, lessons: [u64; 2]) {
+        for (promised, kept) in self.promised().iter_mut().zip(lessons) {
+            *promised = promised.saturating_sub(kept);
+        }
     }
 
     /// Called for every message: looks at the journal when it is time, in the background.
@@ -161,7 +204,7 @@ impl Live {
         if complaint != state.complaint {
             if let Some(complaint) = &complaint {
                 self.metrics.journal_errors.inc();
-                tracing::error!(error = %complaint, "the journal of lessons cannot be used; the model stays as it is");
+                tracing::error!(error = %complaint, "the journal of lessons cannot be used; what is whole in it counts");
             }
             state.complaint = complaint;
         }
@@ -172,18 +215,8 @@ impl Live {
         self.metrics
             .journal_bytes
             .set(i64::try_from(tail.position.offset).unwrap_or(i64::MAX));
-        if tail.damaged {
-            return Err(ModelError::Unusable {
-                path: self.journal.path().to_owned(),
-                reason: format!(
-                    "damaged behind byte {}; the next lesson puts the rest aside",
-                    tail.position.offset
-                ),
-            });
-        }
-        let moved = tail.position.journal != state.position.journal;
-        if moved && state.learner.is_some() {
-            // Another process has folded the journal into the model: what this one knows is in there.
+        if self.is_folded_elsewhere(state, tail.position) {
+            // What this one knows is in the model there.
             *state = State {
                 complaint: state.complaint.take(),
                 loaded: format::checksum_of(&self.path),
@@ -197,6 +230,7 @@ impl Live {
                 Err(ModelError::Missing(_)) => self.engine.store(None),
                 Err(error) => return Err(error),
             }
+            *self.promised() = [0; 2];
             return self.apply_new(state);
         }
         state.position = tail.position;
@@ -206,21 +240,49 @@ impl Live {
                 None => self.learner()?,
             };
             let learner = state.learner.insert(learner);
-            for lesson in tail.lessons {
+            let mut kept = [0; 2];
+            for lesson in &tail.lessons {
+                for (kept, promised) in kept.iter_mut().zip(lesson.promised()) {
+                    *kept += promised;
+                }
                 self.metrics
                     .lessons
                     .with_label_values(&[lesson.origin.name(), lesson.teaching.name()])
                     .inc();
-                learner.apply(lesson);
             }
+            learner.apply_all(tail.lessons);
             learner.set_position(tail.position);
             self.engine.store(Some(Arc::new(learner.snapshot())));
+            self.no_longer_promised(kept);
             self.show(&self.metrics);
+        }
+        if tail.damaged {
+            return Err(self.damaged(tail.position));
         }
         if tail.position.offset > FOLD {
             self.fold(state)?;
         }
         Ok(())
+    }
+
+    /// Whether another process has folded the journal that was known into the model, or the journal is gone with lessons that
+    /// are in the engine.
+    fn is_folded_elsewhere(&self, state: &State, now: Position) -> bool {
+        let moved = now.journal != state.position.journal;
+        let known = state.position.journal != Position::default().journal;
+        moved
+            && (state.learner.is_some()
+                || (known && format::checksum_of(&self.path) != state.loaded))
+    }
+
+    fn damaged(&self, position: Position) -> ModelError {
+        ModelError::Unusable {
+            path: self.journal.path().to_owned(),
+            reason: format!(
+                "damaged behind byte {}; the next lesson puts the rest aside",
+                position.offset
+            ),
+        }
     }
 
     /// A learner that begins with the engine in use.
@@ -315,9 +377,7 @@ pub fn current(path: &Path, kind: EngineKind) -> Result<Option<Engine>, ModelErr
         path: path.to_owned(),
         reason: reason.to_owned(),
     })?;
-    for lesson in lessons {
-        learner.apply(lesson);
-    }
+    learner.apply_all(lessons);
     Ok(Some(learner.snapshot()))
 }
 

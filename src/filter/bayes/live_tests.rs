@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use crate::filter::{Hit, Outcome, Reason, Report, Scan};
+use crate::filter::{Action, Hit, Outcome, Reason, Report, Scan};
 use crate::mail::{Limits, Mail};
 use crate::metrics::Metrics;
 use crate::workbench::registry::Registry;
@@ -142,13 +142,12 @@ fn what_is_damaged_is_reported_put_aside_and_never_learned() {
     std::fs::write(journal.path(), &bytes).unwrap();
     let metrics = Arc::new(Metrics::new().unwrap());
     let live = Live::open(model.clone(), EngineKind::Osb, &metrics).unwrap();
-    assert!(
-        live.engine().is_none(),
-        "nothing is taken from a damaged journal"
-    );
+    assert_eq!(counts(&live), (1, 0), "what is whole before the damage");
     assert_eq!(metrics.journal_errors.get(), 1);
     live.look();
     assert_eq!(metrics.journal_errors.get(), 1, "said once");
+    let explained = current(&model, EngineKind::Osb).unwrap().unwrap();
+    assert_eq!(explained.facts().ham, 1, "to every reader alike");
     let another = Journal::of(&model);
     another.append(&[learned(Class::Spam, 3)]).unwrap();
     live.look();
@@ -162,6 +161,72 @@ fn what_is_damaged_is_reported_put_aside_and_never_learned() {
         std::fs::read(dir.path().join(aside)).unwrap(),
         bytes[first as usize..]
     );
+}
+
+/// A length that is too long makes a lesson look like one that was being written: what stands behind it would be cut off. Break it by
+/// believing the length.
+#[test]
+fn a_damaged_length_costs_no_lesson_behind_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = dir.path().join("model.mwb");
+    let journal = Journal::of(&model);
+    let first = journal.append(&[learned(Class::Ham, 1)]).unwrap().offset as usize;
+    for number in 2..6 {
+        journal.append(&[learned(Class::Spam, number)]).unwrap();
+    }
+    let whole = std::fs::read(journal.path()).unwrap();
+    for (at, bit) in [(0, 7), (1, 3), (1, 7), (2, 0), (2, 5), (3, 0), (3, 7)] {
+        let mut bytes = whole.clone();
+        bytes[first + at] ^= 1 << bit;
+        std::fs::write(journal.path(), &bytes).unwrap();
+        Journal::of(&model)
+            .append(&[learned(Class::Spam, 9)])
+            .unwrap();
+        assert_eq!(counts(&open(&model)), (1, 1));
+        let aside = std::fs::read_dir(dir.path()).unwrap().find_map(|entry| {
+            let path = entry.unwrap().path();
+            path.to_str()?.contains("damaged").then_some(path)
+        });
+        let aside = aside.unwrap_or_else(|| panic!("byte {at}, bit {bit}: four lessons are gone"));
+        assert_eq!(std::fs::read(&aside).unwrap(), bytes[first..]);
+        std::fs::remove_file(aside).unwrap();
+    }
+}
+
+/// Break it by reading without the lock.
+#[test]
+fn a_lesson_counts_only_when_it_is_durable() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = dir.path().join("model.mwb");
+    let journal = Journal::of(&model);
+    journal.append(&[learned(Class::Ham, 1)]).unwrap();
+    let before = std::fs::read(journal.path()).unwrap();
+    journal.append(&[learned(Class::Spam, 2)]).unwrap();
+    let after = std::fs::read(journal.path()).unwrap();
+    std::fs::write(journal.path(), &before).unwrap();
+
+    // A writer whose disk gives up when everything is written and not yet synced.
+    let mut writer = std::fs::OpenOptions::new()
+        .append(true)
+        .open(journal.path())
+        .unwrap();
+    writer.lock().unwrap();
+    writer.write_all(&after[before.len()..]).unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        let live = open(&model);
+        sender.send(counts(&live)).unwrap();
+        live
+    });
+    let early = receiver.recv_timeout(std::time::Duration::from_millis(300));
+    assert!(early.is_err(), "read while it was written: {early:?}");
+    writer.set_len(before.len() as u64).unwrap();
+    drop(writer);
+    let live = reader.join().unwrap();
+    assert_eq!(counts(&live), (1, 0), "what was taken back was never there");
+    journal.append(&[learned(Class::Spam, 3)]).unwrap();
+    live.look();
+    assert_eq!(counts(&live), (1, 1));
 }
 
 #[test]
@@ -222,6 +287,30 @@ fn another_process_may_fold() {
         live.look();
         assert_eq!(counts(live), (1, 1));
     }
+}
+
+/// Break it by asking only whether lessons were applied here.
+#[test]
+fn a_fold_of_another_process_counts_also_where_no_lesson_was_applied() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = dir.path().join("model.mwb");
+    train(&model);
+    let journal = Journal::of(&model);
+    let one = open(&model);
+    journal.append(&[learned(Class::Ham, 10)]).unwrap();
+    one.look();
+    one.fold_now().unwrap();
+    let idle = open(&model);
+    journal.append(&[learned(Class::Ham, 11)]).unwrap();
+    one.look();
+    one.fold_now().unwrap();
+    journal.append(&[learned(Class::Spam, 12)]).unwrap();
+    idle.look();
+    assert_eq!(counts(&idle), (5, 4));
+    idle.look();
+    assert_eq!(counts(&idle), (5, 4));
+    one.look();
+    assert!(bytes(&idle) == bytes(&one));
 }
 
 #[test]
@@ -355,6 +444,23 @@ fn autolearn_needs_clear_words_of_others_and_a_balance() {
         None,
         "the classifier does not confirm itself"
     );
+    let decides = |action| {
+        report(
+            "clamav",
+            Outcome::Checked(vec![Hit::new("V", 0.0, "").decisive(action)]),
+        )
+    };
+    for (score, action, teaching) in [
+        (-2.0, Action::Reject, None),
+        (-2.0, Action::Quarantine, None),
+        (-2.0, Action::Deliver, Some(Teaching::Learn(Class::Ham))),
+        (16.0, Action::Deliver, None),
+        (16.0, Action::Reject, learn_spam),
+    ] {
+        let reports = [says("rules", score), decides(action)];
+        let taught = teaches(&autolearn, &engine, &reports);
+        assert_eq!(taught, teaching, "{score} and {action:?}");
+    }
     let unscanned = report(
         "clamav",
         Outcome::Unscanned {
@@ -393,6 +499,37 @@ fn autolearn_needs_clear_words_of_others_and_a_balance() {
         None,
         "doubt"
     );
+}
+
+/// A flood comes faster than the journal is looked at. Break it by counting only what the engine holds.
+#[test]
+fn automatic_lessons_on_their_way_count_for_the_balance() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = dir.path().join("model.mwb");
+    let live = open(&model);
+    let autolearn = Autolearn::default();
+    let automatic = |class, number| lesson(class, number, Teaching::Learn(class), Origin::Auto);
+    let promised = |class, number| {
+        live.promise(&automatic(class, number), |this, other| {
+            autolearn.balances(this, other)
+        })
+    };
+    let flood = |numbers: std::ops::Range<u64>| {
+        let promised = numbers.filter(|n| promised(Class::Spam, *n));
+        promised.collect::<Vec<u64>>()
+    };
+    assert_eq!(flood(0..50), [0, 1, 2], "three times none, and one");
+    assert!(promised(Class::Ham, 60), "of the other class");
+    for number in 0..3 {
+        live.teach(automatic(Class::Spam, number)).unwrap();
+    }
+    live.look();
+    assert_eq!(counts(&live), (0, 3));
+    assert!(flood(100..150).is_empty());
+    live.teach(automatic(Class::Ham, 60)).unwrap();
+    live.look();
+    assert_eq!(counts(&live), (1, 3));
+    assert_eq!(flood(100..150), [100, 101, 102], "kept promises are none");
 }
 
 fn class_of(number: u64) -> Class {

@@ -25,11 +25,12 @@ mod evaluation;
 mod features;
 mod fitting;
 mod format;
+mod held;
 mod identity;
 mod journal;
 mod learner;
 mod lesson;
-mod list;
+pub(crate) mod list;
 mod live;
 #[cfg(test)]
 mod live_tests;

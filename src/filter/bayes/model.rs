@@ -5,7 +5,7 @@ use super::calibration::Calibration;
 use super::features::{Features, Settings, VIEWS};
 use super::journal::Position;
 use super::lesson::Ledger;
-use super::logistic::{Weight, Weights, error, share, step_parts};
+use super::logistic::{Weight, Weights, error_of_lesson, share, step_parts};
 use super::names::Names;
 use super::table::Table;
 
@@ -139,7 +139,7 @@ impl Model {
     /// Moves the weights towards a message, where they are not right enough about it already.
     pub(super) fn move_towards(&mut self, features: &Features, class: Class) {
         let spam = class == Class::Spam;
-        if let Some(error) = error(self.word_odds(features), spam, 1.0) {
+        if let Some(error) = error_of_lesson(self.word_odds(features), spam) {
             let gradient = error * share(features.hashes.len());
             for hash in &features.hashes {
                 if let Some(entry) = self.table.get_mut(*hash) {

@@ -17,7 +17,7 @@ use crate::mail::corpus::{Corpus, Sample};
 use crate::mail::{Envelope, Limits, Mail};
 use crate::metrics::Metrics;
 
-use super::features::{Settings, features};
+use super::features::{Settings, features, features_in_order};
 use super::logistic::Random;
 use super::*;
 
@@ -302,7 +302,7 @@ fn what_a_mailing_list_adds_changes_nothing() {
     // Only the size class of the whole message may differ.
     let same = direct.hashes.iter().filter(|h| listed.hashes.contains(h));
     assert!(same.count() + 1 >= direct.hashes.len().max(listed.hashes.len()));
-    // Who only says that he is a list is read in full.
+    // Who only claims to be a list is read in full.
     let mailing = read(
         &through
             .replace("X-BeenThere", "X-Campaign")

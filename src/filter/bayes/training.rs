@@ -22,7 +22,7 @@ use super::baseline::{self, Baseline};
 use super::duplicates::{Sketch, clusters};
 use super::engine::{Engine, EngineKind, odds};
 use super::evaluation::{Evaluation, Judged};
-use super::features::{Settings, VIEWS, features};
+use super::features::{Settings, VIEWS, features_in_order};
 use super::identity::identity;
 use super::lesson::Digest;
 use super::logistic::Random;
@@ -104,6 +104,8 @@ pub(super) struct Learned {
     pub(super) identity: Digest,
     name: (PathBuf, Option<usize>),
     sketch: Sketch,
+    /// The same for messages that are nearly the same.
+    cluster: usize,
     /// The how manieth it came in.
     pub(super) row: usize,
     /// Words and pairs that it has.
@@ -158,6 +160,9 @@ impl Trainer {
             }
         }
         let clusters = clusters(self.learned.iter().map(|l| &l.sketch));
+        for (learned, cluster) in self.learned.iter_mut().zip(&clusters) {
+            learned.cluster = *cluster;
+        }
         read.learned = self.learned.len();
         read.near_copies = clusters.iter().enumerate().filter(|(i, c)| i != *c).count();
         facts.spam = self
@@ -277,13 +282,14 @@ impl Learned {
         let max_bytes = settings.max_bytes as usize;
         let digest = *blake3::hash(&sample.raw).as_bytes();
         let mail = Mail::parse(sample.raw, &Limits::default());
-        let mut features = features(&mail, settings, max_bytes);
+        let mut features = features_in_order(&mail, settings, max_bytes);
         let learned = Learned {
             class,
             digest,
             identity: identity(&mail),
             name: (sample.path, sample.number),
             sketch: Sketch::of(&features.hashes),
+            cluster: 0,
             row: 0,
             total: features.hashes.len(),
             text: match kind {
@@ -301,6 +307,7 @@ impl Learned {
             probability,
             odds,
             name: self.name.clone(),
+            cluster: self.cluster,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use crate::filter::bayes::{Class, Receiving};
+use crate::filter::bayes::{Class, Receiving, list};
 use crate::mail::Mail;
 
 /// Different signs that are counted at most; later ones are passed over.
@@ -42,6 +42,8 @@ struct Sign {
 pub enum What {
     /// A header field of that name is there.
     Field,
+    /// A header field of that name is there which the mailing list wrote that the message came by.
+    ListField,
     /// The host that took the message in last.
     ReceivedBy,
     /// The domain that it is addressed to.
@@ -55,6 +57,7 @@ impl What {
     pub fn name(self) -> &'static str {
         match self {
             What::Field => "header field",
+            What::ListField => "header field of a list",
             What::ReceivedBy => "received by",
             What::To => "addressed to",
             What::List => "mailing list",
@@ -117,8 +120,18 @@ impl Observed {
                 signs.push(sign);
             }
         };
+        let listed = list::is_discussion(mail);
         for header in mail.headers().take(FIELDS) {
-            add(What::Field, &header.name_text());
+            let name = header.name_text().to_lowercase();
+            let by_list = listed && list::writes(&name);
+            add(
+                if by_list {
+                    What::ListField
+                } else {
+                    What::Field
+                },
+                &name,
+            );
         }
         let received = mail.header("Received").unwrap_or_default();
         let mut words = received.split_ascii_whitespace();
@@ -196,7 +209,7 @@ impl Traits {
                 seen_by_classifier: match sign.what {
                     What::Field => !receiving.ignores(&sign.value),
                     What::ReceivedBy => receiving.reads_received(),
-                    What::List => false,
+                    What::List | What::ListField => false,
                     What::To => true,
                 },
             })
@@ -313,6 +326,31 @@ mod tests {
             ]
         );
         assert_eq!(traits.date_distance(), Some(0.0));
+    }
+
+    /// Break it by telling every field as the sender's.
+    #[test]
+    fn what_a_list_writes_the_classifier_does_not_see() {
+        let mut traits = Traits::default();
+        for _ in 0..20 {
+            let by_list =
+                "List-Post: <mailto:a@b.example>\r\nPrecedence: list\r\nX-Mailer: m\r\n\r\n";
+            traits.add(Class::Ham, observed(by_list.to_owned()));
+            traits.add(Class::Spam, observed("Precedence: bulk\r\n\r\n".to_owned()));
+        }
+        let skew = traits.skew(10, &Receiving::default());
+        let told = |what, name: &str, share, seen| {
+            let is = |t: &&Trait| t.what == what && t.value == name && t.ham == share;
+            let found = skew
+                .iter()
+                .find(is)
+                .unwrap_or_else(|| panic!("{name}: {skew:?}"));
+            assert_eq!(found.seen_by_classifier, seen, "{name}");
+        };
+        told(What::ListField, "precedence", 1.0, false);
+        told(What::Field, "precedence", 0.0, true);
+        told(What::ListField, "list-post", 1.0, false);
+        told(What::Field, "x-mailer", 1.0, true);
     }
 
     #[test]

@@ -33,13 +33,42 @@ pub fn pin(
     }
     let folder = registry.validation();
     let [new, old] = ["new", "old"].map(|e| folder.with_extension(e));
-    let io_at = |path: &Path| {
-        let path = path.to_owned();
-        move |error| PromotionError::Io { path, error }
+    // Copies of mail are not left lying about.
+    let copied =
+        copied(&new, reading, watch).and_then(|seen| Ok((hand_over(registry, &new)?, seen)));
+    let ((), seen) = copied.inspect_err(|_| drop(clear(&new)))?;
+    let (ham, spam) = counts(&seen);
+    clear(&old).map_err(io_at(&old))?;
+    if folder.exists() {
+        std::fs::rename(&folder, &old).map_err(io_at(&folder))?;
+    }
+    std::fs::rename(&new, &folder).map_err(io_at(&folder))?;
+    let pinned = Pinned {
+        at: clock::seconds(),
+        ham,
+        spam,
+        digest: digest(seen.into_iter()),
     };
-    clear(&new).map_err(io_at(&new))?;
+    changing.book.pinned = Some(pinned.clone());
+    changing.write()?;
+    clear(&old).map_err(io_at(&old))?;
+    Ok(pinned)
+}
+
+fn io_at(path: &Path) -> impl FnOnce(std::io::Error) -> PromotionError {
+    let path = path.to_owned();
+    move |error| PromotionError::Io { path, error }
+}
+
+/// Copies messages into a folder, and says which they are: each once, ascending by digest.
+fn copied(
+    folder: &Path,
+    reading: &mut Reading<Class>,
+    watch: &mut dyn Watch,
+) -> Result<Vec<(Class, [u8; 32])>, PromotionError> {
+    clear(folder).map_err(io_at(folder))?;
     for class in [Class::Ham, Class::Spam] {
-        let of_class = new.join(class.to_string());
+        let of_class = folder.join(class.to_string());
         std::fs::create_dir_all(&of_class).map_err(io_at(&of_class))?;
     }
     let mut seen: Vec<(Class, [u8; 32])> = Vec::new();
@@ -47,7 +76,7 @@ pub fn pin(
     reading.batches("pinning", watch, |batch| {
         for (class, sample) in batch {
             if failed.is_none() {
-                failed = store(&new, class, &sample, &mut seen).err();
+                failed = store(folder, class, &sample, &mut seen).err();
             }
         }
     });
@@ -63,27 +92,29 @@ pub fn pin(
             blake3::Hash::from_bytes(digest).to_hex()
         )));
     }
-    let of = |class| seen.iter().filter(|s| s.0 == class).count();
-    let (ham, spam) = (of(Class::Ham), of(Class::Spam));
+    let (ham, spam) = counts(&seen);
     if ham < LEAST || spam < LEAST {
         return Err(PromotionError::TooFew { ham, spam });
     }
-    clear(&old).map_err(io_at(&old))?;
-    if folder.exists() {
-        std::fs::rename(&folder, &old).map_err(io_at(&folder))?;
+    Ok(seen)
+}
+
+/// Ham and spam among messages.
+fn counts(messages: &[(Class, [u8; 32])]) -> (usize, usize) {
+    let of = |class| messages.iter().filter(|m| m.0 == class).count();
+    (of(Class::Ham), of(Class::Spam))
+}
+
+/// Gives a folder with all that is in it to whom the data folder belongs.
+fn hand_over(registry: &Registry, folder: &Path) -> Result<(), PromotionError> {
+    for entry in std::fs::read_dir(folder).map_err(io_at(folder))? {
+        let path = entry.map_err(io_at(folder))?.path();
+        match path.is_dir() {
+            true => hand_over(registry, &path)?,
+            false => registry.hand_over(&path)?,
+        }
     }
-    std::fs::rename(&new, &folder).map_err(io_at(&folder))?;
-    registry.hand_over(&folder)?;
-    let pinned = Pinned {
-        at: clock::seconds(),
-        ham,
-        spam,
-        digest: digest(seen.into_iter()),
-    };
-    changing.book.pinned = Some(pinned.clone());
-    changing.write()?;
-    clear(&old).map_err(io_at(&old))?;
-    Ok(pinned)
+    Ok(registry.hand_over(folder)?)
 }
 
 fn clear(folder: &Path) -> std::io::Result<()> {
@@ -154,7 +185,7 @@ pub fn judge_pinned(
     let pinned = pinned.ok_or(PromotionError::NotPinned)?;
     let mut reading = pinned_reading(registry);
     let evaluation = Evaluation::held_out(&mut reading, models, (Cut::default(), SEED), watch);
-    if digest_of(&evaluation.members) != pinned.digest {
+    if digest_of(&evaluation.members) != pinned.digest || reading.unchanged().is_err() {
         return Err(PromotionError::Changed(registry.validation()));
     }
     Ok(evaluation)

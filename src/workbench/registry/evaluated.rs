@@ -1,8 +1,9 @@
 //! How well a model did when it was trained, on messages that were kept aside. It lies beside the model, for those who
-//! look at it later; the model serves without it.
+//! look at it later; the model serves without it. Beside a model that is not in the folder it names the model that it is of,
+//! and goes into the folder with it.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +39,53 @@ pub struct Evaluated {
     pub curves: Curves,
 }
 
+/// What lies beside a model that is not in the folder.
+#[derive(Serialize, Deserialize)]
+struct Beside {
+    /// BLAKE3 digest of the file of the model, hexadecimal.
+    model: String,
+    #[serde(flatten)]
+    evaluated: Evaluated,
+}
+
+/// Where it lies: `other.mwb.evaluation.json` beside `other.mwb`.
+fn beside(model: &Path) -> PathBuf {
+    let mut path = model.as_os_str().to_owned();
+    path.push(".");
+    path.push(SUFFIX);
+    path.into()
+}
+
 impl Evaluated {
+    /// Puts what the training of the model in the file `model` came to beside it; where that is nothing, takes away what
+    /// lies there of another.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn put_beside(of: Option<&Evaluated>, model: &Path) -> io::Result<()> {
+        let path = beside(model);
+        let Some(evaluated) = of else {
+            return match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            };
+        };
+        let beside = Beside {
+            model: blake3::hash(&std::fs::read(model)?).to_hex().to_string(),
+            evaluated: evaluated.clone(),
+        };
+        durable::replace(&path, &serde_json::to_vec(&beside)?)
+    }
+
+    /// What lies beside the model in the file `model`, whose digest is given, if it is of that model.
+    pub(super) fn found_beside(model: &Path, digest: &str) -> Option<Evaluated> {
+        let path = beside(model);
+        let small = std::fs::metadata(&path).is_ok_and(|found| found.len() <= BYTES);
+        let bytes = small.then(|| std::fs::read(&path).ok()).flatten()?;
+        let found: Beside = serde_json::from_slice(&bytes).ok()?;
+        (found.model == digest).then_some(found.evaluated)
+    }
+
     /// The first run of an evaluation; `None` where there is none.
     pub fn of(evaluation: &Evaluation, comparison: &Comparison) -> Option<Evaluated> {
         let (run, (_, figures)) = evaluation.runs.iter().zip(&comparison.runs).next()?;
@@ -93,7 +140,7 @@ impl Changing<'_> {
     ///
     /// # Errors
     /// What the system says.
-    pub fn keep(&self, id: &str, evaluated: &Evaluated) -> Result<(), RegistryError> {
+    pub(super) fn keep(&self, id: &str, evaluated: &Evaluated) -> Result<(), RegistryError> {
         let path = self.registry.evaluation(id);
         let bytes = serde_json::to_vec(evaluated).map_err(|e| io_at(&path)(e.into()))?;
         durable::replace(&path, &bytes).map_err(io_at(&path))?;
