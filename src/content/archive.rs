@@ -1,10 +1,12 @@
 //! What the readers of containers give out: entries with their bytes, one after the other, until they are told to stop.
 
+use std::io::ErrorKind::{Interrupted, TimedOut};
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::flag::{FileFlag, FileFlags};
+use super::limits::Time;
 use super::walk::Walk;
 use super::{File, Limit, name};
 
@@ -85,6 +87,11 @@ impl<'w, 'm> Container<'w, 'm> {
     pub(super) fn limit(&mut self, limit: Limit) {
         self.flag(limit.flag());
         self.walk.content.limits.insert(limit);
+    }
+
+    /// Until when it may take.
+    pub(super) fn time(&self) -> Time<'m> {
+        self.walk.budget.time
     }
 
     /// Whether there is time for more; for readers whose work does not show in entries.
@@ -246,7 +253,13 @@ impl<'w, 'm> Container<'w, 'm> {
                         break;
                     }
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if [Interrupted, TimedOut].contains(&error.kind()) => {
+                    if let Err(limit) = self.walk.budget.check_time() {
+                        flags.add(limit.flag());
+                        stop = Some(limit);
+                        break;
+                    }
+                }
                 Err(error) => {
                     flags.add(match error.kind() {
                         io::ErrorKind::UnexpectedEof => FileFlag::Truncated,

@@ -86,6 +86,10 @@ pub(super) fn open(bytes: &[u8], into: &mut Container<'_, '_>) {
         }
     }
     for (number, mut members) in by_folder.into_iter().enumerate() {
+        // Folders may share their bytes, and one without files still costs them.
+        if into.goes_on().is_break() {
+            return;
+        }
         members.sort_by_key(|m| m.start);
         let folder = folder(bytes, &header, number);
         let Some(alone) = folder else {

@@ -108,12 +108,24 @@ impl Limit {
 /// What a container may give out however small it is, bytes.
 const RATIO_FROM: usize = 1 << 20;
 
+/// Until when the opening may go on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Time<'a> {
+    deadline: Instant,
+    cancelled: &'a AtomicBool,
+}
+
+impl Time<'_> {
+    pub(super) fn is_over(self) -> bool {
+        self.cancelled.load(Ordering::Relaxed) || Instant::now() >= self.deadline
+    }
+}
+
 /// How much of the limits is used up.
 #[derive(Debug)]
 pub(super) struct Budget<'a> {
     pub(super) limits: &'a Limits,
-    deadline: Instant,
-    cancelled: &'a AtomicBool,
+    pub(super) time: Time<'a>,
     unpacked: usize,
 }
 
@@ -122,8 +134,10 @@ impl<'a> Budget<'a> {
     pub(super) fn new(limits: &'a Limits, cancelled: &'a AtomicBool) -> Budget<'a> {
         Budget {
             limits,
-            deadline: Instant::now() + limits.time,
-            cancelled,
+            time: Time {
+                deadline: Instant::now() + limits.time,
+                cancelled,
+            },
             unpacked: 0,
         }
     }
@@ -135,8 +149,11 @@ impl<'a> Budget<'a> {
 
     /// Whether the time is over.
     pub(super) fn check_time(&self) -> Result<(), Limit> {
-        let over = self.cancelled.load(Ordering::Relaxed) || Instant::now() >= self.deadline;
-        if over { Err(Limit::Time) } else { Ok(()) }
+        if self.time.is_over() {
+            Err(Limit::Time)
+        } else {
+            Ok(())
+        }
     }
 
     /// So many bytes more were unpacked from a container of `packed` bytes that had given `given` before.

@@ -30,6 +30,7 @@ mod rar;
 mod sevenzip;
 mod single;
 mod tar;
+mod timed;
 mod tnef;
 mod walk;
 mod zip;

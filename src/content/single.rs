@@ -15,6 +15,7 @@ use super::archive::{Body, Container, DICTIONARY_KIB, Entry};
 use super::bytes::{len16, until_nul};
 use super::flag::FileFlag;
 use super::name;
+use super::timed::Timed;
 
 /// Opens a stream of that kind.
 pub(super) fn open(kind: Kind, bytes: &[u8], into: &mut Container<'_, '_>) {
@@ -26,15 +27,16 @@ pub(super) fn open(kind: Kind, bytes: &[u8], into: &mut Container<'_, '_>) {
     };
     let other_name = written.filter(|w| !same(w, &derived));
     let trailing = Rc::new(Cell::new(false));
+    let timed = Timed::new(bytes, into.time());
     let reader: Box<dyn Read + '_> = match kind {
         Kind::Gzip => Box::new(Members {
             rest: bytes,
             member: None,
             trailing: Rc::clone(&trailing),
         }),
-        Kind::Bzip2 => Box::new(MultiBzDecoder::new(bytes)),
-        Kind::Xz => Box::new(XzReader::new_mem_limit(bytes, true, DICTIONARY_KIB)),
-        Kind::Lzip => Box::new(LzipReader::new(bytes)),
+        Kind::Bzip2 => Box::new(MultiBzDecoder::new(timed)),
+        Kind::Xz => Box::new(XzReader::new_mem_limit(timed, true, DICTIONARY_KIB)),
+        Kind::Lzip => Box::new(LzipReader::new(timed)),
         Kind::Zstd => Box::new(Frames::new(bytes)),
         _ => match LzmaReader::new_mem_limit(bytes, DICTIONARY_KIB, None) {
             Ok(reader) => Box::new(reader),
@@ -119,6 +121,8 @@ impl Read for Members<'_> {
             }
             self.rest = rest;
             self.member = None;
+            // Millions of empty members fit into a message: the time is looked at in between.
+            return Err(io::ErrorKind::Interrupted.into());
         }
     }
 }
@@ -148,6 +152,8 @@ impl Read for Frames<'_> {
                 }
                 self.rest = frame.get_ref();
                 self.frame = None;
+                // As between the members of gzip.
+                return Err(io::ErrorKind::Interrupted.into());
             }
             if self.rest.is_empty() {
                 return Ok(0);
@@ -199,5 +205,28 @@ mod tests {
         );
         assert_eq!(gzip_name(b"\x1f\x8b\x08\0\0\0\0\0\0\0"), None);
         assert_eq!(gzip_name(b"\x1f\x8b\x08\x0c\0\0\0\0\0\0\xff"), None);
+    }
+
+    #[test]
+    fn between_empty_members_the_time_can_be_looked_at() {
+        let gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        let gzip = gzip.finish().unwrap().repeat(3);
+        let fastest = ruzstd::encoding::CompressionLevel::Fastest;
+        let zstd = ruzstd::encoding::compress_to_vec(&b""[..], fastest).repeat(3);
+        let members = Members {
+            rest: &gzip,
+            member: None,
+            trailing: Rc::default(),
+        };
+        let readers: [Box<dyn Read>; 2] = [Box::new(members), Box::new(Frames::new(&zstd))];
+        for mut reader in readers {
+            let mut bytes = [0; 16];
+            for _ in 0..2 {
+                let paused = reader.read(&mut bytes).unwrap_err();
+                assert_eq!(paused.kind(), io::ErrorKind::Interrupted);
+            }
+            let mut rest = Vec::new();
+            assert_eq!(reader.read_to_end(&mut rest).unwrap(), 0);
+        }
     }
 }

@@ -402,3 +402,44 @@ fn hidden_archive(bytes: &[u8], file: &mut File) -> Option<(Kind, usize)> {
 pub(super) fn flagged(flags: impl IntoIterator<Item = FileFlag>) -> FileFlags {
     flags.into_iter().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Read};
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Never done, and never anything to show for it.
+    struct Idle;
+
+    impl Read for Idle {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::Interrupted.into())
+        }
+    }
+
+    #[test]
+    fn work_that_gives_nothing_out_ends_with_the_time() {
+        let (mail, cancelled) = (Mail::default(), AtomicBool::new(false));
+        let limits = Limits {
+            time: Duration::from_millis(50),
+            ..Limits::default()
+        };
+        let mut walk = Walk {
+            mail: &mail,
+            passwords: None,
+            content: Content {
+                files: vec![File::default()],
+                ..Content::default()
+            },
+            budget: Budget::new(&limits, &cancelled),
+            waiting: Vec::new(),
+            chunk: Vec::new(),
+        };
+        let mut into = Container::new(&mut walk, 0, 0);
+        let added = into.add(Entry::default(), Body::Packed(Box::new(Idle)));
+        assert!(added.is_break());
+        assert_eq!(walk.content.limits, [Limit::Time].into());
+    }
+}

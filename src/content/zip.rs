@@ -40,7 +40,7 @@ pub(super) fn open(bytes: &[u8], into: &mut Container<'_, '_>) {
         into.flag_if(directory.end < bytes.len(), FileFlag::TrailingData);
         into.flag_if(directory.volume, FileFlag::Volume);
         let members = listed(bytes, &directory, into);
-        let package = Package::of(members.iter().map(|m| m.listed.name.as_slice()));
+        let package = Package::of(members.iter().map(|m| m.listed.name));
         if let (Some(package), Some(own)) = (package, into.own()) {
             own.real_type = package.refine(own.real_type);
             if package == Package::Document {
@@ -66,9 +66,9 @@ pub(super) fn open(bytes: &[u8], into: &mut Container<'_, '_>) {
 
 /// A file of the list with its own header.
 struct Member<'b> {
-    listed: Description,
+    listed: Description<'b>,
     /// Its header and where that stands.
-    headed: Option<(usize, Description)>,
+    headed: Option<(usize, Description<'b>)>,
     /// Its packed bytes, as many as there are.
     packed: Option<&'b [u8]>,
 }
@@ -131,7 +131,7 @@ impl Member<'_> {
             }
             None => flags.add(FileFlag::Damaged),
         }
-        let encrypted = |d: &Description| d.is_encrypted();
+        let encrypted = |d: &Description<'_>| d.is_encrypted();
         let body = match self.packed {
             _ if encrypted(listed) || self.headed.as_ref().is_some_and(|(_, h)| encrypted(h)) => {
                 flags.add(FileFlag::Encrypted);
@@ -139,7 +139,7 @@ impl Member<'_> {
             }
             Some(packed) => {
                 flags.add_if((packed.len() as u64) < listed.packed, FileFlag::Truncated);
-                listed.body(packed).unwrap_or_else(|| {
+                listed.body(packed, into.time()).unwrap_or_else(|| {
                     flags.add(FileFlag::Unopened);
                     Body::Unseen
                 })
@@ -195,7 +195,7 @@ fn unlisted(bytes: &[u8], spans: &Spans, into: &mut Container<'_, '_>) {
                 flags.add(FileFlag::Encrypted);
                 Body::Unseen
             }
-            false => member.body(packed).unwrap_or(Body::Unseen),
+            false => member.body(packed, into.time()).unwrap_or(Body::Unseen),
         };
         let entry = Entry {
             name,

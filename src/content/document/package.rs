@@ -15,6 +15,8 @@ const END: &[u8] = b"PK\x05\x06";
 /// Bytes before the name of a part, in the header in front of it and in the directory.
 const LOCAL_BYTES: usize = 30;
 const CENTRAL_BYTES: usize = 46;
+/// Longest name of a part that is looked for without a directory, bytes: headers may lie in each other's names.
+const NAME_BYTES: usize = 1024;
 /// The record at the end with the longest comment, bytes.
 const END_BYTES: usize = 22 + 65_535;
 
@@ -101,7 +103,7 @@ impl<'a> Package<'a> {
             let name = u16_at(header, 26).map_or(0, usize::from);
             let Some(raw) = header
                 .get(LOCAL_BYTES..LOCAL_BYTES + name)
-                .filter(|n| !n.is_empty())
+                .filter(|n| (1..=NAME_BYTES).contains(&n.len()))
             else {
                 continue;
             };

@@ -10,8 +10,10 @@ use lzma_rust2::{LzmaReader, XzReader};
 use super::super::archive::{Body, DICTIONARY_KIB};
 use super::super::bytes::{len16, slice, u8_at, u16_at, u32_at, u64_at, up_to};
 use super::super::flag::{FileFlag, FileFlags};
+use super::super::limits::Time;
 use super::super::name;
 use super::super::single::{Broken, Frames};
+use super::super::timed::Timed;
 
 /// The mark of an entry of the list.
 pub(super) const ENTRY: &[u8] = b"PK\x01\x02";
@@ -20,14 +22,15 @@ pub(super) const HEADER: &[u8] = b"PK\x03\x04";
 
 /// One file, as list or header describe it.
 #[derive(Debug, Default)]
-pub(super) struct Description {
+pub(super) struct Description<'b> {
     pub(super) method: u16,
     pub(super) bits: u16,
     pub(super) packed: u64,
     pub(super) size: u64,
-    pub(super) name: Vec<u8>,
+    /// Where it stands: entries of a list may share one header, and its name must not be kept once for each.
+    pub(super) name: &'b [u8],
     /// The name in the field of Info-ZIP, which says that it is UTF-8.
-    unicode_name: Option<Vec<u8>>,
+    unicode_name: Option<&'b [u8]>,
     /// The method behind AES encryption.
     encrypted_method: bool,
     pub(super) link: bool,
@@ -37,9 +40,9 @@ pub(super) struct Description {
     pub(super) length: usize,
 }
 
-impl Description {
+impl<'b> Description<'b> {
     /// An entry of the list, and where the next begins.
-    pub(super) fn listed(bytes: &[u8], at: usize) -> Option<(Description, usize)> {
+    pub(super) fn listed(bytes: &'b [u8], at: usize) -> Option<(Description<'b>, usize)> {
         if slice(bytes, at, 4)? != ENTRY {
             return None;
         }
@@ -50,7 +53,7 @@ impl Description {
             bits: u16_at(bytes, at + 8)?,
             packed: u64::from(u32_at(bytes, at + 20)?),
             size: u64::from(u32_at(bytes, at + 24)?),
-            name: slice(bytes, at + 46, name)?.to_vec(),
+            name: slice(bytes, at + 46, name)?,
             link: (u32_at(bytes, at + 38)? >> 16) & 0o170_000 == 0o120_000,
             header: u64::from(u32_at(bytes, at + 42)?),
             ..Description::default()
@@ -60,7 +63,7 @@ impl Description {
     }
 
     /// A header in front of a file, and where its bytes begin.
-    pub(super) fn headed(bytes: &[u8], at: usize) -> Option<(Description, usize)> {
+    pub(super) fn headed(bytes: &'b [u8], at: usize) -> Option<(Description<'b>, usize)> {
         if slice(bytes, at, 4)? != HEADER {
             return None;
         }
@@ -70,7 +73,7 @@ impl Description {
             bits: u16_at(bytes, at + 6)?,
             packed: u64::from(u32_at(bytes, at + 18)?),
             size: u64::from(u32_at(bytes, at + 22)?),
-            name: slice(bytes, at + 30, name)?.to_vec(),
+            name: slice(bytes, at + 30, name)?,
             header: at as u64,
             length: 30 + name + extra,
             ..Description::default()
@@ -79,7 +82,7 @@ impl Description {
         Some((member, at + 30 + name + extra))
     }
 
-    fn read_extra(&mut self, extra: &[u8]) {
+    fn read_extra(&mut self, extra: &'b [u8]) {
         let mut at = 0;
         while let (Some(id), Some(length)) = (u16_at(extra, at), len16(extra, at + 2)) {
             let Some(field) = slice(extra, at + 4, length) else {
@@ -98,7 +101,7 @@ impl Description {
                         }
                     }
                 }
-                0x7075 => self.unicode_name = field.get(5..).map(<[u8]>::to_vec),
+                0x7075 => self.unicode_name = field.get(5..),
                 0x9901 => {
                     self.encrypted_method = true;
                     self.method = u16_at(field, 5).unwrap_or(self.method);
@@ -120,25 +123,29 @@ impl Description {
 
     /// The name in its charset (APPNOTE, appendix D).
     pub(super) fn text(&self, flags: &mut FileFlags) -> String {
-        let (text, whole) = match (&self.unicode_name, self.bits & 0x800 != 0) {
+        let (text, whole) = match (self.unicode_name, self.bits & 0x800 != 0) {
             (Some(unicode), _) => name::utf8(unicode),
-            (None, true) => name::utf8(&self.name),
-            (None, false) => (name::unlabelled(&self.name), true),
+            (None, true) => name::utf8(self.name),
+            (None, false) => (name::unlabelled(self.name), true),
         };
         flags.add_if(!whole, FileFlag::NameCharset);
         text
     }
 
-    /// The bytes of the file, unpacked as they are read.
-    pub(super) fn body<'b>(&self, packed: &'b [u8]) -> Option<Body<'b>> {
-        let reader: Box<dyn Read + 'b> = match self.method {
+    /// The bytes of the file, unpacked as they are read, until the time is over.
+    pub(super) fn body<'p>(&self, packed: &'p [u8], time: Time<'p>) -> Option<Body<'p>> {
+        let reader: Box<dyn Read + 'p> = match self.method {
             0 => return Some(Body::Stored(packed)),
             8 => Box::new(DeflateDecoder::new(packed)),
             9 => Box::new(Deflate64Decoder::new(packed)),
             12 => Box::new(BzDecoder::new(packed)),
             14 => lzma(packed, self.size, self.bits & 2 != 0),
             93 | 20 => Box::new(Frames::new(packed)),
-            95 => Box::new(XzReader::new_mem_limit(packed, true, DICTIONARY_KIB)),
+            95 => Box::new(XzReader::new_mem_limit(
+                Timed::new(packed, time),
+                true,
+                DICTIONARY_KIB,
+            )),
             _ => return None,
         };
         Some(Body::Packed(reader))

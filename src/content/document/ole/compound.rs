@@ -5,6 +5,8 @@
 //! A chain is followed for at most as many sectors as the file has, so one that runs in a circle ends. What a stream gives is
 //! counted.
 
+use std::collections::HashMap;
+
 use super::super::examination::Examination;
 use super::super::little_endian::{size_at, u16_at, u32_at, utf16};
 
@@ -49,6 +51,8 @@ pub(in super::super) struct Compound<'a> {
     mini: Vec<u8>,
     /// The entries, the root first.
     pub(in super::super) entries: Vec<Entry>,
+    /// Where among them the first stream of a folder and a name in lower case stands.
+    streams: HashMap<(String, String), usize>,
 }
 
 impl<'a> Compound<'a> {
@@ -73,6 +77,7 @@ impl<'a> Compound<'a> {
             mini_table: Vec::new(),
             mini: Vec::new(),
             entries: Vec::new(),
+            streams: HashMap::new(),
         };
         file.read_table();
         let directory = file.chain(u32_at(bytes, 0x30)?, usize::MAX, examination);
@@ -207,10 +212,15 @@ impl<'a> Compound<'a> {
             let class = record
                 .get(0x50..0x60)
                 .and_then(|class| class.try_into().ok());
+            let (name, folder) = (name_of(record), folder.unwrap_or_default());
+            if kind == Kind::Stream {
+                let key = (folder.clone(), name.to_lowercase());
+                self.streams.entry(key).or_insert(self.entries.len());
+            }
             self.entries.push(Entry {
                 kind,
-                name: name_of(record),
-                folder: folder.unwrap_or_default(),
+                name,
+                folder,
                 class: class.unwrap_or_default(),
                 start: u32_at(record, 0x74).unwrap_or(u32::MAX),
                 size: size_at(record, 0x78).unwrap_or(0),
@@ -231,11 +241,8 @@ impl<'a> Compound<'a> {
 
     /// The stream of that name in a folder, in any case.
     pub(in super::super) fn find(&self, folder: &str, name: &str) -> Option<&Entry> {
-        self.entries.iter().find(|entry| {
-            entry.kind == Kind::Stream
-                && entry.folder == folder
-                && entry.name.to_lowercase() == name.to_lowercase()
-        })
+        let key = (folder.to_owned(), name.to_lowercase());
+        self.entries.get(*self.streams.get(&key)?)
     }
 }
 

@@ -4,6 +4,7 @@
 //! cannot be read, every stream is searched for a beginning of source. A module that has a compiled form and no source was
 //! made so on purpose: Office runs the compiled one.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
@@ -68,6 +69,11 @@ const CONTROL_EVENTS: &[&str] = &[
 /// The compiled form of an empty module is smaller than this, bytes.
 const COMPILED_BYTES: usize = 4096;
 
+/// Modules of one project that are kept.
+const MODULES: usize = 16_384;
+/// Longest name of a module's stream that is read, bytes: in a compound file it has 31 characters.
+const NAME_BYTES: usize = 128;
+
 /// How source begins, packed: the first flags, then eight characters.
 const PACKED_SOURCE: &[u8] = b"\x00Attribut";
 
@@ -78,20 +84,14 @@ static AUTOMATON: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
         .ok()
 });
 
-/// A module, as `dir` describes it.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Module {
-    stream: String,
-    offset: usize,
-}
-
 /// Examines every VBA project of a file.
 pub(in super::super) fn examine(file: &Compound<'_>, examination: &mut Examination) {
     let folders = file
         .entries
         .iter()
         .filter(|entry| entry.kind == Kind::Storage && entry.name.eq_ignore_ascii_case("vba"));
-    let folders: Vec<String> = folders
+    // Each once: a hostile file may name one many times.
+    let folders: BTreeSet<String> = folders
         .map(|f| format!("{}{}/", f.folder, f.name))
         .collect();
     for folder in folders
@@ -124,10 +124,10 @@ fn project(file: &Compound<'_>, folder: &str, examination: &mut Examination) {
             continue;
         }
         let content = file.read(entry, examination);
-        let known = modules.iter().find(|m| m.stream.to_lowercase() == name);
-        let source = source(&content, known, examination);
+        let offset = modules.get(&name).copied();
+        let source = source(&content, offset, examination);
         text(&source, examination);
-        let compiled = known.map_or(0, |module| module.offset.min(content.len()));
+        let compiled = offset.map_or(0, |offset| offset.min(content.len()));
         missing |= compiled >= COMPILED_BYTES && !has_statements(&source);
     }
     if missing {
@@ -140,9 +140,9 @@ fn project(file: &Compound<'_>, folder: &str, examination: &mut Examination) {
     }
 }
 
-/// The source of one module, empty where there is none.
-fn source(content: &[u8], known: Option<&Module>, examination: &mut Examination) -> Vec<u8> {
-    let declared = known.and_then(|module| content.get(module.offset..));
+/// The source of one module, empty where there is none; `offset` is where `dir` says that it begins.
+fn source(content: &[u8], offset: Option<usize>, examination: &mut Examination) -> Vec<u8> {
+    let declared = offset.and_then(|offset| content.get(offset..));
     let declared = declared.and_then(|packed| decompress(packed, examination));
     if let Some(source) = declared.filter(|source| !source.is_empty()) {
         return source;
@@ -228,15 +228,16 @@ fn compiled_names(names: &[u8], examination: &mut Examination) {
     }
 }
 
-/// The modules that `dir` lists ([MS-OVBA], section 2.3.4.2).
-fn modules(directory: &[u8]) -> Vec<Module> {
+/// The modules that `dir` lists ([MS-OVBA], section 2.3.4.2): the name of the stream of each in lower case, and where in it
+/// the source begins. A stream that is named twice is what the first says.
+fn modules(directory: &[u8]) -> HashMap<String, usize> {
     const VERSION: u16 = 0x0009;
     const STREAM: u16 = 0x001A;
     const STREAM_UNICODE: u16 = 0x0032;
     const OFFSET: u16 = 0x0031;
     const END: u16 = 0x002B;
-    let mut modules = Vec::new();
-    let mut module = Module::default();
+    let mut modules = HashMap::new();
+    let (mut stream, mut offset) = (String::new(), 0);
     let mut rest = directory;
     while let (Some(id), Some(size)) = (u16_at(rest, 0), size_at(rest, 2)) {
         // The one record whose size does not say how long it is.
@@ -245,12 +246,19 @@ fn modules(directory: &[u8]) -> Vec<Module> {
             .get(6..)
             .and_then(|r| r.get(..size))
             .unwrap_or_default();
+        let name = data.get(..NAME_BYTES).unwrap_or(data);
         match id {
-            STREAM => module.stream = latin(data),
-            STREAM_UNICODE if !data.is_empty() => module.stream = utf16(data),
-            OFFSET => module.offset = size_at(data, 0).unwrap_or(0),
-            END if !module.stream.is_empty() => modules.push(std::mem::take(&mut module)),
+            STREAM => stream = latin(name),
+            STREAM_UNICODE if !data.is_empty() => stream = utf16(name),
+            OFFSET => offset = size_at(data, 0).unwrap_or(0),
+            END if !stream.is_empty() => {
+                let name = std::mem::take(&mut stream).to_lowercase();
+                modules.entry(name).or_insert(std::mem::take(&mut offset));
+            }
             _ => {}
+        }
+        if modules.len() >= MODULES {
+            break;
         }
         rest = rest
             .get(6..)
