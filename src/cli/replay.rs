@@ -14,12 +14,11 @@ use clap::Args;
 use super::explain::past;
 use super::{ConfigArgs, logging, told};
 use crate::config::{Config, Problems, unwritten};
-use crate::history::{DecidedBy, History};
+use crate::history::{Comparison, DecidedBy, History};
 use crate::metrics::Metrics;
 use crate::printable::printable;
 use crate::server::Engine;
 use crate::store::Facts;
-use comparison::Comparison;
 use source::{Found, Source};
 
 /// Evaluate messages again from what filters heard when they came, and compare the results.
@@ -169,6 +168,6 @@ async fn one(args: &ReplayArgs, engine: &Engine, found: Found) -> anyhow::Result
             then.id
         )?;
     }
-    comparison.show(&mut out)?;
+    comparison::show(&comparison, &mut out)?;
     Ok(comparison.same)
 }

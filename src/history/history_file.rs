@@ -1,7 +1,7 @@
 //! The file of the history, as a [`Keeper`] keeps it.
 //!
-//! Twice a second, or as soon as a thousand verdicts wait, they are written in one transaction, and what is too old or too
-//! much is removed in small steps. While that fails verdicts wait within their bound, and no message waits for any of it.
+//! Twice a second, or as soon as a thousand verdicts wait, they are written in one transaction; as soon as they make a segment
+//! they are put into the index; what is too old or too much is removed in small steps. While that fails verdicts wait within their bound, and no message waits for any of it.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::History;
 use super::queue::BATCH;
+use super::segment::{Growing, MESSAGES};
 use super::table::{Prepared, Table};
 use super::tally::Tallies;
 use crate::clock;
@@ -21,8 +22,8 @@ const HOUSEKEEPING: Duration = Duration::from_secs(10);
 const TRIM: Duration = Duration::from_secs(600);
 /// Messages that are removed in one transaction.
 const STEP: usize = 200;
-/// For removals between two batches.
-const REMOVING: Duration = Duration::from_millis(200);
+/// For removals between two batches, and for segments of messages that waited for them in the file.
+const MEANWHILE: Duration = Duration::from_millis(200);
 
 /// A [`History`] in its file.
 #[derive(Debug)]
@@ -69,13 +70,21 @@ impl HistoryFile {
                 }
             }
         }
-        if let Err(error) = table.write(&prepared, &tallies).await {
-            let lost = shared.queue.give_back(entries);
-            metrics.history_dropped.inc_by(lost as u64);
-            return Err(error.into());
+        let written = match table.write(prepared, &tallies).await {
+            Ok(written) => written,
+            Err(error) => {
+                let lost = shared.queue.give_back(entries);
+                metrics.history_dropped.inc_by(lost as u64);
+                return Err(error.into());
+            }
+        };
+        if let Some(growing) = &mut *self.history.growing() {
+            for (number, terms) in &written {
+                growing.add(*number, terms);
+            }
         }
-        self.rows += prepared.len() as u64;
-        metrics.history_written.inc_by(prepared.len() as u64);
+        self.rows += written.len() as u64;
+        metrics.history_written.inc_by(written.len() as u64);
         metrics
             .history_seconds
             .observe(started.elapsed().as_secs_f64());
@@ -83,13 +92,40 @@ impl HistoryFile {
         Ok(())
     }
 
+    /// Makes the segments that are due, for a while; gives whether there are more. A file that was written by others, or before the
+    /// daemon was started, may have many unsealed messages.
+    async fn seal(&mut self, table: &Table) -> Result<bool, KeepError> {
+        let until = Instant::now() + MEANWHILE;
+        loop {
+            let known = match &*self.history.growing() {
+                Some(growing) if !growing.is_full() => return Ok(false),
+                // Searches go on with theirs until this one is in the file.
+                known => known.clone(),
+            };
+            let (mut growing, has_all) = match known {
+                Some(growing) => (growing, true),
+                None => table.regrow().await?,
+            };
+            if growing.is_full() {
+                table.seal(&mut growing).await?;
+                growing = Growing::default();
+            }
+            if has_all {
+                *self.history.growing() = Some(growing);
+                return Ok(false);
+            }
+            if Instant::now() >= until {
+                return Ok(true);
+            }
+        }
+    }
+
     /// Removes what is too old or too much, for a while; what is left waits for the next turn.
     async fn keep_house(&mut self, table: &Table) -> Result<(), KeepError> {
-        let until = Instant::now() + REMOVING;
+        let until = Instant::now() + MEANWHILE;
         let settings = self.history.settings();
         let now = clock::milliseconds();
         let oldest = now.saturating_sub(settings.keep_ms);
-        let rows = self.rows;
         let mut more = true;
         while more && Instant::now() < until {
             let removed = table.remove(Some(oldest), STEP).await?;
@@ -97,7 +133,7 @@ impl HistoryFile {
             more = removed > 0;
         }
         if !more {
-            // What is removed leaves the index late, so it is reckoned by what a message takes on the average.
+            // Segments go when all of their messages have, so it is reckoned by what a message takes on the average.
             let bytes = table.bytes().await?;
             let over = bytes.saturating_sub(settings.size);
             let mut left = (over * self.rows).div_ceil(bytes.max(1));
@@ -112,8 +148,6 @@ impl HistoryFile {
             }
             more = left > 0;
         }
-        let removed_any = self.rows != rows;
-        while removed_any && Instant::now() < until && table.merge().await? {}
         if !more {
             self.next_housekeeping = Instant::now() + HOUSEKEEPING;
         }
@@ -150,6 +184,13 @@ impl HistoryFile {
         aside::create(&self.path)?;
         let table = Table::open(&self.path).await?;
         self.rows = table.rows().await?;
+        let unsealed = table.unsealed().await?;
+        if unsealed > 2 * MESSAGES as u64 {
+            tracing::info!(
+                unsealed,
+                "messages of the history are put into its index; until they are, searches take longer"
+            );
+        }
         self.history.0.table.store(Some(table.clone().into()));
         Ok(table)
     }
@@ -189,16 +230,18 @@ impl Kept for HistoryFile {
     async fn work(&mut self, last: bool) -> Result<bool, KeepError> {
         let table = self.table().await?;
         self.write(&table).await?;
+        let unsealed = !last && self.seal(&table).await?;
         if !last && Instant::now() >= self.next_housekeeping {
             self.keep_house(&table).await?;
         }
         let fewest = if last { 1 } else { BATCH };
-        Ok(self.history.0.queue.len() >= fewest)
+        Ok(unsealed || self.history.0.queue.len() >= fewest)
     }
 
     fn begin_anew(&mut self) {}
 
     async fn close(&mut self) {
+        *self.history.growing() = None;
         self.history.close().await;
     }
 }

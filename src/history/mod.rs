@@ -9,27 +9,32 @@
 //!
 //! It holds who wrote to whom, subjects, and pieces of messages as evidence of rules, and never a message.
 
+mod comparison;
 mod entry;
 mod history_file;
+mod index;
 mod options;
 mod outcome;
 mod query;
 mod queue;
 mod search;
+mod segment;
 mod table;
 mod tally;
 mod terms;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod wanted;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
+pub use comparison::{Comparison, HitChange, OutcomeChange, PolicyChange, Reached, Said};
 pub use entry::{Entry, ListedBy, Refused, Stage};
 pub use history_file::HistoryFile;
 pub use options::Options;
@@ -42,6 +47,7 @@ use crate::heard::Record;
 use crate::metrics::Metrics;
 use crate::store::{DatabaseError, Keeper};
 use queue::{Queue, Waiting};
+use segment::Growing;
 use table::Table;
 
 /// The name of the file below the daemon's folder.
@@ -104,6 +110,9 @@ struct Shared {
     full: Notify,
     /// The file, while it can be used.
     table: ArcSwapOption<Table>,
+    /// The messages in it that wait for their segment; `None` while nobody knows them all: where another process writes it, and
+    /// at the start.
+    growing: Mutex<Option<Growing>>,
     metrics: Arc<Metrics>,
 }
 
@@ -166,6 +175,7 @@ impl History {
             queue: Queue::default(),
             full: Notify::new(),
             table: ArcSwapOption::empty(),
+            growing: Mutex::new(None),
             metrics,
         }))
     }
@@ -206,7 +216,13 @@ impl History {
         limit: usize,
     ) -> Result<Page, HistoryError> {
         let search = query.search()?;
-        self.table()?.search(&search, before, limit).await
+        let table = self.table()?;
+        // Looked at before the file: what is sealed in between is found twice there, and shown once.
+        let waiting = match (&search.terms, &*self.growing()) {
+            (Some(wanted), Some(growing)) => Some(growing.find(wanted)),
+            _ => None,
+        };
+        table.search(&search, waiting, before, limit).await
     }
 
     /// The entry of that id, if there is one.
@@ -246,6 +262,11 @@ impl History {
         }
         let table = self.0.table.load_full();
         table.map(|t| Table::clone(&t)).ok_or(HistoryError::Closed)
+    }
+
+    fn growing(&self) -> MutexGuard<'_, Option<Growing>> {
+        let growing = self.0.growing.lock();
+        growing.unwrap_or_else(PoisonError::into_inner)
     }
 
     fn show_waiting(&self) {

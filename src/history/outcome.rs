@@ -148,6 +148,16 @@ impl fmt::Display for DecidedBy {
     }
 }
 
+impl DecidedBy {
+    /// In words that need no score before them: `score at or above 15`. To be escaped wherever it is shown.
+    pub fn alone(&self) -> String {
+        match self {
+            DecidedBy::Nothing | DecidedBy::Score(_) => format!("score {self}"),
+            other => other.to_string(),
+        }
+    }
+}
+
 impl From<&verdict::DecidedBy> for DecidedBy {
     fn from(by: &verdict::DecidedBy) -> DecidedBy {
         match by {

@@ -10,14 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use super::HistoryError;
 use super::entry::{Entry, instant};
-use super::terms::{Field, IPV4_PREFIXES, IPV6_PREFIXES, indexed_words, words};
+use super::terms::{self, BEGINNING, Field, IPV4_PREFIXES, IPV6_PREFIXES, indexed_words, words};
+use super::wanted::Wanted;
 use crate::filter::Action;
 use crate::mail::Direction;
 
 /// Most messages of one page.
 pub const PAGE: usize = 500;
-/// Shortest beginning of a word that can be looked for with `*`, characters.
-const BEGINNING: usize = 3;
 /// A network is looked for by its parts where they are no more than two to that power.
 const MADE_OF: u8 = 7;
 /// Most words of one query.
@@ -101,8 +100,8 @@ pub struct Page {
 /// A query, ready for the database.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Search {
-    /// For the index; `None` where everything matches.
-    pub(super) terms: Option<String>,
+    /// What the terms of a message must be; `None` where nothing is asked of them.
+    pub(super) terms: Option<Wanted>,
     /// What words of the subject begin with, each of these one of them.
     pub(super) beginnings: Vec<String>,
     /// First and last address of a network, where the index knows only a wider one.
@@ -120,7 +119,7 @@ impl Query {
     /// # Errors
     /// What cannot be looked for, and why.
     pub(super) fn search(&self) -> Result<Search, HistoryError> {
-        let mut all: Vec<String> = Vec::new();
+        let mut all: Vec<Wanted> = Vec::new();
         let mut search = Search {
             from: self.from.map(Timestamp::as_millisecond),
             to: self.to.map(Timestamp::as_millisecond),
@@ -130,7 +129,7 @@ impl Query {
         const SENDER: (Field, Field) = (Field::Sender, Field::SenderDomain);
         const RECIPIENT: (Field, Field) = (Field::Recipient, Field::RecipientDomain);
         if let Some(address) = &self.address {
-            all.push(any(&[
+            all.push(Wanted::Any(vec![
                 of_address(SENDER, address),
                 of_address(RECIPIENT, address),
             ]));
@@ -161,7 +160,7 @@ impl Query {
                 false => all.push(of_text(word)?),
             }
         }
-        all.extend(self.rules.iter().map(|rule| quoted(Field::Rule, rule)));
+        all.extend(self.rules.iter().map(|rule| term(Field::Rule, rule)));
         let message_id = self.message_id.as_deref().map(bare);
         for (field, value) in [
             (Field::Policy, self.policy.as_deref()),
@@ -174,22 +173,18 @@ impl Query {
             (Field::Direction, self.direction.map(Direction::name)),
             (Field::Held, self.quarantined.then_some("yes")),
         ] {
-            all.extend(value.map(|value| quoted(field, value.trim())));
+            all.extend(value.map(|value| term(field, value.trim())));
         }
-        if !all.is_empty() {
-            search.terms = Some(all.join(" AND "));
-        }
+        // What a word begins with is looked up first by what is likely to be rarer.
+        let beginnings = search.beginnings.iter();
+        all.extend(beginnings.map(|b| term(Field::Beginning, terms::longest_beginning(b))));
+        search.terms = (!all.is_empty()).then_some(Wanted::All(all));
         Ok(search)
     }
 }
 
-/// A term as the query language of the index has it.
-fn quoted(field: Field, value: &str) -> String {
-    format!("\"{}\"", field.term(value))
-}
-
-fn any(terms: &[String]) -> String {
-    format!("({})", terms.join(" OR "))
+fn term(field: Field, value: &str) -> Wanted {
+    Wanted::Term(field.term(value))
 }
 
 fn bare(id: &str) -> &str {
@@ -199,15 +194,15 @@ fn bare(id: &str) -> &str {
 }
 
 /// An address, or with no `@` or nothing before it a domain.
-fn of_address((whole, domain): (Field, Field), address: &str) -> String {
+fn of_address((whole, domain): (Field, Field), address: &str) -> Wanted {
     let address = bare(address);
     match address.rsplit_once('@') {
-        Some(("", of)) => quoted(domain, of.trim_end_matches('.')),
-        Some(_) => quoted(whole, address),
+        Some(("", of)) => term(domain, of.trim_end_matches('.')),
+        Some(_) => term(whole, address),
         // An address of a local user has no domain.
-        None => any(&[
-            quoted(domain, address.trim_end_matches('.')),
-            quoted(whole, address),
+        None => Wanted::Any(vec![
+            term(domain, address.trim_end_matches('.')),
+            term(whole, address),
         ]),
     }
 }
@@ -217,31 +212,31 @@ type Range = (Vec<u8>, Vec<u8>);
 
 /// The networks that make up that of a client, as far as they are few; otherwise the narrowest around it that the index
 /// knows, and the range.
-fn of_client(client: &str) -> Result<(String, Option<Range>), HistoryError> {
+fn of_client(client: &str) -> Result<(Wanted, Option<Range>), HistoryError> {
     let net = match client.parse::<IpNet>() {
         Ok(net) => net.trunc(),
         Err(_) => match client.parse::<IpAddr>() {
             Ok(address) => IpNet::from(address.to_canonical()),
             Err(_) => {
                 let name = client.trim_end_matches('.');
-                return Ok((quoted(Field::ClientName, name), None));
+                return Ok((term(Field::ClientName, name), None));
             }
         },
     };
     let length = net.prefix_len();
     let prefixes = match net {
-        IpNet::V4(_) => IPV4_PREFIXES,
-        IpNet::V6(_) => IPV6_PREFIXES,
+        IpNet::V4(_) => IPV4_PREFIXES.as_slice(),
+        IpNet::V6(_) => IPV6_PREFIXES.as_slice(),
     };
-    let term = |net: IpNet| quoted(Field::Client, &net.to_string());
-    let within = prefixes.into_iter().find(|known| *known >= length);
+    let prefixes = prefixes.iter().copied();
+    let of_net = |net: IpNet| term(Field::Client, &net.to_string());
+    let within = prefixes.clone().find(|known| *known >= length);
     if let Some(known) = within.filter(|known| known - length <= MADE_OF)
         && let Ok(parts) = net.subnets(known)
     {
-        let parts: Vec<String> = parts.map(term).collect();
-        return Ok((any(&parts), None));
+        return Ok((Wanted::Any(parts.map(of_net).collect()), None));
     }
-    let around = prefixes.into_iter().rev().find(|known| *known <= length);
+    let around = prefixes.rev().find(|known| *known <= length);
     let around = around.and_then(|known| IpNet::new(net.addr(), known).ok());
     let Some(around) = around else {
         return Err(HistoryError::Query(format!(
@@ -252,7 +247,7 @@ fn of_client(client: &str) -> Result<(String, Option<Range>), HistoryError> {
         super::table::address(net.network()),
         super::table::address(net.broadcast()),
     );
-    Ok((term(around.trunc()), Some(range)))
+    Ok((of_net(around.trunc()), Some(range)))
 }
 
 fn spaced(text: Option<&str>) -> Result<Vec<&str>, HistoryError> {
@@ -266,7 +261,7 @@ fn spaced(text: Option<&str>) -> Result<Vec<&str>, HistoryError> {
 }
 
 /// The words in one piece of text between spaces, and with a `*` behind it what the last of them begins with.
-fn of_subject(word: &str) -> Result<(Vec<String>, Option<String>), HistoryError> {
+fn of_subject(word: &str) -> Result<(Vec<Wanted>, Option<String>), HistoryError> {
     let (whole, is_beginning) = match word.strip_suffix('*') {
         Some(beginning) => (beginning, true),
         None => (word, false),
@@ -278,45 +273,53 @@ fn of_subject(word: &str) -> Result<(Vec<String>, Option<String>), HistoryError>
     }
     let mut each = words(whole);
     let last = if is_beginning { each.pop() } else { None };
-    let terms = each.iter().map(|w| quoted(Field::Word, w)).collect();
+    let terms = each.iter().map(|w| term(Field::Word, w)).collect();
     Ok((terms, last))
 }
 
 /// What one word may stand for.
-fn of_text(word: &str) -> Result<String, HistoryError> {
+fn of_text(word: &str) -> Result<Wanted, HistoryError> {
     let mut each = Vec::new();
     let (subject, _) = of_subject(word)?;
     if !subject.is_empty() {
-        each.push(format!("({})", subject.join(" AND ")));
+        each.push(Wanted::All(subject));
     }
     each.push(of_address((Field::Sender, Field::SenderDomain), word));
     each.push(of_address((Field::Recipient, Field::RecipientDomain), word));
-    each.push(quoted(Field::Rule, word));
-    each.push(quoted(Field::MessageId, bare(word)));
-    each.push(quoted(Field::QueueId, word));
-    each.push(quoted(Field::User, word));
-    each.push(quoted(Field::ClientName, word.trim_end_matches('.')));
-    if let Ok((term, None)) = of_client(word) {
-        each.push(term);
+    for (field, value) in [
+        (Field::Rule, word),
+        (Field::MessageId, bare(word)),
+        (Field::QueueId, word),
+        (Field::User, word),
+        (Field::ClientName, word.trim_end_matches('.')),
+    ] {
+        each.push(term(field, value));
     }
-    Ok(any(&each))
+    if let Ok((client, None)) = of_client(word) {
+        each.push(client);
+    }
+    Ok(Wanted::Any(each))
 }
 
 impl Search {
-    /// The same, with all of it asked of the index.
-    pub(super) fn by_index(&self) -> Search {
-        let beginnings = self.beginnings.iter();
-        let beginnings = beginnings.map(|word| format!("{} *", quoted(Field::Word, word)));
-        let all: Vec<String> = self.terms.iter().cloned().chain(beginnings).collect();
-        Search {
-            terms: (!all.is_empty()).then(|| all.join(" AND ")),
-            beginnings: Vec::new(),
-            ..self.clone()
-        }
+    /// Whether a message, of whatever time, is one of those that are looked for.
+    pub(super) fn holds(&self, entry: &Entry) -> bool {
+        self.id.as_ref().is_none_or(|id| entry.id == *id)
+            && self.is_of_client(entry)
+            && self.begins(entry)
+            && (self.terms.as_ref()).is_none_or(|wanted| wanted.holds(&terms::in_full(entry)))
+    }
+
+    fn is_of_client(&self, entry: &Entry) -> bool {
+        let Some((first, last)) = &self.clients else {
+            return true;
+        };
+        let client = entry.client.map(super::table::address);
+        client.is_some_and(|client| (first..=last).contains(&&client))
     }
 
     /// Whether the words of the subject begin as they should.
-    pub(super) fn fits(&self, entry: &Entry) -> bool {
+    fn begins(&self, entry: &Entry) -> bool {
         self.beginnings.iter().all(|beginning| {
             let beginning = Field::Word.term(beginning);
             let mut words = indexed_words(&entry.subject);
@@ -354,21 +357,18 @@ mod tests {
     use super::*;
 
     fn terms(query: Query) -> String {
-        query.search().unwrap().terms.unwrap_or_default()
+        query.search().unwrap().terms.unwrap().to_string()
     }
 
     #[test]
-    fn nothing_of_a_query_is_read_as_its_language() {
+    fn everything_that_is_given_must_hold() {
         let query = Query {
             rules: vec!["A\" OR \"B".into()],
-            subject: Some("a\" NEAR(b) ^c".into()),
+            subject: Some("a-b newsletters*".into()),
             ..Query::default()
         };
         let text = terms(query);
-        assert_eq!(
-            text,
-            "\"w:a\" AND \"w:near\" AND \"w:b\" AND \"w:c\" AND \"r:a\u{fffd}\u{fffd}or\u{fffd}\u{fffd}b\""
-        );
+        assert_eq!(text, "w:a AND w:b AND r:a\" or \"b AND wb:newslett");
     }
 
     #[test]
@@ -377,19 +377,28 @@ mod tests {
             client: Some(client.into()),
             ..Query::default()
         };
-        assert_eq!(terms(of("192.0.2.1")), "(\"c:192.0.2.1/32\")");
-        assert_eq!(terms(of("::ffff:192.0.2.1")), "(\"c:192.0.2.1/32\")");
-        assert_eq!(terms(of("mx.Example.org")), "\"cn:mx.example.org\"");
+        assert_eq!(terms(of("192.0.2.1")), "(c:192.0.2.1/32)");
+        assert_eq!(terms(of("::ffff:192.0.2.1")), "(c:192.0.2.1/32)");
+        assert_eq!(terms(of("mx.Example.org")), "cn:mx.example.org");
         assert_eq!(
             terms(of("192.0.3.77/23")),
-            "(\"c:192.0.2.0/24\" OR \"c:192.0.3.0/24\")"
+            "(c:192.0.2.0/24 OR c:192.0.3.0/24)"
         );
         assert_eq!(terms(of("0.0.0.0/1")).matches(" OR ").count(), 127);
-        let search = of("2001:db8:1::/36").search().unwrap();
-        assert_eq!(search.terms.as_deref(), Some("\"c:2001:db8::/32\""));
-        let (first, last) = search.clients.unwrap();
-        assert_eq!(first[..6], [0x20, 1, 0x0d, 0xb8, 0, 0]);
-        assert_eq!(last[..6], [0x20, 1, 0x0d, 0xb8, 0x0f, 0xff]);
+        let search = of("2001:db8:1::/66").search().unwrap();
+        assert_eq!(
+            search.terms.as_ref().unwrap().to_string(),
+            "c:2001:db8:1::/64"
+        );
+        let (first, last) = search.clients.clone().unwrap();
+        assert_eq!(first[..9], [0x20, 1, 0x0d, 0xb8, 0, 1, 0, 0, 0]);
+        assert_eq!(last[..9], [0x20, 1, 0x0d, 0xb8, 0, 1, 0, 0, 0x3f]);
+        let from = |client: &str| Entry {
+            client: Some(client.parse().unwrap()),
+            ..crate::history::transaction::tests::entry()
+        };
+        assert!(search.holds(&from("2001:db8:1::3fff:0:0:1")));
+        assert!(!search.holds(&from("2001:db8:1::4000:0:0:1")));
         assert!(of("0.0.0.0/0").search().is_err());
         assert!(of("2000::/3").search().is_err());
     }
@@ -414,8 +423,8 @@ mod tests {
         assert!(of(&"a ".repeat(21)).search().is_err());
         let search = of("a-inv* b").search().unwrap();
         assert_eq!(search.beginnings, ["inv"]);
-        let whole = search.by_index().terms.unwrap();
-        assert!(whole.starts_with("\"w:a\" AND (("), "{whole}");
-        assert!(whole.ends_with(" AND \"w:inv\" *"), "{whole}");
+        let whole = search.terms.unwrap().to_string();
+        assert!(whole.starts_with("w:a AND ("), "{whole}");
+        assert!(whole.ends_with(" AND wb:inv"), "{whole}");
     }
 }

@@ -1,131 +1,269 @@
-//! Searching the file of the history: pages, newest first, by the index of terms.
+//! Searching the file of the history: pages, newest first.
+//!
+//! Candidates are unsealed messages, those that have the terms or, where nobody knows which these are, all, and what the index finds segment by segment, the newest first; each is read and held
+//! against what is looked for. So a page of what is frequent takes a look at one segment, and what is rare one at a
+//! page or two of each.
 
-use sqlx::{QueryBuilder, Row as _, Sqlite};
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
 
+use sqlx::{Sqlite, SqliteConnection, Transaction};
+
+use super::index::{listed, slice_number};
 use super::query::{Cursor, PAGE, Page, Search};
+use super::segment::{self, SLICES, Slices};
 use super::table::{Table, number_at, read};
+use super::wanted::Wanted;
 use super::{Entry, HistoryError};
 use crate::store::DatabaseError;
 
-/// Messages that are looked at one by one for what words of their subjects begin with.
-const NEWEST: usize = 4 * PAGE;
+/// Slices that are read at one time: about a megabyte.
+const AT_ONCE: usize = 256;
+/// Candidates that are read at one time, at least.
+const FEWEST: usize = 20;
+
+/// Numbers from one (included) to another (not included).
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    from: i64,
+    to: i64,
+}
+
+impl Span {
+    fn has(self, number: i64) -> bool {
+        (self.from..self.to).contains(&number)
+    }
+}
+
+/// A segment, and its highest number.
+type Segment = (i64, i64);
 
 impl Table {
-    /// One page of what is looked for.
+    /// One page of what is looked for. `waiting`: the unsealed messages that may have the terms, where they are known.
     pub(super) async fn search(
         &self,
         search: &Search,
+        waiting: Option<Vec<i64>>,
         before: Option<Cursor>,
         limit: usize,
     ) -> Result<Page, HistoryError> {
         let limit = limit.clamp(1, PAGE);
-        if search.beginnings.is_empty() {
-            return self.page(search, before, limit).await;
-        }
-        // For a beginning the index gathers all messages with such words before it gives the first. Where they are many,
-        // a page of them is found sooner by looking at the newest messages.
-        match self.page_of_newest(search, before, limit).await? {
-            Some(page) => Ok(page),
-            None => self.page(&search.by_index(), before, limit).await,
-        }
-    }
-
-    /// A page, by looking at the subjects of messages for which all else holds; `None` where too few of the newest fit.
-    async fn page_of_newest(
-        &self,
-        search: &Search,
-        before: Option<Cursor>,
-        limit: usize,
-    ) -> Result<Option<Page>, HistoryError> {
-        let mut found: Vec<(Cursor, Entry)> = Vec::new();
-        let mut next = before;
-        for _ in 0..NEWEST / PAGE {
-            let page = self.matching(search, next, PAGE).await?;
-            let last = page.len() < PAGE;
-            next = page.last().map(|(cursor, _)| *cursor);
-            found.extend(page.into_iter().filter(|(_, entry)| search.fits(entry)));
-            if last || found.len() > limit {
-                return Ok(Some(paged(found, limit)));
-            }
-        }
-        Ok(None)
-    }
-
-    async fn page(
-        &self,
-        search: &Search,
-        before: Option<Cursor>,
-        limit: usize,
-    ) -> Result<Page, HistoryError> {
-        Ok(paged(
-            self.matching(search, before, limit + 1).await?,
-            limit,
-        ))
-    }
-
-    /// Messages for which all holds but the beginnings of words, the newest first.
-    async fn matching(
-        &self,
-        search: &Search,
-        before: Option<Cursor>,
-        limit: usize,
-    ) -> Result<Vec<(Cursor, Entry)>, HistoryError> {
-        let mut statement: QueryBuilder<Sqlite> = QueryBuilder::new("");
-        statement.push("SELECT m.number, m.entry FROM ");
-        // The order of the tables is ours to say: the index first, but for one message.
-        let number = match (&search.terms, &search.id) {
-            (Some(_), None) => {
-                statement.push("terms CROSS JOIN messages AS m ON m.number = terms.rowid");
-                "terms.rowid"
-            }
-            (Some(_), Some(_)) => {
-                statement.push("messages AS m CROSS JOIN terms ON terms.rowid = m.number");
-                "m.number"
-            }
-            (None, _) => {
-                statement.push("messages AS m");
-                "m.number"
-            }
-        };
-        statement.push(" WHERE TRUE");
-        if let Some(terms) = &search.terms {
-            statement.push(" AND terms MATCH ");
-            statement.push_bind(terms);
-        }
         let end = search.to.map(number_at);
         let end = [end, before.map(|b| b.0)].into_iter().flatten().min();
-        let bounds = [("<", end), (">=", search.from.map(number_at))];
-        for (than, bound) in bounds {
-            if let Some(bound) = bound {
-                statement.push(format!(" AND {number} {than} "));
-                statement.push_bind(bound);
+        let span = Span {
+            from: search.from.map_or(i64::MIN, number_at),
+            to: end.unwrap_or(i64::MAX),
+        };
+        // What is sealed meanwhile is seen once.
+        let mut tx = self.database.readers().begin().await.map_err(database)?;
+        let mut found = Found {
+            search,
+            most: limit + 1,
+            entries: Vec::new(),
+        };
+        match (&search.id, &search.terms) {
+            (Some(id), _) => found.by_id(&mut tx, id, span).await?,
+            (None, None) => found.newest(&mut tx, span).await?,
+            (None, Some(wanted)) => {
+                let unsealed = match waiting {
+                    Some(known) => known,
+                    None => unsealed(&mut tx, span).await?,
+                };
+                found.by_terms(&mut tx, wanted, unsealed, span).await?;
             }
         }
-        if let Some((first, last)) = &search.clients {
-            statement.push(" AND m.client >= ");
-            statement.push_bind(first);
-            statement.push(" AND m.client <= ");
-            statement.push_bind(last);
-        }
-        if let Some(id) = &search.id {
-            statement.push(" AND m.id = ");
-            statement.push_bind(id);
-        }
-        statement.push(format!(" ORDER BY {number} DESC LIMIT "));
-        statement.push_bind(limit as i64);
-        let rows = statement
-            .build()
-            .fetch_all(self.database.readers())
-            .await
-            .map_err(DatabaseError::from)?;
-        let mut found = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let number = row.try_get(0).map_err(DatabaseError::from)?;
-            let json: &str = row.try_get(1).map_err(DatabaseError::from)?;
-            found.push((Cursor(number), read(json)?));
-        }
-        Ok(found)
+        Ok(paged(found.entries, limit))
     }
+}
+
+/// What was found so far.
+struct Found<'a> {
+    search: &'a Search,
+    most: usize,
+    entries: Vec<(Cursor, Entry)>,
+}
+
+impl Found<'_> {
+    fn is_full(&self) -> bool {
+        self.entries.len() >= self.most
+    }
+
+    fn take(&mut self, rows: Vec<(i64, String)>) -> Result<(), HistoryError> {
+        for (number, json) in rows {
+            if self.is_full() {
+                break;
+            }
+            let entry = read(&json)?;
+            if self.search.holds(&entry) {
+                self.entries.push((Cursor(number), entry));
+            }
+        }
+        Ok(())
+    }
+
+    async fn by_id(
+        &mut self,
+        connection: &mut SqliteConnection,
+        id: &str,
+        span: Span,
+    ) -> Result<(), HistoryError> {
+        let rows: Vec<(i64, String)> =
+            sqlx::query_as("SELECT number, entry FROM messages WHERE id = ?")
+                .bind(id)
+                .fetch_all(connection)
+                .await
+                .map_err(database)?;
+        let rows = rows.into_iter().filter(|(number, _)| span.has(*number));
+        self.take(rows.collect())
+    }
+
+    /// All messages.
+    async fn newest(
+        &mut self,
+        connection: &mut SqliteConnection,
+        span: Span,
+    ) -> Result<(), HistoryError> {
+        let rows = sqlx::query_as(
+            "SELECT number, entry FROM messages WHERE number >= ? AND number < ? ORDER BY number DESC LIMIT ?",
+        )
+        .bind(span.from)
+        .bind(span.to)
+        .bind(self.most as i64)
+        .fetch_all(connection)
+        .await
+        .map_err(database)?;
+        self.take(rows)
+    }
+
+    /// Messages that have terms.
+    async fn by_terms(
+        &mut self,
+        tx: &mut Transaction<'_, Sqlite>,
+        wanted: &Wanted,
+        unsealed: Vec<i64>,
+        span: Span,
+    ) -> Result<(), HistoryError> {
+        let in_span = unsealed.into_iter().filter(|number| span.has(*number));
+        let mut candidates: BinaryHeap<i64> = in_span.collect();
+        let segments: Vec<Segment> = sqlx::query_as(
+            "SELECT number, last FROM segments WHERE last >= ? AND first < ? ORDER BY last DESC",
+        )
+        .bind(span.from)
+        .bind(span.to)
+        .fetch_all(&mut **tx)
+        .await
+        .map_err(database)?;
+        let slices = wanted.slices();
+        let most = (AT_ONCE / slices.len().max(1)).max(1);
+        let mut at_once = 1;
+        let mut rest = segments.as_slice();
+        loop {
+            // What is older than the newest of a segment to come waits for it.
+            let newest = rest.first().map(|(_, last)| *last);
+            self.look_at(tx, &mut candidates, newest).await?;
+            if self.is_full() || rest.is_empty() {
+                return Ok(());
+            }
+            let (some, others) = rest.split_at(at_once.min(rest.len()));
+            let having = having(tx, wanted, &slices, some).await?;
+            candidates.extend(having.into_iter().filter(|number| span.has(*number)));
+            rest = others;
+            at_once = (4 * at_once).min(most);
+        }
+    }
+
+    /// Reads candidates, the newest first, those that are newer than `newest` only.
+    async fn look_at(
+        &mut self,
+        connection: &mut SqliteConnection,
+        candidates: &mut BinaryHeap<i64>,
+        newest: Option<i64>,
+    ) -> Result<(), HistoryError> {
+        while !self.is_full() {
+            let mut numbers = Vec::new();
+            let some = (self.most - self.entries.len()).max(FEWEST);
+            while numbers.len() < some
+                && let Some(number) = candidates.peek()
+                && newest.is_none_or(|newest| *number > newest)
+            {
+                numbers.push(*number);
+                while candidates.peek() == numbers.last() {
+                    candidates.pop();
+                }
+            }
+            if numbers.is_empty() {
+                return Ok(());
+            }
+            // What the index has and the table has not was removed.
+            let rows = sqlx::query_as(
+                "SELECT number, entry FROM messages WHERE number IN (SELECT value FROM json_each(?))
+                 ORDER BY number DESC",
+            )
+            .bind(listed(&numbers))
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(database)?;
+            self.take(rows)?;
+        }
+        Ok(())
+    }
+}
+
+/// The numbers of all unsealed messages.
+async fn unsealed(connection: &mut SqliteConnection, span: Span) -> Result<Vec<i64>, HistoryError> {
+    sqlx::query_scalar("SELECT number FROM unsealed WHERE number >= ? AND number < ?")
+        .bind(span.from)
+        .bind(span.to)
+        .fetch_all(connection)
+        .await
+        .map_err(database)
+}
+
+/// The numbers of messages of some segments that have the terms.
+async fn having(
+    connection: &mut SqliteConnection,
+    wanted: &Wanted,
+    slices: &BTreeSet<u8>,
+    segments: &[Segment],
+) -> Result<Vec<i64>, HistoryError> {
+    let each = segments.iter();
+    let each = each.flat_map(|(s, _)| slices.iter().map(|slice| slice_number(*s, *slice)));
+    let each: Vec<i64> = each.collect();
+    let terms: Vec<(i64, Vec<u8>)> = sqlx::query_as(
+        "SELECT number, terms FROM slices WHERE number IN (SELECT value FROM json_each(?))",
+    )
+    .bind(listed(&each))
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(database)?;
+    let mut of_segments: HashMap<i64, Slices<'_>> = HashMap::new();
+    for (number, bytes) in &terms {
+        let slice = number.rem_euclid(i64::from(SLICES)) as u8;
+        let segment = number.div_euclid(i64::from(SLICES));
+        of_segments.entry(segment).or_default().push(slice, bytes);
+    }
+    let rows = of_segments
+        .into_iter()
+        .map(|(segment, slices)| (segment, wanted.rows(&slices)));
+    let rows: HashMap<_, _> = rows.filter(|(_, rows)| !rows.is_empty()).collect();
+    let with_some: Vec<i64> = rows.keys().copied().collect();
+    let messages: Vec<(i64, Vec<u8>)> = sqlx::query_as(
+        "SELECT number, messages FROM segments WHERE number IN (SELECT value FROM json_each(?))",
+    )
+    .bind(listed(&with_some))
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(database)?;
+    let mut found = Vec::new();
+    for (segment, bytes) in messages {
+        let numbers = segment::numbers(&bytes);
+        let places = rows.get(&segment).into_iter().flat_map(|r| r.places());
+        found.extend(places.filter_map(|place| numbers.get(place)));
+    }
+    Ok(found)
+}
+
+fn database(error: sqlx::Error) -> HistoryError {
+    DatabaseError::from(error).into()
 }
 
 /// The page that begins with these.

@@ -1,6 +1,5 @@
-//! The history in its file. One row a message: what is needed to find and order it, and the entry as JSON. The index of
-//! terms is a table of SQLite's FTS5 that keeps no text, only which rows have a term; its rows have the numbers of the
-//! messages. Tallies by the hour stand beside it.
+//! The history in its file. One row a message: what is needed to order it, and the entry as JSON. The index of its terms and
+//! tallies by the hour stand beside it.
 //!
 //! The number of a row is the time of its verdict in sixteenths of a millisecond, made unique: so time, order and place are
 //! one, and need no index of their own.
@@ -14,12 +13,14 @@ use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::queue::Waiting;
 use super::tally::{self, Overview, Tallies};
-use super::{Entry, HistoryError, terms};
+use super::terms::{self, Term};
+use super::{Entry, HistoryError, index};
 use crate::heard::Record;
 use crate::store::{Database, DatabaseError, Durability, Schema};
 
 const SCHEMA: Schema = Schema {
-    steps: &[r#"
+    steps: &[
+        r#"
 CREATE TABLE messages (
     number INTEGER PRIMARY KEY NOT NULL,
     id TEXT NOT NULL UNIQUE,
@@ -40,7 +41,9 @@ CREATE TABLE tallies (
     bytes INTEGER NOT NULL,
     PRIMARY KEY (what, hour, word)
 ) STRICT, WITHOUT ROWID;
-"#],
+"#,
+        index::SCHEMA,
+    ],
     durability: Durability::Process,
 };
 
@@ -52,14 +55,14 @@ const WITHIN_MS: i64 = 16;
 const AHEAD: i64 = 1 << 24;
 
 /// An entry, ready to be written.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Prepared {
     pub(super) at: i64,
     pub(super) id: String,
     pub(super) client: Option<Vec<u8>>,
     pub(super) entry: String,
     pub(super) heard: Option<Vec<u8>>,
-    pub(super) terms: String,
+    pub(super) terms: Vec<Term>,
 }
 
 impl Prepared {
@@ -103,23 +106,29 @@ impl Table {
         self.database.close().await;
     }
 
-    /// Writes messages with their tallies, in one transaction.
+    /// Writes messages with their tallies, in one transaction; gives their numbers and terms.
     pub(super) async fn write(
         &self,
-        entries: &[Prepared],
+        entries: Vec<Prepared>,
         tallies: &Tallies,
-    ) -> Result<(), DatabaseError> {
+    ) -> Result<Vec<(i64, Vec<Term>)>, DatabaseError> {
         let mut tx = self.database.begin().await?;
+        let mut written = Vec::with_capacity(entries.len());
         let mut next = 0;
-        for rows in entries.chunks(ROWS) {
-            let first = rows.first().map_or(0, |r| number_at(r.at));
-            next = free(&mut tx, first.max(next), rows).await?;
-            let numbers = numbered(rows, next);
-            insert(&mut tx, rows, &numbers).await?;
-            next = numbers.last().map_or(next, |last| last + 1);
+        let mut left = entries.into_iter();
+        loop {
+            let rows: Vec<Prepared> = left.by_ref().take(ROWS).collect();
+            let Some(first) = rows.first() else { break };
+            next = free(&mut tx, number_at(first.at).max(next), &rows).await?;
+            let numbers = numbered(&rows, next);
+            let (first, last) = (next, numbers.last().copied().unwrap_or(next));
+            written.extend(insert(&mut tx, rows, numbers).await?);
+            index::note(&mut tx, first, last).await?;
+            next = last + 1;
         }
         tallies.write(&mut tx).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        Ok(written)
     }
 
     /// The entry of that id.
@@ -192,34 +201,14 @@ impl Table {
             return Ok(0);
         };
         let mut tx = self.database.begin().await?;
-        sqlx::query(
-            "DELETE FROM terms WHERE rowid IN (SELECT number FROM messages WHERE number BETWEEN ? AND ?)",
-        )
-        .bind(first)
-        .bind(last)
-        .execute(&mut *tx)
-        .await?;
         let gone = sqlx::query("DELETE FROM messages WHERE number BETWEEN ? AND ?")
             .bind(first)
             .bind(last)
             .execute(&mut *tx)
             .await?;
+        index::remove(&mut tx, *first, *last).await?;
         tx.commit().await?;
         Ok(gone.rows_affected())
-    }
-
-    /// Takes removed messages out of the index, in a small step; gives whether there may be more to do.
-    pub(super) async fn merge(&self) -> Result<bool, DatabaseError> {
-        let mut tx = self.database.begin().await?;
-        let changes = "SELECT total_changes()";
-        let before: i64 = sqlx::query_scalar(changes).fetch_one(&mut *tx).await?;
-        sqlx::query("INSERT INTO terms (terms, rank) VALUES ('merge', 100)")
-            .execute(&mut *tx)
-            .await?;
-        let after: i64 = sqlx::query_scalar(changes).fetch_one(&mut *tx).await?;
-        tx.commit().await?;
-        // One change is the command itself.
-        Ok(after - before > 1)
     }
 
     /// Removes tallies of hours before `oldest` (milliseconds), and of hours that are over those of words that hardly
@@ -275,50 +264,50 @@ async fn free(
     }
 }
 
-/// Statements that write [`ROWS`] rows, which are kept prepared.
-fn statements() -> &'static (String, String) {
-    static FULL: OnceLock<(String, String)> = OnceLock::new();
+/// The statement that writes [`ROWS`] rows, which is kept prepared.
+fn statement() -> &'static String {
+    static FULL: OnceLock<String> = OnceLock::new();
     FULL.get_or_init(|| written_for(ROWS))
 }
 
-fn written_for(rows: usize) -> (String, String) {
-    let places = |one: &str| vec![one; rows].join(", ");
-    (
-        format!(
-            "INSERT INTO messages (number, id, client, entry, heard) VALUES {} ON CONFLICT (id) DO NOTHING",
-            places("(?, ?, ?, ?, ?)")
-        ),
-        format!(
-            "INSERT INTO terms (rowid, words) VALUES {}",
-            places("(?, ?)")
-        ),
+fn written_for(rows: usize) -> String {
+    let places = vec!["(?, ?, ?, ?, ?)"; rows].join(", ");
+    format!(
+        "INSERT INTO messages (number, id, client, entry, heard) VALUES {places} ON CONFLICT (id) DO NOTHING"
     )
 }
 
 async fn insert(
     connection: &mut SqliteConnection,
-    rows: &[Prepared],
-    numbers: &[i64],
-) -> Result<(), DatabaseError> {
+    rows: Vec<Prepared>,
+    numbers: Vec<i64>,
+) -> Result<Vec<(i64, Vec<Term>)>, DatabaseError> {
     let full = rows.len() == ROWS;
-    let (messages, terms) = match full {
-        true => statements().clone(),
+    let statement = match full {
+        true => statement().clone(),
         false => written_for(rows.len()),
     };
-    let mut query = sqlx::query(AssertSqlSafe(messages)).persistent(full);
-    for (row, number) in rows.iter().zip(numbers) {
+    let mut query = sqlx::query(AssertSqlSafe(statement)).persistent(full);
+    let mut written = Vec::with_capacity(rows.len());
+    for (row, number) in rows.into_iter().zip(numbers) {
         query = query
             .bind(number)
-            .bind(&row.id)
-            .bind(&row.client)
-            .bind(&row.entry)
-            .bind(&row.heard);
+            .bind(row.id)
+            .bind(row.client)
+            .bind(row.entry)
+            .bind(row.heard);
+        written.push((number, row.terms));
     }
     query.execute(&mut *connection).await?;
-    let mut query = sqlx::query(AssertSqlSafe(terms)).persistent(full);
-    for (row, number) in rows.iter().zip(numbers) {
-        query = query.bind(number).bind(&row.terms);
-    }
-    query.execute(&mut *connection).await?;
-    Ok(())
+    Ok(written)
+}
+
+/// A file as it was before the index had segments.
+#[cfg(test)]
+pub(super) async fn former(path: &Path) -> Database {
+    let schema = Schema {
+        steps: SCHEMA.steps.get(..1).unwrap(),
+        ..SCHEMA
+    };
+    Database::open(path, schema).await.unwrap()
 }

@@ -1,6 +1,6 @@
-//! What a message is found by: its terms, as they stand in the index. A term is a letter or two for its kind, a colon, and
-//! the value in lower case. White space and control characters, and the two marks of quotation, do not occur in terms.
+//! What a message is found by: its terms. A term is a letter or two for its kind, a colon, and the value in lower case.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::Entry;
@@ -11,6 +11,10 @@ use crate::mail::registered_domain;
 const TERM_BYTES: usize = 200;
 /// Words of a subject that are indexed.
 const WORDS: usize = 60;
+/// Shortest beginning of a word that is indexed, and can be looked for, characters.
+pub(super) const BEGINNING: usize = 3;
+/// Longest that is indexed.
+const LONGEST_BEGINNING: usize = 8;
 /// Recipients that are indexed.
 const RECIPIENTS: usize = 200;
 /// Rules that are indexed.
@@ -35,6 +39,8 @@ pub(super) enum Field {
     ClientName,
     /// Word of the subject.
     Word,
+    /// What a word of the subject begins with.
+    Beginning,
     /// Id of a rule.
     Rule,
     /// Verdict.
@@ -67,6 +73,7 @@ impl Field {
             Field::Client => "c",
             Field::ClientName => "cn",
             Field::Word => "w",
+            Field::Beginning => "wb",
             Field::Rule => "r",
             Field::Verdict => "v",
             Field::Direction => "d",
@@ -83,29 +90,84 @@ impl Field {
     /// The term for a value.
     pub(super) fn term(self, value: &str) -> String {
         let mut term = String::with_capacity(self.prefix().len() + 1 + value.len());
-        self.push(value, &mut term);
+        self.spell(value, |c| term.push(c));
         term
     }
 
-    fn push(self, value: &str, out: &mut String) {
-        out.push_str(self.prefix());
-        out.push(':');
+    /// The characters of the term for a value, one by one.
+    fn spell(self, value: &str, mut put: impl FnMut(char)) {
+        self.prefix().chars().for_each(&mut put);
+        put(':');
         let end = value.floor_char_boundary(TERM_BYTES);
         for c in value.get(..end).unwrap_or_default().chars() {
-            match c {
-                '"' | '\'' => out.push('\u{fffd}'),
-                c if c.is_ascii_graphic() => out.push(c.to_ascii_lowercase()),
-                c if c.is_ascii() || c.is_whitespace() || c.is_control() => out.push('\u{fffd}'),
-                c => out.extend(c.to_lowercase()),
+            match c.is_ascii() {
+                true => put(c.to_ascii_lowercase()),
+                false => c.to_lowercase().for_each(&mut put),
             }
         }
     }
 }
 
-/// All terms of a message, separated by spaces.
-pub(super) fn of_entry(entry: &Entry) -> String {
-    let mut terms = Terms::default();
-    let senders = entry.sender.iter().chain([&entry.from]);
+/// A term in the index: 64 bits that are made of it. What the index finds is held against the terms themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Term(pub(super) u64);
+
+impl Term {
+    /// Of a term in full.
+    pub(super) fn of(term: &str) -> Term {
+        let mut bits = Bits::default();
+        term.chars().for_each(|c| bits.put(c));
+        bits.term()
+    }
+
+    fn new(field: Field, value: &str) -> Term {
+        let mut bits = Bits::default();
+        field.spell(value, |c| bits.put(c));
+        bits.term()
+    }
+}
+
+/// The bits of a term, made of its characters as FNV-1a is of bytes, and stirred at the end. They stand in files, and
+/// stay as they are.
+struct Bits(u64);
+
+impl Default for Bits {
+    fn default() -> Bits {
+        Bits(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Bits {
+    fn put(&mut self, c: char) {
+        self.0 = (self.0 ^ u64::from(c)).wrapping_mul(0x0000_0100_0000_01b3);
+    }
+
+    fn term(self) -> Term {
+        let stirred = (self.0 ^ (self.0 >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        Term(stirred ^ (stirred >> 29))
+    }
+}
+
+/// All terms of a message, as the index has them; one may stand there twice.
+pub(super) fn of_entry(entry: &Entry) -> Vec<Term> {
+    let mut terms = Vec::with_capacity(100);
+    each(entry, |field, value| terms.push(Term::new(field, value)));
+    terms
+}
+
+/// All terms of a message in full.
+pub(super) fn in_full(entry: &Entry) -> HashSet<String> {
+    let mut terms = HashSet::new();
+    each(entry, |field, value| {
+        terms.insert(field.term(value));
+    });
+    terms
+}
+
+fn each(entry: &Entry, put: impl FnMut(Field, &str)) {
+    let mut terms = Terms(put);
+    let from = Some(&entry.from).filter(|from| entry.sender.as_ref() != Some(from));
+    let senders = entry.sender.iter().chain(from);
     for sender in senders.filter(|s| !s.is_empty()) {
         terms.address(Field::Sender, Field::SenderDomain, sender);
     }
@@ -123,6 +185,9 @@ pub(super) fn of_entry(entry: &Entry) -> String {
     }
     for word in indexed_words(&entry.subject) {
         terms.add(Field::Word, &word);
+        for beginning in beginnings(&word) {
+            terms.add(Field::Beginning, beginning);
+        }
     }
     let shares = entry.policies.iter();
     let outcomes = || {
@@ -168,19 +233,14 @@ pub(super) fn of_entry(entry: &Entry) -> String {
     if entry.quarantine.is_some() {
         terms.add(Field::Held, "yes");
     }
-    terms.0
 }
 
-/// Terms, separated by spaces. One that stands there twice is indexed once.
-#[derive(Default)]
-struct Terms(String);
+/// What takes each term of a message.
+struct Terms<F>(F);
 
-impl Terms {
+impl<F: FnMut(Field, &str)> Terms<F> {
     fn add(&mut self, field: Field, value: &str) {
-        if !self.0.is_empty() {
-            self.0.push(' ');
-        }
-        field.push(value, &mut self.0);
+        self.0(field, value);
     }
 
     fn address(&mut self, whole: Field, domain: Field, address: &str) {
@@ -221,19 +281,19 @@ fn last_two(domain: &str) -> &str {
 }
 
 /// Lengths of prefixes under which clients are indexed.
-pub(super) const IPV4_PREFIXES: [u8; 4] = [8, 16, 24, 32];
+pub(super) const IPV4_PREFIXES: [u8; 7] = [8, 12, 16, 20, 24, 28, 32];
 /// The same for IPv6.
-pub(super) const IPV6_PREFIXES: [u8; 4] = [32, 48, 64, 128];
+pub(super) const IPV6_PREFIXES: [u8; 5] = [32, 40, 48, 64, 128];
 
 /// The client and the networks around it.
 fn networks(client: IpAddr) -> impl Iterator<Item = String> {
     let prefixes = match client {
-        IpAddr::V4(_) => IPV4_PREFIXES,
-        IpAddr::V6(_) => IPV6_PREFIXES,
+        IpAddr::V4(_) => IPV4_PREFIXES.as_slice(),
+        IpAddr::V6(_) => IPV6_PREFIXES.as_slice(),
     };
     prefixes
-        .into_iter()
-        .filter_map(move |length| network(client, length))
+        .iter()
+        .filter_map(move |length| network(client, *length))
 }
 
 /// The network of that length around an address, as it stands in a term.
@@ -280,6 +340,18 @@ pub(super) fn indexed_words(subject: &str) -> impl Iterator<Item = String> {
     words(subject).into_iter().take(WORDS)
 }
 
+/// What a word begins with, in all lengths that are indexed.
+fn beginnings(word: &str) -> impl Iterator<Item = &str> {
+    let ends = word.char_indices().map(|(at, c)| at + c.len_utf8());
+    let ends = ends.take(LONGEST_BEGINNING).skip(BEGINNING - 1);
+    ends.filter_map(|end| word.get(..end))
+}
+
+/// The longest beginning of a word that is indexed, of one that is looked for.
+pub(super) fn longest_beginning(word: &str) -> &str {
+    beginnings(word).last().unwrap_or(word)
+}
+
 /// Letters of scripts that are written without spaces between words: Thai to Khmer, Japanese, Chinese.
 fn is_spaceless(c: char) -> bool {
     matches!(c,
@@ -303,19 +375,45 @@ mod tests {
     }
 
     #[test]
-    fn terms_hold_nothing_that_separates_or_quotes() {
-        assert_eq!(
-            Field::Sender.term("A\"'b c\0@X.org"),
-            "s:a\u{fffd}\u{fffd}b\u{fffd}c\u{fffd}@x.org"
-        );
+    fn a_term_is_of_its_kind_in_lower_case_and_bounded() {
+        assert_eq!(Field::Sender.term("A\"b c@X.Örg"), "s:a\"b c@x.örg");
         assert!(Field::Word.term(&"ä".repeat(1000)).len() <= TERM_BYTES + 2);
     }
 
     #[test]
+    fn the_bits_of_a_term_are_those_that_stand_in_files() {
+        let term = Term::new(Field::Sender, "Ann@Example.ORG");
+        assert_eq!(term, Term::of("s:ann@example.org"));
+        assert_eq!(term, Term(15_382_553_611_802_084_182));
+        assert_ne!(term, Term::new(Field::Recipient, "ann@example.org"));
+    }
+
+    #[test]
+    fn the_index_has_what_the_terms_are_in_full() {
+        let entry = crate::history::transaction::tests::entry();
+        let mut of_entry = of_entry(&entry);
+        let mut in_full: Vec<Term> = in_full(&entry).iter().map(|t| Term::of(t)).collect();
+        of_entry.sort_unstable();
+        of_entry.dedup();
+        in_full.sort_unstable();
+        assert_eq!(of_entry, in_full);
+    }
+
+    #[test]
+    fn words_are_found_by_what_they_begin_with() {
+        let of = |word| beginnings(word).collect::<Vec<_>>();
+        assert_eq!(of("größer"), ["grö", "größ", "größe", "größer"]);
+        assert_eq!(of("newsletters").last(), Some(&"newslett"));
+        assert!(of("ab").is_empty());
+        assert_eq!(longest_beginning("newsletters"), "newslett");
+        assert_eq!(longest_beginning("news"), "news");
+    }
+
+    #[test]
     fn a_domain_is_found_by_those_above_it() {
-        let mut terms = Terms::default();
+        let mut all = Vec::new();
+        let mut terms = Terms(|field: Field, value: &str| all.push(field.term(value)));
         terms.domains(Field::SenderDomain, "a.b.Example.co.uk.");
-        let all: Vec<_> = terms.0.split(' ').collect();
         assert_eq!(
             all,
             [
@@ -333,8 +431,11 @@ mod tests {
             v4,
             [
                 "192.0.0.0/8",
+                "192.0.0.0/12",
                 "192.0.0.0/16",
+                "192.0.0.0/20",
                 "192.0.2.0/24",
+                "192.0.2.128/28",
                 "192.0.2.130/32"
             ]
         );
@@ -343,6 +444,7 @@ mod tests {
             v6,
             [
                 "2001:db8::/32",
+                "2001:db8::/40",
                 "2001:db8:1::/48",
                 "2001:db8:1:2::/64",
                 "2001:db8:1:2::3/128"

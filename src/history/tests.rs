@@ -195,7 +195,6 @@ async fn pages_follow_each_other_newest_first_while_more_comes() {
     }
 }
 
-/// A beginning that many have is found among the newest, one that few have by the index: both give the same pages.
 #[tokio::test]
 async fn beginnings_of_words_are_found_however_many_have_them() {
     let mut kept = Kept::new();
@@ -245,6 +244,143 @@ async fn beginnings_of_words_are_found_however_many_have_them() {
     let tagged = |q: &mut Query| q.verdict = Some(Action::Tag);
     assert!(newest("rari*", &tagged).await.is_empty());
     assert_eq!(newest("freq*", &tagged).await.len(), 4);
+}
+
+/// Whether a message is found must not depend on how far the index has come.
+#[tokio::test]
+async fn segments_and_what_waits_for_them_find_the_same_as_a_look_at_each() {
+    let mut kept = Kept::new();
+    let made = 6000;
+    let of = |n: i64| Entry {
+        subject: format!("w{} v{} Common{n}", n % 7, n % 1000),
+        sender: Some(format!("u{}@d{}.example", n % 50, n % 13)),
+        client: Some([192, 0, (n % 3) as u8, (n % 251) as u8].into()),
+        verdict: match n % 400 {
+            0 => Action::Reject,
+            _ => Action::Deliver,
+        },
+        ..numbered(n)
+    };
+    let all: Vec<Entry> = (0..made).map(of).collect();
+    let start = all[0].at;
+    let begins = |n: i64, with: &str| n.to_string().starts_with(with);
+    let subject = |text: &str| query(|q| q.subject = Some(text.into()));
+    let rejected = query(|q| q.verdict = Some(Action::Reject));
+    type Fits<'a> = &'a dyn Fn(i64) -> bool;
+    let queries: [(Query, Fits<'_>); 9] = [
+        (subject("w3 v10"), &|n| n % 7 == 3 && n % 1000 == 10),
+        (subject("common12* w5"), &|n| begins(n, "12") && n % 7 == 5),
+        (subject("common4567*"), &|n| begins(n, "4567")),
+        (subject("nothing"), &|_| false),
+        (query(|q| q.sender = Some("d12.example".into())), &|n| {
+            n % 13 == 12
+        }),
+        (query(|q| q.client = Some("192.0.1.8/29".into())), &|n| {
+            n % 3 == 1 && (8..16).contains(&(n % 251))
+        }),
+        (query(|q| q.text = Some("u3@d3.example".into())), &|n| {
+            n % 50 == 3 && n % 13 == 3
+        }),
+        (rejected.clone(), &|n| n % 400 == 0),
+        (
+            Query {
+                from: Some(start + SignedDuration::from_mins(1500)),
+                to: Some(start + SignedDuration::from_mins(2900)),
+                ..rejected.clone()
+            },
+            &|n| n % 400 == 0 && (1500..2900).contains(&n),
+        ),
+    ];
+    let check = async |kept: &Kept, written: &[Entry]| {
+        for (query, fits) in &queries {
+            let newest_first = written.iter().enumerate().rev();
+            let fitting = newest_first.filter(|(n, _)| fits(*n as i64));
+            let expected: Vec<&str> = fitting.map(|(_, e)| &*e.id).take(120).collect();
+            let mut found = Vec::new();
+            let mut next = None;
+            loop {
+                let page = kept.history.search(query, next, 40).await.unwrap();
+                found.extend(page.entries.into_iter().map(|e| e.id));
+                next = page.next;
+                if next.is_none() || found.len() >= 120 {
+                    break;
+                }
+            }
+            assert_eq!(found, expected, "{query:?}");
+        }
+    };
+    kept.keep(all[..500].to_vec()).await;
+    check(&kept, &all[..500]).await;
+    kept.keep(all[500..].to_vec()).await;
+    let table = Table::clone(&kept.history.0.table.load_full().unwrap());
+    assert_eq!(index::segments(&table).await, 2);
+    assert_eq!(table.unsealed().await.unwrap(), 500);
+    check(&kept, &all).await;
+
+    // Who opens the file anew goes on with what waits.
+    kept.keeper.kept.close().await;
+    let mut later = all.clone();
+    later.extend((made..made + 1900).map(of));
+    kept.keep(later[all.len()..].to_vec()).await;
+    let table = Table::clone(&kept.history.0.table.load_full().unwrap());
+    assert_eq!(index::segments(&table).await, 3);
+    check(&kept, &later).await;
+
+    // A clock that is set back puts messages behind those that are sealed.
+    let back: Vec<Entry> = (0..2100)
+        .map(|n| Entry {
+            at: start - SignedDuration::from_secs(60_000 - n),
+            ..of(n)
+        })
+        .collect();
+    kept.keep(back.clone()).await;
+    assert_eq!(index::segments(&table).await, 4);
+    later.extend(back);
+    later.sort_by_key(|e| e.at);
+    let page = kept.history.search(&rejected, None, PAGE).await.unwrap();
+    let found: Vec<Timestamp> = page.entries.iter().map(|e| e.at).collect();
+    let expected = later.iter().rev().filter(|e| e.verdict == Action::Reject);
+    assert_eq!(found, expected.map(|e| e.at).collect::<Vec<_>>());
+}
+
+/// A file of the time before segments: its messages are found at once, and put into the index.
+#[tokio::test]
+async fn a_file_of_the_former_format_is_carried_over() {
+    let mut kept = Kept::new();
+    let path = kept.folder.path().join(FILE);
+    std::fs::write(&path, "").unwrap();
+    let former = table::former(&path).await;
+    let count = segment::MESSAGES as i64 + 100;
+    let mut tx = former.begin().await.unwrap();
+    for entry in (0..count).map(numbered) {
+        sqlx::query("INSERT INTO messages (number, id, entry) VALUES (?, ?, ?)")
+            .bind(table::number_at(entry.at.as_millisecond()))
+            .bind(&entry.id)
+            .bind(serde_json::to_string(&entry).unwrap())
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+    }
+    sqlx::query("INSERT INTO terms (rowid, words) VALUES (1, 'w:number')")
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    former.close().await;
+
+    let reader = History::read(kept.folder.path(), kept.metrics.clone()).await;
+    let reader = reader.unwrap();
+    let seven = query(|q| q.subject = Some("number 7".into()));
+    let page = reader.search(&seven, None, 5).await.unwrap();
+    assert_eq!(page.entries[0].subject, "number 7");
+    reader.close().await;
+    kept.keep([numbered(count)]).await;
+    let table = Table::clone(&kept.history.0.table.load_full().unwrap());
+    assert_eq!(index::segments(&table).await, 1);
+    assert_eq!(table.unsealed().await.unwrap(), 101);
+    assert_eq!(kept.found(seven).await, ["number 7"]);
+    let last = query(|q| q.subject = Some(format!("number {count}")));
+    assert_eq!(kept.found(last).await, [format!("number {count}")]);
 }
 
 #[tokio::test]
@@ -320,6 +456,8 @@ async fn what_is_too_old_goes_with_its_terms_and_its_tallies() {
     }
     assert_eq!(kept.metrics.history_removed.get(), 450);
     assert_eq!(kept.metrics.history_rows.get(), 1);
+    let table = Table::clone(&kept.history.0.table.load_full().unwrap());
+    assert_eq!(table.unsealed().await.unwrap(), 1);
     let by_rule = query(|q| q.rules = vec!["SUBJ_INVOICE".into()]);
     assert_eq!(kept.found(by_rule).await, [&*new.subject]);
     kept.keeper.kept.next_housekeeping_now();
@@ -330,7 +468,7 @@ async fn what_is_too_old_goes_with_its_terms_and_its_tallies() {
 }
 
 #[tokio::test]
-async fn what_is_too_much_goes_oldest_first() {
+async fn what_is_too_much_goes_oldest_first_and_segments_with_it() {
     let options = Options {
         size: unwritten(ByteSize(1_500_000)),
         ..Options::default()
@@ -338,12 +476,14 @@ async fn what_is_too_much_goes_oldest_first() {
     let mut kept = Kept::with(&options);
     let now = Timestamp::now();
     let long = "x ".repeat(400);
-    let entries = (0..2000).map(|n| Entry {
-        at: now - SignedDuration::from_mins(2000 - n),
+    let entries = (0..3100).map(|n| Entry {
+        at: now - SignedDuration::from_mins(3100 - n),
         subject: format!("{long}{n}"),
         ..numbered(n)
     });
     kept.keep(entries).await;
+    let table = Table::clone(&kept.history.0.table.load_full().unwrap());
+    assert_eq!(index::segments(&table).await, 1);
     for _ in 0..200 {
         kept.keeper.kept.next_housekeeping_now();
         kept.keeper.turn().await;
@@ -358,7 +498,18 @@ async fn what_is_too_much_goes_oldest_first() {
         .await
         .unwrap();
     assert!(page.entries.len() > 200, "{}", page.entries.len());
-    assert!(page.entries[0].subject.ends_with(" 1999"));
+    assert!(page.entries[0].subject.ends_with(" 3099"));
+    kept.history.reconfigure(&Options {
+        keep: unwritten(Seconds::new(100 * 60)),
+        ..options
+    });
+    kept.keeper.kept.next_housekeeping_now();
+    while kept.metrics.history_rows.get() > 100 {
+        kept.keeper.turn().await;
+    }
+    assert_eq!(index::segments(&table).await, 0);
+    let number = query(|q| q.subject = Some("3090".into()));
+    assert_eq!(kept.found(number).await.len(), 1);
 }
 
 #[tokio::test]

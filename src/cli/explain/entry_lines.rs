@@ -6,6 +6,7 @@ use std::io::Write;
 use crate::filter::Hit;
 use crate::history::{Entry, ListedBy, Outcome, State};
 use crate::printable::{printable, visible};
+use crate::verdict::rounded;
 
 /// Longest text from a message in a line, characters.
 const SHOWN: usize = 160;
@@ -77,7 +78,7 @@ fn listed(listed: Option<&ListedBy>) -> String {
 /// What one filter said, without its hits.
 pub(in crate::cli) fn outcome(out: &mut impl Write, outcome: &Outcome) -> std::io::Result<()> {
     let hits = &outcome.hits;
-    let score: f64 = hits.iter().map(|h| h.score).sum();
+    let score = rounded(hits.iter().map(|h| h.score).sum());
     let what = match outcome.outcome {
         State::Checked => format!("checked, {} hits, {score:.2} points", hits.len()),
         State::Skipped => format!("skipped: {}", printable(&outcome.detail, SHOWN)),
