@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{HOST, USER_AGENT};
 use hyper::http::request::Builder;
@@ -44,19 +45,24 @@ impl Target {
             Some("http") => false,
             _ => return Err("the URL begins with https://"),
         };
-        let authority = uri.authority().ok_or("the URL has no host")?;
-        if authority.as_str().contains('@') {
+        let target = Target::of(&uri, tls).ok_or("the URL has no host")?;
+        if target.authority.contains('@') {
             return Err("the URL has a user; secrets have keys of their own");
         }
-        let host = authority.host().trim_matches(['[', ']']).to_owned();
-        let here = matches!(host.as_str(), "localhost" | "127.0.0.1" | "::1");
+        let here = matches!(target.host.as_str(), "localhost" | "127.0.0.1" | "::1");
         if !tls && !here {
             return Err("without https it would go over the network for all to read");
         }
+        Ok(target)
+    }
+
+    /// The place of an URI that has a host.
+    pub(crate) fn of(uri: &Uri, tls: bool) -> Option<Target> {
+        let authority = uri.authority()?;
         let port = authority.port_u16();
-        Ok(Target {
+        Some(Target {
             tls,
-            host,
+            host: authority.host().trim_matches(['[', ']']).to_owned(),
             port: port.unwrap_or(if tls { 443 } else { 80 }),
             authority: authority.as_str().to_owned(),
             path: uri
@@ -75,7 +81,7 @@ impl Target {
     }
 }
 
-/// Who asks, and whom he trusts. Clones share it.
+/// Who asks, and whom they trust. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Client(TlsConnector);
 
@@ -130,42 +136,51 @@ impl Client {
         request: Request<Full<Bytes>>,
         most: usize,
     ) -> io::Result<Response<Bytes>> {
+        let answer = self.open(target, request).await?;
+        let (head, body) = answer.into_parts();
+        // The answer counts only as a whole.
+        let body = Limited::new(body, most).collect().await;
+        let body = body.map_err(io::Error::other)?.to_bytes();
+        Ok(Response::from_parts(head, body))
+    }
+
+    /// Sends a request to a place and gives the answer as soon as its header is there; the body is the caller's to
+    /// read and to bound. The connection ends with it.
+    ///
+    /// # Errors
+    /// What kept the answer away.
+    pub(crate) async fn open<B>(
+        &self,
+        target: &Target,
+        request: Request<B>,
+    ) -> io::Result<Response<Incoming>>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let stream = TcpStream::connect((target.host.as_str(), target.port)).await?;
         match target.tls {
-            false => exchange(stream, request, most).await,
+            false => exchange(stream, request).await,
             true => {
                 let name = ServerName::try_from(target.host.clone()).map_err(io::Error::other)?;
-                exchange(self.0.connect(name, stream).await?, request, most).await
+                exchange(self.0.connect(name, stream).await?, request).await
             }
         }
     }
 }
 
-async fn exchange<S>(
-    stream: S,
-    request: Request<Full<Bytes>>,
-    most: usize,
-) -> io::Result<Response<Bytes>>
+async fn exchange<S, B>(stream: S, request: Request<B>) -> io::Result<Response<Incoming>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
         .await
         .map_err(io::Error::other)?;
-    let answer = async {
-        let answer = sender.send_request(request).await;
-        let (head, body) = answer.map_err(io::Error::other)?.into_parts();
-        // The answer counts only as a whole.
-        let body = Limited::new(body, most).collect().await;
-        let body = body.map_err(io::Error::other)?.to_bytes();
-        Ok(Response::from_parts(head, body))
-    };
-    let mut answer = std::pin::pin!(answer);
-    tokio::select! {
-        answer = &mut answer => answer,
-        // What goes wrong with the connection shows in the answer.
-        _ = connection => answer.await,
-    }
+    // It ends when sender and body are gone; what goes wrong with it shows in the answer.
+    tokio::spawn(connection);
+    sender.send_request(request).await.map_err(io::Error::other)
 }
 
 #[cfg(test)]

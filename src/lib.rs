@@ -39,6 +39,8 @@ pub mod events;
 pub mod filter;
 pub mod heard;
 pub mod history;
+mod host;
+mod http_connections;
 mod https;
 pub mod import;
 pub mod mail;

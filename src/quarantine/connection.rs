@@ -148,10 +148,9 @@ pub(super) fn not_sent(what: &str, failure: &Failure) -> QuarantineError {
 
 /// The name of this host; `localhost` where it has none that could stand in an address.
 pub(super) fn host_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let name = name.trim();
+    let name = crate::host::name();
     match server(&format!("{name}:25")) {
-        Some(_) => name.to_owned(),
+        Some(_) => name,
         None => "localhost".to_owned(),
     }
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use nix::fcntl::OFlag;
+use nix::fcntl::{AT_FDCWD, OFlag, RenameFlags, renameat2};
 
 use super::error::QuarantineError;
 
@@ -39,6 +39,15 @@ pub(super) fn read(path: &Path) -> Result<Option<Bytes>, QuarantineError> {
     file.read_to_end(&mut bytes)
         .map_err(QuarantineError::file("read", path))?;
     Ok(Some(bytes.into()))
+}
+
+/// Lets two files change their names. `false` when the second is not there: then nothing is done.
+pub(super) fn exchange(one: &Path, other: &Path) -> Result<bool, QuarantineError> {
+    match renameat2(AT_FDCWD, one, AT_FDCWD, other, RenameFlags::RENAME_EXCHANGE) {
+        Ok(()) => Ok(true),
+        Err(nix::Error::ENOENT) => Ok(false),
+        Err(e) => Err(QuarantineError::file("replace", other)(e.into())),
+    }
 }
 
 fn create_new(path: &Path) -> io::Result<File> {

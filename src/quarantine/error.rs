@@ -126,6 +126,12 @@ pub enum QuarantineError {
     /// Something that must be configured first.
     #[error("{0}")]
     Unconfigured(&'static str),
+    /// The bytes of a message are in the object store, and cannot be had now. What a server said is escaped already.
+    #[error("the object store cannot be used now: {0}")]
+    Objects(String),
+    /// So many bytes wait for the object store that no more are taken.
+    #[error("more bytes than quarantine.objects.waiting allows wait for the object store")]
+    Full,
     /// A task of our own broke.
     #[error("quarantine task failed: {0}")]
     Task(#[from] tokio::task::JoinError),

@@ -4,10 +4,11 @@
 //! quarantine/            0700
 //!   lock                 held by the daemon, for its life
 //!   sending              locked at one byte for each message on its way out
+//!   objects              where the objects of this quarantine lie in an object store, where it has some
 //!   index.sqlite         and -wal, -shm
 //!   tmp/                 files being written
 //!   2026-11-05/ID        0600, what is known of a message; the day and the name come from our own id
-//!   2026-11-05/ID.eml    0600, its exact bytes
+//!   2026-11-05/ID.eml    0600, its exact bytes; not there when the head says that they are in the object store
 //! ```
 //!
 //! Promise of [`Folder::put`]: on `Ok` both files and their names survive a crash of the machine (written,
@@ -30,7 +31,7 @@ use jiff::Timestamp;
 use ulid::Ulid;
 
 use super::disk::{
-    check_folder, create_folder, entries, open, open_or_create, read, sync, write_new,
+    check_folder, create_folder, entries, exchange, open, open_or_create, read, sync, write_new,
 };
 use super::error::QuarantineError;
 use super::file_format::{VERSION_BYTES, Version};
@@ -39,6 +40,7 @@ use super::file_format::{VERSION_BYTES, Version};
 const INDEX: &str = "index.sqlite";
 const LOCK: &str = "lock";
 const SENDING: &str = "sending";
+pub(super) const OBJECTS: &str = "objects";
 /// What the bytes of a message are called behind its id.
 const MESSAGE: &str = "eml";
 const TEMPORARY: &str = "tmp";
@@ -56,11 +58,24 @@ pub(super) struct Folder {
     durable: Mutex<HashSet<PathBuf>>,
 }
 
+/// Where the bytes of a message are.
+#[derive(Debug)]
+pub(super) enum Kept {
+    /// Here: the head and, where it is a file of its own, the message.
+    Here(Bytes, Option<Bytes>),
+    /// In the object store: the head.
+    Away(Bytes),
+}
+
 /// What lies in the folder.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
-    /// Ids of messages whose files are both there.
+    /// Ids of messages that are whole: both files are there, or one that has or names the bytes.
     pub(super) ids: HashSet<String>,
+    /// Of these, those whose bytes are in the object store, and not here too.
+    pub(super) away: HashSet<String>,
+    /// Of these, those with both files.
+    pub(super) both: HashSet<String>,
     /// Ids of which one file is there and the other is not.
     pub(super) halves: HashSet<String>,
     /// What does not belong there.
@@ -235,29 +250,105 @@ impl Folder {
         })
     }
 
-    /// The head of a message and, where it is a file of its own, its bytes; `None` when there is no such
-    /// message, or only one half of it.
-    pub(super) fn get(&self, id: Ulid) -> Result<Option<(Bytes, Option<Bytes>)>, QuarantineError> {
-        let Some(head) = read(&self.path(id))? else {
-            return Ok(None);
-        };
-        if Version::of(&head) == Some(Version::Joined) {
-            return Ok(Some((head, None)));
+    /// What is kept of a message here; `None` when there is no such message, or only one half of it.
+    pub(super) fn get(&self, id: Ulid) -> Result<Option<Kept>, QuarantineError> {
+        // The bytes may be moved between two looks, once there and once back.
+        for _ in 0..3 {
+            let Some(head) = read(&self.path(id))? else {
+                return Ok(None);
+            };
+            match Version::of(&head) {
+                Some(Version::Joined) => return Ok(Some(Kept::Here(head, None))),
+                Some(Version::Away) => return Ok(Some(Kept::Away(head))),
+                Some(Version::Apart) | None => {}
+            }
+            if let Some(raw) = read(&self.message_path(id))? {
+                return Ok(Some(Kept::Here(head, Some(raw))));
+            }
         }
-        Ok(read(&self.message_path(id))?.map(|raw| (head, Some(raw))))
+        Ok(None)
     }
 
-    /// Whether the files of a message are there.
+    /// Whether all of a message is there that must be.
     pub(super) fn has(&self, id: Ulid) -> bool {
         let there = |path: &Path| fs::symlink_metadata(path).is_ok_and(|m| m.is_file());
-        there(&self.path(id)) && (there(&self.message_path(id)) || self.is_joined(id))
+        let alone = || self.version(id).is_some_and(|v| v != Version::Apart);
+        there(&self.path(id)) && (there(&self.message_path(id)) || alone())
     }
 
-    /// Whether a message and its head are one file.
-    fn is_joined(&self, id: Ulid) -> bool {
+    /// What the head of a message says of its bytes; `None` for what is no head.
+    pub(super) fn version(&self, id: Ulid) -> Option<Version> {
         let mut begin = [0; VERSION_BYTES];
         let read = open(&self.path(id)).and_then(|mut file| file.read_exact(&mut begin));
-        read.is_ok() && Version::of(&begin) == Some(Version::Joined)
+        read.ok().and_then(|()| Version::of(&begin))
+    }
+
+    /// Puts another head in the place of that of a message, durably, and nothing where there is none (any more):
+    /// whoever removes a message at the same time must not find it again afterwards. Returns whether there was one.
+    pub(super) fn swap_head(&self, id: Ulid, head: &[u8]) -> Result<bool, QuarantineError> {
+        let temporary = self
+            .root
+            .join(TEMPORARY)
+            .join(format!("{id}.{}", Ulid::new()));
+        let path = self.path(id);
+        let swapped = write_new(&temporary, head).and_then(|()| exchange(&temporary, &path));
+        // By now it is the old one.
+        let _ = fs::remove_file(&temporary);
+        let swapped = swapped?;
+        if swapped {
+            sync(&self.shard(id))?;
+        }
+        Ok(swapped)
+    }
+
+    /// Puts bytes beside the head of a message, durably.
+    pub(super) fn put_message(&self, id: Ulid, raw: &[u8]) -> Result<(), QuarantineError> {
+        let name = format!("{id}.{}.{MESSAGE}", Ulid::new());
+        let temporary = self.root.join(TEMPORARY).join(name);
+        let path = self.message_path(id);
+        let placed = write_new(&temporary, raw).and_then(|()| {
+            fs::rename(&temporary, &path).map_err(QuarantineError::file("rename to", &path))
+        });
+        if placed.is_err() {
+            let _ = fs::remove_file(&temporary);
+        }
+        placed?;
+        sync(&self.shard(id))
+    }
+
+    /// Removes the bytes beside a head that says that they are elsewhere. They may come back after a crash, which
+    /// costs their room until the next start.
+    pub(super) fn remove_message(&self, id: Ulid) -> Result<(), QuarantineError> {
+        let path = self.message_path(id);
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                Err(QuarantineError::file("remove", &path)(e))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The name under which the objects of this quarantine lie, which no other has; `None` when it has none. The
+    /// owner may `make` one.
+    pub(super) fn space(&self, make: bool) -> Result<Option<Ulid>, QuarantineError> {
+        let path = self.root.join(OBJECTS);
+        if make && self.owned() && fs::symlink_metadata(&path).is_err() {
+            let temporary = self.root.join(TEMPORARY).join(Ulid::new().to_string());
+            write_new(&temporary, format!("{}\n", Ulid::new()).as_bytes())?;
+            fs::rename(&temporary, &path).map_err(QuarantineError::file("rename to", &path))?;
+            sync(&self.root)?;
+        }
+        let Some(text) = read(&path)? else {
+            return Ok(None);
+        };
+        let text = std::str::from_utf8(&text).unwrap_or_default();
+        match super::entry::checked_id(text.trim_end()) {
+            Ok(space) => Ok(Some(space)),
+            Err(_) => {
+                let no_id = io::Error::new(io::ErrorKind::InvalidData, "it does not hold one id");
+                Err(QuarantineError::file("use", &path)(no_id))
+            }
+        }
     }
 
     /// Removes files durably; a missing one counts as removed. Returns those that are gone, and the first
@@ -321,7 +412,8 @@ impl Folder {
         let mut listing = Listing::default();
         for shard in entries(&self.root)? {
             let name = shard.file_name().unwrap_or_default();
-            let ours = [LOCK, SENDING, TEMPORARY].iter().any(|n| name == *n);
+            let ours = [LOCK, SENDING, OBJECTS, TEMPORARY];
+            let ours = ours.iter().any(|n| name == *n);
             if ours || name.as_encoded_bytes().starts_with(b"index.") {
                 continue;
             }
@@ -351,13 +443,23 @@ impl Folder {
             };
         }
         for id in heads.union(&messages) {
-            let both = heads.contains(id) && messages.contains(id);
-            let place = if both || heads.contains(id) && self.is_joined(*id) {
-                &mut listing.ids
-            } else {
-                &mut listing.halves
+            let name = id.to_string();
+            let place = match (heads.contains(id), messages.contains(id)) {
+                (true, true) => {
+                    listing.both.insert(name.clone());
+                    &mut listing.ids
+                }
+                (true, false) => match self.version(*id) {
+                    Some(Version::Away) => {
+                        listing.away.insert(name.clone());
+                        &mut listing.ids
+                    }
+                    Some(Version::Joined) => &mut listing.ids,
+                    Some(Version::Apart) | None => &mut listing.halves,
+                },
+                (false, _) => &mut listing.halves,
             };
-            place.insert(id.to_string());
+            place.insert(name);
         }
         Ok(())
     }

@@ -18,7 +18,11 @@ const RETRY_WINDOW_MS: i64 = 86_400_000;
 const SIGHTINGS: i64 = 50;
 
 const SCHEMA: Schema = Schema {
-    steps: &[include_str!("schema/1.sql"), include_str!("schema/2.sql")],
+    steps: &[
+        include_str!("schema/1.sql"),
+        include_str!("schema/2.sql"),
+        include_str!("schema/3.sql"),
+    ],
     durability: Durability::Machine,
 };
 
@@ -87,7 +91,7 @@ impl Index {
         }
     }
 
-    /// A whole message with exactly these bytes, if there is one.
+    /// A whole message with exactly these bytes in the folder, if there is one.
     pub(super) async fn twin(
         &self,
         content: &[u8],
@@ -95,7 +99,7 @@ impl Index {
     ) -> Result<Option<String>, QuarantineError> {
         Ok(sqlx::query_scalar(
             "SELECT id FROM messages
-             WHERE content = ? AND size = ? AND state NOT IN ('lost', 'deleting') LIMIT 1",
+             WHERE content = ? AND size = ? AND elsewhere = 0 AND state NOT IN ('lost', 'deleting') LIMIT 1",
         )
         .bind(content)
         .bind(i64::try_from(size).unwrap_or(i64::MAX))

@@ -26,7 +26,7 @@ use super::entry::checked_id;
 use super::fingerprint::Fingerprint;
 use super::{Quarantine, QuarantineError, blocking};
 
-/// Marks of one message that are valid at one time; the oldest go. Each recipient may have a release of his own.
+/// Marks of one message that are valid at one time; the oldest go. Each recipient may have a release of their own.
 const MARKS: i64 = 64;
 const USES: i64 = 2;
 /// In the place of the number of uses: the message was sent once more since, with another mark.
@@ -35,6 +35,9 @@ const SUPERSEDED: i64 = 1_000;
 const REPEAT_MS: i64 = 15 * 60_000;
 /// How far back the clock may go before a mark is not believed: 5 minutes.
 const SLACK_MS: i64 = 5 * 60_000;
+
+/// Why a mark is refused that is not in the index.
+const UNKNOWN: &str = "the mark is unknown";
 
 /// The secret value of the header field. Its `Debug` form does not show the token.
 #[derive(Clone)]
@@ -89,8 +92,11 @@ struct Row {
 }
 
 impl Row {
-    /// Why the mark does not hold at that time, if it does not.
+    /// Why the mark does not hold at that time, if it does not; nothing of one that is superseded.
     fn refusal(&self, now: i64) -> Option<&'static str> {
+        if self.uses == SUPERSEDED {
+            return None;
+        }
         if now > self.expires {
             return Some("the mark has expired");
         }
@@ -250,10 +256,9 @@ impl Quarantine {
         // The comparison of hashes takes the same time wherever they differ.
         let token = hash(token);
         let Some(row) = rows.into_iter().find(|r| same(&token, &r.token)) else {
-            return Ok(Redeem::Refused("the mark is unknown"));
+            return Ok(Redeem::Refused(UNKNOWN));
         };
-        let superseded = row.uses == SUPERSEDED;
-        if let Some(why) = row.refusal(now).filter(|_| !superseded) {
+        if let Some(why) = row.refusal(now) {
             return Ok(Redeem::Refused(why));
         }
         let fields = u8::try_from(row.fields).unwrap_or_default();
@@ -262,25 +267,33 @@ impl Quarantine {
         if found.fields != fields || !same(&found.hash, &row.fingerprint) {
             return Ok(Redeem::Refused("the mark is for another message"));
         }
-        if superseded {
-            return Ok(Redeem::Superseded);
-        }
 
         let mut tx = self.index.begin().await?;
-        // Another session may have used it meanwhile: the count of uses must still be the one looked at.
-        let used = sqlx::query(
+        // Meanwhile it may have been used by another copy, or superseded by the next attempt.
+        let row: Option<Row> = sqlx::query_as(
+            "SELECT serial, token, fields, fingerprint, issued, expires, uses, first_used
+             FROM marks WHERE serial = ?",
+        )
+        .bind(row.serial)
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(row) = row else {
+            return Ok(Redeem::Refused(UNKNOWN));
+        };
+        if let Some(why) = row.refusal(now) {
+            return Ok(Redeem::Refused(why));
+        }
+        if row.uses == SUPERSEDED {
+            return Ok(Redeem::Superseded);
+        }
+        sqlx::query(
             "UPDATE marks SET uses = uses + 1, first_used = coalesce(first_used, ?)
-             WHERE serial = ? AND uses = ?",
+             WHERE serial = ?",
         )
         .bind(now)
         .bind(row.serial)
-        .bind(row.uses)
         .execute(&mut *tx)
-        .await?
-        .rows_affected();
-        if used != 1 {
-            return Ok(Redeem::Refused("the mark is in use"));
-        }
+        .await?;
         // Whatever becomes of the sender, this copy is on its way to its recipients.
         super::release::passed(&mut tx, id, row.serial, now).await?;
         super::digest::passed(&mut tx, id, now).await?;

@@ -178,3 +178,19 @@ async fn a_mark_that_many_use_at_one_time_passes_twice_at_most() {
     let passed = results.iter().filter(|r| **r == Redeem::Pass).count();
     assert!((1..=2).contains(&passed), "{passed}");
 }
+
+#[tokio::test]
+async fn a_copy_that_is_superseded_while_it_comes_by_is_not_checked_like_others() {
+    let store = Store::new().await;
+    let mark = store.begin().await;
+    let mut tx = store.quarantine.index.begin().await.unwrap();
+    Quarantine::supersede(&mut tx, mark.serial).await.unwrap();
+    let value = mark.value();
+    let mut redeemed = std::pin::pin!(store.redeem(&value, RAW, 0));
+    // It has seen the mark as good by now, and waits for the right to use it.
+    let wait = std::time::Duration::from_millis(300);
+    let early = tokio::time::timeout(wait, &mut redeemed).await;
+    assert!(early.is_err(), "{early:?}");
+    tx.commit().await.unwrap();
+    assert_eq!(redeemed.await, Redeem::Superseded);
+}

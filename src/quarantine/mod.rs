@@ -16,6 +16,7 @@
 //!   followed, and a folder that others can write to is refused.
 //! - A released message passes the filters by a secret mark that fits this message only, for a short time
 //!   ([`mark`](Quarantine::redeem)).
+//! - Bytes may be moved to an object store afterwards; whoever reads a message does not notice.
 //! - The store is bounded by age, bytes and number; a clock that jumps removes nothing.
 //!
 //! One process stores (the daemon; a lock sees to it); others may list, read, release, delete and expire
@@ -34,6 +35,7 @@ mod index;
 mod letter;
 mod link;
 mod mark;
+mod objects;
 mod options;
 mod order;
 pub mod preview;
@@ -60,6 +62,7 @@ pub use error::QuarantineError;
 pub use forward::ForwardOptions;
 pub use link::{LINK_PATH, LinkError, Offer};
 pub use mark::{Mark, Redeem};
+pub use objects::ObjectsOptions;
 pub use options::{Options, ReleaseOptions, RetentionOptions, Tls};
 pub use order::{Cursor, Order, Sort};
 pub use record::{Delivery, Record, State};
@@ -72,6 +75,7 @@ use crate::config::Source;
 use crate::metrics::Metrics;
 use folder::Folder;
 use index::Index;
+use objects::Objects;
 
 /// Messages being written at one time; more wait, and give up after ten seconds.
 const STORES_AT_ONCE: usize = 32;
@@ -90,6 +94,7 @@ pub struct Quarantine {
     /// Told when a bound of size was passed.
     full: Notify,
     recovered: Recovered,
+    objects: Objects,
 }
 
 impl Quarantine {
@@ -152,6 +157,7 @@ impl Quarantine {
             contents: Default::default(),
             full: Notify::new(),
             recovered,
+            objects: Objects::default(),
         }
     }
 
@@ -174,6 +180,7 @@ impl Quarantine {
         }));
         self.show_limits();
         self.full.notify_one();
+        self.objects.changed.notify_one();
     }
 
     fn show_limits(&self) {
@@ -186,6 +193,11 @@ impl Quarantine {
         metrics
             .quarantine_messages_limit
             .set(gauge(retention.messages.value));
+        let waiting = match options.objects.fills() {
+            true => gauge(options.objects.waiting.value.0),
+            false => 0,
+        };
+        metrics.quarantine_objects_waiting_bytes_limit.set(waiting);
     }
 
     /// The folder.

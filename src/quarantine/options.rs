@@ -8,6 +8,7 @@ use serde_saphyr::Spanned;
 
 use super::digest::DigestOptions;
 use super::forward::ForwardOptions;
+use super::objects::ObjectsOptions;
 use crate::config::{ByteSize, Findings, Problem, Problems, Seconds, Source, unwritten};
 
 /// Where messages are held back, how long, and how they are released. Every key has a default.
@@ -16,6 +17,8 @@ use crate::config::{ByteSize, Findings, Problem, Problems, Seconds, Source, unwr
 pub struct Options {
     /// The folder; relative to `data_dir`. It must be on a local file system. Default `quarantine`.
     pub path: PathBuf,
+    /// Where the bytes of messages are moved.
+    pub objects: ObjectsOptions,
     /// When messages are removed.
     pub retention: RetentionOptions,
     /// How messages are released.
@@ -30,6 +33,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             path: PathBuf::from("quarantine"),
+            objects: ObjectsOptions::default(),
             retention: RetentionOptions::default(),
             release: ReleaseOptions::default(),
             forward: ForwardOptions::default(),
@@ -121,6 +125,7 @@ impl Default for ReleaseOptions {
 impl Options {
     /// Turns paths that are relative to the folder of the configuration file into whole ones.
     pub(crate) fn resolve(&mut self, base: &Path) {
+        self.objects.resolve(base);
         self.release.resolve(base);
         self.digest.resolve(base);
     }
@@ -154,6 +159,7 @@ impl Options {
                 findings.wrong_with_help(age, format!("the age for {domain} is zero"), help);
             }
         }
+        self.objects.check(&mut findings);
         self.release.check(&mut findings);
         self.forward.check(&mut findings);
         self.digest.check(&mut findings);
@@ -262,6 +268,12 @@ mod tests {
             ""
         );
         assert_eq!(
+            problems(
+                "objects: { url: s3://held-mail/mx1, endpoint: 'https://minio.example.org:9000' }"
+            ),
+            ""
+        );
+        assert_eq!(
             problems("release: { tls: required, ca_file: a.pem, user: a, password_file: b }"),
             ""
         );
@@ -289,6 +301,26 @@ mod tests {
             ("digest:\n  domains: ['*.org']\n", "q.yaml:2:13"),
             ("digest:\n  subject: '{{no}}'\n", "q.yaml:2:12"),
             ("digest:\n  text: /absent\n", "q.yaml:2:9"),
+            ("objects:\n  url: ftp://a\n", "q.yaml:2:8"),
+            ("objects:\n  url: s3://B/x\n", "q.yaml:2:8"),
+            ("objects:\n  url: s3://bucket/a//b\n", "q.yaml:2:8"),
+            ("objects:\n  url: http://dav.example.org/\n", "q.yaml:2:8"),
+            (
+                "objects:\n  url: https://u:p@dav.example.org/\n",
+                "q.yaml:2:8",
+            ),
+            ("objects:\n  endpoint: http://minio:9000\n", "q.yaml:2:13"),
+            ("objects:\n  endpoint: https://minio/path\n", "q.yaml:2:13"),
+            (
+                "objects: { url: https://dav.example.org/q,\n  endpoint: https://minio }\n",
+                "q.yaml:2:13",
+            ),
+            ("objects:\n  region: ''\n", "q.yaml:2:11"),
+            ("objects:\n  user: a\n", "q.yaml:2:9"),
+            ("objects:\n  password_file: a\n", "q.yaml:2:18"),
+            ("objects:\n  timeout: 0s\n", "q.yaml:2:12"),
+            ("objects:\n  parallel: 0\n", "q.yaml:2:13"),
+            ("objects:\n  waiting: 0\n", "q.yaml:2:12"),
             ("release:\n  smtp: localhost\n", "q.yaml:2:9"),
             ("release:\n  smtp: 'a b:25'\n", "q.yaml:2:9"),
             ("release:\n  smtp: 'host:0'\n", "q.yaml:2:9"),

@@ -4,9 +4,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::entry::checked_id;
-use super::folder::Folder;
+use super::file_format::Away;
+use super::folder::{Folder, Kept, Listing};
 use super::index::Index;
-use super::{QuarantineError, blocking, file_format};
+use super::{QuarantineError, blocking};
 
 /// What was found and repaired when the quarantine was opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,12 +46,13 @@ pub(super) async fn recover(
     }
 
     finish_removals(folder, index, &mut report).await?;
-    let rows: Vec<(String, String)> = sqlx::query_as("SELECT id, state FROM messages")
-        .fetch_all(index.readers())
-        .await?;
+    let rows: Vec<(String, String, bool)> =
+        sqlx::query_as("SELECT id, state, elsewhere FROM messages")
+            .fetch_all(index.readers())
+            .await?;
 
     let mut tx = index.begin().await?;
-    for (id, state) in &rows {
+    for (id, state, _) in &rows {
         let there = listing.ids.contains(id);
         let state = match (there, state.as_str()) {
             (false, "held" | "partly" | "releasing" | "released") => {
@@ -72,8 +74,9 @@ pub(super) async fn recover(
         super::release::refresh(&mut tx, id).await?;
     }
     tx.commit().await?;
+    finish_moves(folder, index, &rows, &listing).await?;
 
-    let known: HashSet<&String> = rows.iter().map(|(id, _)| id).collect();
+    let known: HashSet<&String> = rows.iter().map(|(id, ..)| id).collect();
     for id in listing.ids.iter().filter(|id| !known.contains(id)) {
         enter(folder, index, id, &mut report).await?;
     }
@@ -125,6 +128,39 @@ async fn finish_removals(
     Ok(())
 }
 
+/// Makes the index say of each message where its head says that the bytes are: a move was cut off between the two.
+async fn finish_moves(
+    folder: &Arc<Folder>,
+    index: &Index,
+    rows: &[(String, String, bool)],
+    listing: &Listing,
+) -> Result<(), QuarantineError> {
+    for (id, _, elsewhere) in rows {
+        let doubtful = match elsewhere {
+            true => listing.both.contains(id),
+            false => listing.away.contains(id),
+        };
+        if !doubtful {
+            continue;
+        }
+        let ulid = checked_id(id)?;
+        let at = folder.clone();
+        match blocking(move || at.get(ulid)).await?? {
+            Some(Kept::Away(head)) => {
+                // A damaged head stays what it is, for whoever reads it.
+                if let Ok(away) = Away::open(&head) {
+                    index.set_away(id, &away.content).await?;
+                    let folder = folder.clone();
+                    blocking(move || folder.remove_message(ulid)).await??;
+                }
+            }
+            Some(Kept::Here(..)) => index.set_here(id).await?,
+            None => {}
+        }
+    }
+    Ok(())
+}
+
 /// Enters a file that the index does not know: a crash came between the two.
 async fn enter(
     folder: &Arc<Folder>,
@@ -138,14 +174,19 @@ async fn enter(
         blocking(move || folder.get(ulid)).await??
     };
     // Somebody else removed it a moment ago.
-    let Some((head, apart)) = file else {
+    let Some(kept) = file else {
         return Ok(());
     };
+    let elsewhere = matches!(kept, Kept::Away(_));
     let opened = blocking(move || {
-        let (entry, raw) = file_format::open(head, apart).ok()?;
-        let (likeness, content) = (entry.likeness(&raw), blake3::hash(&raw));
-        (entry.id == ulid.to_string() && entry.size == raw.len() as u64)
-            .then_some((entry, likeness, content))
+        let (away, raw) = match kept {
+            Kept::Here(head, apart) => Away::of(&head, apart),
+            Kept::Away(head) => Away::open(&head).map(|away| (away, None)),
+        }
+        .ok()?;
+        let sized = away.entry.size == away.size as u64;
+        let whole = sized && raw.is_none_or(|raw| raw.len() == away.size);
+        (whole && away.entry.id == ulid.to_string()).then_some(away)
     })
     .await?;
     match opened {
@@ -153,12 +194,21 @@ async fn enter(
             tracing::warn!(id, "a damaged file in the quarantine is left alone");
             report.foreign += 1;
         }
-        Some((entry, likeness, content)) => {
-            let inserted = index.insert(&entry, &likeness, content.as_bytes()).await?;
-            if let super::index::Inserted::Retry(_) = inserted {
-                let folder = folder.clone();
-                let (_, error) = blocking(move || folder.remove(&[ulid])).await?;
-                error.map_or(Ok(()), Err)?;
+        Some(away) => {
+            let inserted = index
+                .insert(&away.entry, &away.likeness, &away.content)
+                .await?;
+            let folder = folder.clone();
+            match inserted {
+                super::index::Inserted::Retry(_) => {
+                    let (_, error) = blocking(move || folder.remove(&[ulid])).await?;
+                    error.map_or(Ok(()), Err)?;
+                }
+                _ if elsewhere => {
+                    index.set_away(id, &away.content).await?;
+                    blocking(move || folder.remove_message(ulid)).await??;
+                }
+                _ => {}
             }
             report.entered.push(id.to_owned());
         }

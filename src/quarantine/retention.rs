@@ -39,7 +39,8 @@ pub struct Expired {
 /// How much the quarantine holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Messages with a file.
+    /// Messages that are kept. One whose file cannot be removed is none: were it counted, the bounds would take all
+    /// others for it.
     pub messages: u64,
     /// Their size, bytes.
     pub bytes: u64,
@@ -213,13 +214,22 @@ impl Quarantine {
     /// # Errors
     /// The index.
     pub async fn stats(&self) -> Result<Stats, QuarantineError> {
-        let (messages, bytes): (i64, i64) = sqlx::query_as(
-            "SELECT count(*), coalesce(sum(size), 0) FROM messages WHERE state <> 'lost'",
+        let (messages, bytes, away, away_bytes): (i64, i64, i64, i64) = sqlx::query_as(
+            "SELECT count(*), coalesce(sum(size), 0), coalesce(sum(elsewhere), 0),
+                 coalesce(sum(size * elsewhere), 0)
+             FROM messages WHERE state NOT IN ('lost', 'deleting')",
         )
         .fetch_one(self.index.readers())
         .await?;
         self.metrics.quarantine_messages.set(messages);
         self.metrics.quarantine_bytes.set(bytes);
+        self.metrics.quarantine_objects.set(away);
+        let waiting = match self.options().objects.fills() {
+            true => (messages - away, bytes - away_bytes),
+            false => (0, 0),
+        };
+        self.metrics.quarantine_objects_waiting.set(waiting.0);
+        self.metrics.quarantine_objects_waiting_bytes.set(waiting.1);
         Ok(Stats {
             messages: messages.unsigned_abs(),
             bytes: bytes.unsigned_abs(),
@@ -237,9 +247,13 @@ impl Quarantine {
         }
     }
 
-    /// Keeps the bounds: runs every ten minutes, and soon after a bound of size was passed, until `stop`.
-    /// Failures are logged and counted.
+    /// Keeps the bounds, every ten minutes and soon after a bound of size was passed, and moves bytes to the object
+    /// store where there is one, until `stop`. Failures are logged and counted.
     pub async fn keep_house(self: Arc<Self>, stop: CancellationToken) {
+        tokio::join!(self.keep_bounds(&stop), self.keep_objects(stop.clone()));
+    }
+
+    async fn keep_bounds(&self, stop: &CancellationToken) {
         loop {
             if let Err(error) = self.expire(Timestamp::now()).await {
                 tracing::error!(%error, "quarantine: removing old messages failed");

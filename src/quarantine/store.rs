@@ -6,6 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::entry::checked_id;
+use super::file_format::Away;
+use super::folder::Kept;
 use super::index::Inserted;
 use super::{Entry, Quarantine, QuarantineError, blocking, file_format};
 
@@ -48,6 +50,7 @@ impl Quarantine {
             let raw = raw.clone();
             blocking(move || (entry.likeness(&raw), blake3::hash(&raw), entry)).await?
         };
+        self.room_to_wait(entry.size).await?;
         match self.index.likeness(&entry.id).await? {
             None => {}
             Some(known) if known == likeness => return Ok(()),
@@ -88,6 +91,11 @@ impl Quarantine {
                 self.metrics.quarantine_messages.inc();
                 let size = i64::try_from(entry.size).unwrap_or(i64::MAX);
                 self.metrics.quarantine_bytes.add(size);
+                if self.options().objects.fills() {
+                    self.metrics.quarantine_objects_waiting.inc();
+                    self.metrics.quarantine_objects_waiting_bytes.add(size);
+                    self.objects.arrived.notify_one();
+                }
                 self.ask_for_room();
                 Ok(())
             }
@@ -107,6 +115,25 @@ impl Quarantine {
                 }
                 Err(e)
             }
+        }
+    }
+
+    /// Whether a message may wait for the object store too.
+    async fn room_to_wait(&self, size: u64) -> Result<(), QuarantineError> {
+        let options = self.options();
+        let most = options.objects.waiting.value.0;
+        let waiting = || {
+            let waiting = self.metrics.quarantine_objects_waiting_bytes.get();
+            u64::try_from(waiting).unwrap_or(0).saturating_add(size)
+        };
+        if !options.objects.fills() || waiting() <= most {
+            return Ok(());
+        }
+        // Others may have removed messages since the gauge was set.
+        self.stats().await?;
+        match waiting() <= most {
+            true => Ok(()),
+            false => Err(QuarantineError::Full),
         }
     }
 
@@ -143,7 +170,8 @@ impl Quarantine {
     ///
     /// # Errors
     /// [`QuarantineError::NotFound`]; [`QuarantineError::Lost`] when the file is missing;
-    /// [`QuarantineError::Damaged`] when it is not what was written.
+    /// [`QuarantineError::Damaged`] when it is not what was written; [`QuarantineError::Objects`] when it is in the
+    /// object store, which does not give it now.
     pub async fn read(&self, id: &str) -> Result<Bytes, QuarantineError> {
         let result = self.read_uncounted(id).await;
         match result {
@@ -156,20 +184,37 @@ impl Quarantine {
         checked_id(id)?;
         let id = self.index.resolve(id).await?;
         let ulid = checked_id(&id)?;
-        let folder = self.folder.clone();
-        let file = blocking(move || folder.get(ulid)).await??;
-        let Some(file) = file else {
-            self.mark_lost(&id).await?;
-            return Err(QuarantineError::Lost(id));
+        let damaged = |why| QuarantineError::Damaged {
+            id: id.clone(),
+            why,
         };
-        let (head, apart) = file;
-        match blocking(move || file_format::open(head, apart)).await? {
-            Ok((entry, raw)) if entry.id == id => Ok(raw),
-            Ok(_) => {
-                let why = "it holds another message";
-                Err(QuarantineError::Damaged { id, why })
+        // The bytes may be brought back while they are looked for in the store.
+        for _ in 0..2 {
+            let folder = self.folder.clone();
+            let kept = blocking(move || folder.get(ulid)).await??;
+            let (entry, raw) = match kept {
+                None => {
+                    self.mark_lost(&id).await?;
+                    return Err(QuarantineError::Lost(id));
+                }
+                Some(Kept::Here(head, apart)) => {
+                    let opened = blocking(move || file_format::open(head, apart)).await?;
+                    opened.map_err(damaged)?
+                }
+                Some(Kept::Away(head)) => {
+                    let away = Away::open(&head).map_err(damaged)?;
+                    match self.fetch(&away).await? {
+                        Some(raw) => (away.entry, raw),
+                        None => continue,
+                    }
+                }
+            };
+            if entry.id != id {
+                return Err(damaged("it holds another message"));
             }
-            Err(why) => Err(QuarantineError::Damaged { id, why }),
+            return Ok(raw);
         }
+        let absent = format!("the object of message {id} is not there");
+        Err(QuarantineError::Objects(absent))
     }
 }

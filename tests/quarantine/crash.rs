@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use bytes::Bytes;
 use jiff::Timestamp;
 use mailweir::mail::Address;
-use mailweir::quarantine::{Filter, QuarantineError, State};
+use mailweir::quarantine::{Filter, Quarantine, QuarantineError, State};
 use ulid::Ulid;
 
 use crate::fixture::*;
@@ -182,8 +182,7 @@ async fn child_works_until_it_is_killed() {
 #[tokio::test]
 async fn kill_9_at_any_moment_loses_nothing_and_leaves_nothing_half() {
     let dir = tempfile::tempdir().unwrap();
-    let mut stored: BTreeMap<String, String> = BTreeMap::new();
-    let (mut deleting, mut deleted) = (BTreeSet::new(), BTreeSet::new());
+    let mut said = Said::default();
     for _ in 0..6 {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args([
@@ -200,63 +199,69 @@ async fn kill_9_at_any_moment_loses_nothing_and_leaves_nothing_half() {
         // The moment is chance: so many lines, and wherever the child is by then.
         let enough = 20 + (Ulid::new().0 % 200) as usize;
         for _ in 0..enough {
-            take(
-                &lines.next().expect("the child works on").unwrap(),
-                &mut stored,
-                &mut deleting,
-                &mut deleted,
-            );
+            said.take(&lines.next().expect("the child works on").unwrap());
         }
         child.kill().unwrap();
         child.wait().unwrap();
         for line in lines.map_while(Result::ok) {
-            take(&line, &mut stored, &mut deleting, &mut deleted);
+            said.take(&line);
         }
 
         let quarantine = open(dir.path()).await;
-        let listed: BTreeSet<String> = ids(&quarantine, &Filter::default())
-            .await
-            .into_iter()
-            .collect();
-        for (id, hash) in &stored {
-            if !deleting.contains(id) {
-                let raw = quarantine.read(id).await.unwrap();
-                assert_eq!(&blake3::hash(&raw).to_string(), hash, "{id}");
-            }
-            assert!(
-                !(deleted.contains(id) && listed.contains(id)),
-                "{id} came back"
-            );
-        }
+        let listed = said.check(&quarantine).await;
         let named: BTreeSet<String> = files(dir.path())
             .iter()
             .map(|f| f.file_name().unwrap().to_str().unwrap().to_owned())
             .collect();
         assert_eq!(named, listed, "files and index agree");
-        assert!(quarantine.recovered().lost.is_empty());
         quarantine.close().await;
     }
-    assert!(stored.len() > 50, "{}", stored.len());
+    assert!(said.stored.len() > 50, "{}", said.stored.len());
 }
 
-fn take(
-    line: &str,
-    stored: &mut BTreeMap<String, String>,
-    deleting: &mut BTreeSet<String>,
-    deleted: &mut BTreeSet<String>,
-) {
-    let words: Vec<&str> = line.split(' ').collect();
-    match words[..] {
-        ["stored", id, hash] if hash.len() == 64 => {
-            stored.insert(id.to_owned(), hash.to_owned());
+/// What a process has said that it did before it was killed.
+#[derive(Default)]
+pub(crate) struct Said {
+    stored: BTreeMap<String, String>,
+    deleting: BTreeSet<String>,
+    deleted: BTreeSet<String>,
+}
+
+impl Said {
+    pub(crate) fn take(&mut self, line: &str) {
+        let words: Vec<&str> = line.split(' ').collect();
+        match words[..] {
+            ["stored", id, hash] if hash.len() == 64 => {
+                self.stored.insert(id.to_owned(), hash.to_owned());
+            }
+            ["deleting", id] => {
+                self.deleting.insert(id.to_owned());
+            }
+            ["deleted", id] if id.len() == 26 => {
+                self.deleted.insert(id.to_owned());
+            }
+            _ => {}
         }
-        ["deleting", id] => {
-            deleting.insert(id.to_owned());
+    }
+
+    /// What was stored is there, byte for byte, and what was deleted is not; gives the ids of all messages.
+    pub(crate) async fn check(&self, quarantine: &Quarantine) -> BTreeSet<String> {
+        let listed: BTreeSet<String> = ids(quarantine, &Filter::default())
+            .await
+            .into_iter()
+            .collect();
+        for (id, hash) in &self.stored {
+            if !self.deleting.contains(id) {
+                let raw = quarantine.read(id).await.unwrap();
+                assert_eq!(&blake3::hash(&raw).to_string(), hash, "{id}");
+            }
+            assert!(
+                !(self.deleted.contains(id) && listed.contains(id)),
+                "{id} came back"
+            );
         }
-        ["deleted", id] if id.len() == 26 => {
-            deleted.insert(id.to_owned());
-        }
-        _ => {}
+        assert!(quarantine.recovered().lost.is_empty());
+        listed
     }
 }
 

@@ -89,7 +89,9 @@ pub(crate) fn files(dir: &Path) -> Vec<PathBuf> {
                 folders.push(item.path());
             } else if name.ends_with(".eml") && item.path().with_extension("").exists() {
                 assert!(item.path().is_file());
-            } else if !name.starts_with("index.") && name != "lock" && name != "sending" {
+            } else if !name.starts_with("index.")
+                && !["lock", "sending", "objects"].contains(&name.as_str())
+            {
                 found.push(item.path());
             }
         }

@@ -172,7 +172,7 @@ async fn release_to(
     tokio::join!(house.command.release(&house.id, &to, again), serve)
 }
 
-/// Each recipient with what has become of his copy.
+/// Each recipient with what has become of their copy.
 async fn states(house: &House) -> Vec<(String, State)> {
     let deliveries = house.daemon.deliveries(&house.id).await.unwrap();
     deliveries

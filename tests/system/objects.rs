@@ -1,0 +1,214 @@
+//! Held messages in real object stores: WebDAV by rclone, S3 by OpenStack Swift, both from Debian.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use mailweir::milter::MtaReply;
+
+use super::daemon::{Config, Daemon, HELD};
+use super::message::{as_stored, message};
+use super::milter::Milter;
+use super::place::{folder, free_port, installed, wait_for};
+use super::process::Process;
+
+const SECRET: &str = "hunter2-of-the-store";
+
+/// A store, and what the section `objects` says of it.
+struct Store {
+    server: Server,
+    folder: tempfile::TempDir,
+    objects: String,
+}
+
+/// The process or processes of a store; they end with it.
+enum Server {
+    Rclone(Process),
+    /// Ends when its standard input does.
+    Swift(Child),
+}
+
+impl Server {
+    fn stop(&mut self) {
+        match self {
+            Server::Rclone(process) => {
+                process.signal("KILL");
+                process.wait();
+            }
+            Server::Swift(child) => {
+                drop(child.stdin.take());
+                child.wait().unwrap();
+            }
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if let Server::Swift(child) = &mut self.server {
+            drop(child.stdin.take());
+            let _ = child.wait();
+        }
+    }
+}
+
+fn webdav() -> Option<Store> {
+    let rclone = installed("rclone")?;
+    let (folder, port) = (folder(), free_port());
+    let server = Process::spawn(
+        Command::new(rclone)
+            .args(["serve", "webdav", "--config", "/dev/null", "--addr"])
+            .arg(format!("127.0.0.1:{port}"))
+            .args(["--user", "keeper", "--pass", SECRET])
+            .arg(folder.path())
+            .stderr(Stdio::null()),
+    );
+    wait_for("rclone", || TcpStream::connect(("127.0.0.1", port)).ok());
+    Some(Store {
+        server: Server::Rclone(server),
+        folder,
+        objects: format!("url: 'http://127.0.0.1:{port}/held', user: keeper"),
+    })
+}
+
+fn s3() -> Option<Store> {
+    for program in ["proxy", "account", "container", "object"] {
+        installed(&format!("swift-{program}-server"))?;
+    }
+    let (folder, port) = (folder(), free_port());
+    let mut child = Command::new("/usr/bin/python3")
+        .arg(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/system/objects/swift.py"
+        ))
+        .arg(folder.path())
+        .args([&port.to_string(), "test:tester", SECRET, "held-mail"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
+    if !said.any(|line| line.is_ok_and(|line| line == "ready")) {
+        let _ = child.wait();
+        println!("skipped: Swift does not run here");
+        return None;
+    }
+    Some(Store {
+        server: Server::Swift(child),
+        folder,
+        objects: format!(
+            "url: 's3://held-mail/mx1/quarantine', endpoint: 'http://127.0.0.1:{port}', user: 'test:tester'"
+        ),
+    })
+}
+
+fn hold(daemon: &Daemon, subject: &str) -> Vec<u8> {
+    let mut milter = Milter::open(daemon.milter);
+    milter.connect("203.0.113.7");
+    milter.envelope();
+    let sent = message(subject, &format!("{HELD} in {subject}"));
+    let replies = milter.message(&sent);
+    assert_eq!(replies.last(), Some(&MtaReply::Discard));
+    sent
+}
+
+fn secret(folder: &Path) -> String {
+    use std::io::Write;
+    let path = folder.join("store.secret");
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)
+        .unwrap();
+    file.write_all(SECRET.as_bytes()).unwrap();
+    path.display().to_string()
+}
+
+/// Everything that is done with held messages, with their bytes in that store.
+fn works_in(mut store: Store) {
+    let password = secret(store.folder.path());
+    let section = format!(
+        "quarantine:\n  objects: {{ {}, password_file: '{password}', timeout: 20s }}\n",
+        store.objects
+    );
+    let daemon = Daemon::start(&Config {
+        sections: section.clone(),
+        ..Config::default()
+    });
+    let sent: Vec<_> = ["one", "two", "three"]
+        .map(|subject| hold(&daemon, subject))
+        .into();
+    daemon.wait_for_metric("mailweir_quarantine_objects", 3.0);
+    let bytes_here = || {
+        let day = std::fs::read_dir(daemon.path().join("data/quarantine")).unwrap();
+        let days = day.filter_map(|d| std::fs::read_dir(d.unwrap().path()).ok());
+        let files = days.flatten().map(|f| f.unwrap().path());
+        files
+            .filter(|f| f.extension().is_some_and(|e| e == "eml"))
+            .count()
+    };
+    wait_for("the files to go", || (bytes_here() == 0).then_some(()));
+
+    let ids = daemon.quarantined();
+    let raw = |id: &str| daemon.quarantine(&["show", "--raw", id]);
+    for id in &ids {
+        let shown = raw(id);
+        assert!(shown.status.success(), "{shown:?}\n{}", daemon.log());
+        assert!(
+            sent.iter().any(
+                |sent| shown.stdout.ends_with(&as_stored(sent)) || shown.stdout.ends_with(sent)
+            ),
+            "{}",
+            String::from_utf8_lossy(&shown.stdout)
+        );
+    }
+    assert!(daemon.quarantine(&["delete", &ids[0]]).status.success());
+    // The object goes at the next thing that happens.
+    hold(&daemon, "four");
+    let deleted = "mailweir_quarantine_object_requests_total{operation=\"delete\",result=\"ok\"}";
+    daemon.wait_for_metric(deleted, 1.0);
+    daemon.wait_for_metric("mailweir_quarantine_objects", 3.0);
+
+    // All of it comes back.
+    let drained = section.replace("timeout: 20s", "timeout: 20s, drain: true");
+    daemon.rewrite(|yaml| yaml.replace(&section, &drained));
+    daemon.signal("HUP");
+    daemon.wait_for_metric(deleted, 4.0);
+    assert_eq!(bytes_here(), 3);
+    assert_eq!(daemon.metric("mailweir_quarantine_objects"), 0.0);
+    assert!(raw(&ids[1]).status.success());
+
+    // And goes again; without the server what is held stays held, and that is said.
+    daemon.rewrite(|yaml| yaml.replace(&drained, &section));
+    daemon.signal("HUP");
+    daemon.wait_for_metric("mailweir_quarantine_objects", 3.0);
+    wait_for("the files to go", || (bytes_here() == 0).then_some(()));
+    store.server.stop();
+    let shown = raw(&ids[1]);
+    assert_eq!(shown.status.code(), Some(1));
+    let said = String::from_utf8(shown.stderr).unwrap();
+    assert!(said.contains("object store"), "{said}");
+    hold(&daemon, "five");
+    assert_eq!(daemon.quarantined().len(), 4);
+    let failed = "mailweir_quarantine_failures_total{operation=\"objects\"}";
+    daemon.wait_for_metric(failed, 1.0);
+    assert!(!daemon.log().contains(SECRET));
+}
+
+#[test]
+fn held_messages_live_in_a_folder_of_webdav() {
+    if let Some(store) = webdav() {
+        works_in(store);
+    }
+}
+
+#[test]
+fn held_messages_live_in_a_bucket_of_s3() {
+    if let Some(store) = s3() {
+        works_in(store);
+    }
+}
