@@ -1,10 +1,12 @@
-//! The gate before every page: who is it, may he, and is the request his own.
+//! The gate before every page: who is it, may they, and is the request their own.
 //!
 //! What changes something (any method but GET and HEAD) must come from a page of the console: the field `Origin` names
 //! our own site, and the form field or header field carries the word of the session. A program that comes with a token
-//! has neither; tokens are taken by [`Access::programs`] only.
+//! has neither; tokens are taken by [`Access::programs`] only. A change that has begun comes to its end, its line in the
+//! audit log included, although who asked for it leaves.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -13,6 +15,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
+use tokio::sync::Semaphore;
 
 use super::accounts::{Role, Secret, same};
 use super::console::Shared;
@@ -31,15 +34,20 @@ const FORM_TOKEN: &str = "form_token";
 /// The header field that carries it where there is no form.
 const FORM_TOKEN_HEADER: &str = "x-form-token";
 
-static LARGE_TURNS: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(8);
+static LARGE_TURNS: Semaphore = Semaphore::const_new(8);
 
 /// Puts the gate before routes.
 #[derive(Clone)]
-pub(super) struct Access(Shared);
+pub(super) struct Access {
+    console: Shared,
+    /// Changes at one time: as many as connections, because those go on whose connections have ended.
+    changes: Arc<Semaphore>,
+}
 
 #[derive(Clone)]
 struct Gate {
     console: Shared,
+    changes: Arc<Semaphore>,
     role: Role,
     body: usize,
     programs: bool,
@@ -47,7 +55,8 @@ struct Gate {
 
 impl Access {
     pub(super) fn new(console: Shared) -> Access {
-        Access(console)
+        let changes = Arc::new(Semaphore::new(console.settings().connections));
+        Access { console, changes }
     }
 
     /// Pages for users with a role or a greater one; forms of up to 64 KiB.
@@ -84,7 +93,8 @@ impl Access {
         routes: Router<Shared>,
     ) -> Router<Shared> {
         let gate = Gate {
-            console: self.0.clone(),
+            console: self.console.clone(),
+            changes: self.changes.clone(),
             role,
             body,
             programs,
@@ -141,40 +151,51 @@ async fn admit(gate: Gate, mut request: Request, next: Next) -> Result<Response,
             _ => "This takes the role analyst.",
         }));
     }
-    let _turn = match gate.body > LARGE {
-        true => {
-            let turn = tokio::time::timeout(BODY_TIME, LARGE_TURNS.acquire()).await;
-            Some(turn.map_err(|_| Refusal::Busy)?)
-        }
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        request.extensions_mut().insert(visitor);
+        return Ok(next.run(request).await);
+    }
+    let large = match gate.body > LARGE {
+        true => Some(turn(LARGE_TURNS.acquire()).await?),
         false => None,
     };
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let (mut parts, body) = request.into_parts();
-        if visitor.token.is_none() && !is_own(&gate.console, &parts.headers) {
+    let (mut parts, body) = request.into_parts();
+    if visitor.token.is_none() && !is_own(&gate.console, &parts.headers) {
+        return Err(Refusal::Forbidden(
+            "The request does not come from a page of this console.",
+        ));
+    }
+    let body = read(body, gate.body).await?;
+    if visitor.token.is_none() {
+        let presented = match parts.headers.get(FORM_TOKEN_HEADER) {
+            Some(field) => field.to_str().ok().map(str::to_owned),
+            None if is_form(&parts.headers) => form_token(&body),
+            None => None,
+        };
+        let ours = presented.is_some_and(|token| same(&token, &visitor.form_token));
+        if !ours {
             return Err(Refusal::Forbidden(
-                "The request does not come from a page of this console.",
+                "This form belongs to another session: load the page again.",
             ));
         }
-        let body = read(body, gate.body).await?;
-        if visitor.token.is_none() {
-            let presented = match parts.headers.get(FORM_TOKEN_HEADER) {
-                Some(field) => field.to_str().ok().map(str::to_owned),
-                None if is_form(&parts.headers) => form_token(&body),
-                None => None,
-            };
-            let ours = presented.is_some_and(|token| same(&token, &visitor.form_token));
-            if !ours {
-                return Err(Refusal::Forbidden(
-                    "This form belongs to another session: load the page again.",
-                ));
-            }
-        }
-        parts.extensions.insert(visitor);
-        request = Request::from_parts(parts, Body::from(body));
-    } else {
-        request.extensions_mut().insert(visitor);
     }
-    Ok(next.run(request).await)
+    parts.extensions.insert(visitor);
+    let request = Request::from_parts(parts, Body::from(body));
+    let change = turn(gate.changes.acquire_owned()).await?;
+    let done = tokio::spawn(async move {
+        let _held = (large, change);
+        next.run(request).await
+    });
+    done.await
+        .map_err(|error| Refusal::internal("a change has not come to its end", &error))
+}
+
+/// Waits for a turn, as long as a body may take.
+async fn turn<Permit>(
+    turn: impl Future<Output = Result<Permit, tokio::sync::AcquireError>>,
+) -> Result<Permit, Refusal> {
+    let turn = tokio::time::timeout(BODY_TIME, turn).await;
+    turn.map_err(|_| Refusal::Busy)?.map_err(|_| Refusal::Busy)
 }
 
 /// Who has sent it.
@@ -191,8 +212,8 @@ async fn visitor(gate: &Gate, headers: &HeaderMap, address: IpAddr) -> Result<Vi
             .accounts
             .bearer(&secret, console.settings().lifetime)
             .await?;
-        let (session, label) = found.ok_or(Refusal::SignIn)?;
-        return Ok(Visitor::new(session, String::new(), Some(label), address));
+        let (session, token) = found.ok_or(Refusal::SignIn)?;
+        return Ok(Visitor::new(session, String::new(), Some(token), address));
     }
     let secret = SESSION.read(&console.settings(), headers);
     let secret = secret.and_then(Secret::presented).ok_or(Refusal::SignIn)?;

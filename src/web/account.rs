@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::access::Access;
-use super::accounts::{AccountError, Password, Role, Secret, Token};
+use super::accounts::{AccountError, NewToken, Password, Role, Secret, Token};
 use super::console::Shared;
 use super::layout::{self, Done, Page};
 use super::refusal::{Refusal, sentence};
@@ -38,7 +38,7 @@ struct AccountPage {
     /// A new token, shown this once.
     secret: Option<Secret>,
     now: i64,
-    /// Whether somebody else vouches for the user, so that he has no password here.
+    /// Whether somebody else vouches for the user, who then has no password here.
     is_vouched: bool,
 }
 
@@ -96,70 +96,93 @@ struct Passwords {
     again: String,
 }
 
+/// Gives the visitor another password, which ends all their sessions.
+///
+/// # Errors
+/// [`Refusal::Wait`] after wrong ones: who has found an open browser or a token must not be able to try passwords faster
+/// here. Inside, what another word in the form would mend.
+pub(super) async fn change_password(
+    console: &Shared,
+    visitor: &Visitor,
+    current: &str,
+    chosen: Result<Password, AccountError>,
+) -> Result<Result<(), AccountError>, Refusal> {
+    let now = std::time::Instant::now();
+    let waits = console
+        .throttle
+        .attempt(Some(&visitor.name), visitor.address, now);
+    waits.map_err(Refusal::Wait)?;
+    let known = console.accounts.verify(&visitor.name, current).await?;
+    if known.is_none() {
+        let why = "the current password is another one".to_owned();
+        return Ok(Err(AccountError::Password(why)));
+    }
+    console
+        .throttle
+        .passed(Some(&visitor.name), visitor.address);
+    let chosen = match chosen {
+        Ok(chosen) => chosen,
+        Err(error) => return Ok(Err(error)),
+    };
+    let by = visitor.actor();
+    let set = console.accounts.set_password(&by, visitor.user, &chosen);
+    Ok(Ok(set.await?))
+}
+
 async fn password(
     State(console): State<Shared>,
     visitor: Visitor,
     Form(given): Form<Passwords>,
 ) -> Result<Response, Refusal> {
-    let now = std::time::Instant::now();
-    // Who has found an open browser must not be able to try passwords faster here.
-    let waits = console
-        .throttle
-        .attempt(Some(&visitor.name), visitor.address, now);
-    waits.map_err(Refusal::Wait)?;
-    let known = console
-        .accounts
-        .verify(&visitor.name, &given.current)
-        .await?;
-    if known.is_none() {
-        let why = "the current password is another one".to_owned();
-        return wrong(&console, &visitor, AccountError::Password(why)).await;
-    }
-    console
-        .throttle
-        .passed(Some(&visitor.name), visitor.address);
     let chosen = Password::chosen_twice(&given.password, &given.again, &visitor.name);
-    let chosen = match chosen {
-        Ok(chosen) => chosen,
-        Err(error) => return wrong(&console, &visitor, error).await,
-    };
-    let by = visitor.actor();
-    console
-        .accounts
-        .set_password(&by, visitor.user, &chosen)
-        .await?;
-    // All his sessions have ended; this browser gets a new one.
+    let changed = change_password(&console, &visitor, &given.current, chosen).await?;
+    if let Err(error) = changed {
+        return wrong(&console, &visitor, error).await;
+    }
+    // All sessions of the user have ended; this browser gets a new one.
     let address = visitor.address.to_string();
     login::begin(&console, visitor.user, &address, "by password", "/account").await
 }
 
-#[derive(Deserialize)]
-struct NewToken {
-    label: String,
-    role: String,
-    days: u32,
+/// A token that the visitor asks for.
+#[derive(Debug, Deserialize)]
+pub(super) struct TokenAsked {
+    pub(super) label: String,
+    pub(super) role: String,
+    pub(super) days: u32,
+}
+
+impl TokenAsked {
+    /// What is made of it: a token of the visitor. One that is made with a token may no more than that and ends no later,
+    /// so that a stolen one gives nobody more than it gives already.
+    pub(super) fn check(&self, visitor: &Visitor) -> Result<NewToken<'_>, Refusal> {
+        let role: Role = self.role.parse().map_err(Refusal::Invalid)?;
+        if !visitor.may(role) {
+            return Err(Refusal::Forbidden("A token may no more than its user."));
+        }
+        if !(1..=DAYS).contains(&self.days) {
+            return Err(Refusal::Invalid(format!("A token lives 1 to {DAYS} days.")));
+        }
+        let expires = Timestamp::now().as_second() + i64::from(self.days) * 86_400;
+        let with = visitor.token.as_ref();
+        Ok(NewToken {
+            user: visitor.user,
+            label: &self.label,
+            role,
+            expires: with.map_or(expires, |token| expires.min(token.expires)),
+            maker: with.map(|token| token.id),
+        })
+    }
 }
 
 async fn add_token(
     State(console): State<Shared>,
     visitor: Visitor,
-    Form(given): Form<NewToken>,
+    Form(asked): Form<TokenAsked>,
 ) -> Result<Response, Refusal> {
-    let role: Role = given.role.parse().map_err(Refusal::Invalid)?;
-    if !visitor.may(role) {
-        return Err(Refusal::Forbidden("A token may no more than its user."));
-    }
-    if !(1..=DAYS).contains(&given.days) {
-        return Err(Refusal::Invalid(format!("A token lives 1 to {DAYS} days.")));
-    }
-    let expires = Timestamp::now().as_second() + i64::from(given.days) * 86_400;
-    let by = visitor.actor();
-    let made = console
-        .accounts
-        .add_token(&by, visitor.user, &given.label, role, expires)
-        .await;
-    let secret = match made {
-        Ok(secret) => secret,
+    let new = asked.check(&visitor)?;
+    let secret = match console.accounts.add_token(&visitor.actor(), new).await {
+        Ok((_, secret)) => secret,
         Err(error) => return wrong(&console, &visitor, error).await,
     };
     let page = page(&console, &visitor, frame(&visitor), Some(secret)).await?;

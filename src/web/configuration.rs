@@ -27,11 +27,19 @@ pub(super) fn routes(access: &Access) -> Router<Shared> {
 
 /// A file that a change of is a change of the configuration.
 #[derive(Debug)]
-struct FileRow {
-    path: String,
+pub(super) struct FileRow {
+    pub(super) path: String,
     /// Bytes and time of the last change; `None` for what is not there.
-    state: Option<(u64, i64)>,
-    is_folder: bool,
+    pub(super) state: Option<(u64, i64)>,
+    pub(super) is_folder: bool,
+}
+
+/// The files that a configuration is made of, as they are now.
+pub(super) async fn files(config: &Config) -> Result<Vec<FileRow>, Refusal> {
+    let files = Engine::files(config);
+    let look = tokio::task::spawn_blocking(move || files.into_iter().map(file).collect());
+    look.await
+        .map_err(|error| Refusal::internal("files cannot be looked at", &error))
 }
 
 #[derive(Template)]
@@ -49,9 +57,6 @@ struct ConfigurationPage {
 async fn show(State(console): State<Shared>, visitor: Visitor) -> Answer {
     let engine = console.services.engine.load_full();
     let config = engine.config().ok_or(Refusal::NotFound)?;
-    let files = Engine::files(config);
-    let files = tokio::task::spawn_blocking(move || files.into_iter().map(file).collect());
-    let files = files.await;
     let problem = console.services.reload_problem.load();
     layout::render(&ConfigurationPage {
         page: Page::new("Configuration", "/configuration", &visitor),
@@ -59,7 +64,7 @@ async fn show(State(console): State<Shared>, visitor: Visitor) -> Answer {
         path: config.source.path().display().to_string(),
         text: config.source.masked().into_owned(),
         facts: facts(config),
-        files: files.map_err(|error| Refusal::internal("files cannot be looked at", &error))?,
+        files: files(config).await?,
         problem: problem
             .as_deref()
             .map(|p| (p.text.clone(), p.at.as_second())),

@@ -25,7 +25,7 @@ pub struct Console {
     provider: ArcSwapOption<Provider>,
     /// Sign-ins by the provider that are over.
     pub(super) ended: Ended,
-    /// Who has to wait before he may try another password.
+    /// Who has to wait before another password may be tried.
     pub(super) throttle: Throttle,
     /// What went wrong lately.
     pub(super) journal: Journal,
@@ -87,7 +87,7 @@ impl Console {
     pub(super) async fn record(&self, by: &Actor, action: &str, subject: &str, detail: &str) {
         if let Err(error) = self.accounts.record(by, action, subject, detail).await {
             tracing::error!(
-                %error, action, user = ?by.name, address = %by.address,
+                %error, action, user = by.name, address = %by.address,
                 "a change cannot be written to the audit log"
             );
         }

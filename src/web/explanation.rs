@@ -7,6 +7,7 @@ use super::filters;
 use crate::filter::rules::RuleSet;
 use crate::filter::{Action, Hit};
 use crate::history::{Entry, Outcome, State};
+use crate::verdict::rounded;
 
 /// Hits of a message that are shown.
 const HITS: usize = 500;
@@ -77,7 +78,7 @@ impl Explanation {
         hits.truncate(HITS);
         Explanation {
             class: verdict_class(entry.verdict),
-            decided: entry.decided_by.to_string(),
+            decided: entry.decided_by.alone(),
             outcomes: entry.outcomes.iter().map(outcome).collect(),
             more_recipients: entry.recipient_count.saturating_sub(RECIPIENTS),
             more_hits,
@@ -130,7 +131,7 @@ fn outcome(outcome: &Outcome) -> OutcomeRow {
         class,
         state,
         detail: outcome.detail.clone(),
-        points: outcome.hits.iter().map(|hit| hit.score).sum(),
+        points: rounded(outcome.hits.iter().map(|hit| hit.score).sum()),
         milliseconds: outcome.milliseconds,
     }
 }

@@ -9,6 +9,7 @@ use askama::Values;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::readings::duration;
 use crate::printable;
 
 /// A number, or a reference to one of any depth: templates hand over both.
@@ -69,6 +70,12 @@ pub(super) fn number<T: Display>(value: T, _: &dyn Values) -> askama::Result<Str
 #[askama::filter_fn]
 pub(super) fn bytes<T: Value<u64>>(value: T, _: &dyn Values) -> askama::Result<String> {
     Ok(size(value.value()))
+}
+
+/// Seconds as people read them, where there are any.
+#[askama::filter_fn]
+pub(super) fn took(seconds: &Option<f64>, _: &dyn Values) -> askama::Result<String> {
+    Ok(seconds.map_or_else(|| "–".to_owned(), duration))
 }
 
 /// Digits in groups of three.

@@ -16,7 +16,7 @@ use super::{Visitor, access};
 pub(super) type Look<Asked> = (State<Shared>, Visitor, Query<Asked>);
 /// The same of the page of one thing, whose key stands in the path.
 pub(super) type LookAt<Asked> = (State<Shared>, Visitor, Path<String>, Query<Asked>);
-/// The console, who works, and the form that he sends.
+/// The console, who works, and the form that they send.
 pub(super) type Sent<Given> = (State<Shared>, Visitor, Form<Given>);
 /// The same of a form about one thing, whose key stands in the path.
 pub(super) type SentTo<Given> = (State<Shared>, Visitor, Path<String>, Form<Given>);
@@ -59,9 +59,9 @@ pub(super) struct Page {
     pub(super) title: String,
     /// What the visitor may go to.
     pub(super) menu: Vec<Entry>,
-    /// His name.
+    /// Their name.
     pub(super) name: String,
-    /// His role.
+    /// Their role.
     pub(super) role: Role,
     /// For the hidden field of forms.
     pub(super) form_token: String,

@@ -149,14 +149,14 @@ async fn sign_in(
     let Some(user) = console.accounts.verify(name, &given.password).await? else {
         count(&console, "wrong");
         let shown: String = name.chars().take(64).collect();
-        tracing::warn!(user = ?shown, %address, "console: sign-in refused");
+        tracing::warn!(user = shown, %address, "console: sign-in refused");
         let wrong = "Name and password do not fit together.";
         let page = page(&console, &shown, next, Some(wrong))?;
         return Ok((StatusCode::UNAUTHORIZED, page).into_response());
     };
     console.throttle.passed(Some(name), address);
     count(&console, "ok");
-    tracing::info!(user = ?user.name, %address, "console: signed in");
+    tracing::info!(user = user.name, %address, "console: signed in");
     begin(&console, user.id, &address.to_string(), "by password", next).await
 }
 
@@ -166,7 +166,7 @@ pub(super) fn count(console: &Console, result: &str) {
     logins.with_label_values(&[result]).inc();
 }
 
-/// Begins a session; gives the field that hands out its cookie. `way` is how the user has shown who he is.
+/// Begins a session; gives the field that hands out its cookie. `way` is how the user has proved who they are.
 pub(super) async fn open(
     console: &Console,
     user: i64,

@@ -8,7 +8,7 @@
 //!
 //! - [`server`]: connections, bounded in number and time, with or without TLS.
 //! - [`router`]: which page belongs to which path. Every path but sign-in, links and assets goes through [`access`].
-//! - [`access`]: one gate for all: who is it (session cookie, or token for programs), may he, is the request his own
+//! - [`access`]: one gate for all: who is it (session cookie, or token for programs), may they, is the request their own
 //!   (Origin and form token of whatever changes something), is it not too long. A page behind it has a [`Visitor`]
 //!   and needs no checks of its own. What pages add themselves: [`Console::record`] for each change.
 //! - [`reload`]: what a reload of the configuration changes here, and new certificates.

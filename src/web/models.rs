@@ -8,7 +8,7 @@ use super::console::Console;
 use super::refusal::{Refusal, sentence};
 use crate::filter::bayes::EngineKind;
 use crate::workbench::promotion::{self, Candidate, How};
-use crate::workbench::registry::{Registry, RegistryError, Why};
+use crate::workbench::registry::Registry;
 
 /// Models that stay in the folder; `mailweir model promote` has the same default.
 const KEPT: usize = 20;
@@ -83,26 +83,18 @@ pub(super) async fn rollback(
     visitor: &Visitor,
     model: Option<String>,
 ) -> Result<Moved, Refusal> {
-    let (models, _) = registry(console)?;
+    let (models, engine) = registry(console)?;
     let back = move || {
-        let mut changing = models.change()?;
-        let name = model.as_deref().unwrap_or("previous");
-        let id = models.resolve(&changing.book, name)?;
-        // What cannot be loaded would leave the daemon without a model.
-        changing.load(&id)?;
-        let from = models.live();
-        if from.as_deref() != Some(id.as_str()) {
-            changing.put_in_force(&id, Why::RolledBack)?;
-        }
+        let back = promotion::roll_back(&models, engine, model.as_deref());
+        let back = back.map_err(|error| Refusal::Conflict(sentence(&error)))?;
         Ok(Moved {
-            model: id,
-            from,
+            model: back.id,
+            from: back.from,
             in_force: true,
             reason: "rolled back".to_owned(),
         })
     };
-    let refused = |error: RegistryError| Refusal::Conflict(sentence(&error));
-    let moved = change(move || back().map_err(refused)).await?;
+    let moved = change(back).await?;
     record(console, visitor, "model.rollback", &moved, "").await;
     Ok(moved)
 }
@@ -123,5 +115,5 @@ async fn record(console: &Console, visitor: &Visitor, action: &str, moved: &Move
     console
         .record(&visitor.actor(), action, &moved.model, detail)
         .await;
-    tracing::info!(model = ?moved.model, user = ?visitor.name, address = %visitor.address, "console: {action}");
+    tracing::info!(model = moved.model, user = visitor.name, address = %visitor.address, "console: {action}");
 }

@@ -1,6 +1,6 @@
 //! The `console` section of the configuration, as written and as run.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -32,6 +32,9 @@ pub struct Options {
     pub oidc: oidc::Options,
     /// Connections at one time. Default 128.
     pub connections: Spanned<usize>,
+    /// Those of one address among them, IPv6 by the first 64 bits; proxies that are trusted have no bound of their own.
+    /// Default 32.
+    pub connections_per_address: Spanned<usize>,
 }
 
 impl Default for Options {
@@ -44,6 +47,7 @@ impl Default for Options {
             session: SessionOptions::default(),
             oidc: oidc::Options::default(),
             connections: unwritten(128),
+            connections_per_address: unwritten(32),
         }
     }
 }
@@ -86,10 +90,12 @@ pub struct Settings {
     pub url: Option<String>,
     /// Certificate and key.
     pub tls: Option<TlsOptions>,
-    /// Who may say for whom he speaks.
+    /// Who may say for whom they speak.
     pub trusted_proxies: Vec<IpNet>,
     /// Connections at one time.
     pub connections: usize,
+    /// Those of one address among them.
+    pub connections_per_address: usize,
     pub(in crate::web) lifetime: Lifetime,
     pub(in crate::web) oidc: Option<oidc::Settings>,
 }
@@ -118,6 +124,8 @@ impl Settings {
             origin
         });
         findings.within(&options.connections, 4, 10_000, "connections");
+        let of_address = &options.connections_per_address;
+        findings.within(of_address, 1, 10_000, "connections");
         let (idle, total) = (&options.session.idle, &options.session.total);
         for (wait, most) in [(idle, 30 * 86_400), (total, 365 * 86_400)] {
             findings.within(wait, Seconds::new(60), Seconds::new(most), "of a session");
@@ -148,6 +156,7 @@ impl Settings {
             }),
             trusted_proxies,
             connections: options.connections.value,
+            connections_per_address: of_address.value,
             lifetime: Lifetime {
                 idle: idle.value.0,
                 total: total.value.0,
@@ -173,6 +182,14 @@ impl Settings {
         }
     }
 
+    /// How many connections this other end may have at one time; `None` for a proxy that is trusted, because it speaks for
+    /// many.
+    pub(super) fn connections_of(&self, peer: IpAddr) -> Option<usize> {
+        let peer = peer.to_canonical();
+        let is_proxy = self.trusted_proxies.iter().any(|net| net.contains(&peer));
+        (!is_proxy).then_some(self.connections_per_address)
+    }
+
     /// The longest that a session lasts.
     pub(super) fn longest(&self) -> Duration {
         self.lifetime.total
@@ -185,7 +202,13 @@ fn origin(text: &str) -> Option<String> {
     let scheme = uri.scheme_str().filter(|s| ["http", "https"].contains(s))?;
     let authority = uri.authority().filter(|a| !a.as_str().contains('@'))?;
     let bare = uri.path() == "/" && uri.query().is_none();
-    bare.then(|| format!("{scheme}://{}", authority.as_str().to_ascii_lowercase()))
+    // Browsers leave out the port that goes without saying.
+    let unsaid = if scheme == "https" { 443 } else { 80 };
+    let host = authority.host().to_ascii_lowercase();
+    bare.then(|| match authority.port_u16() {
+        Some(port) if port != unsaid => format!("{scheme}://{host}:{port}"),
+        _ => format!("{scheme}://{host}"),
+    })
 }
 
 #[cfg(test)]
@@ -235,6 +258,7 @@ mod tests {
             ("session: { idle: 1s }", "1m"),
             ("session: { idle: 2h, total: 1h }", "longer than"),
             ("connections: 1", "4 to 10000 connections"),
+            ("connections_per_address: 0", "1 to 10000 connections"),
             ("tls: { certificate: a }", "key"),
             ("listn: x", "did you mean `listen`?"),
         ] {
@@ -247,5 +271,35 @@ mod tests {
         let url = url.unwrap().unwrap();
         assert_eq!(url.link(url.listen), "https://filter.example.org:8443");
         assert!(url.is_encrypted());
+    }
+
+    #[test]
+    fn a_trusted_proxy_may_have_as_many_connections_as_there_are() {
+        let text =
+            "{ listen: '127.0.0.1:1', connections_per_address: 5, trusted_proxies: [10.0.0.0/8] }";
+        let settings = settings(text).unwrap().unwrap();
+        let of = |peer: &str| settings.connections_of(peer.parse().unwrap());
+        assert_eq!(of("192.0.2.1"), Some(5));
+        assert_eq!((of("10.1.2.3"), of("::ffff:10.1.2.3")), (None, None));
+    }
+
+    #[test]
+    fn the_address_is_the_one_that_browsers_say_they_come_from() {
+        for (written, origin) in [
+            (
+                "https://filter.example.org:443",
+                "https://filter.example.org",
+            ),
+            ("http://localhost:80/", "http://localhost"),
+            (
+                "https://filter.example.org:80",
+                "https://filter.example.org:80",
+            ),
+            ("https://[2001:DB8::1]:8443", "https://[2001:db8::1]:8443"),
+        ] {
+            let text = format!("{{ listen: '127.0.0.1:1', url: '{written}' }}");
+            let url = settings(&text).unwrap().unwrap();
+            assert_eq!(url.url.as_deref(), Some(origin), "{written}");
+        }
     }
 }

@@ -17,8 +17,11 @@ use super::console::Shared;
 use super::filters;
 use super::layout::{self, Answer, Look, Page};
 use super::samples::Span;
-use course::{Course, Tile};
-use state::{ClamavRow, FilterRow, InForce, ZoneRow};
+use course::Tile;
+pub(super) use course::{Course, QUANTILES};
+pub(super) use state::{
+    ClamavRow, FilterRow, InForce, ZoneRow, clamav, filters as in_chain, zones,
+};
 
 pub(super) fn routes(access: &Access) -> Router<Shared> {
     access.allow(Role::Viewer, Router::new().route("/", get(overview)))
@@ -66,9 +69,9 @@ async fn overview(
         tiles: course.tiles(),
         mail: course.mail(),
         latency: course.latency(),
-        filters: state::filters(&console),
-        zones: state::zones(&console),
-        clamav: state::clamav(&console),
+        filters: in_chain(&console),
+        zones: zones(&console),
+        clamav: clamav(&console),
         in_force: InForce::new(&console),
     };
     layout::render_live(&headers, live, |live| OverviewPage {

@@ -1,6 +1,6 @@
 //! Policies: what holds for which recipients and senders, and the list files of allowed and denied senders.
 
-mod list;
+pub(super) mod list;
 
 use std::path::PathBuf;
 
@@ -8,6 +8,7 @@ use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
+use serde::Serialize;
 
 use super::access::Access;
 use super::accounts::Role;
@@ -31,8 +32,8 @@ pub(super) fn routes(access: &Access) -> Router<Shared> {
 }
 
 /// A policy in words.
-#[derive(Debug)]
-struct PolicyRow {
+#[derive(Debug, Serialize)]
+pub(super) struct PolicyRow {
     name: String,
     whom: Vec<String>,
     thresholds: Vec<String>,
@@ -43,18 +44,18 @@ struct PolicyRow {
 
 /// A list file that the configuration names.
 #[derive(Clone, Debug)]
-pub(super) struct ListFile {
+pub(in crate::web) struct ListFile {
     /// Where it is named: the name of a policy, or all inbound mail.
-    pub(super) policy: String,
+    pub(in crate::web) policy: String,
     /// What it does: allow, deny, or who is a recipient.
-    pub(super) what: String,
+    pub(in crate::web) what: String,
     /// As the configuration writes it.
-    pub(super) written: String,
-    pub(super) path: PathBuf,
+    pub(in crate::web) written: String,
+    pub(in crate::web) path: PathBuf,
     /// Stands for it in addresses of pages.
-    pub(super) key: String,
+    pub(in crate::web) key: String,
     /// Whether it holds allowed or denied senders, which may be edited here.
-    pub(super) is_senders: bool,
+    pub(in crate::web) is_senders: bool,
 }
 
 #[derive(Template)]
@@ -127,7 +128,7 @@ pub(super) fn lists(config: &Config) -> Vec<ListFile> {
     lists
 }
 
-fn row(options: &PolicyOptions) -> PolicyRow {
+pub(super) fn row(options: &PolicyOptions) -> PolicyRow {
     let scope = &options.scope;
     let mut whom = vec![format!("{} mail", scope.direction.name())];
     let mut few = |what: &str, values: Vec<String>| {
@@ -218,7 +219,7 @@ async fn show(State(console): State<Shared>, visitor: Visitor) -> Answer {
         rows: config.file.policies.iter().map(row).collect(),
         lists: lists(config),
         conflict: match config.file.conflict {
-            crate::policy::Conflict::Split => "each recipient gets what his policy says",
+            crate::policy::Conflict::Split => "each recipient gets what their policy says",
             crate::policy::Conflict::Strictest => "the strictest holds for all",
             crate::policy::Conflict::Mildest => "the mildest holds for all",
         },

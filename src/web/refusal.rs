@@ -11,9 +11,9 @@ use super::accounts::AccountError;
 /// The reasons.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// Nobody has signed in, or his session has ended.
+    /// Nobody has signed in, or the session has ended.
     SignIn,
-    /// He may not.
+    /// The role does not suffice, or the request comes from elsewhere.
     Forbidden(&'static str),
     /// There is no such thing.
     NotFound,
@@ -27,6 +27,8 @@ pub(super) enum Refusal {
     Wait(Duration),
     /// Too much is going on.
     Busy,
+    /// Something that is needed cannot be used now; the text says what. It is escaped when it is shown.
+    Unavailable(String),
     /// Our fault; the log has it.
     Internal,
 }
@@ -48,7 +50,7 @@ impl Refusal {
             Refusal::Conflict(_) => StatusCode::CONFLICT,
             Refusal::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::Wait(_) => StatusCode::TOO_MANY_REQUESTS,
-            Refusal::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Busy | Refusal::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -59,7 +61,9 @@ impl Refusal {
             Refusal::SignIn => "Nobody has signed in, or the session has ended.".to_owned(),
             Refusal::Forbidden(why) => (*why).to_owned(),
             Refusal::NotFound => "There is nothing here, or not any more.".to_owned(),
-            Refusal::Invalid(why) | Refusal::Conflict(why) => why.clone(),
+            Refusal::Invalid(why) | Refusal::Conflict(why) | Refusal::Unavailable(why) => {
+                why.clone()
+            }
             Refusal::TooLarge(most) => format!("More than {most} bytes are not taken here."),
             Refusal::Wait(wait) => format!(
                 "Too many failed attempts. Try again in {} seconds.",

@@ -3,7 +3,7 @@
 
 mod measured;
 mod one;
-mod trial;
+pub(in crate::web) mod trial;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,9 +27,12 @@ use crate::tuning::report::Profiled;
 
 pub(super) use measured::KeptProfile;
 use measured::Measured;
+pub(super) use one::Source;
 
 /// Rules of a page.
 const PAGE: usize = 100;
+/// Words of a search.
+const WORDS: usize = 10;
 /// How far back the history is asked what became of messages that a rule has hit.
 const DAYS: i64 = 7;
 /// Longest form of the test box: a message of 1 MiB, each byte written as three, and the envelope.
@@ -53,21 +56,21 @@ struct Asked {
     page: usize,
 }
 
-/// A rule in the list.
+/// A rule, with what is known of it.
 #[derive(Debug)]
-pub(super) struct Row {
-    pub(super) id: String,
-    pub(super) description: String,
-    pub(super) origin: String,
-    pub(super) score: f64,
+pub(in crate::web) struct Row {
+    pub(in crate::web) id: String,
+    pub(in crate::web) description: String,
+    pub(in crate::web) origin: String,
+    pub(in crate::web) score: f64,
     /// What it does, and the class of the word.
     pub(super) does: (&'static str, &'static str),
-    pub(super) cost: Option<Cost>,
-    pub(super) hits: u64,
+    pub(in crate::web) cost: Option<Cost>,
+    pub(in crate::web) hits: u64,
     /// Messages of the last days that it has hit, and how many of them did not pass; only of the most frequent rules.
-    pub(super) lately: Option<(u64, u64)>,
+    pub(in crate::web) lately: Option<(u64, u64)>,
     /// What it came to on sorted mail.
-    pub(super) measured: Option<Profiled>,
+    pub(in crate::web) measured: Option<Profiled>,
 }
 
 impl Row {
@@ -102,16 +105,16 @@ fn does(rule: &Rule) -> (&'static str, &'static str) {
 }
 
 /// What is known of rules beside the set.
-struct Known {
+pub(in crate::web) struct Known {
     hits: HashMap<String, u64>,
     lately: HashMap<String, (u64, u64)>,
-    measured: Option<Arc<Measured>>,
+    pub(in crate::web) measured: Option<Arc<Measured>>,
     /// Why nothing is known of what they were measured to be.
     problem: Option<String>,
 }
 
 impl Known {
-    async fn new(console: &Arc<Console>) -> Result<Known, Refusal> {
+    pub(in crate::web) async fn new(console: &Arc<Console>) -> Result<Known, Refusal> {
         let mut hits: HashMap<String, u64> = HashMap::new();
         for (labels, n) in counts(&console.services.metrics.hits) {
             if let Some(rule) = labels.get("rule") {
@@ -141,12 +144,12 @@ impl Known {
     }
 
     /// Whether these are other rules than those that were measured.
-    fn is_old(&self, set: Option<&RuleSet>) -> bool {
+    pub(in crate::web) fn is_old(&self, set: Option<&RuleSet>) -> bool {
         let measured = self.measured.as_ref();
         measured.is_some_and(|m| !set.is_some_and(|set| m.is_of(set)))
     }
 
-    fn row(&self, set: &RuleSet, rule: &Rule) -> Row {
+    pub(in crate::web) fn row(&self, set: &RuleSet, rule: &Rule) -> Row {
         Row {
             id: rule.id().to_owned(),
             description: rule.description().to_owned(),
@@ -203,29 +206,36 @@ impl RulesPage {
     }
 }
 
+/// Words that people look for rules with; as many as [`WORDS`].
+pub(super) struct Words(Vec<String>);
+
+impl Words {
+    pub(super) fn of(text: &str) -> Words {
+        let lower = text.to_lowercase();
+        let words = lower.split_whitespace().take(WORDS);
+        Words(words.map(str::to_owned).collect())
+    }
+
+    /// Whether all of them stand in what the rule is called, means, does or where it comes from.
+    pub(super) fn find(&self, rule: &Rule) -> bool {
+        let text = format!("{} {} {}", rule.id(), rule.description(), rule.origin());
+        let text = format!("{} {}", text.to_lowercase(), does(rule).0);
+        self.0.iter().all(|word| text.contains(word.as_str()))
+    }
+}
+
 async fn list((State(console), visitor, Query(asked)): Look<Asked>) -> Answer {
     let engine = console.services.engine.load_full();
     let known = Known::new(&console).await?;
-    let words: Vec<String> = asked
-        .q
-        .to_lowercase()
-        .split_whitespace()
-        .take(10)
-        .map(str::to_owned)
-        .collect();
+    let words = Words::of(&asked.q);
     let mut rows: Vec<Row> = Vec::new();
     let mut all = 0;
     if let Some(set) = engine.rules() {
         all = set.rules().len();
-        let fits = |rule: &&Rule| {
-            let text = format!("{} {} {}", rule.id(), rule.description(), rule.origin());
-            let text = format!("{} {}", text.to_lowercase(), does(rule).0);
-            words.iter().all(|word| text.contains(word.as_str()))
-        };
         rows = set
             .rules()
             .iter()
-            .filter(fits)
+            .filter(|rule| words.find(rule))
             .map(|rule| known.row(set, rule))
             .collect();
     }

@@ -1,20 +1,17 @@
-//! Connections of browsers and programs: bounded in number, in the time of a handshake and of a request's head, and
+//! Connections of browsers and programs: bounded in number, in that of one address, in the time of a handshake and of a request's head, and
 //! in how long they last.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -24,15 +21,15 @@ use super::options::Settings;
 use super::reload;
 use super::router::router;
 use super::tls::Certificate;
+use crate::http_connections::{self, AddressBound, Bound, Times};
 
 /// For a TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// For the head of a request, and between two requests.
-const HEAD: Duration = Duration::from_secs(30);
-/// After which a connection takes no further request.
-const LIFE: Duration = Duration::from_secs(600);
-/// For what is under way to end.
-const GRACE: Duration = Duration::from_secs(10);
+const TIMES: Times = Times {
+    head: Duration::from_secs(30),
+    life: Duration::from_secs(600),
+    grace: Duration::from_secs(10),
+};
 
 /// The listener, bound.
 #[derive(Debug)]
@@ -75,7 +72,6 @@ pub async fn serve(listener: WebListener, console: Arc<Console>, stop: Cancellat
     let metrics = console.services.metrics.clone();
     let most = console.settings().connections;
     metrics.console_connections_limit.set(most as i64);
-    let permits = Arc::new(Semaphore::new(most));
     let connections = TaskTracker::new();
     let certificate = listener.certificate.clone();
     connections.spawn(reload::follow(console.clone(), certificate, stop.clone()));
@@ -85,35 +81,38 @@ pub async fn serve(listener: WebListener, console: Arc<Console>, stop: Cancellat
         let samples = sampled.samples.clone();
         samples.keep(&sampled.services, until).await;
     });
-    let router = router(console);
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = listener.socket.accept() => accepted,
-        };
-        let (stream, address) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::error!(%error, "cannot accept a connection of the console");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
+    let router = router(console.clone());
+    let refused = |bound| metrics.console_refused.with_label_values(&[bound]);
+    let [of_all, of_address] = ["all", "address"].map(refused);
+    let settings = console.clone();
+    let most_of = move |address: IpAddr| settings.settings().connections_of(address);
+    let bound = Bound {
+        most,
+        refused: &of_all,
+        whose: "of the console",
+        address: Some(AddressBound {
+            most: &most_of,
+            refused: &of_address,
+        }),
+    };
+    http_connections::accept(
+        &listener.socket,
+        bound,
+        &connections,
+        &stop,
+        |stream, address| {
+            let (router, certificate) = (router.clone(), listener.certificate.clone());
+            let (stop, metrics) = (stop.clone(), metrics.clone());
+            async move {
+                metrics.console_connections.inc();
+                connection(stream, address, certificate, router, stop).await;
+                metrics.console_connections.dec();
             }
-        };
-        let Ok(permit) = permits.clone().try_acquire_owned() else {
-            metrics.console_refused.inc();
-            continue;
-        };
-        let (router, certificate) = (router.clone(), listener.certificate.clone());
-        let (stop, metrics) = (stop.clone(), metrics.clone());
-        connections.spawn(async move {
-            metrics.console_connections.inc();
-            connection(stream, address, certificate, router, stop).await;
-            metrics.console_connections.dec();
-            drop(permit);
-        });
-    }
+        },
+    )
+    .await;
     connections.close();
-    let _ = tokio::time::timeout(GRACE, connections.wait()).await;
+    let _ = tokio::time::timeout(TIMES.grace, connections.wait()).await;
 }
 
 async fn connection(
@@ -146,20 +145,5 @@ async fn requests<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         request.extensions_mut().insert(Peer(address));
         pages.call(request)
     });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
-        .max_buf_size(64 << 10)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
-    // What a browser does wrong on its side is no news.
-    let ended = tokio::select! {
-        _ = connection.as_mut() => true,
-        () = stop.cancelled() => false,
-        () = tokio::time::sleep(LIFE) => false,
-    };
-    if !ended {
-        connection.as_mut().graceful_shutdown();
-        let _ = tokio::time::timeout(GRACE, connection).await;
-    }
+    http_connections::serve(stream, service, TIMES, stop).await;
 }

@@ -1,4 +1,4 @@
-//! Who has sent a request without having signed in: what is known of him is where he is.
+//! Who has sent a request without having signed in: all that is known is where they are.
 
 use std::net::IpAddr;
 
@@ -10,10 +10,10 @@ use super::console::Shared;
 use super::refusal::Refusal;
 use super::{access, address};
 
-/// Somebody at the door. What he sends to change something has come from a page of ours.
+/// Somebody at the door. What they send to change something has come from a page of ours.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stranger {
-    /// Where he is.
+    /// Where they are.
     pub(super) address: IpAddr,
 }
 

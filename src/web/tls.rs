@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
-use super::options::TlsOptions;
+use super::options::{Settings, TlsOptions};
 use crate::server::Fingerprint;
 
 /// What handshakes are made with.
@@ -19,6 +19,18 @@ pub(super) struct Certificate {
     config: ArcSwap<ServerConfig>,
     /// The state of the files that were read last, whether they could be used or not.
     read: Mutex<Fingerprint>,
+}
+
+impl Settings {
+    /// Reads certificate and key, if there are any, as the daemon will at its start.
+    ///
+    /// # Errors
+    /// Which cannot be used, and why.
+    pub fn try_certificate(&self) -> anyhow::Result<()> {
+        self.tls
+            .as_ref()
+            .map_or(Ok(()), |files| config(files).map(drop))
+    }
 }
 
 fn state(files: &TlsOptions) -> Fingerprint {

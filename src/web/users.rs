@@ -1,4 +1,4 @@
-//! The users, for admins: who there is, what he may do, one-time links.
+//! The users, for admins: who there is, what they may do, one-time links.
 
 use askama::Template;
 use axum::Form;
@@ -105,6 +105,23 @@ async fn add(
     }
 }
 
+/// Makes a one-time link.
+pub(super) async fn invite(
+    console: &Console,
+    visitor: &Visitor,
+    id: i64,
+) -> Result<String, Refusal> {
+    let secret = console.accounts.invite(&visitor.actor(), id).await?;
+    Ok(welcome::link(&console.site(), &secret))
+}
+
+/// A user by number.
+pub(super) async fn find(console: &Console, id: i64) -> Result<User, Refusal> {
+    let users = console.accounts.users().await?;
+    let user = users.into_iter().find(|user| user.id == id);
+    Ok(user.ok_or(AccountError::Absent("user"))?)
+}
+
 /// Makes a link and shows it.
 async fn invited(
     console: &Console,
@@ -112,8 +129,7 @@ async fn invited(
     id: i64,
     name: &str,
 ) -> Result<Response, Refusal> {
-    let secret = console.accounts.invite(&visitor.actor(), id).await?;
-    let link = Some((name.to_owned(), welcome::link(&console.site(), &secret)));
+    let link = Some((name.to_owned(), invite(console, visitor, id).await?));
     let page = page(console, visitor, frame(visitor), link).await?;
     Ok(page.into_response())
 }
@@ -128,9 +144,7 @@ async fn link(
     visitor: Visitor,
     Form(chosen): Form<Chosen>,
 ) -> Result<Response, Refusal> {
-    let users = console.accounts.users().await?;
-    let user = users.into_iter().find(|user| user.id == chosen.id);
-    let user = user.ok_or(AccountError::Absent("user"))?;
+    let user = find(&console, chosen.id).await?;
     invited(&console, &visitor, user.id, &user.name).await
 }
 

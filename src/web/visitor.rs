@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
-use super::accounts::{Actor, Role, Session};
+use super::accounts::{Actor, Bearer, Role, Session};
 use super::refusal::Refusal;
 
 /// A user who has passed the gate.
@@ -13,17 +13,17 @@ use super::refusal::Refusal;
 pub(super) struct Visitor {
     /// Number of the user.
     pub(super) user: i64,
-    /// His name.
+    /// Their name.
     pub(super) name: String,
-    /// What he may do.
+    /// What they may do.
     pub(super) role: Role,
-    /// The word that his forms carry; empty for a program with a token, which has none.
+    /// The word that their forms carry; empty for a program with a token, which has none.
     pub(super) form_token: String,
-    /// Where he is.
+    /// Where they are.
     pub(super) address: IpAddr,
-    /// The label of the token that he came with; `None` for a session.
-    pub(super) token: Option<String>,
-    /// Whether he belongs to a provider, and has no password here.
+    /// The token that they came with; `None` for a session.
+    pub(super) token: Option<Bearer>,
+    /// Whether they belong to a provider, and have no password here.
     pub(super) is_vouched: bool,
 }
 
@@ -31,7 +31,7 @@ impl Visitor {
     pub(super) fn new(
         session: Session,
         form_token: String,
-        token: Option<String>,
+        token: Option<Bearer>,
         address: IpAddr,
     ) -> Visitor {
         Visitor {
@@ -45,16 +45,16 @@ impl Visitor {
         }
     }
 
-    /// Whether he may do what `role` may.
+    /// Whether they may do what `role` may.
     pub(super) fn may(&self, role: Role) -> bool {
         self.role >= role
     }
 
-    /// How he stands in the audit log.
+    /// How they stand in the audit log.
     pub(super) fn actor(&self) -> Actor {
         Actor {
             name: match &self.token {
-                Some(label) => format!("{} (token {label})", self.name),
+                Some(token) => format!("{} (token {})", self.name, token.label),
                 None => self.name.clone(),
             },
             address: self.address.to_string(),

@@ -22,5 +22,7 @@ pub(super) fn routes(access: &Access) -> Router<Shared> {
 }
 
 async fn show(visitor: Visitor) -> Json<Value> {
-    Json(json!({ "name": visitor.name, "role": visitor.role, "token": visitor.token }))
+    Json(
+        json!({ "name": visitor.name, "role": visitor.role, "token": visitor.token.map(|token| token.label) }),
+    )
 }

@@ -245,6 +245,7 @@ fn a_session_ends_with_its_time_with_its_user_and_by_signing_out() {
     assert!(lives(&bob));
     assert!(site.command(&["disable", "bob"], "").status.success());
     assert!(!lives(&bob));
+    assert_eq!(site.sign_in("bob", PASSWORD).status, 401);
     assert!(site.command(&["enable", "bob"], "").status.success());
     assert!(!lives(&bob));
     let bob = site.session("bob");

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 
-use super::place::PATIENCE;
+use super::place::{PATIENCE, wait_for};
 
 /// An answer.
 #[derive(Clone, Debug)]
@@ -89,7 +89,14 @@ impl Request {
         self
     }
 
-    pub(crate) fn send(&self) -> Answer {
+    /// Sends it, and leaves when what it asks for has begun.
+    pub(crate) fn send_and_leave(&self, mut has_begun: impl FnMut() -> bool) {
+        let stream = self.sent();
+        wait_for("the beginning", || has_begun().then_some(()));
+        drop(stream);
+    }
+
+    fn sent(&self) -> TcpStream {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut head = format!(
@@ -105,6 +112,11 @@ impl Request {
         stream.write_all(format!("{head}\r\n").as_bytes()).unwrap();
         // Who refuses a long body may close before it has come.
         let _ = stream.write_all(&self.body);
+        stream
+    }
+
+    pub(crate) fn send(&self) -> Answer {
+        let mut stream = self.sent();
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
         let answer = String::from_utf8_lossy(&answer).into_owned();

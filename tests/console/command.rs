@@ -1,6 +1,6 @@
 //! `mailweir user`, beside the daemon.
 
-use super::daemon::Config;
+use super::daemon::{Config, program};
 use super::site::{PASSWORD, Site};
 
 impl Site {
@@ -66,6 +66,51 @@ fn users_and_tokens_are_kept_on_the_command_line_too() {
     for word in ["command line", "user.add", "token.remove", "user.password"] {
         assert!(audit.body.contains(word), "{word}");
     }
+}
+
+#[test]
+fn where_nobody_could_use_a_link_no_user_is_added_for_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("mailweir.yaml");
+    std::fs::write(&config, "data_dir: data\n").unwrap();
+    let user = |args: &[&str]| {
+        let mut command = program();
+        command.args(["user", "--config"]).arg(&config).args(args);
+        command.output().unwrap()
+    };
+    let out = user(&["add", "ann", "--role", "admin"]);
+    assert_eq!(out.status.code(), Some(1));
+    let told = String::from_utf8(out.stderr).unwrap();
+    assert!(
+        told.contains("console.listen in") && told.contains("mailweir.yaml"),
+        "{told}"
+    );
+    let list = String::from_utf8(user(&["list"]).stdout).unwrap();
+    assert!(list.contains("no users yet"), "{list}");
+}
+
+#[test]
+fn the_configuration_of_the_service_holds_for_commands_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, format!("data_dir: {name}.data\n")).unwrap();
+        path
+    };
+    let (service, other) = (place("service.yaml"), place("other.yaml"));
+    let check = |variable: &std::path::Path, args: &[&std::path::Path]| {
+        let mut command = program();
+        command.env("MAILWEIR_CONFIG", variable);
+        command.args(["check", "--offline"]).args(args);
+        let out = command.output().unwrap();
+        assert!(out.status.success(), "{out:?}");
+        String::from_utf8(out.stdout).unwrap()
+    };
+    let named = std::path::Path::new("--config");
+    let nothing = std::path::Path::new("");
+    assert!(check(&service, &[]).contains("service.yaml is in order"));
+    assert!(check(&service, &[named, &other]).contains("other.yaml is in order"));
+    assert!(check(nothing, &[]).contains("(built in) is in order"));
 }
 
 #[test]

@@ -21,6 +21,9 @@ use super::place::installed;
 pub(crate) const CLIENT: &str = "mail:weir";
 pub(crate) const SECRET: &str = "s3cret/with+marks";
 
+/// What opens its userinfo endpoint.
+const ACCESS: &str = "opaque.access-token";
+
 /// What it does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Twist {
@@ -131,6 +134,8 @@ struct State {
     twist: Twist,
     /// Claims of whoever signs in next, beyond those that every token has.
     person: Value,
+    /// Claims that it tells at its userinfo endpoint only; there is none without.
+    told: Option<Value>,
     key: Key,
     /// Counts keys, codes.
     number: u32,
@@ -167,6 +172,7 @@ impl Provider {
             state: Arc::new(Mutex::new(State {
                 twist: Twist::None,
                 person: json!({}),
+                told: None,
                 key,
                 number: 0,
                 key_number: 0,
@@ -197,6 +203,11 @@ impl Provider {
     /// Who signs in next.
     pub(crate) fn person(&self, claims: Value) {
         self.state().person = claims;
+    }
+
+    /// What is told of them to whoever comes with the access token.
+    pub(crate) fn tells(&self, claims: Value) {
+        self.state().told = Some(claims);
     }
 
     pub(crate) fn twist(&self, twist: Twist) {
@@ -260,6 +271,7 @@ impl Provider {
             "/authorize" => self.authorize(&mut state, &fields(query)),
             "/token" => self.token(&mut state, &form, authorization.as_deref()),
             "/logout" => self.logout(&fields(query)),
+            "/userinfo" => userinfo(&state, authorization.as_deref()),
             _ => Err("no such page".to_owned()),
         };
         let answer = answer.unwrap_or_else(|why| page(400, &[], &why));
@@ -282,6 +294,9 @@ impl Provider {
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": true,
         });
+        if state.told.is_some() {
+            metadata["userinfo_endpoint"] = json!(at("/userinfo"));
+        }
         if state.twist == Twist::HugeMetadata {
             metadata["padding"] = json!("x".repeat(1 << 20));
         }
@@ -371,7 +386,7 @@ impl Provider {
             _ => {
                 let token = self.id_token(state, &nonce);
                 let tokens =
-                    json!({ "access_token": "x", "token_type": "Bearer", "id_token": token });
+                    json!({ "access_token": ACCESS, "token_type": "Bearer", "id_token": token });
                 json_page(200, &tokens)
             }
         })
@@ -482,4 +497,12 @@ fn decoded(text: &str) -> String {
         }
     }
     String::from_utf8(bytes).unwrap()
+}
+
+fn userinfo(state: &State, authorization: Option<&str>) -> Result<String, String> {
+    let told = state.told.as_ref().ok_or("there is no such page")?;
+    match authorization == Some(&format!("Bearer {ACCESS}")) {
+        true => Ok(json_page(200, told)),
+        false => Ok(json_page(401, &json!({ "error": "invalid_token" }))),
+    }
 }

@@ -152,7 +152,7 @@ fn each_role_may_do_what_it_may_and_no_more() {
             "{path}"
         );
         assert_eq!(site.post(&path).form(&own).send().status, 401, "{path}");
-        // An analyst, but without the word of his session, or from elsewhere.
+        // An analyst, but without the word of the session, or from elsewhere.
         assert_eq!(
             site.post(&path)
                 .session(&analyst)
@@ -198,6 +198,55 @@ fn each_role_may_do_what_it_may_and_no_more() {
     }
     assert!(taker.recipients().is_empty());
     assert_eq!(site.daemon.quarantined(), [id]);
+}
+
+#[test]
+fn what_was_begun_comes_to_its_end_although_the_browser_leaves_and_is_told() {
+    let taker = Taker::start();
+    let site = taker.site("");
+    for n in 0..25 {
+        let message = plain(&format!("letter {n}"));
+        site.hold("a@example.net", &["ann@example.org"], &message);
+    }
+    let ids = site.daemon.quarantined();
+    let bob = site.signed_in("bob");
+    let token = ("form_token", bob.form_token.as_str());
+    // To somebody else than its recipient, and the audit log says to whom.
+    let elsewhere = [("to", "eve@other.example"), token];
+    let release = site.post(&format!("/quarantine/{}/release", ids[0]));
+    let released = release.session(&bob.cookie).form(&elsewhere).send();
+    assert_eq!(released.status, 303, "{released:?}");
+    // The others at one time, by somebody who does not wait for the end.
+    let held = || {
+        let days = std::fs::read_dir(site.daemon.path().join("data/quarantine")).unwrap();
+        let days = days
+            .flatten()
+            .filter_map(|day| std::fs::read_dir(day.path()).ok());
+        days.flatten()
+            .flatten()
+            .filter(|file| file.path().extension().is_some_and(|e| e == "eml"))
+            .count()
+    };
+    assert_eq!(held(), ids.len());
+    let others = &ids[1..];
+    let mut fields = vec![("act", "delete"), token];
+    fields.extend(others.iter().map(|id| ("id", id.as_str())));
+    let delete = site.post("/quarantine/do").session(&bob.cookie);
+    delete.form(&fields).send_and_leave(|| held() < ids.len());
+    wait_for("the end of what was begun", || {
+        (site.daemon.quarantined() == ids[..1]).then_some(())
+    });
+    let ann = site.session("ann");
+    let audit = |word: &str| {
+        let page = site.get(&format!("/audit?q={word}"));
+        page.session(&ann).send().body
+    };
+    wait_for("the audit log", || {
+        let told = audit("quarantine.delete");
+        others.iter().all(|id| told.contains(id)).then_some(())
+    });
+    let told = audit("quarantine.release");
+    assert!(told.contains("to eve@other.example"), "{told}");
 }
 
 #[test]

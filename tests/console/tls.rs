@@ -90,7 +90,7 @@ fn a_renewed_certificate_is_taken_at_a_reload_and_a_broken_one_never() {
 }
 
 #[test]
-fn files_that_do_not_serve_are_named_at_the_start() {
+fn files_that_do_not_serve_are_named_at_the_start_and_by_check() {
     let folder = folder();
     let file = folder.path().join("mailweir.yaml");
     std::fs::write(
@@ -99,12 +99,14 @@ fn files_that_do_not_serve_are_named_at_the_start() {
          console: { listen: '127.0.0.1:0', tls: { certificate: no.pem, key: no.key } }\n",
     )
     .unwrap();
-    let out = super::daemon::program()
-        .args(["serve", "--config"])
-        .arg(&file)
-        .output()
-        .unwrap();
-    assert_eq!(out.status.code(), Some(1));
-    let said = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert!(said.contains("no.pem"), "{said}");
+    for command in ["serve", "check"] {
+        let out = super::daemon::program()
+            .args([command, "--config"])
+            .arg(&file)
+            .output()
+            .unwrap();
+        assert_eq!(out.status.code(), Some(1), "{command}: {out:?}");
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(said.contains("no.pem"), "{command}: {said}");
+    }
 }

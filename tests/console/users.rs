@@ -1,4 +1,4 @@
-//! Users in a browser, and what each keeps for himself.
+//! Users in a browser, and what each of them keeps.
 
 use super::site::{PASSWORD, Site};
 

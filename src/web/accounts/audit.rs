@@ -12,9 +12,9 @@ const LONGEST: usize = 2_000;
 /// Who changes something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
-    /// A user's name, with the label of his token where he came with one; or the command line.
+    /// A user's name, with the label of the token that was used, if one was; or the command line.
     pub name: String,
-    /// Where he is: an address, or empty.
+    /// Where they are: an address, or empty.
     pub address: String,
 }
 

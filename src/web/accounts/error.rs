@@ -49,7 +49,7 @@ pub enum AccountError {
         /// How many there may be.
         most: i64,
     },
-    /// An admin keeps him out.
+    /// An admin keeps the user out.
     #[error("an admin of this console keeps you out")]
     KeptOut,
     /// A provider vouches for somebody whose name is that of another user.

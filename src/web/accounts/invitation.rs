@@ -13,9 +13,9 @@ const VALID: i64 = 24 * 3600;
 /// What a link is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Invitation {
-    /// The first admin chooses his name and password.
+    /// The first admin chooses a name and a password.
     First,
-    /// A user, by number and name, sets his password.
+    /// A user, by number and name, sets a password.
     User(i64, String),
 }
 
@@ -34,7 +34,7 @@ impl Accounts {
         Ok(Some(secret))
     }
 
-    /// A link for a user to set his password.
+    /// A link for a user to set a password.
     ///
     /// # Errors
     /// [`AccountError::Absent`]; a file that cannot be written.
@@ -74,7 +74,7 @@ impl Accounts {
     }
 
     /// Uses a link: the first admin is added under `chosen`, or the user it is for; either with this password. Gives
-    /// his number. The link is used up with the change, or not at all.
+    /// the user's number. The link is used up with the change, or not at all.
     ///
     /// # Errors
     /// [`AccountError::Spent`], a name that does not serve; a file that cannot be written.

@@ -1,15 +1,16 @@
 //! Who may use the console and the HTTP API: users, sessions, one-time links, API tokens, and the record of what
 //! they changed.
 //!
-//! In: names, passwords and secrets that somebody presents. Out: who that is and what he may do. One SQLite file,
+//! In: names, passwords and secrets that somebody presents. Out: who that is and what they may do. One SQLite file,
 //! [`FILE`] in the data folder, which the daemon and `mailweir user` use side by side. Promises:
 //!
 //! - Of passwords only an argon2id hash is kept, of other secrets only a digest: who reads the file can use none.
 //! - There is no default user and no default password.
 //! - Whatever changes a user, a session list or a token writes its line of the audit log in the same transaction.
 //! - The last admin who can sign in cannot be removed, disabled or demoted by hand.
-//! - A user has a password here or belongs to a provider, never both: nobody comes in as him in a way that he or an
+//! - A user has a password here or belongs to a provider, never both: nobody comes in as them in a way that they or an
 //!   admin did not choose.
+//! - What a token makes ends with it: a token that was stolen leaves no other behind when it is taken out of use.
 //! - Users, tokens, sessions of a user and lines of the audit log are bounded.
 
 mod audit;
@@ -37,7 +38,8 @@ pub use secret::Secret;
 pub(in crate::web) use secret::same;
 pub(in crate::web) use session::Lifetime;
 pub use session::Session;
-pub use token::Token;
+pub(in crate::web) use token::Bearer;
+pub use token::{NewToken, Token};
 pub use user::User;
 pub(in crate::web) use vouched::Vouched;
 
@@ -97,6 +99,10 @@ CREATE TABLE audit (
 ALTER TABLE users ADD COLUMN issuer TEXT;
 ALTER TABLE users ADD COLUMN subject TEXT;
 CREATE UNIQUE INDEX users_subject ON users (issuer, subject);
+",
+        r"
+ALTER TABLE tokens ADD COLUMN maker INTEGER REFERENCES tokens (id) ON DELETE CASCADE;
+CREATE INDEX tokens_maker ON tokens (maker);
 ",
     ],
     durability: Durability::Machine,

@@ -1,5 +1,5 @@
 //! Sessions: one for each browser that has signed in. A session ends when it is idle for too long, when it is too
-//! old, when its user signs out, is kept out or removed, or changes his password.
+//! old, when its user signs out, is kept out or removed, or changes the password.
 
 use std::time::Duration;
 
@@ -19,13 +19,13 @@ const NOTED: i64 = 30;
 pub struct Session {
     /// Number of the user.
     pub user: i64,
-    /// His name.
+    /// The user's name.
     pub name: String,
-    /// What he may do now.
+    /// What the user may do now.
     pub role: Role,
-    /// When he signed in, seconds since 1970.
+    /// When it began, seconds since 1970.
     pub created: i64,
-    /// Whether he belongs to a provider.
+    /// Whether the user belongs to a provider.
     pub is_vouched: bool,
 }
 
@@ -36,7 +36,7 @@ pub(in crate::web) struct Lifetime {
     pub(in crate::web) idle: Duration,
     /// In all.
     pub(in crate::web) total: Duration,
-    /// Of the tokens of a provider's user, after his last sign-in: the provider tells of nobody who has left.
+    /// Of the tokens of a provider's user, after the user's last sign-in: the provider tells of nobody who has left.
     pub(in crate::web) vouched_tokens: Duration,
 }
 
@@ -57,7 +57,7 @@ fn before(now: i64, wait: Duration) -> i64 {
 }
 
 impl Accounts {
-    /// Begins a session of a user who has shown who he is, from `address`; `way` says how, for the audit log.
+    /// Begins a session of a user who has proved who they are, from `address`; `way` says how, for the audit log.
     ///
     /// # Errors
     /// A file that cannot be written.

@@ -25,7 +25,7 @@ pub(super) async fn accounts() -> (tempfile::TempDir, Accounts) {
     (folder, accounts)
 }
 
-/// Adds a user, and gives his number.
+/// Adds a user, and gives the number.
 pub(super) async fn add(accounts: &Accounts, name: &str, role: Role, text: Option<&str>) -> i64 {
     let chosen = text.map(password);
     let by = root();
@@ -191,21 +191,60 @@ async fn a_session_ends_with_its_time_its_user_and_his_password() {
     drop(first);
 }
 
+/// A token that somebody makes by hand.
+pub(super) fn new_token(user: i64, role: Role, expires: i64) -> NewToken<'static> {
+    NewToken {
+        user,
+        label: "backup",
+        role,
+        expires,
+        maker: None,
+    }
+}
+
+#[tokio::test]
+async fn what_a_token_has_made_goes_with_it() {
+    let (_folder, accounts, ann) = with_an_admin().await;
+    let by = root();
+    let late = now() + 3600;
+    let mut made = Vec::new();
+    for maker in [None, Some(0), Some(1), None] {
+        let maker = maker.map(|place: usize| made[place]);
+        let new = NewToken {
+            maker,
+            ..new_token(ann, Role::Admin, late)
+        };
+        made.push(accounts.add_token(&by, new).await.unwrap().0);
+    }
+    let left = async || {
+        let tokens = accounts.tokens(None).await.unwrap();
+        tokens.into_iter().map(|t| t.id).collect::<Vec<_>>()
+    };
+    assert_eq!(left().await.len(), 4);
+    accounts.remove_token(&by, made[0], None).await.unwrap();
+    assert_eq!(left().await, [made[3]]);
+    let audit = accounts.audit(None, "token.remove", 10).await.unwrap();
+    assert_eq!(audit[0].detail, "with 2 made by it");
+}
+
 #[tokio::test]
 async fn a_token_may_no_more_than_its_user() {
     let (_folder, accounts, _) = with_an_admin().await;
     let by = root();
     let bob = add(&accounts, "bob", Role::Analyst, None).await;
     let late = now() + 3600;
-    let add = |role, expires| accounts.add_token(&by, bob, "backup", role, expires);
-    let token = add(Role::Admin, late).await.unwrap();
+    let add = async |role, expires| {
+        let made = accounts.add_token(&by, new_token(bob, role, expires)).await;
+        made.unwrap().1
+    };
+    let token = add(Role::Admin, late).await;
     assert!(token.reveal().starts_with("mailweir_"));
-    let (who, label) = accounts.bearer(&token, LIFETIME).await.unwrap().unwrap();
-    assert_eq!((who.role, label.as_str()), (Role::Analyst, "backup"));
-    let weak = add(Role::Viewer, late).await.unwrap();
+    let (who, known) = accounts.bearer(&token, LIFETIME).await.unwrap().unwrap();
+    assert_eq!((who.role, known.label.as_str()), (Role::Analyst, "backup"));
+    let weak = add(Role::Viewer, late).await;
     let (who, _) = accounts.bearer(&weak, LIFETIME).await.unwrap().unwrap();
     assert_eq!(who.role, Role::Viewer);
-    let over = add(Role::Viewer, now()).await.unwrap();
+    let over = add(Role::Viewer, now()).await;
     assert_eq!(accounts.bearer(&over, LIFETIME).await.unwrap(), None);
     accounts.set_disabled(&by, bob, true).await.unwrap();
     assert_eq!(accounts.bearer(&token, LIFETIME).await.unwrap(), None);
@@ -231,8 +270,8 @@ async fn no_secret_stands_in_the_file() {
         .await
         .unwrap();
     let by = root();
-    let token = accounts.add_token(&by, ann, "x", Role::Viewer, now() + 60);
-    let token = token.await.unwrap();
+    let token = accounts.add_token(&by, new_token(ann, Role::Viewer, now() + 60));
+    let (_, token) = token.await.unwrap();
     let link = accounts.invite(&root(), ann).await.unwrap();
     accounts.close().await;
     let mut bytes = Vec::new();
@@ -264,7 +303,7 @@ async fn every_change_has_its_line() {
     let bob = bob.await.unwrap();
     accounts.set_role(&by, bob, Role::Analyst).await.unwrap();
     accounts.invite(&by, bob).await.unwrap();
-    let token = accounts.add_token(&by, ann, "backup", Role::Viewer, now() + 60);
+    let token = accounts.add_token(&by, new_token(ann, Role::Viewer, now() + 60));
     token.await.unwrap();
     accounts
         .record(&by, "list.edit", "deny.txt", &"x".repeat(5000))
@@ -289,4 +328,24 @@ async fn every_change_has_its_line() {
     assert_eq!(older, [lines[4].clone()]);
     let found = accounts.audit(None, "DENY", 100).await.unwrap();
     assert_eq!(found, [lines[0].clone()]);
+}
+
+#[tokio::test]
+async fn a_name_that_nobody_has_takes_as_long_as_a_wrong_password() {
+    let (_folder, accounts, _) = with_an_admin().await;
+    add(&accounts, "unset", Role::Viewer, None).await;
+    let mut times = Vec::new();
+    for name in ["nobody", "ann", "nobody", "unset"] {
+        let mut shortest = Duration::MAX;
+        for _ in 0..3 {
+            let begun = std::time::Instant::now();
+            let user = accounts.verify(name, "not this one at all").await.unwrap();
+            assert_eq!(user, None);
+            shortest = shortest.min(begun.elapsed());
+        }
+        times.push(shortest);
+    }
+    // A hash takes thousands of times as long as to find that there is none.
+    let (least, most) = (times.iter().min().unwrap(), times.iter().max().unwrap());
+    assert!(*least * 10 > *most, "{times:?}");
 }

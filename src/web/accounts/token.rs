@@ -1,4 +1,4 @@
-//! API tokens: secrets for programs, each with a user, a role no greater than his, and an end.
+//! API tokens: secrets for programs, each with a user, a role no greater than the user's, and an end.
 
 use sqlx::Row as _;
 
@@ -20,7 +20,7 @@ pub struct Token {
     pub id: i64,
     /// Number of its user.
     pub user: i64,
-    /// His name.
+    /// The user's name.
     pub owner: String,
     /// What it is for.
     pub label: String,
@@ -34,20 +34,44 @@ pub struct Token {
     pub seen: Option<i64>,
 }
 
+/// A token that is to be made.
+#[derive(Clone, Copy, Debug)]
+pub struct NewToken<'a> {
+    /// Number of its user.
+    pub user: i64,
+    /// What it is for.
+    pub label: &'a str,
+    /// What it may do at most.
+    pub role: Role,
+    /// When it ends, seconds since 1970.
+    pub expires: i64,
+    /// Number of the token with which it is made, if it is made with one. It goes when that one goes.
+    pub maker: Option<i64>,
+}
+
+/// A token that somebody has come with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::web) struct Bearer {
+    /// Its number.
+    pub(in crate::web) id: i64,
+    /// What it is for.
+    pub(in crate::web) label: String,
+    /// When it ends, seconds since 1970.
+    pub(in crate::web) expires: i64,
+}
+
 impl Accounts {
-    /// Makes a token for a user. Its secret is given this once.
+    /// Makes a token for a user, and gives its number and its secret, this once.
     ///
     /// # Errors
     /// A label that does not serve; too many tokens; [`AccountError::Absent`]; a file that cannot be written.
     pub async fn add_token(
         &self,
         by: &Actor,
-        user: i64,
-        label: &str,
-        role: Role,
-        expires: i64,
-    ) -> Result<Secret, AccountError> {
-        let label = name::label(label)?;
+        new: NewToken<'_>,
+    ) -> Result<(i64, Secret), AccountError> {
+        let NewToken { user, role, .. } = new;
+        let label = name::label(new.label)?;
         let secret = Secret::new(PREFIX)?;
         let mut tx = self.database.begin().await?;
         let owner = name_of(&mut tx, user).await?;
@@ -65,21 +89,22 @@ impl Accounts {
             let (what, most) = ("tokens of this user", OF_ONE_USER);
             return Err(AccountError::TooMany { what, most });
         }
-        sqlx::query(
-            "INSERT INTO tokens (digest, user, label, role, created, expires) VALUES (?, ?, ?, ?, ?, ?)",
+        let made = sqlx::query(
+            "INSERT INTO tokens (digest, user, label, role, created, expires, maker) VALUES (?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(secret.digest())
         .bind(user)
         .bind(label)
         .bind(role.name())
         .bind(now)
-        .bind(expires)
+        .bind(new.expires)
+        .bind(new.maker)
         .execute(&mut *tx)
         .await?;
         let detail = format!("{label} ({role})");
         record(&mut tx, by, "token.add", &owner, &detail).await?;
         tx.commit().await?;
-        Ok(secret)
+        Ok((made.last_insert_rowid(), secret))
     }
 
     /// Tokens of a user, or of all, the newest first.
@@ -113,7 +138,7 @@ impl Accounts {
         Ok(tokens)
     }
 
-    /// Removes a token; with `owner`, only one of his.
+    /// Removes a token, and those that were made with it; with `owner`, only one of that user.
     ///
     /// # Errors
     /// [`AccountError::Absent`]; a file that cannot be written.
@@ -124,6 +149,15 @@ impl Accounts {
         owner: Option<i64>,
     ) -> Result<(), AccountError> {
         let mut tx = self.database.begin().await?;
+        let made: i64 = sqlx::query_scalar(
+            "WITH RECURSIVE made (id) AS (
+                 SELECT id FROM tokens WHERE maker = ?
+                 UNION SELECT tokens.id FROM tokens JOIN made ON maker = made.id
+             ) SELECT count(*) FROM made",
+        )
+        .bind(id)
+        .fetch_one(&mut *tx)
+        .await?;
         let label: Option<String> = sqlx::query_scalar(
             "DELETE FROM tokens WHERE id = ?1 AND (?2 IS NULL OR user = ?2) RETURNING label",
         )
@@ -132,12 +166,16 @@ impl Accounts {
         .fetch_optional(&mut *tx)
         .await?;
         let label = label.ok_or(AccountError::Absent("token"))?;
-        record(&mut tx, by, "token.remove", &label, "").await?;
+        let detail = match made {
+            0 => String::new(),
+            made => format!("with {made} made by it"),
+        };
+        record(&mut tx, by, "token.remove", &label, &detail).await?;
         Ok(tx.commit().await?)
     }
 
-    /// Who comes with a token, and its label, while it lives; that of a provider's user lives as long as he is seen there
-    /// now and then. The role is the lesser of his and the token's.
+    /// Who comes with a token, and which that is, while it lives; that of a provider's user lives as long as they are seen there
+    /// now and then. The role is the lesser of the user's and the token's.
     ///
     /// # Errors
     /// A file that cannot be read or written.
@@ -145,11 +183,11 @@ impl Accounts {
         &self,
         secret: &Secret,
         lifetime: Lifetime,
-    ) -> Result<Option<(Session, String)>, AccountError> {
+    ) -> Result<Option<(Session, Bearer)>, AccountError> {
         let now = now();
         let row = sqlx::query(
             "SELECT tokens.id, users.id, name, users.role, tokens.role, tokens.created, tokens.seen, label,
-                    subject IS NOT NULL
+                    subject IS NOT NULL, expires
              FROM tokens JOIN users ON users.id = tokens.user
              WHERE digest = ? AND expires > ? AND disabled = 0 AND (subject IS NULL OR users.seen >= ?)",
         )
@@ -164,11 +202,16 @@ impl Accounts {
         else {
             return Ok(None);
         };
+        let bearer = Bearer {
+            id: row.try_get(0)?,
+            label: row.try_get(7)?,
+            expires: row.try_get(9)?,
+        };
         let seen: Option<i64> = row.try_get(6)?;
         if seen.is_none_or(|seen| seen < now - NOTED) {
             sqlx::query("UPDATE tokens SET seen = ? WHERE id = ?")
                 .bind(now)
-                .bind(row.try_get::<i64, _>(0)?)
+                .bind(bearer.id)
                 .execute(self.database.writer())
                 .await?;
         }
@@ -179,6 +222,6 @@ impl Accounts {
             created: row.try_get(5)?,
             is_vouched: row.try_get(8)?,
         };
-        Ok(Some((session, row.try_get(7)?)))
+        Ok(Some((session, bearer)))
     }
 }

@@ -14,19 +14,19 @@ const USERS: i64 = 1_000;
 pub struct User {
     /// Its number, never given again.
     pub id: i64,
-    /// What he signs in with; upper and lower case are the same.
+    /// The name to sign in with; upper and lower case are the same.
     pub name: String,
-    /// What he may do.
+    /// What the user may do.
     pub role: Role,
-    /// Whether he has set a password yet.
+    /// Whether a password is set yet.
     pub has_password: bool,
-    /// Whether he belongs to a provider, which says who he is.
+    /// Whether the user belongs to a provider, which says who that is.
     pub is_vouched: bool,
-    /// Whether he is kept out.
+    /// Whether the user is kept out.
     pub disabled: bool,
-    /// When he was added, seconds since 1970.
+    /// When the user was added, seconds since 1970.
     pub created: i64,
-    /// When he signed in last, seconds since 1970.
+    /// The last sign-in, seconds since 1970.
     pub seen: Option<i64>,
 }
 
@@ -88,7 +88,7 @@ impl Accounts {
         Ok(user(&row)?)
     }
 
-    /// Adds a user, without a password unless one is given, and gives his number.
+    /// Adds a user, without a password unless one is given, and gives the user's number.
     ///
     /// # Errors
     /// A name that is taken or does not serve; too many users; a file that cannot be written.
@@ -128,7 +128,7 @@ impl Accounts {
         Ok(tx.commit().await?)
     }
 
-    /// Keeps a user out, with all his sessions and tokens, or lets him in again.
+    /// Keeps a user out, with all their sessions and tokens, or lets them in again.
     ///
     /// # Errors
     /// As [`Accounts::set_role`].
@@ -174,7 +174,7 @@ impl Accounts {
         Ok(tx.commit().await?)
     }
 
-    /// Sets a password, and ends the user's sessions and his one-time link.
+    /// Sets a password, and ends the user's sessions and one-time link.
     ///
     /// # Errors
     /// [`AccountError::Absent`], [`AccountError::Busy`]; a file that cannot be written.
@@ -192,7 +192,7 @@ impl Accounts {
         Ok(tx.commit().await?)
     }
 
-    /// The user with this name and password, unless he is kept out. Takes as long when there is none.
+    /// The user with this name and password, unless they are kept out. Takes as long when there is none.
     ///
     /// # Errors
     /// [`AccountError::Busy`]; a file that cannot be read.
@@ -265,7 +265,7 @@ pub(super) async fn insert(
     Ok(done.last_insert_rowid())
 }
 
-/// Gives a user a password, which ends his sessions, his one-time link and that a provider vouches for him.
+/// Gives a user a password, which ends their sessions, their one-time link and that a provider vouches for them.
 pub(super) async fn store_password(
     tx: &mut Transaction<'static, Sqlite>,
     id: i64,

@@ -1,6 +1,6 @@
 //! Users of a provider: somebody else vouches for who they are, so they have no password here. A user belongs to the
-//! provider by issuer and subject, which are never given to another; his name serves once, to find the user whom an
-//! admin has added for him.
+//! provider by issuer and subject, which are never given to another; the name serves once, to find the user whom an
+//! admin has added for that person.
 
 use sqlx::Row as _;
 use sqlx::{Sqlite, Transaction};
@@ -14,29 +14,29 @@ use super::{AccountError, Accounts, Actor, Role, name};
 pub(in crate::web) struct Vouched {
     /// The provider.
     pub(in crate::web) issuer: String,
-    /// What the provider knows him by, always the same.
+    /// What the provider knows them by, always the same.
     pub(in crate::web) subject: String,
-    /// The name that he has there.
+    /// Their name there.
     pub(in crate::web) name: String,
-    /// His role, where the provider has the say; `None`: the one that he has here stays.
+    /// Their role, where the provider has the say; `None`: the one that they have here stays.
     pub(in crate::web) role: Option<Role>,
-    /// His role if he is new.
+    /// The role of a new user.
     pub(in crate::web) first_role: Option<Role>,
 }
 
-/// A user as he is found.
+/// A user as the file has it.
 struct Found {
     id: i64,
     name: String,
     role: String,
     disabled: bool,
-    /// Whether nobody can sign in as him yet.
+    /// Whether nobody can sign in as this user yet.
     is_free: bool,
 }
 
 impl Accounts {
-    /// The number and name of the user whom a provider vouches for. One who was here before is known by his subject;
-    /// one whom an admin has added, and who has no password, is his from now on; a new one is added where `adds`. He
+    /// The number and name of the user whom a provider vouches for. One who was here before is known by the subject;
+    /// one whom an admin has added, and who has no password, is theirs from now on; a new one is added where `adds`. The user
     /// gets the role that the provider gives.
     ///
     /// # Errors
@@ -73,7 +73,7 @@ impl Accounts {
     }
 }
 
-/// Somebody who comes for the first time: the user whom an admin has added for him, or a new one.
+/// Somebody who comes for the first time: the user whom an admin has added for them, or a new one.
 async fn bind_by_name(
     tx: &mut Transaction<'static, Sqlite>,
     who: &Vouched,

@@ -1,6 +1,6 @@
 //! Users of a provider, beside those who have a password.
 
-use super::tests::{LIFETIME, accounts, add, password, root, with_an_admin};
+use super::tests::{LIFETIME, accounts, add, new_token, password, root, with_an_admin};
 use super::*;
 
 fn vouched(subject: &str, name: &str, role: Option<Role>) -> Vouched {
@@ -30,7 +30,7 @@ async fn whom_an_admin_has_added_is_bound_once_and_known_by_his_subject() {
     // The link would have let somebody else in.
     let spent = accounts.invitation(&link).await.unwrap_err();
     assert!(matches!(spent, AccountError::Spent));
-    // He may marry; another may take his name; another provider is another.
+    // People marry; another may take the name; another provider is another.
     let renamed = vouched("17", "robert", None);
     assert_eq!(accounts.admit(&renamed, false, "::1").await.unwrap().0, bob);
     let other = vouched("18", "bob", Some(Role::Admin));
@@ -101,7 +101,7 @@ async fn the_provider_has_the_say_over_roles_and_not_over_who_was_kept_out() {
     let told = accounts.admit(&who(Role::Admin), true, "::1").await;
     assert!(matches!(told, Err(AccountError::KeptOut)), "{told:?}");
     assert_eq!(user(&accounts, "bob").await.role, Role::Viewer);
-    // One who was kept out before he ever came, too.
+    // One who was kept out before ever coming, too.
     let cid = add(&accounts, "cid", Role::Viewer, None).await;
     accounts.set_disabled(&root(), cid, true).await.unwrap();
     let told = accounts
@@ -138,8 +138,8 @@ async fn tokens_outlive_the_last_sign_in_by_a_time_and_no_longer() {
         .await
         .unwrap();
     let by = root();
-    let token = accounts.add_token(&by, bob, "x", Role::Viewer, now() + 90_000);
-    let token = token.await.unwrap();
+    let token = accounts.add_token(&by, new_token(bob, Role::Viewer, now() + 90_000));
+    let (_, token) = token.await.unwrap();
     assert!(accounts.bearer(&token, LIFETIME).await.unwrap().is_some());
     sqlx::query("UPDATE users SET seen = seen - 7300")
         .execute(accounts.database.writer())

@@ -2,6 +2,7 @@
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -54,6 +55,29 @@ pub(super) struct Page<T> {
     pub(super) items: Vec<T>,
     /// The `cursor` of the next one; null on the last.
     pub(super) next: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// The first `most` of what was found, each as `shown`; `cursor` is where the next page begins behind one.
+    pub(super) fn of<F>(
+        mut found: Vec<F>,
+        most: usize,
+        cursor: impl Fn(&F) -> String,
+        shown: impl Fn(F) -> T,
+    ) -> Page<T> {
+        let more = found.len() > most;
+        found.truncate(most);
+        let next = found.last().filter(|_| more).map(cursor);
+        Page {
+            items: found.into_iter().map(shown).collect(),
+            next,
+        }
+    }
+}
+
+/// A time in seconds since 1970, as answers write it; `None` where it is none that can be written.
+pub(super) fn at(seconds: i64) -> Option<String> {
+    Some(Timestamp::from_second(seconds).ok()?.to_string())
 }
 
 /// The body of a request; an empty one says nothing.

@@ -1,12 +1,11 @@
-//! How the daemon is, and what it runs with.
+//! How the daemon is.
 
 use axum::extract::State;
 use serde::Serialize;
 
 use super::super::console::Shared;
 use super::super::readings;
-use super::super::refusal::Refusal;
-use super::answer::{Json, Problem};
+use super::answer::Json;
 use crate::metrics::Gauges;
 
 /// How the daemon is.
@@ -59,27 +58,4 @@ pub(super) async fn health(State(console): State<Shared>) -> Json<Health> {
         clamav: in_use(&metrics.clamav_up),
         dns_lists: in_use(&metrics.dnsbl_up),
     })
-}
-
-/// The configuration in force.
-#[derive(Serialize)]
-pub(super) struct Configuration {
-    version: String,
-    chain: Vec<&'static str>,
-    policies: Vec<String>,
-    /// The file as it was read, values of keys called `key` masked.
-    text: String,
-}
-
-pub(super) async fn configuration(
-    State(console): State<Shared>,
-) -> Result<Json<Configuration>, Problem> {
-    let engine = console.services.engine.load();
-    let config = engine.config().ok_or(Refusal::NotFound)?;
-    Ok(Json(Configuration {
-        version: engine.version().to_owned(),
-        chain: engine.chain.members().iter().map(|m| m.name()).collect(),
-        policies: engine.policies.names().map(ToString::to_string).collect(),
-        text: config.source.masked().into_owned(),
-    }))
 }

@@ -1,25 +1,17 @@
-//! The quarantine: search, one message, its bytes, release, deletion.
+//! The quarantine: search, one message, its bytes.
 
-use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use super::super::Visitor;
 use super::super::console::Shared;
-use super::super::refusal::{Refusal, sentence};
-use super::answer::{Json, Page, Problem, query, read};
+use super::super::refusal::Refusal;
+use super::answer::{Json, Page, Problem, query};
 use super::messages::{instant, limit};
 use crate::filter::Action;
-use crate::filter::bayes::{Class, Teaching};
-use crate::mail::Address;
-use crate::quarantine::{
-    Delivery, Filter, Order, PAGE, QuarantineError, Record, Sort, State as Fate,
-};
-
-/// Recipients of one release.
-const RECIPIENTS: usize = 1_000;
+use crate::quarantine::{Delivery, Filter, Order, PAGE, Record, Sort, State as Fate};
 
 /// What is looked for. Names are those of `mailweir quarantine list`.
 #[derive(Debug, Default, Deserialize)]
@@ -35,12 +27,51 @@ struct Asked {
     verdict: Option<Action>,
     policy: Option<String>,
     state: Option<String>,
+    larger: Option<u64>,
+    smaller: Option<u64>,
     since: Option<String>,
     until: Option<String>,
     sort: Option<String>,
     ascending: bool,
     cursor: Option<String>,
     limit: Option<usize>,
+}
+
+impl Asked {
+    fn filter(&self) -> Result<Filter, Problem> {
+        let unknown = || Problem::invalid(&"there is no state of that name");
+        let state = self.state.as_deref();
+        let state = state.map(|name| Fate::parse(name).ok_or_else(unknown));
+        Ok(Filter {
+            since: instant(self.since.as_deref())?,
+            until: instant(self.until.as_deref())?,
+            sender: self.sender.clone(),
+            recipient: self.recipient.clone(),
+            domain: self.domain.clone(),
+            subject: self.subject.clone(),
+            client: self.client,
+            rule: self.rule.clone(),
+            reason: self.reason.clone(),
+            verdict: self.verdict,
+            policy: self.policy.clone(),
+            state: state.transpose()?,
+            larger: self.larger,
+            smaller: self.smaller,
+            ..Filter::default()
+        })
+    }
+}
+
+/// The filter of a search that all messages are wanted of.
+pub(super) fn all_of(raw: Option<&str>) -> Result<Filter, Problem> {
+    let asked: Asked = query(raw)?;
+    let of_pages = asked.limit.is_some() || asked.cursor.is_some() || asked.sort.is_some();
+    if of_pages || asked.ascending {
+        let why =
+            "this is about all that the search finds: leave out limit, cursor, sort and ascending";
+        return Err(Problem::invalid(&why));
+    }
+    asked.filter()
 }
 
 /// A message, as lists show it.
@@ -127,37 +158,21 @@ pub(super) async fn search(
     RawQuery(raw): RawQuery,
 ) -> Result<Response, Problem> {
     let asked: Asked = query(raw.as_deref())?;
-    let unknown = |what: &str| Problem::invalid(&format!("there is no {what} of that name"));
-    let state = asked.state.as_deref();
-    let state = state.map(|name| Fate::parse(name).ok_or_else(|| unknown("state")));
+    let unknown = || Problem::invalid(&"there is no order of that name");
     let sort = asked.sort.as_deref();
-    let sort = sort.map(|name| Sort::parse(name).ok_or_else(|| unknown("order")));
+    let sort = sort.map(|name| Sort::parse(name).ok_or_else(unknown));
     let order = Order {
         by: sort.transpose()?.unwrap_or_default(),
         descending: !asked.ascending,
     };
-    let filter = Filter {
-        since: instant(asked.since.as_deref())?,
-        until: instant(asked.until.as_deref())?,
-        sender: asked.sender,
-        recipient: asked.recipient,
-        domain: asked.domain,
-        subject: asked.subject,
-        client: asked.client,
-        rule: asked.rule,
-        reason: asked.reason,
-        verdict: asked.verdict,
-        policy: asked.policy,
-        state: state.transpose()?,
-        ..Filter::default()
-    };
     let cursor = asked.cursor.as_deref().map(str::parse).transpose();
-    let cursor = cursor.map_err(refused)?;
+    let cursor = cursor.map_err(Refusal::from)?;
     let most = limit(asked.limit, PAGE as usize)?;
     let most = u32::try_from(most).unwrap_or(PAGE);
     let quarantine = &console.services.quarantine;
+    let filter = asked.filter()?;
     let page = quarantine.search(&filter, order, cursor.as_ref(), most);
-    let page = page.await.map_err(refused)?;
+    let page = page.await.map_err(Refusal::from)?;
     Ok(Json(Page {
         items: page.records.iter().map(Held::of).collect(),
         next: page.next.map(|next| next.to_string()),
@@ -170,8 +185,8 @@ pub(super) async fn one(
     Path(id): Path<String>,
 ) -> Result<Json<Whole>, Problem> {
     let quarantine = &console.services.quarantine;
-    let record = quarantine.get(&id).await.map_err(refused)?;
-    let deliveries = quarantine.deliveries(&id).await.map_err(refused)?;
+    let record = quarantine.get(&id).await.map_err(Refusal::from)?;
+    let deliveries = quarantine.deliveries(&id).await.map_err(Refusal::from)?;
     Ok(Json(Whole {
         held: Held::of(&record),
         deliveries: deliveries.into_iter().map(Delivered::of).collect(),
@@ -189,8 +204,10 @@ pub(super) async fn message(
         .quarantine
         .read(&id)
         .await
-        .map_err(refused)?;
-    console.record(&visitor.actor(), "download", &id, "").await;
+        .map_err(Refusal::from)?;
+    console
+        .record(&visitor.actor(), "quarantine.save", &id, "")
+        .await;
     let fields = [
         (header::CONTENT_TYPE, "message/rfc822".to_owned()),
         // Never shown by a browser, whatever is in it.
@@ -200,98 +217,4 @@ pub(super) async fn message(
         ),
     ];
     Ok((fields, raw).into_response())
-}
-
-/// What is asked with a release.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Wish {
-    /// To whom; all recipients where nothing is said.
-    recipients: Vec<String>,
-    /// Also to those who have got it.
-    again: bool,
-    /// Whether it is learned as ham.
-    learn: bool,
-}
-
-/// A message that was released.
-#[derive(Serialize)]
-pub(super) struct Freed {
-    id: String,
-    recipients: usize,
-    before: usize,
-    learned: bool,
-}
-
-pub(super) async fn release(
-    State(console): State<Shared>,
-    visitor: Visitor,
-    Path(id): Path<String>,
-    body: Bytes,
-) -> Result<Json<Freed>, Problem> {
-    let wish: Wish = read(&body)?;
-    if wish.recipients.len() > RECIPIENTS {
-        return Err(Problem::invalid(&format!(
-            "at most {RECIPIENTS} recipients"
-        )));
-    }
-    let quarantine = &console.services.quarantine;
-    let to: Vec<Address> = wish
-        .recipients
-        .iter()
-        .map(|r| Address::new(r.as_bytes()))
-        .collect();
-    let freed = quarantine
-        .release(&id, &to, wish.again)
-        .await
-        .map_err(refused)?;
-    let detail = format!("{} recipients", freed.recipients);
-    console
-        .record(&visitor.actor(), "release", &freed.id, &detail)
-        .await;
-    let mut learned = false;
-    if wish.learn {
-        let raw = quarantine.read(&freed.id).await.map_err(refused)?;
-        let lesson = super::learning::teach(&console, raw, Teaching::Learn(Class::Ham));
-        // The release stands, whatever becomes of the lesson.
-        learned = lesson.await.is_ok();
-    }
-    Ok(Json(Freed {
-        id: freed.id,
-        recipients: freed.recipients,
-        before: freed.before,
-        learned,
-    }))
-}
-
-pub(super) async fn remove(
-    State(console): State<Shared>,
-    visitor: Visitor,
-    Path(id): Path<String>,
-) -> Result<StatusCode, Problem> {
-    console
-        .services
-        .quarantine
-        .delete(&id)
-        .await
-        .map_err(refused)?;
-    console.record(&visitor.actor(), "delete", &id, "").await;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-fn refused(error: QuarantineError) -> Problem {
-    Problem(match error {
-        QuarantineError::NotFound(_) | QuarantineError::Id(_) => Refusal::NotFound,
-        QuarantineError::Cursor | QuarantineError::Address { .. } => {
-            Refusal::Invalid(sentence(&error))
-        }
-        QuarantineError::Released { .. }
-        | QuarantineError::InProgress(_)
-        | QuarantineError::NotSent(_)
-        | QuarantineError::Unsure(_)
-        | QuarantineError::Lost(_)
-        | QuarantineError::Unconfigured(_) => Refusal::Conflict(sentence(&error)),
-        QuarantineError::Busy => Refusal::Busy,
-        error => Refusal::internal("quarantine", &error),
-    })
 }

@@ -66,6 +66,7 @@ pub(super) async fn search(
         .transpose();
     let cursor = cursor.map_err(|_| Problem::invalid(&"this is no cursor"))?;
     let limit = limit(asked.limit, PAGE)?;
+    let rules = asked.rule.unwrap_or_default();
     let query = Query {
         text: asked.text,
         address: asked.address,
@@ -73,7 +74,7 @@ pub(super) async fn search(
         recipient: asked.recipient,
         client: asked.client,
         subject: asked.subject,
-        rules: asked.rule.into_iter().collect(),
+        rules: rules.split_whitespace().map(str::to_owned).collect(),
         verdict: asked.verdict,
         direction: asked.direction,
         policy: asked.policy,
@@ -105,7 +106,8 @@ pub(super) async fn one(
     found.map(Json).ok_or_else(Problem::not_found)
 }
 
-fn refused(error: HistoryError) -> Problem {
+/// What a program is told of it; what is our fault goes to the log.
+pub(super) fn refused(error: HistoryError) -> Problem {
     match error {
         HistoryError::Query(why) => Problem::invalid(&why),
         HistoryError::Disabled => Problem(Refusal::Conflict(

@@ -1,7 +1,7 @@
 //! The models of the classifier: which there are, which is in force, another one into force.
 
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 
 use super::super::Visitor;
@@ -10,7 +10,7 @@ use super::super::models::{self, Moved};
 use super::super::refusal::{Refusal, sentence};
 use super::answer::{Json, Problem, read};
 use crate::filter::bayes::Teacher;
-use crate::workbench::registry::{RegistryError, Why};
+use crate::workbench::registry::{Evaluated, RegistryError, Why};
 
 /// All models.
 #[derive(Serialize)]
@@ -22,6 +22,18 @@ pub(super) struct Models {
     items: Vec<ModelKnown>,
     /// Which came into force when.
     history: Vec<Changed>,
+    /// What every new model is tried on.
+    pinned: Option<PinnedSet>,
+    /// Bytes of lessons that are not in the model yet.
+    journal_bytes: i64,
+}
+
+/// Messages that every new model is tried on.
+#[derive(Serialize)]
+struct PinnedSet {
+    at: i64,
+    ham: usize,
+    spam: usize,
 }
 
 #[derive(Serialize)]
@@ -55,6 +67,7 @@ pub(super) async fn list(State(console): State<Shared>) -> Result<Json<Models>, 
     let teacher = teacher(&console)?;
     let (ham, spam) = teacher.learned();
     let (registry, _) = models::registry(&console)?;
+    let journal_bytes = console.services.metrics.journal_bytes.get();
     let look = move || {
         let book = registry.book()?;
         let items = book.models.into_iter().map(|model| ModelKnown {
@@ -79,11 +92,36 @@ pub(super) async fn list(State(console): State<Shared>) -> Result<Json<Models>, 
             spam,
             items: items.collect(),
             history: history.collect(),
+            pinned: book.pinned.map(|pinned| PinnedSet {
+                at: pinned.at,
+                ham: pinned.ham,
+                spam: pinned.spam,
+            }),
+            journal_bytes,
         })
     };
     let looked = tokio::task::spawn_blocking(look).await;
     let looked = looked.map_err(|e| Refusal::internal("models", &e))?;
     Ok(Json(looked.map_err(|e| Refusal::Conflict(sentence(&e)))?))
+}
+
+/// How well a model did when it was trained.
+pub(super) async fn evaluation(
+    State(console): State<Shared>,
+    Path(id): Path<String>,
+) -> Result<Json<Evaluated>, Problem> {
+    let (registry, _) = models::registry(&console)?;
+    let look = move || {
+        let book = registry.book()?;
+        match book.entry(&id) {
+            Some(model) => registry.evaluated(&model.id),
+            None => Ok(None),
+        }
+    };
+    let looked = tokio::task::spawn_blocking(look).await;
+    let looked = looked.map_err(|e| Refusal::internal("models", &e))?;
+    let found = looked.map_err(|e: RegistryError| Refusal::Conflict(sentence(&e)))?;
+    Ok(Json(found.ok_or(Refusal::NotFound)?))
 }
 
 /// Which model to go back to.

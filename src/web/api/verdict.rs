@@ -33,6 +33,38 @@ struct Asked {
     /// Login of an authenticated client.
     user: Option<String>,
     queue_id: Option<String>,
+    /// Of a trial: the rule of which the conditions are wanted.
+    rule: Option<String>,
+}
+
+impl Asked {
+    fn envelope(self) -> Result<Envelope, Problem> {
+        let to = self.to.unwrap_or_default();
+        let recipients = to.split(',').map(str::trim).filter(|r| !r.is_empty());
+        let recipients: Vec<Address> = recipients.map(|r| Address::new(r.as_bytes())).collect();
+        if recipients.len() > RECIPIENTS {
+            return Err(Problem::invalid(&format!(
+                "at most {RECIPIENTS} recipients"
+            )));
+        }
+        let mut envelope = Envelope {
+            helo: self.helo,
+            authenticated: self.user,
+            sender: self.from.map(|from| Address::new(from.as_bytes())),
+            queue_id: self.queue_id,
+            recipients,
+            ..Envelope::default()
+        };
+        envelope.client.addr = self.client;
+        envelope.client.name = self.client_name;
+        Ok(envelope)
+    }
+}
+
+/// What is asked of a message that is tried out: the rule of which the conditions are wanted, and the envelope.
+pub(super) fn of_trial(raw: Option<&str>) -> Result<(Option<String>, Envelope), Problem> {
+    let mut asked: Asked = query(raw)?;
+    Ok((asked.rule.take(), asked.envelope()?))
 }
 
 /// A verdict.
@@ -89,25 +121,10 @@ pub(super) async fn judge(
     RawQuery(raw): RawQuery,
     body: Bytes,
 ) -> Result<Json<Judged>, Problem> {
-    let asked: Asked = query(raw.as_deref())?;
-    let to = asked.to.unwrap_or_default();
-    let recipients = to.split(',').map(str::trim).filter(|r| !r.is_empty());
-    let recipients: Vec<Address> = recipients.map(|r| Address::new(r.as_bytes())).collect();
-    if recipients.len() > RECIPIENTS {
-        return Err(Problem::invalid(&format!(
-            "at most {RECIPIENTS} recipients"
-        )));
+    let (rule, envelope) = of_trial(raw.as_deref())?;
+    if rule.is_some() {
+        return Err(Problem::invalid(&"`rule` belongs to a trial"));
     }
-    let mut envelope = Envelope {
-        helo: asked.helo,
-        authenticated: asked.user,
-        sender: asked.from.map(|from| Address::new(from.as_bytes())),
-        queue_id: asked.queue_id,
-        recipients,
-        ..Envelope::default()
-    };
-    envelope.client.addr = asked.client;
-    envelope.client.name = asked.client_name;
     let services = &console.services;
     let mut share = services.budget.share();
     if !share.grow(body.len()) {

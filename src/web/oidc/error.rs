@@ -24,10 +24,10 @@ pub(super) enum OidcError {
     /// What came back was not sent for by this browser, or was used before.
     #[error("this browser has begun no such sign-in, or has ended it already")]
     Journey,
-    /// The provider has sent somebody back without saying who he is.
+    /// The provider has sent somebody back without saying who that is.
     #[error("the provider has not signed anybody in: {0}")]
     Denied(String),
-    /// He is known, and may not.
+    /// Somebody who is known, and may not.
     #[error("{0}")]
     Refused(String),
     /// Our own fault.

@@ -1,4 +1,4 @@
-//! Who somebody is here, by what the provider says of him: name, role, or why he does not come in.
+//! Who somebody is here, by what the provider says: name, role, or why they do not come in.
 
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ const VALUES: usize = 2_000;
 /// Who the claims of a token speak of.
 ///
 /// # Errors
-/// [`OidcError::Refused`] with a sentence for him.
+/// [`OidcError::Refused`] with a sentence for them.
 pub(super) fn identity(plan: &Settings, claims: &Claims) -> Result<Vouched, OidcError> {
     let refused = |why: &str| Err(OidcError::Refused(why.to_owned()));
     for (claim, taken) in &plan.require {
@@ -23,7 +23,12 @@ pub(super) fn identity(plan: &Settings, claims: &Claims) -> Result<Vouched, Oidc
         }
     }
     // An address that nobody has checked can be anybody's.
-    if plan.name_claim == "email" && claims.get("email_verified") == Some(&Value::Bool(false)) {
+    // Some providers write the word as a text.
+    let unverified = || {
+        let said = values(claims, "email_verified");
+        said.iter().any(|said| said != "true")
+    };
+    if plan.name_claim == "email" && unverified() {
         return refused("your mail address was not verified where you have signed in");
     }
     let role = match &plan.role_claim {
@@ -55,19 +60,23 @@ pub(super) fn identity(plan: &Settings, claims: &Claims) -> Result<Vouched, Oidc
     })
 }
 
-/// The values of a claim: what the token has under this name, or in objects along its dots.
-fn values(claims: &Claims, claim: &str) -> Vec<String> {
-    let found = claims.get(claim).or_else(|| {
+/// What stands under the name of a claim, or in objects along its dots.
+pub(super) fn find<'a>(claims: &'a Claims, claim: &str) -> Option<&'a Value> {
+    claims.get(claim).or_else(|| {
         let mut parts = claim.split('.');
         let first = claims.get(parts.next()?)?;
         parts.try_fold(first, |value, part| value.get(part))
-    });
+    })
+}
+
+/// The values of a claim.
+fn values(claims: &Claims, claim: &str) -> Vec<String> {
     let text = |value: &Value| match value {
         Value::String(text) => Some(text.clone()),
         Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
         _ => None,
     };
-    match found {
+    match find(claims, claim) {
         Some(Value::Array(all)) => all.iter().take(VALUES).filter_map(text).collect(),
         Some(one) => text(one).into_iter().collect(),
         None => Vec::new(),

@@ -8,7 +8,7 @@
 use data_encoding::BASE64URL_NOPAD;
 use ring::digest;
 
-use crate::web::accounts::{AccountError, Secret};
+use crate::web::accounts::{AccountError, Secret, same};
 use crate::web::login;
 
 /// A sign-in that is under way.
@@ -47,6 +47,11 @@ impl Journey {
 
     pub(super) fn next(&self) -> &str {
         &self.next
+    }
+
+    /// Whether `state` is the one that was sent along.
+    pub(super) fn is_of(&self, state: &Option<String>) -> bool {
+        state.as_ref().is_some_and(|s| same(s, &self.state()))
     }
 
     pub(super) fn state(&self) -> String {

@@ -23,6 +23,7 @@ struct Written {
     authorization_endpoint: String,
     token_endpoint: String,
     jwks_uri: String,
+    userinfo_endpoint: Option<String>,
     end_session_endpoint: Option<String>,
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
     #[serde(default)]
@@ -35,6 +36,8 @@ pub(super) struct Metadata {
     authorization: String,
     pub(super) token: Target,
     pub(super) keys: Target,
+    /// Where it tells claims that its ID tokens leave out.
+    pub(super) userinfo: Option<Target>,
     end_session: Option<String>,
     /// Whether the client secret goes into the form instead of the head of a request (RFC 6749, section 2.3.1).
     pub(super) secret_in_form: bool,
@@ -71,6 +74,10 @@ impl Metadata {
         Ok(Metadata {
             token: place("token_endpoint", &written.token_endpoint)?,
             keys: place("jwks_uri", &written.jwks_uri)?,
+            userinfo: match &written.userinfo_endpoint {
+                Some(url) => Some(place("userinfo_endpoint", url)?),
+                None => None,
+            },
             authorization: written.authorization_endpoint,
             end_session: end_session.filter(|url| Target::parse(url).is_ok()),
             secret_in_form: takes("client_secret_basic") == Some(false)

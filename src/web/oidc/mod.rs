@@ -9,11 +9,11 @@
 //! - [`provider`]: asks for both and keeps them, and redeems the code. Size, time, age and number are bounded.
 //! - [`token`]: whether an ID token is one of this provider, for us, for this sign-in, now; signatures by [`verifier`].
 //! - [`ended`]: no sign-in ends twice.
-//! - [`identity`]: who that is here, and with which role, or why he does not come in.
+//! - [`identity`]: who that is here, and with which role, or why they do not come in.
 //! - [`pages`]: the way there and back.
 //!
 //! Promises: users with a password come in whatever the provider does; nobody takes over a user with a password by
-//! bearing his name; who was kept out stays out; a role holds until the next sign-in only; the client secret, codes and
+//! bearing their name; who was kept out stays out; a role holds until the next sign-in only; the client secret, codes and
 //! tokens stand in no log and no file.
 
 mod ended;
@@ -27,6 +27,7 @@ mod pages;
 mod probe;
 mod provider;
 mod token;
+mod userinfo;
 mod verifier;
 
 pub(in crate::web) use ended::Ended;

@@ -104,7 +104,7 @@ pub struct RoleNames {
     pub analyst: Vec<String>,
     /// Who has one of these is a viewer.
     pub viewer: Vec<String>,
-    /// Who has one of these does not come in, whatever else he has.
+    /// Who has one of these does not come in, whatever else they have.
     pub refused: Vec<String>,
 }
 

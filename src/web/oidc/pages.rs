@@ -20,7 +20,7 @@ use super::error::OidcError;
 use super::identity::identity;
 use super::journey::Journey;
 use super::provider::Provider;
-use crate::web::accounts::{Actor, same};
+use crate::web::accounts::Actor;
 use crate::web::console::{Console, Shared};
 use crate::web::cookie::JOURNEY;
 use crate::web::login;
@@ -82,22 +82,26 @@ async fn come_back(
     Query(brought): Query<Brought>,
 ) -> Result<Response, Refusal> {
     let provider = console.provider().ok_or(Refusal::NotFound)?;
-    if let Err(wait) = console.throttle.attempt(None, address, Instant::now()) {
-        login::count(&console, "throttled");
-        return Err(Refusal::Wait(wait));
-    }
     let settings = console.settings();
     let journey = JOURNEY.read(&settings, &headers);
     let journey = journey.and_then(Journey::read);
     let next = journey.as_ref().map_or("/", Journey::next);
-    let signed_in = sign_in(&console, &provider, journey.as_ref(), &brought, address).await;
+    // Any site can have a browser come here. Were that an attempt, whoever shares its address would have to wait.
+    let Some(journey) = journey.as_ref().filter(|j| j.is_of(&brought.state)) else {
+        return failed(&console, &provider, &OidcError::Journey, next, address);
+    };
+    if let Err(wait) = console.throttle.attempt(None, address, Instant::now()) {
+        login::count(&console, "throttled");
+        return Err(Refusal::Wait(wait));
+    }
+    let signed_in = sign_in(&console, &provider, journey, &brought, address).await;
     let (user, name) = match signed_in {
         Ok(user) => user,
         Err(error) => return failed(&console, &provider, &error, next, address),
     };
     console.throttle.passed(None, address);
     login::count(&console, "ok");
-    tracing::info!(user = ?name, %address, "console: signed in by the provider");
+    tracing::info!(user = name, %address, "console: signed in by the provider");
     let way = format!("by {}", provider.plan.label);
     let session = login::open(&console, user, &address.to_string(), &way).await?;
     let mut response = login::again(Some(next));
@@ -112,25 +116,24 @@ async fn come_back(
 async fn sign_in(
     console: &Console,
     provider: &Provider,
-    journey: Option<&Journey>,
+    journey: &Journey,
     brought: &Brought,
     address: IpAddr,
 ) -> Result<(i64, String), OidcError> {
-    let journey = journey.ok_or(OidcError::Journey)?;
-    let state = journey.state();
-    let ours = brought.state.as_ref().is_some_and(|s| same(s, &state));
-    if !ours || !console.ended.end(&state, Instant::now()) {
+    if !console.ended.end(&journey.state(), Instant::now()) {
         return Err(OidcError::Journey);
     }
     let metadata = provider.metadata().await?;
     match &brought.iss {
         Some(issuer) if *issuer != provider.plan.issuer => {
             return Err(OidcError::Denied(
-                "another provider has sent him".to_owned(),
+                "another provider has sent them".to_owned(),
             ));
         }
         None if metadata.names_itself => {
-            return Err(OidcError::Denied("nobody says who has sent him".to_owned()));
+            return Err(OidcError::Denied(
+                "nobody says who has sent them".to_owned(),
+            ));
         }
         _ => {}
     }
@@ -175,7 +178,13 @@ fn failed(
     address: IpAddr,
 ) -> Result<Response, Refusal> {
     login::count(console, error.result());
-    tracing::warn!(%error, %address, "console: sign-in by the provider failed");
+    match error {
+        // Strangers can bring it about as often as they like, and push warnings out of the console's log with it.
+        OidcError::Journey => {
+            tracing::info!(%error, %address, "console: sign-in by the provider failed");
+        }
+        _ => tracing::warn!(%error, %address, "console: sign-in by the provider failed"),
+    }
     let text = error.text(&provider.plan.label);
     let page = login::page(console, "", next, Some(&text))?;
     Ok((error.status(), page).into_response())

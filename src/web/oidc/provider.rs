@@ -19,6 +19,7 @@ use super::keys::Keys;
 use super::metadata::{self, Metadata, form};
 use super::options::Settings;
 use super::token::{self, Claims, Expected};
+use super::userinfo;
 use crate::https::Target;
 use crate::metrics::Metrics;
 use crate::web;
@@ -32,6 +33,8 @@ const REST: Duration = Duration::from_secs(5);
 const DOCUMENT: usize = 256 << 10;
 /// Longest answer to a code, bytes: tokens of people with hundreds of groups are long.
 const TOKENS: usize = 256 << 10;
+/// Longest answer to a question about somebody, bytes.
+const USERINFO: usize = 256 << 10;
 /// Codes that are redeemed at one time.
 const AT_ONCE: usize = 8;
 
@@ -165,7 +168,8 @@ impl Provider {
         known.note(read.and_then(|text| Keys::read(&text)))
     }
 
-    /// Redeems the code that a browser has brought back to `back`, and gives what the ID token says, once it holds.
+    /// Redeems the code that a browser has brought back to `back`, and gives what the ID token says, once it holds; what is
+    /// needed and not in there is asked for.
     pub(super) async fn redeem(
         &self,
         code: &str,
@@ -174,7 +178,7 @@ impl Provider {
     ) -> Result<Claims, OidcError> {
         let _turn = self.turns.try_acquire().map_err(|_| OidcError::Busy)?;
         let metadata = self.metadata().await?;
-        let token = self.id_token(&metadata, code, back, journey).await?;
+        let (token, access) = self.tokens(&metadata, code, back, journey).await?;
         let expected = Expected {
             issuer: &self.plan.issuer,
             client_id: &self.plan.client_id,
@@ -183,24 +187,47 @@ impl Provider {
             now: jiff::Timestamp::now().as_second(),
         };
         let keys = self.keys(&metadata, None).await?;
-        match token::check(&token, &keys, &expected) {
+        let mut claims = match token::check(&token, &keys, &expected) {
             // It may have taken a new one.
             Err(OidcError::UnknownKey) => {
                 let keys = self.keys(&metadata, Some(&keys)).await?;
                 token::check(&token, &keys, &expected)
             }
             checked => checked,
+        }?;
+        let missing = userinfo::missing(&self.plan, &claims);
+        if !missing.is_empty()
+            && let (Some(place), Some(access)) = (&metadata.userinfo, access)
+        {
+            let answer = self.userinfo(place, &access).await?;
+            userinfo::complete(&mut claims, &missing, &answer)?;
+        }
+        Ok(claims)
+    }
+
+    /// What the provider tells of whom this access token speaks for.
+    async fn userinfo(&self, place: &Target, access: &str) -> Result<Bytes, OidcError> {
+        let request = place
+            .request(Method::GET)
+            .header(ACCEPT, "application/json")
+            .header(AUTHORIZATION, format!("Bearer {access}"))
+            .body(Full::default());
+        match self.send(place, request, USERINFO).await? {
+            (StatusCode::OK, body) => Ok(body),
+            (status, _) => Err(OidcError::Answer(format!(
+                "status {status} for its userinfo"
+            ))),
         }
     }
 
-    /// RFC 6749, section 4.1.3.
-    async fn id_token(
+    /// The ID token, and the access token where there is one (RFC 6749, section 4.1.3).
+    async fn tokens(
         &self,
         metadata: &Metadata,
         code: &str,
         back: &str,
         journey: &Journey,
-    ) -> Result<String, OidcError> {
+    ) -> Result<(String, Option<String>), OidcError> {
         let verifier = journey.verifier();
         let id = self.plan.client_id.as_str();
         let mut fields = vec![
@@ -233,12 +260,13 @@ impl Provider {
         #[derive(Deserialize)]
         struct Tokens {
             id_token: Option<String>,
+            access_token: Option<String>,
             error: Option<String>,
         }
         let tokens: Tokens = serde_json::from_slice(&body)
             .map_err(|_| OidcError::Answer(format!("status {status} to a code, and no JSON")))?;
         match (status, tokens.id_token, tokens.error) {
-            (StatusCode::OK, Some(token), _) => Ok(token),
+            (StatusCode::OK, Some(token), _) => Ok((token, tokens.access_token)),
             (StatusCode::OK, None, _) => {
                 Err(OidcError::Answer("no ID token for a code".to_owned()))
             }

@@ -426,7 +426,9 @@ fn an_address_that_nobody_has_checked_is_no_name() {
     for (verified, comes_in) in [
         (json!(true), true),
         (Value::Null, true),
+        (json!("true"), true),
         (json!(false), false),
+        (json!("false"), false),
     ] {
         let mut claims = json!({ "sub": "17", "email": "ann@example.org" });
         claims["email_verified"] = verified;

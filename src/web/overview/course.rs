@@ -19,7 +19,8 @@ const SERIES: [Series; 6] = [
     ("v-reject", "rejected"),
 ];
 
-const QUANTILES: [(f64, Series); 3] = [
+/// Shares of the messages whose time to the answer is told.
+pub(in crate::web) const QUANTILES: [(f64, Series); 3] = [
     (0.5, ("q-50", "half of the messages within")),
     (0.95, ("q-95", "95 %")),
     (0.99, ("q-99", "99 %")),
@@ -33,25 +34,30 @@ pub(super) struct Tile {
     pub(super) class: &'static str,
 }
 
+/// What has happened in one bin.
 #[derive(Clone, Debug, Default)]
-struct Bin {
-    verdicts: [u64; VERDICTS.len()],
-    latency: Distribution,
+pub(in crate::web) struct Bin {
+    /// Messages, by [`VERDICTS`].
+    pub(in crate::web) verdicts: [u64; VERDICTS.len()],
+    /// Scans that failed.
+    pub(in crate::web) unscanned: u64,
+    /// Time to the answer.
+    pub(in crate::web) latency: Distribution,
 }
 
 /// What has happened, bin by bin.
-pub(super) struct Course {
-    bins: Vec<Bin>,
+pub(in crate::web) struct Course {
+    /// The oldest first; the last is not over yet.
+    pub(in crate::web) bins: Vec<Bin>,
     /// Seconds of a bin.
-    width: i64,
-    /// When the first bin begins.
-    from: i64,
-    unscanned: u64,
+    pub(in crate::web) width: i64,
+    /// When the first bin begins, seconds since 1970.
+    pub(in crate::web) from: i64,
     span: Span,
 }
 
 impl Course {
-    pub(super) fn new(console: &Console, span: Span) -> Course {
+    pub(in crate::web) fn new(console: &Console, span: Span) -> Course {
         let mut samples = console.samples.of(span);
         samples.push(Sample::now(&console.services));
         let (width, count) = match span {
@@ -65,7 +71,6 @@ impl Course {
         let now = samples.last().map_or(0, |sample| sample.at);
         let from = (now / width + 1 - count as i64) * width;
         let mut bins = vec![Bin::default(); count];
-        let mut unscanned = 0;
         for pair in samples.windows(2) {
             let [before, after] = pair else { continue };
             let bin = usize::try_from((after.at - from).div_euclid(width));
@@ -77,13 +82,12 @@ impl Course {
                 *sum += after.saturating_sub(before);
             }
             bin.latency = bin.latency.and(&after.latency.since(&before.latency));
-            unscanned += after.unscanned.saturating_sub(before.unscanned);
+            bin.unscanned += after.unscanned.saturating_sub(before.unscanned);
         }
         Course {
             bins,
             width,
             from,
-            unscanned,
             span,
         }
     }
@@ -103,11 +107,13 @@ impl Course {
     /// The most important numbers.
     pub(super) fn tiles(&self) -> Vec<Tile> {
         let mut sums = [0u64; VERDICTS.len()];
+        let mut unscanned = 0;
         let mut latency = Distribution::default();
         for bin in &self.bins {
             for (sum, n) in sums.iter_mut().zip(bin.verdicts) {
                 *sum += n;
             }
+            unscanned += bin.unscanned;
             latency = latency.and(&bin.latency);
         }
         let all: u64 = sums.iter().sum();
@@ -122,11 +128,11 @@ impl Course {
                 tiles.push(tile(grouped(&n.to_string()), word, class));
             }
         }
-        let class = if self.unscanned > 0 { "bad" } else { "" };
-        let unscanned = grouped(&self.unscanned.to_string());
-        tiles.push(tile(unscanned, "times not scanned by a filter", class));
+        let class = if unscanned > 0 { "bad" } else { "" };
+        let unscanned = grouped(&unscanned.to_string());
+        tiles.push(tile(unscanned, "scans that failed", class));
         if let Some(seconds) = latency.quantile(0.95) {
-            tiles.push(tile(duration(seconds), "answered within, 95 %", ""));
+            tiles.push(tile(duration(seconds), "answered within, 95\u{a0}%", ""));
         }
         tiles
     }
@@ -230,7 +236,7 @@ mod tests {
         let delivered: Vec<u64> = course.bins.iter().map(|bin| bin.verdicts[0]).collect();
         assert_eq!(delivered[59], 5);
         assert_eq!(delivered.iter().sum::<u64>(), 5);
-        assert_eq!(course.unscanned, 5);
+        assert_eq!(course.bins[59].unscanned, 5);
         assert_eq!(course.tiles()[0].value, "5");
     }
 

@@ -1,23 +1,35 @@
 //! Whether everything works that should: filters, DNS lists, ClamAV servers, and what is in force.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use prometheus::core::Collector;
+use serde::Serialize;
 
 use crate::filter::Reason;
 use crate::server::ReloadProblem;
 use crate::web::console::Console;
-use crate::web::readings::{self, Labels, counts, distributions, duration, levels};
+use crate::web::readings::{self, Labels, counts, distributions, levels};
 
 /// A filter of the chain.
-#[derive(Debug)]
-pub(super) struct FilterRow {
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct FilterRow {
     pub(super) name: &'static str,
     pub(super) checked: u64,
     pub(super) skipped: u64,
     /// Messages that it did not scan, by reason.
-    pub(super) unscanned: Vec<(String, u64)>,
-    pub(super) median: String,
-    pub(super) high: String,
+    pub(super) unscanned: Counted,
+    pub(super) seconds: Times,
+}
+
+/// How often what happened.
+type Counted = BTreeMap<String, u64>;
+
+/// Within how many seconds half of all and nearly all are answered; `None` where there were none.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(in crate::web) struct Times {
+    pub(super) p50: Option<f64>,
+    pub(super) p95: Option<f64>,
 }
 
 fn is(labels: &Labels, name: &str, value: &str) -> bool {
@@ -25,7 +37,7 @@ fn is(labels: &Labels, name: &str, value: &str) -> bool {
 }
 
 /// Counts of the series with `label` equal to `value`, by their other label.
-fn by(counted: &[(Labels, u64)], [label, value, other]: [&str; 3]) -> Vec<(String, u64)> {
+fn by(counted: &[(Labels, u64)], [label, value, other]: [&str; 3]) -> Counted {
     let chosen = counted
         .iter()
         .filter(|(l, n)| *n > 0 && is(l, label, value));
@@ -33,33 +45,32 @@ fn by(counted: &[(Labels, u64)], [label, value, other]: [&str; 3]) -> Vec<(Strin
     named.collect()
 }
 
-fn quantiles(values: &[(Labels, readings::Distribution)], label: &str, value: &str) -> [String; 2] {
+fn times(values: &[(Labels, readings::Distribution)], label: &str, value: &str) -> Times {
     let values = values.iter().find(|(labels, _)| is(labels, label, value));
-    [0.5, 0.95].map(|share| {
-        let seconds = values.and_then(|(_, values)| values.quantile(share));
-        seconds.map_or_else(|| "–".to_owned(), duration)
-    })
+    let quantile = |share| values.and_then(|(_, values)| values.quantile(share));
+    Times {
+        p50: quantile(0.5),
+        p95: quantile(0.95),
+    }
 }
 
 /// The filters of the chain, in order.
-pub(super) fn filters(console: &Console) -> Vec<FilterRow> {
+pub(in crate::web) fn filters(console: &Console) -> Vec<FilterRow> {
     let metrics = &console.services.metrics;
     let outcomes = counts(&metrics.outcomes);
-    let times = distributions(&metrics.filter_seconds);
+    let seconds = distributions(&metrics.filter_seconds);
     let engine = console.services.engine.load();
     let row = |name: &'static str| {
-        let of = by(&outcomes, ["filter", name, "outcome"]);
-        let one = |word: &str| of.iter().find(|(o, _)| o == word).map_or(0, |(_, n)| *n);
-        let failed =
-            |(outcome, _): &&(String, u64)| Reason::ALL.iter().any(|r| r.name() == outcome);
-        let [median, high] = quantiles(&times, "filter", name);
+        let mut unscanned = by(&outcomes, ["filter", name, "outcome"]);
+        let mut one = |word: &str| unscanned.remove(word).unwrap_or(0);
+        let (checked, skipped) = (one("checked"), one("skipped"));
+        unscanned.retain(|outcome, _| Reason::ALL.iter().any(|r| r.name() == outcome));
         FilterRow {
             name,
-            checked: one("checked"),
-            skipped: one("skipped"),
-            unscanned: of.iter().filter(failed).cloned().collect(),
-            median,
-            high,
+            checked,
+            skipped,
+            unscanned,
+            seconds: times(&seconds, "filter", name),
         }
     };
     engine
@@ -71,24 +82,22 @@ pub(super) fn filters(console: &Console) -> Vec<FilterRow> {
 }
 
 /// What filters ask over the network: a DNS list, or a ClamAV server.
-#[derive(Debug)]
-pub(super) struct Service {
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct Service {
     pub(super) name: String,
+    #[serde(rename = "in_use")]
     pub(super) is_up: bool,
-    pub(super) median: String,
-    pub(super) high: String,
+    pub(super) seconds: Times,
 }
 
 /// The services that have a series of `up`, those out of use first; `label` is what their series are told apart by.
 fn services(up: &impl Collector, seconds: &impl Collector, label: &str) -> Vec<Service> {
-    let times = distributions(seconds);
+    let seconds = distributions(seconds);
     let service = |(labels, up): (Labels, f64)| {
         let name = labels.get(label)?.clone();
-        let [median, high] = quantiles(&times, label, &name);
         Some(Service {
             is_up: up > 0.0,
-            median,
-            high,
+            seconds: times(&seconds, label, &name),
             name,
         })
     };
@@ -98,29 +107,28 @@ fn services(up: &impl Collector, seconds: &impl Collector, label: &str) -> Vec<S
 }
 
 /// A DNS list.
-#[derive(Debug)]
-pub(super) struct ZoneRow {
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct ZoneRow {
+    #[serde(flatten)]
     pub(super) service: Service,
     pub(super) asked: u64,
     pub(super) listed: u64,
     pub(super) failed: u64,
     /// Why it was taken out of use, and how often.
-    pub(super) trips: Vec<(String, u64)>,
+    #[serde(rename = "taken_out")]
+    pub(super) trips: Counted,
 }
 
 /// The DNS lists.
-pub(super) fn zones(console: &Console) -> Vec<ZoneRow> {
+pub(in crate::web) fn zones(console: &Console) -> Vec<ZoneRow> {
     let metrics = &console.services.metrics;
     let lookups = counts(&metrics.dnsbl_lookups);
     let trips = counts(&metrics.dnsbl_trips);
     let row = |service: Service| {
         let of = by(&lookups, ["zone", &service.name, "result"]);
-        let sum = |words: &[&str]| {
-            let chosen = of.iter().filter(|(o, _)| words.contains(&o.as_str()));
-            chosen.map(|(_, n)| *n).sum()
-        };
+        let sum = |words: &[&str]| words.iter().filter_map(|word| of.get(*word)).sum();
         ZoneRow {
-            asked: of.iter().map(|(_, n)| *n).sum(),
+            asked: of.values().sum(),
             listed: sum(&["listed"]),
             failed: sum(&["refused", "bogus", "timeout", "error"]),
             trips: by(&trips, ["zone", &service.name, "cause"]),
@@ -132,17 +140,25 @@ pub(super) fn zones(console: &Console) -> Vec<ZoneRow> {
 }
 
 /// A ClamAV server.
-#[derive(Debug)]
-pub(super) struct ClamavRow {
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct ClamavRow {
+    #[serde(flatten)]
     pub(super) service: Service,
     pub(super) running: u64,
-    pub(super) scans: Vec<(String, u64)>,
-    /// Version of its signatures and when they were built, seconds since 1970.
-    pub(super) signatures: Option<(u64, i64)>,
+    pub(super) scans: Counted,
+    pub(super) signatures: Option<Signatures>,
+}
+
+/// What a ClamAV server works with.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct Signatures {
+    pub(super) version: u64,
+    /// Seconds since 1970.
+    pub(super) built: i64,
 }
 
 /// The ClamAV servers.
-pub(super) fn clamav(console: &Console) -> Vec<ClamavRow> {
+pub(in crate::web) fn clamav(console: &Console) -> Vec<ClamavRow> {
     let metrics = &console.services.metrics;
     let scans = counts(&metrics.clamav_scans);
     let level = |gauges: &[(Labels, f64)], name: &str| {
@@ -158,7 +174,10 @@ pub(super) fn clamav(console: &Console) -> Vec<ClamavRow> {
         ClamavRow {
             running: level(&running, name) as u64,
             scans: by(&scans, ["server", name, "result"]),
-            signatures: (version > 0).then(|| (version, level(&built, name) as i64)),
+            signatures: (version > 0).then(|| Signatures {
+                version,
+                built: level(&built, name) as i64,
+            }),
             service,
         }
     };
@@ -168,25 +187,25 @@ pub(super) fn clamav(console: &Console) -> Vec<ClamavRow> {
 
 /// What the daemon works with.
 #[derive(Debug)]
-pub(super) struct InForce {
-    pub(super) version: String,
+pub(in crate::web) struct InForce {
+    pub(in crate::web) version: String,
     /// When it was taken, seconds since 1970.
-    pub(super) since: i64,
-    pub(super) rules: i64,
+    pub(in crate::web) since: i64,
+    pub(in crate::web) rules: i64,
     /// Ham, spam and when it was trained; `None` without a model.
-    pub(super) model: Option<(i64, i64, i64)>,
-    pub(super) quarantine: (i64, i64),
-    pub(super) quarantine_bytes: (u64, u64),
-    pub(super) sessions: (i64, i64),
-    pub(super) memory: (u64, u64),
+    pub(in crate::web) model: Option<(i64, i64, i64)>,
+    pub(in crate::web) quarantine: (i64, i64),
+    pub(in crate::web) quarantine_bytes: (u64, u64),
+    pub(in crate::web) sessions: (i64, i64),
+    pub(in crate::web) memory: (u64, u64),
     /// Why the last reload was refused, where it was.
-    pub(super) problem: Option<(String, i64)>,
+    pub(in crate::web) problem: Option<(String, i64)>,
     /// The daemon itself.
-    pub(super) program: &'static str,
+    pub(in crate::web) program: &'static str,
 }
 
 impl InForce {
-    pub(super) fn new(console: &Console) -> InForce {
+    pub(in crate::web) fn new(console: &Console) -> InForce {
         let services = &console.services;
         let metrics = &services.metrics;
         let trained = metrics.model_trained.get() as i64;

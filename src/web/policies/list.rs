@@ -25,7 +25,7 @@ use crate::web::layout::{self, Answer, Done, LookAt, Page, SentTo};
 use crate::web::refusal::Refusal;
 
 /// Longest file that is edited as a text, bytes; to longer ones entries are added.
-pub(super) const EDITED: usize = 256 << 10;
+pub(in crate::web) const EDITED: usize = 256 << 10;
 /// Longest file that is opened here, bytes.
 const OPENED: u64 = 64 << 20;
 /// Longest entry or remark, characters.
@@ -52,7 +52,10 @@ struct ListPage {
 }
 
 /// A list file and all uses of it.
-fn find(console: &Shared, key: &str) -> Result<(ListFile, Vec<ListFile>), Refusal> {
+pub(in crate::web) fn find(
+    console: &Shared,
+    key: &str,
+) -> Result<(ListFile, Vec<ListFile>), Refusal> {
     let engine = console.services.engine.load_full();
     let config = engine.config().ok_or(Refusal::NotFound)?;
     let uses: Vec<ListFile> = lists(config).into_iter().filter(|l| l.key == key).collect();
@@ -60,7 +63,7 @@ fn find(console: &Shared, key: &str) -> Result<(ListFile, Vec<ListFile>), Refusa
     Ok((first, uses))
 }
 
-async fn read(path: &Path) -> Result<String, Refusal> {
+pub(in crate::web) async fn read(path: &Path) -> Result<String, Refusal> {
     let path = path.to_owned();
     let look = move || match std::fs::metadata(&path) {
         Ok(found) if found.len() > OPENED => Err("it is too long to be opened here".to_owned()),
@@ -72,7 +75,7 @@ async fn read(path: &Path) -> Result<String, Refusal> {
     text.map_err(|why| Refusal::Conflict(format!("The file cannot be read: {why}.")))
 }
 
-fn digest(text: &str) -> String {
+pub(in crate::web) fn digest(text: &str) -> String {
     blake3::hash(text.as_bytes()).to_hex().to_string()
 }
 
@@ -130,15 +133,7 @@ pub(in crate::web) struct Text {
 pub(in crate::web) async fn replace(
     (State(console), visitor, Key(key), Form(given)): SentTo<Text>,
 ) -> Result<Response, Refusal> {
-    // Browsers send the ends of lines as they are in mail.
-    let text = given.text.replace("\r\n", "\n");
-    let text = match text.is_empty() || text.ends_with('\n') {
-        true => text,
-        false => text + "\n",
-    };
-    if text.len() > EDITED {
-        return Err(Refusal::TooLarge(EDITED));
-    }
+    let text = as_file(&given.text)?;
     write(&console, &visitor, &key, Some(&given.digest), |_| {
         text.clone()
     })
@@ -155,7 +150,97 @@ pub(in crate::web) struct Added {
 pub(in crate::web) async fn add(
     (State(console), visitor, Key(key), Form(given)): SentTo<Added>,
 ) -> Result<Response, Refusal> {
-    let (entry, remark) = (given.entry.trim(), given.remark.trim());
+    let with = with_line(&given.entry, &given.remark)?;
+    write(&console, &visitor, &key, None, with).await
+}
+
+/// What became of a change.
+pub(in crate::web) enum Change {
+    /// It is as it was.
+    Same(String),
+    /// It is this now.
+    Written(String),
+    /// Nothing was written: it would be this, and why not.
+    Refused(String, Refusal),
+}
+
+/// Writes what `new` makes of the file, if it still is the one with the digest `known` and what is made of it is in order.
+pub(in crate::web) async fn change(
+    console: &Shared,
+    visitor: &Visitor,
+    key: &str,
+    known: Option<&str>,
+    new: impl Fn(&str) -> String,
+) -> Result<Change, Refusal> {
+    let (list, uses) = find(console, key)?;
+    if !uses.iter().any(|l| l.is_senders) {
+        return Err(Refusal::Forbidden(
+            "Only lists of allowed and denied senders are edited here.",
+        ));
+    }
+    let _turn = WRITING.lock().await;
+    let old = read(&list.path).await?;
+    let text = new(&old);
+    if known.is_some_and(|known| known != digest(&old)) {
+        let why = "Somebody else has changed the file meanwhile.".to_owned();
+        return Ok(Change::Refused(text, Refusal::Conflict(why)));
+    }
+    if text == old {
+        return Ok(Change::Same(text));
+    }
+    let written = Source::new(list.written.as_str(), text.as_str());
+    if let Err(problems) = policy::check_list(&written) {
+        let why = format!("Nothing was written.\n{problems}");
+        return Ok(Change::Refused(text, Refusal::Invalid(why)));
+    }
+    let (path, bytes) = (list.path.clone(), text.clone().into_bytes());
+    let done = tokio::task::spawn_blocking(move || put(&path, &bytes)).await;
+    let done = done.map_err(|error| Refusal::internal("a list cannot be written", &error))?;
+    if let Err(error) = done {
+        let why = format!(
+            "The file cannot be written: {error}. Its folder must belong to the user of the daemon, and the service must be allowed to write there (docs/console.md)."
+        );
+        return Ok(Change::Refused(text, Refusal::Conflict(why)));
+    }
+    let detail = difference(&old, &text);
+    console
+        .record(&visitor.actor(), "list.edit", &list.written, &detail)
+        .await;
+    tracing::info!(list = list.written, user = visitor.name, address = %visitor.address, "console: a list was changed");
+    Ok(Change::Written(text))
+}
+
+/// Changes the file and shows what became of it.
+async fn write(
+    console: &Shared,
+    visitor: &Visitor,
+    key: &str,
+    known: Option<&str>,
+    new: impl Fn(&str) -> String,
+) -> Result<Response, Refusal> {
+    let done = match change(console, visitor, key, known, new).await? {
+        Change::Same(_) => "same",
+        Change::Written(_) => "written",
+        Change::Refused(text, why) => {
+            let status = why.status();
+            let mut told = why.text();
+            if known.is_some() && status == StatusCode::CONFLICT {
+                told.push_str(" What you wrote is in the box below; to change the file as it is now, open the page anew.");
+            }
+            let edited = known.map(|known| (text, known.to_owned()));
+            let page = page(console, key, frame(visitor).with_problem(told), edited).await?;
+            return Ok((status, page).into_response());
+        }
+    };
+    Ok(Redirect::to(&format!("/policy/list/{key}?done={done}")).into_response())
+}
+
+/// A text with an entry and its remark as the last line.
+pub(in crate::web) fn with_line(
+    entry: &str,
+    remark: &str,
+) -> Result<impl Fn(&str) -> String + use<>, Refusal> {
+    let (entry, remark) = (entry.trim(), remark.trim());
     let is_line =
         |text: &str| text.chars().count() <= ENTRY && !text.chars().any(crate::printable::deceives);
     if entry.is_empty() || entry.contains('#') || !is_line(entry) || !is_line(remark) {
@@ -167,63 +252,26 @@ pub(in crate::web) async fn add(
         "" => format!("{entry}\n"),
         remark => format!("{entry}  # {remark}\n"),
     };
-    let with = |old: &str| match old.is_empty() || old.ends_with('\n') {
-        true => format!("{old}{line}"),
-        false => format!("{old}\n{line}"),
-    };
-    write(&console, &visitor, &key, None, with).await
+    Ok(
+        move |old: &str| match old.is_empty() || old.ends_with('\n') {
+            true => format!("{old}{line}"),
+            false => format!("{old}\n{line}"),
+        },
+    )
 }
 
-/// Writes what `new` makes of the file, if it still is the one with `digest` and what is made of it is in order.
-async fn write(
-    console: &Shared,
-    visitor: &Visitor,
-    key: &str,
-    known: Option<&str>,
-    new: impl Fn(&str) -> String,
-) -> Result<Response, Refusal> {
-    let (list, uses) = find(console, key)?;
-    if !uses.iter().any(|l| l.is_senders) {
-        return Err(Refusal::Forbidden(
-            "Only lists of allowed and denied senders are edited here.",
-        ));
-    }
-    let _turn = WRITING.lock().await;
-    let old = read(&list.path).await?;
-    let text = new(&old);
-    let again = async |problem: String, status: StatusCode| {
-        let edited = known.map(|known| (text.clone(), known.to_owned()));
-        let page = page(console, key, frame(visitor).with_problem(problem), edited).await?;
-        Ok((status, page).into_response())
+/// A text that somebody has written, with the ends of lines that files have, and one behind the last line.
+pub(in crate::web) fn as_file(text: &str) -> Result<String, Refusal> {
+    // Browsers send the ends of lines as they are in mail.
+    let text = text.replace("\r\n", "\n");
+    let text = match text.is_empty() || text.ends_with('\n') {
+        true => text,
+        false => text + "\n",
     };
-    if known.is_some_and(|known| known != digest(&old)) {
-        let why = "Somebody else has changed the file meanwhile. What you wrote is in the box below; \
-                   open the page anew and make your change there.";
-        return again(why.to_owned(), StatusCode::CONFLICT).await;
+    match text.len() > EDITED {
+        true => Err(Refusal::TooLarge(EDITED)),
+        false => Ok(text),
     }
-    if text == old {
-        return Ok(Redirect::to(&format!("/policy/list/{key}?done=same")).into_response());
-    }
-    let written = Source::new(list.written.as_str(), text.as_str());
-    if let Err(problems) = policy::check_list(&written) {
-        let why = format!("Nothing was written.\n{problems}");
-        return again(why, StatusCode::UNPROCESSABLE_ENTITY).await;
-    }
-    let (path, bytes) = (list.path.clone(), text.clone().into_bytes());
-    let done = tokio::task::spawn_blocking(move || put(&path, &bytes)).await;
-    let done = done.map_err(|error| Refusal::internal("a list cannot be written", &error))?;
-    if let Err(error) = done {
-        let why = format!(
-            "The file cannot be written: {error}. Its folder must belong to the user of the daemon, and the service must be allowed to write there (docs/console.md)."
-        );
-        return again(why, StatusCode::CONFLICT).await;
-    }
-    let detail = difference(&old, &text);
-    console
-        .record(&visitor.actor(), "list.edit", &list.written, &detail)
-        .await;
-    tracing::info!(list = ?list.written, user = ?visitor.name, address = %visitor.address, "console: a list was changed");
-    Ok(Redirect::to(&format!("/policy/list/{key}?done=written")).into_response())
 }
 
 /// Replaces a file, with the permissions that it has; a link stays one.

@@ -16,11 +16,11 @@ use crate::web::refusal::{Refusal, sentence};
 pub(super) type Fields = Vec<(String, String)>;
 
 /// Longest note for an analyst.
-const NOTE_BYTES: usize = 8_000;
+pub(in crate::web) const NOTE_BYTES: usize = 8_000;
 
 /// What can be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Act {
+pub(in crate::web) enum Act {
     /// To these recipients, or to all where there are none.
     Release {
         to: Vec<Address>,
@@ -57,27 +57,23 @@ impl Act {
         }
     }
 
-    /// Does it to a message; gives what stands in the audit log. In a task of its own, so that it comes to its end
-    /// although the browser leaves.
-    pub(super) async fn run(
+    /// Does it to a message; gives what stands in the audit log. The gate sees to it that it comes to its end although the
+    /// browser leaves.
+    pub(in crate::web) async fn run(
         &self,
         console: &Shared,
         visitor: &Visitor,
         id: &str,
     ) -> Result<String, String> {
-        let (act, id) = (self.clone(), id.to_owned());
-        let (console, actor) = (console.clone(), visitor.actor());
-        let task = tokio::spawn(async move {
-            let done = act.perform(&console, &id).await;
-            let detail = match &done {
-                Ok(detail) => detail.clone(),
-                Err(why) => format!("failed: {why}"),
-            };
-            console.record(&actor, act.name(), &id, &detail).await;
-            done
-        });
-        task.await
-            .unwrap_or_else(|_| Err("this did not work; the log says why".to_owned()))
+        let done = self.perform(console, id).await;
+        let detail = match &done {
+            Ok(detail) => detail.clone(),
+            Err(why) => format!("failed: {why}"),
+        };
+        console
+            .record(&visitor.actor(), self.name(), id, &detail)
+            .await;
+        done
     }
 
     async fn perform(&self, console: &Shared, id: &str) -> Result<String, String> {
@@ -86,19 +82,20 @@ impl Act {
         match self {
             Act::Release { to, learn } => {
                 let released = quarantine.release(id, to, false).await.map_err(text)?;
-                let mut detail = format!("to {} recipients", released.recipients);
+                let mut detail = whom(to, released.recipients);
                 if *learn {
-                    detail.push_str(teach(console, id, Class::Ham).await?);
+                    let learned = teach(console, id, Class::Ham).await?;
+                    detail = format!("{detail}, {learned}");
                 }
                 Ok(detail)
             }
             Act::Delete { learn } => {
-                let mut detail = String::new();
-                if *learn {
-                    detail.push_str(teach(console, id, Class::Spam).await?);
-                }
+                let detail = match learn {
+                    true => teach(console, id, Class::Spam).await?,
+                    false => "",
+                };
                 quarantine.delete(id).await.map_err(text)?;
-                Ok(detail)
+                Ok(detail.to_owned())
             }
             Act::Forward { to, note } => {
                 let to = quarantine
@@ -107,6 +104,17 @@ impl Act {
                     .map_err(text)?;
                 Ok(format!("to {to}"))
             }
+        }
+    }
+}
+
+/// To whom a message was released, for the audit log: `to`, who may be others than its recipients, or all of these.
+pub(in crate::web) fn whom(to: &[Address], recipients: usize) -> String {
+    match to {
+        [] => format!("to {recipients} recipients"),
+        to => {
+            let to: Vec<&str> = to.iter().map(Address::text).collect();
+            format!("to {}", to.join(", "))
         }
     }
 }
@@ -120,8 +128,8 @@ async fn teach(console: &Shared, id: &str, class: Class) -> Result<&'static str,
         Teacher::of_file(&place.path, place.engine)?.learn(raw, class)
     });
     match learned.await {
-        Ok(Ok(())) if class == Class::Ham => Ok(", learned as ham"),
-        Ok(Ok(())) => Ok(", learned as spam"),
+        Ok(Ok(())) if class == Class::Ham => Ok("learned as ham"),
+        Ok(Ok(())) => Ok("learned as spam"),
         Ok(Err(e)) => Err(format!("not learned: {e}")),
         Err(_) => Err("not learned; the log says why".to_owned()),
     }

@@ -1,5 +1,5 @@
 //! What is done to several messages: those that are ticked, or all that a search finds. The latter is asked once more,
-//! with their number, and only done when it still is that number.
+//! with their number, and only done when the search still finds the same messages.
 
 use askama::Template;
 use axum::Form;
@@ -8,15 +8,11 @@ use axum::response::{IntoResponse, Response};
 
 use super::act::{Act, Fields, value};
 use super::asked::Asked;
+use super::chosen::{Chosen, Done};
 use crate::quarantine::QuarantineError;
 use crate::web::filters;
 use crate::web::layout::{self, Page, Sent};
-use crate::web::refusal::{Refusal, sentence};
-
-/// Messages that are worked on at one time.
-const MOST: u32 = 1_000;
-/// Failures that are listed.
-const LISTED: usize = 50;
+use crate::web::refusal::Refusal;
 
 #[derive(Template)]
 #[template(path = "quarantine_bulk.html", whitespace = "minimize")]
@@ -24,6 +20,8 @@ struct BulkPage {
     page: Page,
     /// The number that is asked about; `None` once it is done.
     asked: Option<u64>,
+    /// What stands for the messages that are asked about.
+    digest: String,
     /// Too many to be worked on.
     most: Option<u32>,
     act: String,
@@ -32,9 +30,7 @@ struct BulkPage {
     danger: bool,
     pairs: Vec<(String, String)>,
     back: String,
-    done: usize,
-    failed: usize,
-    failures: Vec<(String, String)>,
+    result: Done,
 }
 
 /// What the buttons below the list say.
@@ -63,6 +59,7 @@ pub(super) async fn bulk(
     let mut page = BulkPage {
         page: Page::new("Quarantine", "/quarantine/", &visitor),
         asked: None,
+        digest: String::new(),
         most: None,
         act: value(&fields, "act").to_owned(),
         learn: matches!(
@@ -77,48 +74,32 @@ pub(super) async fn bulk(
             .map(|(n, v)| (n.to_owned(), v.to_owned()))
             .collect(),
         back: asked.path(asked.order(), None),
-        done: 0,
-        failed: 0,
-        failures: Vec::new(),
+        result: Done::default(),
     };
-    let ids: Vec<String> = if value(&fields, "all") == "1" {
-        let filter = asked.filter()?;
-        let found = quarantine.matching(&filter).await?;
-        match quarantine.choose(&filter, MOST).await {
+    let chosen = if value(&fields, "all") == "1" {
+        match Chosen::by(quarantine, &asked.filter()?).await {
             Err(QuarantineError::TooMany { found, most }) => {
                 page.asked = Some(found);
                 page.most = Some(most);
                 return Ok(layout::render(&page)?.into_response());
             }
             chosen => {
-                let ids = chosen?;
-                if value(&fields, "confirmed").parse::<usize>() != Ok(ids.len()) {
-                    page.asked = Some(found);
+                let chosen = chosen?;
+                page.digest = chosen.digest();
+                if value(&fields, "confirmed") != page.digest {
+                    page.asked = Some(chosen.count() as u64);
                     return Ok(layout::render(&page)?.into_response());
                 }
-                ids
+                chosen
             }
         }
     } else {
         let ticked = fields.iter().filter(|(key, _)| key == "id");
-        ticked
-            .map(|(_, id)| id.to_ascii_uppercase())
-            .take(MOST as usize)
-            .collect()
+        Chosen::ticked(ticked.map(|(_, id)| id.as_str()))
     };
-    if ids.is_empty() {
+    if chosen.count() == 0 {
         return Err(Refusal::Invalid("No message is chosen.".to_owned()));
     }
-    for id in ids {
-        match act.run(&console, &visitor, &id).await {
-            Ok(_) => page.done += 1,
-            Err(why) => {
-                page.failed += 1;
-                if page.failures.len() < LISTED {
-                    page.failures.push((id, sentence(&why)));
-                }
-            }
-        }
-    }
+    page.result = chosen.run(&act, &console, &visitor).await;
     Ok(layout::render(&page)?.into_response())
 }

@@ -113,7 +113,7 @@ pub(super) async fn page(
     visitor: &Visitor,
     id: &str,
     note: Option<&str>,
-    problem: Option<String>,
+    mut problem: Option<String>,
 ) -> Answer {
     let quarantine = &console.services.quarantine;
     let id = id.to_ascii_uppercase();
@@ -121,6 +121,10 @@ pub(super) async fn page(
         Ok((record, preview)) => (record, Some(preview)),
         // What is known of it stays known.
         Err(QuarantineError::Lost(_) | QuarantineError::Damaged { .. }) => {
+            (quarantine.get(&id).await?, None)
+        }
+        Err(QuarantineError::Objects(why)) => {
+            problem.get_or_insert(format!("The object store does not give the message: {why}"));
             (quarantine.get(&id).await?, None)
         }
         Err(error) => return Err(error.into()),

@@ -7,12 +7,15 @@
 mod act;
 mod asked;
 mod bulk;
+mod chosen;
 mod link;
 mod list;
 mod message;
 
+pub(super) use act::{Act, NOTE_BYTES, whom};
 use axum::Router;
 use axum::routing::{get, post};
+pub(super) use chosen::{Chosen, MOST};
 
 use super::access::Access;
 use super::accounts::Role;
@@ -43,6 +46,10 @@ impl From<QuarantineError> for Refusal {
         match error {
             QuarantineError::NotFound(_) | QuarantineError::Id(_) => Refusal::NotFound,
             QuarantineError::Busy => Refusal::Busy,
+            QuarantineError::Objects(_) => {
+                tracing::error!(%error, "console: quarantine");
+                Refusal::Unavailable(sentence(&error))
+            }
             QuarantineError::Cursor | QuarantineError::Address { .. } => {
                 Refusal::Invalid(sentence(&error))
             }

@@ -14,7 +14,7 @@ use crate::web::refusal::{Refusal, sentence};
 #[derive(Debug)]
 pub(in crate::web) struct Measured {
     /// When it was made, seconds since 1970.
-    pub(super) at: i64,
+    pub(in crate::web) at: i64,
     /// Messages that it was made on.
     pub(super) ham: usize,
     pub(super) spam: usize,

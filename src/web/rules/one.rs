@@ -4,7 +4,8 @@ use askama::Template;
 use axum::extract::{Path, State};
 
 use super::{Known, Row};
-use crate::filter::rules::{RuleSet, catalogue};
+use crate::filter::rules::catalogue;
+use crate::server::Engine;
 use crate::web::Visitor;
 use crate::web::accounts::Role;
 use crate::web::console::Shared;
@@ -34,11 +35,12 @@ struct RulePage {
 
 /// What the files say of a rule.
 #[derive(Default)]
-struct Source {
-    text: Option<String>,
+pub(in crate::web) struct Source {
+    /// The rule in its file, as the file is now.
+    pub(in crate::web) text: Option<String>,
     asks: Vec<String>,
-    refers_to: Vec<String>,
-    referred_by: Vec<String>,
+    pub(in crate::web) refers_to: Vec<String>,
+    pub(in crate::web) referred_by: Vec<String>,
     tests: (usize, usize),
 }
 
@@ -52,17 +54,7 @@ pub(super) async fn show(
     let rule = set.rule(&id).ok_or(Refusal::NotFound)?;
     let all = Known::new(&console).await?;
     let row = all.row(set, rule);
-    let source = match engine.config() {
-        Some(config) => {
-            let (options, base) = (config.file.rules.clone(), config.base.clone());
-            let written = config.source.clone();
-            let look = move || source(options.read(&written, &base).sources, &id);
-            tokio::task::spawn_blocking(look)
-                .await
-                .map_err(|error| Refusal::internal("the files of rules cannot be read", &error))?
-        }
-        None => Source::default(),
-    };
+    let source = Source::of(&engine, id).await?;
     layout::render(&RulePage {
         page: Page::new(&row.id, "/rules/", &visitor),
         group: set.group_of(rule).map(|g| (g.name().to_owned(), g.cap())),
@@ -72,19 +64,31 @@ pub(super) async fn show(
         is_scoped: rule.is_scoped(),
         text: source.text,
         asks: source.asks,
-        refers_to: known(set, source.refers_to),
-        referred_by: known(set, source.referred_by),
+        refers_to: source.refers_to,
+        referred_by: source.referred_by,
         tests: source.tests,
         measured: all.measured.as_ref().map(|m| (m.at, !m.is_of(set))),
         row,
     })
 }
 
-/// Rules that are in force, for links.
-fn known(set: &RuleSet, ids: Vec<String>) -> Vec<String> {
-    ids.into_iter()
-        .filter(|id| set.rule(id).is_some())
-        .collect()
+impl Source {
+    /// What the files of an engine say of the rule of that id; of other rules it names those that are in force.
+    pub(in crate::web) async fn of(engine: &Engine, id: String) -> Result<Source, Refusal> {
+        let (Some(config), Some(set)) = (engine.config(), engine.rules()) else {
+            return Ok(Source::default());
+        };
+        let (options, base) = (config.file.rules.clone(), config.base.clone());
+        let written = config.source.clone();
+        let look = move || source(options.read(&written, &base).sources, &id);
+        let mut source = tokio::task::spawn_blocking(look)
+            .await
+            .map_err(|error| Refusal::internal("the files of rules cannot be read", &error))?;
+        for ids in [&mut source.refers_to, &mut source.referred_by] {
+            ids.retain(|id| set.rule(id).is_some());
+        }
+        Ok(source)
+    }
 }
 
 fn source(sources: Vec<crate::config::Source>, id: &str) -> Source {

@@ -2,6 +2,7 @@
 //! remember senders do not see it, nothing is learned, held or recorded. At most [`AT_ONCE`] at one time.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use askama::Template;
 use axum::Form;
@@ -11,22 +12,23 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Deserialize;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::filter::rules::{Held, RuleSet, Step};
+use crate::filter::rules::{Held, Step};
 use crate::filter::{Scan, greylist, rates, reputation};
 use crate::history::{Entry, Stage, Transaction};
 use crate::mail::{Address, Envelope};
 use crate::milter::Reply;
-use crate::server::Left;
+use crate::server::{Engine, Left};
 use crate::web::Visitor;
+use crate::web::console::Console;
 use crate::web::explanation::Explanation;
 use crate::web::filters;
 use crate::web::layout::{self, Answer, Look, Page, Sent};
 use crate::web::refusal::Refusal;
 
 /// Longest message, bytes.
-pub(super) const MESSAGE: usize = 1 << 20;
+pub(in crate::web) const MESSAGE: usize = 1 << 20;
 /// Recipients.
 const RECIPIENTS: usize = 100;
 /// Trials at one time.
@@ -122,65 +124,92 @@ pub(super) async fn examine(
             format!("A message has at most {MESSAGE} bytes here."),
         );
     }
-    let Ok(_turn) = TURNS.try_acquire() else {
+    let Ok(_turn) = turn() else {
         return refuse(
             given,
             "Other messages are being tried: try again in a moment.".to_owned(),
         );
     };
-    let engine = console.services.engine.load_full();
     let raw = Bytes::from(given.message.clone().into_bytes());
-    let bytes = raw.len();
-    let received = Timestamp::now();
-    let left = Left {
-        filters: &[greylist::NAME, rates::NAME, reputation::NAME],
-        why: "leaves no trace of a trial",
-    };
-    let started = std::time::Instant::now();
-    let examined = engine.examine_without(envelope, raw, left);
-    let (scan, ruling) = examined.await;
-    let versions = engine.versions();
-    let transaction = Transaction {
-        id: "",
-        received,
-        envelope: &scan.envelope,
-        stage: Stage::End,
-        mail: Some(&scan.mail),
-        refused: &[],
-        bytes,
-        digest: None,
-        reply: &Reply::Accept,
-        versions: &versions,
-        took: started.elapsed(),
-    };
-    let entry = Entry::new(&transaction, &ruling.verdict, Some(&ruling), false);
-    let rules = engine.rules().cloned();
-    let rule = given.rule.trim().to_owned();
-    let steps = match &rules {
-        Some(set) if !rule.is_empty() => steps(set.clone(), scan.clone(), rule).await?,
-        _ => None,
-    };
+    let tried = Tried::new(&console, envelope, raw).await;
+    let steps = tried.steps(given.rule.trim()).await?;
     let mut page = TrialPage::new(page(&visitor), given);
     if steps.is_none() && !page.given.rule.trim().is_empty() {
         page.page = page.page.with_problem("There is no such rule in force.");
     }
-    page.steps = steps;
-    page.version = engine.version().to_owned();
-    page.explanation = Some(Explanation::new(entry, rules.as_deref(), false));
+    page.steps = steps.map(|steps| (page.given.rule.trim().to_owned(), steps));
+    page.version = tried.engine.version().to_owned();
+    let rules = tried.engine.rules().map(AsRef::as_ref);
+    page.explanation = Some(Explanation::new(tried.entry, rules, false));
     Ok(layout::render(&page)?.into_response())
 }
+/// A turn of those that evaluate messages for people, or a refusal because others do.
+pub(in crate::web) fn turn() -> Result<SemaphorePermit<'static>, Refusal> {
+    TURNS.try_acquire().map_err(|_| Refusal::Busy)
+}
 
-/// How the conditions of a rule came out.
-async fn steps(
-    set: std::sync::Arc<RuleSet>,
-    scan: std::sync::Arc<Scan>,
-    rule: String,
-) -> Result<Option<(String, Vec<Step>)>, Refusal> {
-    let work = move || {
-        let held = Held::of(&scan);
-        let steps = set.explain(&scan.envelope, &scan.mail, held.known(), &rule);
-        steps.map(|steps| (rule, steps))
-    };
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| Refusal::internal("a rule cannot be explained", &error))
+/// A message that was tried out.
+pub(in crate::web) struct Tried {
+    pub(in crate::web) engine: Arc<Engine>,
+    /// What became of it, with an empty id.
+    pub(in crate::web) entry: Entry,
+    scan: Arc<Scan>,
+}
+
+impl Tried {
+    /// Tries a message out, or refuses because others are being tried.
+    pub(in crate::web) async fn in_turn(
+        console: &Console,
+        envelope: Envelope,
+        raw: Bytes,
+    ) -> Result<Tried, Refusal> {
+        let _turn = turn()?;
+        Ok(Tried::new(console, envelope, raw).await)
+    }
+
+    async fn new(console: &Console, envelope: Envelope, raw: Bytes) -> Tried {
+        let engine = console.services.engine.load_full();
+        let bytes = raw.len();
+        let received = Timestamp::now();
+        let left = Left {
+            filters: &[greylist::NAME, rates::NAME, reputation::NAME],
+            why: "leaves no trace of a trial",
+        };
+        let started = std::time::Instant::now();
+        let (scan, ruling) = engine.examine_without(envelope, raw, left).await;
+        let versions = engine.versions();
+        let transaction = Transaction {
+            id: "",
+            received,
+            envelope: &scan.envelope,
+            stage: Stage::End,
+            mail: Some(&scan.mail),
+            refused: &[],
+            bytes,
+            digest: None,
+            reply: &Reply::Accept,
+            versions: &versions,
+            took: started.elapsed(),
+        };
+        let entry = Entry::new(&transaction, &ruling.verdict, Some(&ruling), false);
+        Tried {
+            engine,
+            entry,
+            scan,
+        }
+    }
+
+    /// How the conditions of a rule came out; `None` where there is no such rule in force.
+    pub(in crate::web) async fn steps(&self, rule: &str) -> Result<Option<Vec<Step>>, Refusal> {
+        let Some(set) = self.engine.rules().filter(|_| !rule.is_empty()).cloned() else {
+            return Ok(None);
+        };
+        let (scan, rule) = (self.scan.clone(), rule.to_owned());
+        let work = move || {
+            let held = Held::of(&scan);
+            set.explain(&scan.envelope, &scan.mail, held.known(), &rule)
+        };
+        let done = tokio::task::spawn_blocking(work).await;
+        done.map_err(|error| Refusal::internal("a rule cannot be explained", &error))
+    }
 }

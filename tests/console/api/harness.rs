@@ -29,8 +29,10 @@ impl Api {
                 "scanners: {{ rspamd: {{ listen: ['127.0.0.1:{rspamd}'], quarantine: true }} }}
 quarantine: {{ release: {{ smtp: '127.0.0.1:{smtp}' }} }}
 limits: {{ message: 100KiB }}
+deny: [ {{ list: denied.txt }} ]
 "
             ),
+            files: vec![("denied.txt", "bad.example\n")],
             ..Config::default()
         };
         let site = Site::new(config);
@@ -63,6 +65,46 @@ limits: {{ message: 100KiB }}
         request.send()
     }
 
+    /// What a path below `/api/v1/` tells an admin.
+    pub(crate) fn json(&self, path: &str) -> Value {
+        let answer = self.ask("admin", "GET", &format!("/api/v1/{path}"), b"");
+        assert_eq!(answer.status, 200, "{answer:?}");
+        serde_json::from_str(&answer.body).unwrap()
+    }
+
+    /// What an admin is told who posts something below `/api/v1/`.
+    pub(crate) fn make(&self, path: &str, body: &Value) -> Value {
+        let path = format!("/api/v1/{path}");
+        let answer = self.ask("admin", "POST", &path, body.to_string().as_bytes());
+        assert_eq!(answer.status, 200, "{answer:?}");
+        serde_json::from_str(&answer.body).unwrap()
+    }
+
+    /// What a program is told with this token below `/api/v1/`.
+    pub(crate) fn with(
+        &self,
+        token: &str,
+        method: &'static str,
+        path: &str,
+        body: &[u8],
+    ) -> Answer {
+        Request::new(self.site.port, method, &format!("/api/v1/{path}"))
+            .field("Authorization", &format!("Bearer {token}"))
+            .body(body)
+            .send()
+    }
+
+    /// Of the item of a list that has a value under a name, what stands under another.
+    pub(crate) fn find(&self, path: &str, name: &str, value: &str, wanted: &str) -> String {
+        let all = self.json(path);
+        let mut items = all["items"].as_array().unwrap().iter();
+        let found = items.find(|item| item[name] == value);
+        let found = &found.unwrap_or_else(|| panic!("{value}: {all}"))[wanted];
+        found
+            .as_str()
+            .map_or_else(|| found.to_string(), str::to_owned)
+    }
+
     /// Puts a message into the quarantine and gives its id.
     pub(crate) fn hold(&self, subject: &str) -> String {
         let message = format!("From: a@b.example\r\nSubject: {subject}\r\n\r\n{HELD}\r\n");
@@ -78,7 +120,6 @@ limits: {{ message: 100KiB }}
 
     /// Trains a model on a few messages, puts it into force, and gives its id.
     pub(crate) fn train(&self) -> String {
-        let data = self.site.daemon.path().join("data");
         let mail = self.site.daemon.path().join("mail");
         for (class, words) in [
             ("ham", "minutes agenda lunch"),
@@ -86,7 +127,7 @@ limits: {{ message: 100KiB }}
         ] {
             let folder = mail.join(class);
             std::fs::create_dir_all(&folder).unwrap();
-            for n in 0..12 {
+            for n in 0..40 {
                 let text = format!(
                     "From: u{n}@{class}.example\nSubject: {words} {n}\n\n{words} number {n} {}\n",
                     n * 7919
@@ -104,7 +145,6 @@ limits: {{ message: 100KiB }}
                 .unwrap();
             assert!(out.status.success(), "{args:?} {out:?}");
         };
-        let new = data.join("new.mwb").display().to_string();
         let of = |class: &str| mail.join(class).display().to_string();
         run(&[
             "train",
@@ -112,10 +152,8 @@ limits: {{ message: 100KiB }}
             &of("ham"),
             "--spam",
             &of("spam"),
-            "--model",
-            &new,
+            "--promote",
         ]);
-        run(&["model", "promote", &new]);
         self.site.daemon.signal("HUP");
         let models = wait_for("a model in force", || {
             let models: Value =

@@ -5,6 +5,9 @@ use std::process::Command;
 
 use super::harness::Api;
 
+/// Operations with which a program may keep itself out.
+const FATAL: [&str; 5] = ["disable", "revoke", "revokeOwn", "removeUser", "setRole"];
+
 /// `schemathesis` of PyPI, where it is installed; `MAILWEIR_SCHEMATHESIS` names the program.
 #[test]
 fn schemathesis_finds_nothing_that_is_not_documented() {
@@ -23,6 +26,9 @@ fn schemathesis_finds_nothing_that_is_not_documented() {
     let out = Command::new(tool)
         .args(["run", "--max-examples", "20", "--seed", "1", "--request-timeout", "60", "--header", &authorization])
         .args(["--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"])
+        // With these it would take away its own token. That so many messages are made up in vain is its affair.
+        .args(FATAL.map(|operation| ["--exclude-operation-id", operation]).concat())
+        .args(["--suppress-health-check", "filter_too_much"])
         .arg(format!("{}/api/v1/openapi.json", api.site.url()))
         .current_dir(api.site.daemon.path())
         .output()
@@ -33,5 +39,6 @@ fn schemathesis_finds_nothing_that_is_not_documented() {
         "{said}\n{}",
         String::from_utf8_lossy(&out.stderr)
     );
+    assert!(!said.contains("Authentication failed"), "{said}");
     assert_eq!(api.site.daemon.metric("mailweir_panics_total"), 0.0);
 }
