@@ -243,11 +243,24 @@ metrics! {
     /// Bytes that the retention of the quarantine allows.
     quarantine_bytes_limit: gauge = "mailweir_quarantine_bytes_limit";
     /// Quarantine operations: stored, shared (stored without writing its bytes again), released, forwarded, deleted,
-    /// expired, redeemed.
+    /// expired, redeemed, moved (to the object store), brought_back (from it).
     quarantine_operations: counters = "mailweir_quarantine_operations_total"["operation"];
-    /// Quarantine operations that failed: store, read, release, forward, delete, expire, redeem; a failed store was
-    /// answered tempfail.
+    /// Quarantine operations that failed: store, read, release, forward, delete, expire, redeem, objects (moving bytes to
+    /// the object store, or back); a failed store was answered tempfail.
     quarantine_failures: counters = "mailweir_quarantine_failures_total"["operation"];
+    /// Messages of the quarantine whose bytes are in the object store.
+    quarantine_objects: gauge = "mailweir_quarantine_objects";
+    /// Messages of the quarantine that are to be moved to the object store.
+    quarantine_objects_waiting: gauge = "mailweir_quarantine_objects_waiting";
+    /// Bytes of messages that are to be moved to the object store.
+    quarantine_objects_waiting_bytes: gauge = "mailweir_quarantine_objects_waiting_bytes";
+    /// Bytes of messages that may wait for the object store; 0 where nothing is moved.
+    quarantine_objects_waiting_bytes_limit: gauge = "mailweir_quarantine_objects_waiting_bytes_limit";
+    /// Requests to the object store, by operation (put, get, delete, list) and result: ok, absent (no such object), failed,
+    /// wrong (other bytes than were stored).
+    quarantine_object_requests: counters = "mailweir_quarantine_object_requests_total"["operation", "result"];
+    /// Time of requests to the object store, their repetitions included, by operation.
+    quarantine_object_seconds: histograms = "mailweir_quarantine_object_seconds"["operation"] {WAITS};
     /// Requests in other protocols than milter, by protocol (spamd, rspamd), command and result: answered, failed (to come
     /// again later), bad, denied, incomplete.
     scanner_requests: counters = "mailweir_scanner_requests_total"["protocol", "command", "result"];
@@ -300,12 +313,14 @@ metrics! {
     facts_up: gauge = "mailweir_facts_up";
     /// Time to write the facts that have changed.
     facts_seconds: histogram = "mailweir_facts_write_seconds" {WAITS};
+    /// Connections for metrics closed at once because 64 were open.
+    http_refused: counter = "mailweir_http_connections_refused_total";
     /// Connections of the console open now.
     console_connections: gauge = "mailweir_console_connections";
     /// Connections of the console allowed at one time.
     console_connections_limit: gauge = "mailweir_console_connections_limit";
-    /// Connections of the console closed at once because the bound was reached.
-    console_refused: counter = "mailweir_console_connections_refused_total";
+    /// Connections of the console closed at once because a bound was reached: all, address.
+    console_refused: counters = "mailweir_console_connections_refused_total"["bound"];
     /// Requests to the console, by class of the answer: 2xx, 3xx, 4xx, 5xx.
     console_requests: counters = "mailweir_console_requests_total"["status"];
     /// Attempts to sign in to the console: ok, wrong (name and password, or what a provider sends), throttled (not looked

@@ -185,8 +185,9 @@ pub fn labels<'a>(hits: impl Iterator<Item = (&'static str, &'a Hit)>) -> Vec<&'
     labels
 }
 
-/// Sums of decimal fractions in binary: 0.1 + 0.2 must not miss a threshold of 0.3.
-fn rounded(score: f64) -> f64 {
+/// Sums of decimal fractions in binary: 0.1 + 0.2 must not miss a threshold of 0.3. The sum of nothing, which is -0 by
+/// IEEE 754, is 0.
+pub(crate) fn rounded(score: f64) -> f64 {
     let rounded = (score * 100.0).round() / 100.0;
     if rounded == 0.0 { 0.0 } else { rounded }
 }

@@ -1,7 +1,7 @@
 //! ARC (RFC 8617): what earlier hosts saw before they changed a message, sealed by each in turn.
 //!
 //! In: the header, the hash of the body, keys from DNS. Out: whether the chain holds, who sealed it, and what
-//! each sealer said it saw. A chain says nothing by itself: whoever seals can write what he likes. It counts
+//! each sealer said it saw. A chain says nothing by itself: whoever seals can write anything. It counts
 //! where the sealer is trusted. Bounds: fifty sets (section 4.2.1), each key fetched once.
 
 use std::collections::BTreeMap;

@@ -1,6 +1,7 @@
 //! `mailweir check`: the configuration and everything that it names.
 
 mod finding;
+mod groups;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -130,7 +131,7 @@ impl Checked {
             problems: Vec::new(),
             rules: Vec::new(),
         };
-        let config = match Config::examine(args.config.as_deref(), &args.overrides()) {
+        let config = match Config::examine(args.file(), &args.overrides()) {
             Ok((config, problems)) => {
                 checked.problems.extend(problems.0);
                 config
@@ -140,6 +141,7 @@ impl Checked {
                 return checked;
             }
         };
+        checked.problems.extend(groups::absent(&config));
         let mut set = None;
         match Engine::build(&config, metrics) {
             Ok(engine) => {
@@ -147,6 +149,12 @@ impl Checked {
                 set = engine.rules().cloned();
             }
             Err(problems) => checked.problems.extend(problems.0),
+        }
+        if let Some(console) = &config.console
+            && let Err(why) = console.try_certificate()
+        {
+            let problem = Problem::without_place(format!("{why:#}"));
+            checked.problems.push(problem);
         }
         if config.chain.contains(&FilterName::Rules) {
             let options = &config.file.rules;

@@ -50,12 +50,12 @@ impl ServeArgs {
             http: self.http,
             ..self.config.overrides()
         };
-        Config::load(self.config.config.as_deref(), &overrides)
+        Config::load(self.config.file(), &overrides)
     }
 }
 
 pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
-    let watched = Watched::before(args.config.config.as_deref());
+    let watched = Watched::before(args.config.file());
     let Some(config) = told(args.load()) else {
         return Ok(ExitCode::FAILURE);
     };
@@ -182,7 +182,7 @@ async fn serve(
     facts.await?;
     historian.await?;
     if let Some(web) = web {
-        web.await??;
+        web.await?;
     }
     if let Some(console) = console {
         console.await?;

@@ -15,16 +15,13 @@ use comfy_table::{ContentArrangement, Table, presets};
 use jiff::Timestamp;
 
 use crate::config::Config;
-use crate::web::accounts::{Accounts, Actor, Password, Role, Secret};
+use crate::web::accounts::{Accounts, Actor, NewToken, Password, Role, Secret};
 use crate::web::one_time_link;
 
 /// Longest password that is read, with what follows it.
 const INPUT_BYTES: u64 = 4096;
 
-/// Who may use the console and the HTTP API.
-///
-/// A user without a password sets one by the link that `add` and `password` print; it works once, for 24 hours. Roles:
-/// a viewer looks, an analyst works on mail, an admin changes lists, models and users and sees configuration and log.
+/// Arguments of `mailweir user`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct UserArgs {
     #[command(subcommand)]
@@ -39,11 +36,11 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Add a user, and print a link by which he sets his password
+    /// Add a user, and print a link for setting the password
     Add {
-        /// What he signs in with
+        /// The name to sign in with
         name: String,
-        /// What he may do
+        /// What the user may do
         #[arg(long, value_parser = roles(), default_value = "viewer")]
         role: Role,
         /// Take the password from standard input, one line, instead of making a link
@@ -54,7 +51,7 @@ enum Command {
     Password {
         /// Whose
         name: String,
-        /// Take the password from standard input, one line, instead of making a link; ends his sessions
+        /// Take the password from standard input, one line, instead of making a link; ends the user's sessions
         #[arg(long)]
         password_stdin: bool,
     },
@@ -62,11 +59,11 @@ enum Command {
     Role {
         /// Whose
         name: String,
-        /// What he may do from now on
+        /// What the user may do from now on
         #[arg(value_parser = roles())]
         role: Role,
     },
-    /// Keep a user out, with his sessions and tokens
+    /// Keep a user out, with all sessions and tokens
     Disable {
         /// Whom
         name: String,
@@ -76,7 +73,7 @@ enum Command {
         /// Whom
         name: String,
     },
-    /// Remove a user, with his sessions and tokens
+    /// Remove a user, with all sessions and tokens
     Remove {
         /// Whom
         name: String,
@@ -177,12 +174,14 @@ async fn command(command: Command, accounts: &Accounts, config: &Config) -> anyh
             password_stdin,
         } => {
             let password = chosen(password_stdin, &name)?;
+            // A user who can be sent no link is not to be there either.
+            let site = password.is_none().then(|| site(config)).transpose()?;
             let id = accounts
                 .add_user(&by, &name, role, password.as_ref())
                 .await?;
-            match password {
-                Some(_) => say(&format!("{name} is added as {role}")),
-                None => invite(accounts, config, &by, id).await,
+            match site {
+                None => say(&format!("{name} is added as {role}")),
+                Some(site) => invite(accounts, &site, &by, id).await,
             }
         }
         Command::Password {
@@ -195,7 +194,7 @@ async fn command(command: Command, accounts: &Accounts, config: &Config) -> anyh
                     accounts.set_password(&by, id, &password).await?;
                     say(&format!("{name} has a new password"))
                 }
-                None => invite(accounts, config, &by, id).await,
+                None => invite(accounts, &site(config)?, &by, id).await,
             }
         }
         Command::Role { name, role } => {
@@ -226,7 +225,14 @@ async fn command(command: Command, accounts: &Accounts, config: &Config) -> anyh
         } => {
             let id = accounts.user_named(&name).await?.id;
             let expires = Timestamp::now().as_second() + i64::from(days) * 86_400;
-            let token = accounts.add_token(&by, id, &label, role, expires).await?;
+            let new = NewToken {
+                user: id,
+                label: &label,
+                role,
+                expires,
+                maker: None,
+            };
+            let (_, token) = accounts.add_token(&by, new).await?;
             say(token.reveal())
         }
         Command::Tokens => tokens(accounts).await,
@@ -256,15 +262,20 @@ fn chosen(from_input: bool, name: &str) -> anyhow::Result<Option<Password>> {
     Ok(Some(Password::chosen(line, name)?))
 }
 
-async fn invite(accounts: &Accounts, config: &Config, by: &Actor, id: i64) -> anyhow::Result<()> {
-    let secret: Secret = accounts.invite(by, id).await?;
+/// Where the console is, for links.
+fn site(config: &Config) -> anyhow::Result<String> {
     let Some(settings) = &config.console else {
         bail!(
-            "the console is off, so there is no page to set a password on: set console.listen, or use --password-stdin"
+            "the console is off, so there is no page to set a password on: set console.listen in {}, or use --password-stdin",
+            config.source.path().display()
         );
     };
-    let site = settings.link(settings.listen);
-    say(&one_time_link(&site, &secret))
+    Ok(settings.link(settings.listen))
+}
+
+async fn invite(accounts: &Accounts, site: &str, by: &Actor, id: i64) -> anyhow::Result<()> {
+    let secret: Secret = accounts.invite(by, id).await?;
+    say(&one_time_link(site, &secret))
 }
 
 fn when(seconds: Option<i64>) -> String {

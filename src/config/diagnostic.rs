@@ -313,9 +313,45 @@ pub fn parse_yaml<T: DeserializeOwned>(source: &Source) -> Result<T, Problem> {
                     None => "a key stands twice".to_owned(),
                 },
             ),
+            Error::Eof { .. } => Problem::at(source, span, "the file ends where more is expected")
+                .help("it may be empty, hold comments alone, or miss a bracket or quote"),
+            Error::Unexpected { expected, .. } => {
+                Problem::at(source, span, format!("expected {}", plain(expected)))
+            }
+            Error::InvalidScalar { ty, .. } => {
+                Problem::at(source, span, format!("expected {}", plain(ty)))
+            }
+            Error::NullIntoString { .. } => {
+                Problem::at(source, span, "expected a text, found nothing (null)")
+                    .help("put a text that YAML takes for something else between quotes")
+            }
+            Error::NonFiniteFloat { value, .. } => {
+                Problem::at(source, span, format!("`{value}` is not a finite number"))
+            }
+            Error::MergeKeyNotAllowed { .. } => {
+                Problem::at(source, span, "merge keys (`<<`) are not taken")
+                    .help("write the keys out; a whole value may be an alias")
+            }
+            Error::Budget { .. } => {
+                Problem::at(source, span, "the file holds more than one file may")
+                    .help("at most 250,000 values, each alias counted as all that it stands for, 64 deep: split it")
+            }
             other => Problem::at(source, span, one_line(&other.to_string())),
         }
     })
+}
+
+/// What the parser expected, in the words of somebody who writes YAML.
+fn plain(expected: &str) -> &str {
+    match expected {
+        "sequence start" => "a list: `- ...` on lines below, or `[]` for an empty one",
+        "mapping start" => "a map of keys and values",
+        "string scalar" | "scalar" => "a text or a number",
+        "floating point" | "f64" | "f32" => "a number",
+        "u64" | "u32" | "u16" | "u8" | "usize" => "a whole number, 0 or more",
+        "i64" | "i32" => "a whole number",
+        other => other,
+    }
 }
 
 /// The first line of a message of the parser, without the place, which is shown apart.
@@ -381,6 +417,36 @@ mod tests {
         assert!(shown.contains("a.yaml:1:1"), "{shown}");
         assert!(shown.contains("did you mean `threshold`?"), "{shown}");
         assert!(shown.contains('^'), "{shown}");
+    }
+
+    #[test]
+    fn mistakes_of_form_are_told_in_words_of_the_file() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Kinds {
+            #[serde(default)]
+            _text: Vec<String>,
+            #[serde(default)]
+            _whole: u64,
+        }
+        let told = |text: &str| {
+            let source = Source::new("a.yaml", text);
+            parse_yaml::<Kinds>(&source).unwrap_err().to_string()
+        };
+        for (text, expected) in [
+            ("_text:\n", "expected a list"),
+            ("_text: x\n", "expected a list"),
+            ("_text: [~]\n", "expected a text, found nothing"),
+            ("_whole: -1\n", "expected a whole number, 0 or more"),
+            ("7\n", "expected a map of keys and values"),
+            ("_text: &a [x]\n<<: *a\n", "merge keys"),
+        ] {
+            let shown = told(text);
+            assert!(shown.contains(expected), "{text}: {shown}");
+        }
+        assert!(problem("threshold: many\n").contains("expected a number"));
+        assert!(problem("# nothing\n").contains("hold comments alone"));
+        let deep = "[".repeat(100) + &"]".repeat(100);
+        assert!(told(&format!("_text: {deep}\n")).contains("a.yaml:1:"));
     }
 
     #[test]

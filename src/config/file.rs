@@ -187,7 +187,7 @@ pub struct MilterSection {
     /// Permissions of unix sockets, octal.
     pub socket_mode: Spanned<String>,
     /// Group of unix sockets.
-    pub socket_group: Option<String>,
+    pub socket_group: Option<Spanned<String>>,
     /// Connections at the same time.
     pub connections: Spanned<usize>,
     /// Within a message.

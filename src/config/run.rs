@@ -155,6 +155,15 @@ impl Config {
                 "milter.listen is empty, so no mail server could connect",
             )]);
         }
+        for (number, listen) in milter.listen.iter().enumerate() {
+            let address = &listen.address;
+            let mut before = milter.listen.iter().take(number);
+            if !address.is_any_port() && before.any(|other| other.address == *address) {
+                problems.0.extend([Problem::without_place(format!(
+                    "milter.listen has {address} twice"
+                ))]);
+            }
+        }
         let mail_limits = Limits {
             fields: problems.number("limits.fields", &file.limits.fields, 1, 1_000_000),
             depth: problems.number("limits.depth", &file.limits.depth, 1, 1000),
@@ -189,7 +198,10 @@ impl Config {
             },
             access: SocketAccess {
                 mode,
-                group: milter.socket_group.clone(),
+                group: milter
+                    .socket_group
+                    .as_ref()
+                    .map(|group| group.value.clone()),
             },
             http: overrides.http.or(file.http.listen),
             console,
@@ -336,6 +348,22 @@ mod tests {
     fn a_misspelt_filter_is_explained() {
         let problems = check("chain: [rules, clamv]\n").unwrap_err().to_string();
         assert!(problems.contains("did you mean `clamav`?"), "{problems}");
+    }
+
+    #[test]
+    fn what_could_not_be_listened_on_is_said_before_the_start() {
+        let listen = |items: &str| check(&format!("milter: {{ listen: [{items}] }}"));
+        let same = "'127.0.0.1:8895', { address: '127.0.0.1:8895', profile: outbound }";
+        let problems = listen(same).unwrap_err().to_string();
+        assert!(
+            problems.contains("milter.listen has 127.0.0.1:8895 twice"),
+            "{problems}"
+        );
+        assert!(listen("'127.0.0.1:0', '127.0.0.1:0', '[::1]:8895'").is_ok());
+        let long = format!("'unix:/{}'", "x".repeat(107));
+        let problems = listen(&long).unwrap_err().to_string();
+        assert!(problems.contains("at most 107 bytes"), "{problems}");
+        assert!(listen(&format!("'unix:/{}'", "x".repeat(106))).is_ok());
     }
 
     #[test]

@@ -126,10 +126,6 @@ impl Dns {
         metrics: &Arc<Metrics>,
     ) -> Result<Dns, Problems> {
         let settings = Settings::check(options, source)?;
-        let in_flight = i64::try_from(settings.queries_in_flight).unwrap_or(i64::MAX);
-        metrics.dns_queries_limit.set(in_flight);
-        let entries = i64::try_from(settings.cache_entries).unwrap_or(i64::MAX);
-        metrics.dns_cache_limit.set(entries);
         Ok(Dns(Arc::new(Shared {
             network: Network::new(&settings),
             cache: Cache::builder()
@@ -146,6 +142,15 @@ impl Dns {
     /// Whether it is what `options` ask for, so that it can be kept, with its answers, when they are read again.
     pub fn serves(&self, options: &Options, source: &Source) -> bool {
         Settings::check(options, source).is_ok_and(|settings| settings == self.0.settings)
+    }
+
+    /// It is in use from now on: shows its bounds in the metrics.
+    pub fn in_force(&self) {
+        let (settings, metrics) = (&self.0.settings, &self.0.metrics);
+        let in_flight = i64::try_from(settings.queries_in_flight).unwrap_or(i64::MAX);
+        metrics.dns_queries_limit.set(in_flight);
+        let entries = i64::try_from(settings.cache_entries).unwrap_or(i64::MAX);
+        metrics.dns_cache_limit.set(entries);
     }
 
     /// Whether it has resolvers to ask.

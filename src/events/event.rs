@@ -86,8 +86,7 @@ pub(super) fn line<T: Serialize>(kind: Kind, host: &str, what: &T) -> Box<[u8]> 
 
 /// The name of this host.
 pub(super) fn host() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    cut(name.trim())
+    cut(&crate::host::name())
 }
 
 fn cut(text: &str) -> String {

@@ -35,14 +35,19 @@ pub(super) struct Breaker {
 }
 
 impl Breaker {
-    /// A closed breaker.
+    /// A closed breaker. The gauge is left as it is until something changes or [`Breaker::show`] is called: it may be that of
+    /// the same server in the configuration that is in force, and goes on when this one is refused.
     pub(super) fn new(patience: Patience, up: Gauge) -> Breaker {
-        up.set(1);
         Breaker {
             patience,
             state: watch::Sender::new(State::Closed { failures: 0 }),
             up,
         }
+    }
+
+    /// Shows in the gauge what it is now.
+    pub(super) fn show(&self) {
+        self.change(|state| state);
     }
 
     /// Whether the server is in use.
@@ -156,7 +161,19 @@ mod tests {
             failures,
             retry_after,
         };
-        Arc::new(Breaker::new(patience, up))
+        let breaker = Arc::new(Breaker::new(patience, up));
+        breaker.show();
+        breaker
+    }
+
+    #[test]
+    fn what_is_not_in_force_does_not_touch_the_gauge_of_what_is() {
+        let (old, now) = (breaker(1), Instant::now());
+        old.failed(now);
+        let new = Breaker::new(old.patience, old.up.clone());
+        assert_eq!(old.up.get(), 0);
+        new.show();
+        assert_eq!(old.up.get(), 1);
     }
 
     const TENTH: Duration = Duration::from_secs(10);

@@ -130,7 +130,12 @@ pub fn uuencoded(text: &[u8]) -> Vec<Uuencoded> {
         let block = rest.get(start..).unwrap_or_default();
         let line_end = memchr::memchr(b'\n', block).map_or(block.len(), |i| i + 1);
         at = begin + line_end;
-        if !begins || !is_encoded_line(block.get(line_end..).unwrap_or_default()) {
+        // Both lines are looked at before all that follows is.
+        let line = block.get(..line_end).unwrap_or_default().trim_ascii_end();
+        if !begins
+            || begun(line).is_none()
+            || !is_encoded_line(block.get(line_end..).unwrap_or_default())
+        {
             continue;
         }
         let end = memchr::memmem::find(block, b"\nend").map_or(block.len(), |i| i + 4);
@@ -162,18 +167,21 @@ fn is_encoded_line(text: &[u8]) -> bool {
         && digits.iter().all(|b| (32..=96).contains(b))
 }
 
+/// The file name of a `begin` line; empty where it has none.
+fn begun(line: &[u8]) -> Option<&[u8]> {
+    let mut words = line.strip_prefix(b"begin ")?.splitn(2, |b| *b == b' ');
+    let mode = words.next()?;
+    (mode.len() >= 3 && mode.iter().all(|b| (b'0'..=b'7').contains(b)))
+        .then(|| words.next().unwrap_or_default())
+}
+
 /// Uuencode as in `x-uuencode` parts: everything between `begin` and `end`, with the file name of
 /// the `begin` line. False when either is missing or a line is too short.
 pub(super) fn uuencode(data: &[u8]) -> (Vec<u8>, Option<Vec<u8>>, bool) {
     let mut lines = data
         .split(|b| *b == b'\n')
         .map(|l| l.strip_suffix(b"\r").unwrap_or(l));
-    let name = lines.by_ref().find_map(|line| {
-        let mut words = line.strip_prefix(b"begin ")?.splitn(2, |b| *b == b' ');
-        let mode = words.next()?;
-        (mode.len() >= 3 && mode.iter().all(|b| (b'0'..=b'7').contains(b)))
-            .then(|| words.next().unwrap_or_default().to_vec())
-    });
+    let name = lines.by_ref().find_map(begun).map(<[u8]>::to_vec);
     if name.is_none() {
         return (data.to_vec(), None, false);
     }

@@ -105,6 +105,7 @@ impl Of {
 pub struct Series {
     of: Of,
     name: String,
+    is_new: bool,
     metrics: Arc<Metrics>,
 }
 
@@ -121,15 +122,23 @@ impl Series {
 
     fn used(of: Of, name: &str, metrics: &Arc<Metrics>) -> Series {
         let mut users = metrics.users.lock().unwrap_or_else(PoisonError::into_inner);
-        *users.entry((of, name.to_owned())).or_default() += 1;
+        let count = users.entry((of, name.to_owned())).or_default();
+        *count += 1;
+        let is_new = *count == 1;
         for (counters, values) in of.counters(metrics) {
             show(counters, &[name], values);
         }
         Series {
             of,
             name: name.to_owned(),
+            is_new,
             metrics: Arc::clone(metrics),
         }
+    }
+
+    /// Whether nobody used them before: otherwise they tell of a configuration that may go on.
+    pub fn is_new(&self) -> bool {
+        self.is_new
     }
 
     // That a series was not there is no failure: not all are from the beginning.
@@ -177,6 +186,7 @@ mod tests {
         let metrics = Arc::new(Metrics::new().unwrap());
         let old = Series::of_dns_list("a.example.org", &metrics);
         let new = Series::of_dns_list("a.example.org", &metrics);
+        assert!(old.is_new() && !new.is_new());
         let server = Series::of_clamav_server("a.example.org", &metrics);
         let other = Series::of_dns_list("b.example.org", &metrics);
         metrics

@@ -61,12 +61,14 @@ impl Metrics {
                     "deleted",
                     "expired",
                     "redeemed",
+                    "moved",
+                    "brought_back",
                 ],
             ),
             (
                 &self.quarantine_failures,
                 &[
-                    "store", "read", "release", "forward", "delete", "expire", "redeem",
+                    "store", "read", "release", "forward", "delete", "expire", "redeem", "objects",
                 ],
             ),
             (&self.quarantine_digests, &["sent", "failed"]),
@@ -76,6 +78,7 @@ impl Metrics {
                     "shown", "released", "before", "expired", "gone", "invalid", "failed",
                 ],
             ),
+            (&self.console_refused, &["all", "address"]),
             (&self.console_requests, &["2xx", "3xx", "4xx", "5xx"]),
             (
                 &self.console_logins,
@@ -94,6 +97,12 @@ impl Metrics {
         ];
         for (counters, values) in fixed {
             show(counters, &[], values);
+        }
+        for operation in ["put", "get", "delete", "list"] {
+            let results = ["ok", "absent", "failed", "wrong"];
+            show(&self.quarantine_object_requests, &[operation], &results);
+            self.quarantine_object_seconds
+                .with_label_values(&[operation]);
         }
         for protocol in ["spamd", "rspamd"] {
             show(

@@ -4,7 +4,7 @@
 //! the policy of each recipient, the verdict of each policy, and one [`Ruling`] for the message: what all get, and who
 //! is left out of it.
 //!
-//! Promises: the first policy that takes a recipient holds for him, and the verdict of a policy depends on nothing but
+//! Promises: the first policy that takes a recipient holds for it, and the verdict of a policy depends on nothing but
 //! that policy and the message, never on the other recipients. An allow entry counts for a proven sender only, unless
 //! it says otherwise, and sets nothing aside but the score. A policy that no mail comes to is a problem of the
 //! configuration. Pure but for the reading of list files.

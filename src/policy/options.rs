@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_saphyr::Spanned;
 
 use crate::config::{FilterName, unwritten};
@@ -81,7 +81,7 @@ pub struct AllowOptions {
     pub senders: Vec<Spanned<String>>,
     /// A file of such entries, one a line.
     pub list: Option<Spanned<PathBuf>>,
-    /// Whether an entry counts although nothing proves that the sender is who he says. Default false.
+    /// Whether an entry counts although nothing proves that the sender is who it says. Default false.
     #[serde(rename = "unsafe")]
     pub unproven: bool,
 }
@@ -155,10 +155,10 @@ pub struct ActionOptions {
 }
 
 /// What is done when recipients of one message want different things.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Conflict {
-    /// Each gets what his policy says: those who would not get it are dropped from the envelope.
+    /// Each gets what their policy says: those who would not get it are dropped from the envelope.
     #[default]
     Split,
     /// The strictest verdict holds for all.

@@ -27,7 +27,7 @@ pub struct Policy {
     pub(super) name: Arc<str>,
     pub(super) scope: Scope,
     pub(super) thresholds: Thresholds,
-    /// Filters that say nothing to him.
+    /// Filters that say nothing to this recipient.
     pub(super) skip: Vec<&'static str>,
     pub(super) senders: Senders,
     pub(super) language: Option<Language>,
@@ -153,7 +153,7 @@ impl Policies {
         self.outbound.direction(envelope)
     }
 
-    /// The policy for a recipient of a message, or for a message without any: the first that takes him.
+    /// The policy for a recipient of a message, or for a message without any: the first that takes it.
     pub fn select(&self, envelope: &Envelope, recipient: Option<&Address>) -> Arc<Policy> {
         let keys = match self.written.is_empty() {
             true => None,

@@ -201,7 +201,8 @@ impl Hall {
         let protocol = self.entrance.protocol.name();
         let refused = &self.services.metrics.scanner_refused;
         refused.with_label_values(&[protocol, cause]).inc();
-        tracing::warn!(protocol, cause, ?peer, "connection refused");
+        let peer = peer.map(tracing::field::display);
+        tracing::warn!(protocol, cause, peer, "connection refused");
     }
 
     fn admit<S: Stream>(self: Arc<Self>, socket: S) {

@@ -36,7 +36,7 @@ macro_rules! section {
             /// Permissions of unix sockets, octal. Default 0660.
             pub socket_mode: Spanned<String>,
             /// Group of unix sockets.
-            pub socket_group: Option<String>,
+            pub socket_group: Option<Spanned<String>>,
             /// Networks whose clients may connect by TCP. Default: loopback.
             pub networks: Vec<Spanned<String>>,
             /// Connections at the same time. Default 64.
@@ -73,7 +73,7 @@ macro_rules! section {
                     listen: self.listen.clone(),
                     access: SocketAccess {
                         mode: findings.octal(concat!($path, ".socket_mode"), &self.socket_mode),
-                        group: self.socket_group.clone(),
+                        group: self.socket_group.as_ref().map(|group| group.value.clone()),
                     },
                     networks,
                     connections: self.connections.value,

@@ -67,7 +67,7 @@ impl<S: Socket> Connection<S> {
             session: Session::answering(answers),
             input: BytesMut::new(),
             output: BytesMut::new(),
-            envelope: Envelope::default(),
+            envelope: nobody(profile),
             transaction: None,
             in_message: false,
             unacknowledged: false,
@@ -194,7 +194,7 @@ impl<S: Socket> Connection<S> {
             Event::Abort => self.abort(),
             Event::NewConnection => {
                 self.abort();
-                self.envelope = Envelope::default();
+                self.envelope = nobody(self.profile);
             }
             Event::Quit => return Err(End::Quit),
             Event::Data | Event::Unknown(_) => {}
@@ -227,10 +227,7 @@ impl<S: Socket> Connection<S> {
     fn connect(&mut self, info: &ConnectInfo) {
         let name = text(&info.hostname);
         let known = !name.is_empty() && !name.starts_with('[') && name != "unknown";
-        self.envelope = Envelope {
-            direction: self.profile,
-            ..Envelope::default()
-        };
+        self.envelope = nobody(self.profile);
         self.envelope.client.addr = info.addr;
         self.envelope.client.port = info.port;
         self.envelope.client.name = known.then_some(name);
@@ -357,6 +354,14 @@ impl<S: Socket> Connection<S> {
             transaction.record_early();
         }
         self.in_message = false;
+    }
+}
+
+/// What is known before CONNECT, without which a transaction may begin too: the way that the mail of the listener goes.
+fn nobody(profile: Direction) -> Envelope {
+    Envelope {
+        direction: profile,
+        ..Envelope::default()
     }
 }
 

@@ -113,7 +113,11 @@ impl Transaction {
         if std::mem::replace(&mut self.answered_early, true) {
             return;
         }
-        let mut action = Action::Tempfail;
+        let permanent = self.sealed.as_ref().is_some_and(|s| s.permanent);
+        let mut action = match permanent {
+            true => Action::Reject,
+            false => Action::Tempfail,
+        };
         if let Some(verdict) = verdict {
             action = verdict.action;
             self.log(verdict, Instant::now());

@@ -56,6 +56,9 @@ impl Engine {
         for member in self.chain.members() {
             member.in_force(metrics);
         }
+        if let Some(dns) = &self.dns {
+            dns.in_force();
+        }
         for policy in self.policies.names() {
             metrics.policy_starts_at_zero(policy);
         }

@@ -14,6 +14,9 @@ use tokio::net::{TcpListener, UnixListener};
 
 use crate::mail::Direction;
 
+/// Longest path of a unix socket, bytes (sun_path of Linux without its final NUL).
+const PATH_BYTES: usize = 107;
+
 /// An address as people write it: `127.0.0.1:8895`, `[::1]:8895` or `unix:/run/mailweir/milter.sock`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
@@ -23,17 +26,29 @@ pub enum Address {
     Unix(PathBuf),
 }
 
+impl Address {
+    /// Whether any free port will do.
+    pub(crate) fn is_any_port(&self) -> bool {
+        matches!(self, Address::Tcp(address) if address.port() == 0)
+    }
+}
+
 impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Address, String> {
         if let Some(path) = text.strip_prefix("unix:") {
             let path = PathBuf::from(path);
-            return match path.is_absolute() {
-                true => Ok(Address::Unix(path)),
-                false => Err(format!(
+            return if !path.is_absolute() {
+                Err(format!(
                     "`{text}`: the path of a unix socket must begin with /"
-                )),
+                ))
+            } else if path.as_os_str().len() > PATH_BYTES {
+                Err(format!(
+                    "`{text}`: the path of a unix socket has at most {PATH_BYTES} bytes"
+                ))
+            } else {
+                Ok(Address::Unix(path))
             };
         }
         text.parse().map(Address::Tcp).map_err(|_| {
@@ -193,13 +208,16 @@ async fn remove_stale(path: &std::path::Path) -> io::Result<()> {
             "the file exists and is no socket",
         ));
     }
-    if tokio::net::UnixStream::connect(path).await.is_ok() {
-        return Err(io::Error::new(
+    match tokio::net::UnixStream::connect(path).await {
+        // Only this says that nobody listens: whoever does and has no room for one more connection gives another error.
+        Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => Err(e),
+        Ok(_) | Err(_) => Err(io::Error::new(
             io::ErrorKind::AddrInUse,
             "another process listens there",
-        ));
+        )),
     }
-    std::fs::remove_file(path)
 }
 
 #[cfg(test)]
@@ -243,6 +261,28 @@ mod tests {
         assert!(Listener::bind(&address, &access).await.is_err(), "in use");
         drop(listener);
         assert!(!path.exists());
+        // One that is in use and takes no more connections for now.
+        let busy =
+            socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+        let place = socket2::SockAddr::unix(&path).unwrap();
+        busy.bind(&place).unwrap();
+        busy.listen(0).unwrap();
+        let mut waiting = Vec::new();
+        let full = loop {
+            let client = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None);
+            let client = client.unwrap();
+            client.set_nonblocking(true).unwrap();
+            match client.connect(&place) {
+                Ok(()) => waiting.push(client),
+                Err(e) => break e,
+            }
+        };
+        assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
+        let refused = Listener::bind(&address, &access).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
+        assert!(path.exists());
+        drop(busy);
+        std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, "data").unwrap();
         assert!(Listener::bind(&address, &access).await.is_err());
         assert_eq!(std::fs::read(&path).unwrap(), b"data");

@@ -45,8 +45,7 @@ pub(super) fn tell(events: &Events, line: &Line<'_>) {
     }
 }
 
-/// One line for each message. What comes from outside is written by its `Debug` form, which escapes, and
-/// is cut.
+/// One line for each message. What comes from outside is a text, which either format of the log escapes, and is cut.
 fn log(line: &Line<'_>) {
     let Line {
         protocol,
@@ -95,19 +94,23 @@ fn log(line: &Line<'_>) {
         id,
         protocol,
         direction = envelope.direction.name(),
-        queue_id = ?cut(envelope.queue_id.as_deref().unwrap_or("")),
-        client = ?envelope.client.addr,
-        from = ?cut(sender),
-        to = ?cut(first),
+        queue_id = cut(envelope.queue_id.as_deref().unwrap_or("")),
+        client = client(envelope),
+        from = cut(sender),
+        to = cut(first),
         recipients = envelope.recipients.len(),
-        subject = ?cut(subject),
+        subject = cut(subject),
         bytes,
         verdict = verdict.action.name(),
         score = verdict.score,
         decided_by = decided_by(verdict),
         policy = policy.map_or("", |p| &*p.policy),
-        listed = ?listed,
-        policies = if several { shares.join(",") } else { String::new() },
+        listed,
+        policies = if several {
+            shares.join(",")
+        } else {
+            String::new()
+        },
         settled = ruling.filter(|_| several).map_or("", |r| r.settled.name()),
         dropped = held.map_or(0, |h| h.recipients.len()),
         hits = hits.join(","),
@@ -136,15 +139,23 @@ pub(super) fn log_refused(id: &str, envelope: &Envelope, verdict: &Verdict) {
     let evidence = verdict.hits().next().map(|(_, hit)| hit.evidence.as_str());
     tracing::info!(
         id,
-        queue_id = ?cut(envelope.queue_id.as_deref().unwrap_or("")),
-        client = ?envelope.client.addr,
-        from = ?cut(envelope.sender.as_ref().map_or("", |a| a.text())),
-        to = ?cut(recipient.map_or("", |a| a.text())),
+        queue_id = cut(envelope.queue_id.as_deref().unwrap_or("")),
+        client = client(envelope),
+        from = cut(envelope.sender.as_ref().map_or("", |a| a.text())),
+        to = cut(recipient.map_or("", |a| a.text())),
         verdict = verdict.action.name(),
         decided_by = decided_by(verdict),
-        evidence = ?evidence.unwrap_or_default(),
+        evidence = evidence.unwrap_or_default(),
         "recipient refused"
     );
+}
+
+/// The address of the client; empty where it has none.
+fn client(envelope: &Envelope) -> String {
+    envelope
+        .client
+        .addr
+        .map_or(String::new(), |a| a.to_string())
 }
 
 fn cut(text: &str) -> String {

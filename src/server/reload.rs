@@ -16,12 +16,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::engine::Engine;
 use super::services::{ReloadProblem, Services};
-use super::watch::{Fingerprint, Watched};
+use super::watch::{Fingerprint, Watched, stands_changed};
 use crate::config::{Config, Problem, Problems};
 use crate::events::Kind;
 
@@ -102,20 +101,12 @@ impl Reloader {
         let Some(every) = self.watch else {
             return std::future::pending().await;
         };
-        let mut looks = tokio::time::interval(every);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut before = self.read;
-        loop {
-            looks.tick().await;
+        stands_changed(self.read, every, || {
             let files = self.files.clone();
-            let Ok(now) = tokio::task::spawn_blocking(move || Fingerprint::of(&files)).await else {
-                continue;
-            };
-            if now != self.read && now == before {
-                return;
-            }
-            before = now;
-        }
+            let look = tokio::task::spawn_blocking(move || Fingerprint::of(&files));
+            async { look.await.ok() }
+        })
+        .await;
     }
 
     /// One reload; `changed` when a file asked for it.
@@ -146,7 +137,6 @@ impl Reloader {
         };
         let metrics = &self.services.metrics;
         metrics.reload_ok.set(0);
-        metrics.reloads.with_label_values(&["failed"]).inc();
         metrics.reload_failed.set(now());
         let version = self.services.engine.load().version().to_owned();
         self.services.events.tell(
@@ -166,6 +156,8 @@ impl Reloader {
             text: failure,
         };
         self.services.reload_problem.store(Some(Arc::new(problem)));
+        // Last: who waits for this count finds all the rest done.
+        metrics.reloads.with_label_values(&["failed"]).inc();
     }
 
     fn take(&self, engine: Engine, changed: bool) {
@@ -177,8 +169,6 @@ impl Reloader {
         taken(&self.services, &engine);
         self.services.reload_problem.store(None);
         self.services.reloads.send_replace(());
-        let metrics = &self.services.metrics;
-        metrics.reloads.with_label_values(&["ok"]).inc();
         self.services.events.tell(
             Kind::Reload,
             &Reloaded {
@@ -193,6 +183,9 @@ impl Reloader {
             cause = if changed { "files" } else { "SIGHUP" },
             "reloaded; messages that began before end under the old configuration"
         );
+        // Last, as above.
+        let reloads = &self.services.metrics.reloads;
+        reloads.with_label_values(&["ok"]).inc();
     }
 
     /// Tells what stands beside the engine, and says which changes have to wait.

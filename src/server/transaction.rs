@@ -227,7 +227,7 @@ impl Transaction {
     }
 
     /// Whether the last recipient would refuse the message whatever comes, or a filter refuses it for now: gives the
-    /// answer to him.
+    /// answer to it.
     pub(super) fn refuses_last(&mut self) -> Option<(Reply, Verdict)> {
         if let Some(Sealed { reply, verdict, .. }) = &self.sealed {
             return Some((reply.clone(), verdict.clone()?));

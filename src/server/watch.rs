@@ -7,6 +7,9 @@
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::time::MissedTickBehavior;
 
 /// Folders in folders that are looked into.
 const DEPTH: usize = 8;
@@ -61,6 +64,28 @@ impl Watched {
             read: if unchanged { read } else { Fingerprint::NONE },
             files,
         }
+    }
+}
+
+/// Looks `every` so often, until what is seen differs from `read` and is what was seen the time before: then nobody is
+/// writing any more. A look that sees nothing is passed over.
+pub(super) async fn stands_changed<Looked: Future<Output = Option<Fingerprint>>>(
+    read: Fingerprint,
+    every: Duration,
+    mut look: impl FnMut() -> Looked,
+) {
+    let mut looks = tokio::time::interval(every);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut before = read;
+    loop {
+        looks.tick().await;
+        let Some(now) = look().await else {
+            continue;
+        };
+        if now != read && now == before {
+            return;
+        }
+        before = now;
     }
 }
 
@@ -123,6 +148,30 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    /// Looks at these states, one after the other; gives how many there were when the change was believed.
+    async fn looks(read: u8, seen: &[Option<u8>]) -> usize {
+        let mut left = seen.iter();
+        let state = |n: u8| Fingerprint([n; 32]);
+        stands_changed(state(read), Duration::from_millis(1), || {
+            let now = left.next().expect("the change was not believed");
+            std::future::ready(now.map(state))
+        })
+        .await;
+        seen.len() - left.len()
+    }
+
+    #[tokio::test]
+    async fn files_that_are_still_being_written_are_not_read() {
+        // Each look sees another state, until the writer is done.
+        assert_eq!(looks(1, &[1, 1, 2, 3, 4, 4, 5].map(Some)).await, 6);
+        // What was read, and read again, is no change, nor is one that was taken back.
+        assert_eq!(looks(1, &[1, 2, 1, 1, 3, 3].map(Some)).await, 6);
+        // A look that fails tells neither that something stands still nor that it does not.
+        assert_eq!(looks(1, &[Some(2), None, Some(3), None, Some(3)]).await, 5);
+        // What was never read is read when it has been seen twice.
+        assert_eq!(looks(0, &[7, 7].map(Some)).await, 2);
+    }
 
     #[test]
     fn every_way_of_changing_a_file_is_seen_and_nothing_else() {

@@ -64,7 +64,7 @@ impl Authserv {
 
 /// The name of this host, where it can be an id.
 pub(super) fn host() -> Option<String> {
-    plain(&std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?)
+    plain(&crate::host::name())
 }
 
 /// A name of the MTA or the host as an id, if it can be one without quotes.

@@ -145,6 +145,9 @@ impl Filter for Clamav {
         let (entries, _) = self.shared.settings.remembered;
         let limit = i64::try_from(entries).unwrap_or(i64::MAX);
         metrics.clamav_cache_limit.set(limit);
+        for server in &self.shared.pool.servers {
+            server.breaker.show();
+        }
         self.watch.get_or_init(|| {
             let shared = Arc::clone(&self.shared);
             AbortOnDropHandle::new(tokio::spawn(watch::keep(shared)))

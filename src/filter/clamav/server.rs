@@ -54,6 +54,9 @@ impl Server {
         let series = Series::of_clamav_server(name, metrics);
         let up = metrics.clamav_up.with_label_values(&[name]);
         let breaker = Breaker::new(settings.patience, up);
+        if series.is_new() {
+            breaker.show();
+        }
         Server {
             name: name.to_owned(),
             address: address.clone(),

@@ -95,12 +95,21 @@ impl Watch {
     pub(super) fn new(name: &str, guarding: &Guarding, metrics: &Arc<Metrics>) -> Watch {
         let series = Series::of_dns_list(name, metrics);
         let up = metrics.dnsbl_up.with_label_values(&[name]);
+        let breaker = Breaker::new(guarding.patience, up);
+        if series.is_new() {
+            breaker.show();
+        }
         Watch {
-            breaker: Arc::new(Breaker::new(guarding.patience, up)),
+            breaker: Arc::new(breaker),
             last: Mutex::new(Cause::Error),
             trips: metrics.dnsbl_trips.clone(),
             _series: series,
         }
+    }
+
+    /// The filter is in force: the metrics show whether the list is in use.
+    pub(super) fn in_force(&self) {
+        self.breaker.show();
     }
 
     fn last(&self) -> std::sync::MutexGuard<'_, Cause> {

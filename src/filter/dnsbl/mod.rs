@@ -159,6 +159,9 @@ impl Filter for Dnsbl {
     }
 
     fn in_force(&self, _metrics: &Metrics) {
+        for list in &self.shared.lists {
+            list.watch.in_force();
+        }
         self.guard.get_or_init(|| {
             let shared = Arc::downgrade(&self.shared);
             AbortOnDropHandle::new(tokio::spawn(guard::keep(shared)))

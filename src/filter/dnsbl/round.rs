@@ -4,8 +4,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -25,11 +25,12 @@ pub(super) struct Round {
     pub(super) questions: Arc<Vec<Question>>,
     /// One place for each question; empty until it is answered.
     said: Arc<Mutex<Vec<Option<Said>>>>,
-    task: AbortOnDropHandle<()>,
+    /// `None` where all answers were there at once.
+    task: Option<AbortOnDropHandle<()>>,
 }
 
 impl Round {
-    /// Sends all of them, each until `deadline`.
+    /// Sends all of them, each until `deadline`. Answers that the resolver remembers are known when this returns.
     pub(super) fn start(
         shared: &Arc<Shared>,
         questions: Vec<Question>,
@@ -38,17 +39,22 @@ impl Round {
     ) -> Round {
         let questions = Arc::new(questions);
         let said = Arc::new(Mutex::new(vec![None; questions.len()]));
-        let task = tokio::spawn(ask_all(
+        let mut asking = Box::pin(ask_all(
             Arc::clone(shared),
             Arc::clone(&questions),
             Arc::clone(&said),
             deadline,
             heard.clone(),
         ));
+        // Not by a task of its own from the start: who is refused at RCPT must not depend on when it has its turn.
+        let task = match asking.as_mut().now_or_never() {
+            Some(()) => None,
+            None => Some(AbortOnDropHandle::new(tokio::spawn(asking))),
+        };
         Round {
             questions,
             said,
-            task: AbortOnDropHandle::new(task),
+            task,
         }
     }
 
@@ -59,7 +65,8 @@ impl Round {
 
     /// Waits for the last answer. A panic of the task is one of the caller.
     pub(super) async fn join(&mut self) {
-        if let Err(e) = (&mut self.task).await
+        if let Some(task) = &mut self.task
+            && let Err(e) = task.await
             && e.is_panic()
         {
             std::panic::resume_unwind(e.into_panic());

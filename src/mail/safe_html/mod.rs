@@ -19,6 +19,8 @@ mod tag;
 mod tests;
 mod writer;
 
+use serde::Serialize;
+
 use super::markup;
 use page::SafePage;
 use writer::Writer;
@@ -35,7 +37,7 @@ pub struct SafeHtml {
 }
 
 /// What was left out of a page, each with its number.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Removed {
     /// Scripts, and attributes and addresses that hold one.
     pub scripts: usize,

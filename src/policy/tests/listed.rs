@@ -300,7 +300,7 @@ policies:
     assert_eq!(*found.policy.unwrap().policy, *"outbound");
 }
 
-/// A sender is refused before the message comes only where nothing that is learned later could allow him.
+/// A sender is refused before the message comes only where nothing that is learned later could allow it.
 #[test]
 fn a_denied_sender_is_refused_early_where_that_is_certain() {
     let early = |yaml: &str, sender: &str| {

@@ -120,6 +120,15 @@ async fn check(desk: &Desk, request: Request) -> (Outcome, Response) {
 
 /// The message of a request.
 async fn message(desk: &Desk, request: Request) -> Result<Body, (Outcome, Response)> {
+    let length = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
+    if !length
+        .iter()
+        .any(|field| request.headers().contains_key(field))
+    {
+        // What follows would be passed over, and the answer would be about a message without a byte.
+        let why = "the request does not say how long the message is";
+        return Err((Outcome::Bad, failed(StatusCode::LENGTH_REQUIRED, why)));
+    }
     let packed = packed(request.headers());
     let mut body = Body::new(&desk.services);
     let limit = desk.settings.entrance.timeout;

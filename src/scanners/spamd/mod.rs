@@ -24,8 +24,9 @@ use crate::server::Services;
 use reply::{Code, Reply};
 use request::{Command, Request};
 
-/// Longest request line with its header fields, bytes.
-const HEAD_BYTES: usize = 64 << 10;
+/// Longest request line with its header fields, bytes. It is read anew whenever more of it has come, so that a client that
+/// sends single bytes costs the square of it.
+const HEAD_BYTES: usize = 8 << 10;
 /// Room for reading.
 const READ_BYTES: usize = 16 << 10;
 
