@@ -15,7 +15,7 @@ SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 
 # What the system tests drive; each of them says when its part is missing and is skipped.
-PACKAGES := postfix swaks clamav-daemon clamav-testfiles rbldnsd unbound miltertest prometheus m4 strace openssl opendkim opendkim-tools spamc rspamd chromium chromium-driver
+PACKAGES := postfix swaks clamav-daemon clamav-testfiles rbldnsd unbound miltertest prometheus m4 strace openssl opendkim opendkim-tools spamc rspamd chromium chromium-driver rclone swift-proxy swift-account swift-container swift-object
 
 .PHONY: help run test packages lint bench install deb clean
 
@@ -28,7 +28,7 @@ help:
 	@echo 'make deb     a Debian package (needs cargo install cargo-deb)'
 
 run: $(DATA)/model.mwb
-	exec $(BIN) serve --data-dir $(DATA)
+	exec env MAILWEIR_CONFIG= $(BIN) serve --data-dir $(DATA)
 
 $(DATA)/model.mwb:
 	$(CARGO) build --release --locked

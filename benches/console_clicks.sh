@@ -34,7 +34,10 @@ history: { keep: 3650d, size: 64GiB }
 log: { level: error }
 END
 mkdir -m 700 "$scratch/data"
-[ -z "$past" ] || cp "$past"/history.sqlite* "$scratch/data/"
+if [ -n "$past" ]; then
+    cp "$past"/history.sqlite* "$scratch/data/"
+    sync # or copies of held messages wait until the disk has this one
+fi
 password="several words serve well"
 "$mailweir" user add ann --role admin --password-stdin --config "$scratch/mailweir.yaml" <<<"$password" >/dev/null
 "$mailweir" serve --config "$scratch/mailweir.yaml" >>"$scratch/log" 2>&1 &

@@ -77,6 +77,7 @@ fn every_key_of_the_configuration_is_documented() {
         &["clamav", "health"],
         &["clamav", "cache"],
         &["quarantine"],
+        &["quarantine", "objects"],
         &["quarantine", "retention"],
         &["quarantine", "release"],
         &["quarantine", "forward"],
@@ -202,6 +203,28 @@ fn every_command_is_in_the_readme() {
         );
     }
     assert!(count >= 8, "{help}");
+}
+
+/// What README says of them, who asks the command sees.
+#[test]
+fn exit_codes_of_their_own_stand_in_the_help_of_commands() {
+    for (command, code) in [
+        (
+            &["send"][..],
+            "3 one was refused for now; 4 one was refused for good",
+        ),
+        (&["check"], "3 with --strict"),
+        (&["train"], "3 --promote kept it aside"),
+        (&["model", "promote"], "3 it was kept aside"),
+        (&["replay"], "3 another result"),
+        (&["learn"], "75 the message on standard input"),
+        (&["quarantine"], "1 something failed"),
+    ] {
+        let out = Command::new(BIN).args(command).arg("--help").output();
+        let help = String::from_utf8(out.unwrap().stdout).unwrap();
+        let words: Vec<&str> = help.split_whitespace().collect();
+        assert!(words.join(" ").contains(code), "{command:?}: {help}");
+    }
 }
 
 /// README names a test for each promise: `file::name`.

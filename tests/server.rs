@@ -111,6 +111,16 @@ fn settings() -> Settings {
 }
 
 async fn daemon(act: Act, deadline: Duration, settings: Settings) -> Daemon {
+    daemon_for(Direction::Inbound, act, deadline, settings).await
+}
+
+/// The same with a listener for mail of that direction.
+async fn daemon_for(
+    profile: Direction,
+    act: Act,
+    deadline: Duration,
+    settings: Settings,
+) -> Daemon {
     let folder = tempfile::tempdir().unwrap();
     let metrics = Arc::new(Metrics::new().unwrap());
     let failure = OnFailure::default().over(FailureAction::Tempfail);
@@ -149,7 +159,7 @@ async fn daemon(act: Act, deadline: Duration, settings: Settings) -> Daemon {
     let address = listener.address().unwrap();
     let drain = CancellationToken::new();
     let served = tokio::spawn(server::serve(
-        vec![(listener, Direction::Inbound)],
+        vec![(listener, profile)],
         services,
         drain.clone(),
     ));
@@ -164,6 +174,15 @@ async fn daemon(act: Act, deadline: Duration, settings: Settings) -> Daemon {
 
 impl Daemon {
     async fn connect(&self) -> Peer {
+        let (peer, steps) = self.offer(Steps(0)).await;
+        // No filter of these tests works before end of message, so nothing before it is answered.
+        let silent = Steps::NR_CONNECT.with(Steps::NR_RCPT).with(Steps::NR_BODY);
+        assert!(steps.has(silent));
+        peer
+    }
+
+    /// A connection past negotiation, all offered but these steps; and what was agreed on.
+    async fn offer(&self, but: Steps) -> (Peer, Steps) {
         let Address::Tcp(address) = &self.address else {
             panic!("TCP it is");
         };
@@ -173,14 +192,15 @@ impl Daemon {
         };
         let mut out = BytesMut::new();
         Mta::offer(&mut out);
+        // The steps are the last of three words.
+        let at = out.len() - 4;
+        let offered = u32::from_be_bytes(out[at..].try_into().unwrap()) & !but.0;
+        out[at..].copy_from_slice(&offered.to_be_bytes());
         peer.send(&out).await;
-        let Some(MtaReply::Negotiated(_, _, steps, _)) = peer.reply().await else {
-            panic!("no negotiation");
-        };
-        // No filter of these tests works before end of message, so nothing before it is answered.
-        let silent = Steps::NR_CONNECT.with(Steps::NR_RCPT).with(Steps::NR_BODY);
-        assert!(steps.has(silent));
-        peer
+        match peer.reply().await {
+            Some(MtaReply::Negotiated(_, _, steps, _)) => (peer, steps),
+            other => panic!("no negotiation: {other:?}"),
+        }
     }
 
     /// Waits until a metric has a value.
@@ -364,6 +384,62 @@ async fn one_message_and_all_together_are_bounded() {
 }
 
 #[tokio::test]
+async fn an_mta_that_cannot_skip_hears_at_once_that_a_message_is_too_large() {
+    let mut bounds = settings();
+    bounds.message_bytes = 100_000;
+    let daemon = daemon(Act::Pass, PATIENCE, bounds).await;
+    let (mut peer, _) = daemon.offer(Steps::SKIP.with(Steps::NR_BODY)).await;
+    peer.send(&Peer::message(&[b'x'; 120_000])).await;
+    assert_eq!(
+        peer.reply().await,
+        Some(MtaReply::Continue),
+        "the first chunk"
+    );
+    assert!(text(peer.reply().await).starts_with("552 5.3.4 "));
+    let answers = &daemon.metrics.early_answers;
+    let count = |action| answers.with_label_values(&["body", action]).get();
+    assert_eq!((count("reject"), count("tempfail")), (1, 0));
+    // The next message on the connection is one of its own.
+    let mut out = Peer::message(b"x\r\n");
+    Mta::command(b'E', &[], &mut out);
+    peer.send(&out).await;
+    assert_eq!(peer.reply().await, Some(MtaReply::Continue), "the chunk");
+    loop {
+        match peer.reply().await {
+            Some(MtaReply::InsertHeader(..)) => {}
+            other => break assert_eq!(other, Some(MtaReply::Continue)),
+        }
+    }
+}
+
+#[tokio::test]
+async fn mail_of_a_listener_goes_its_way_also_without_connect() {
+    let daemon = daemon_for(Direction::Outbound, Act::Pass, PATIENCE, settings()).await;
+    let mut peer = daemon.connect().await;
+    let whole = Peer::message(b"x\r\n");
+    let connect = 4 + u32::from_be_bytes(whole[..4].try_into().unwrap()) as usize;
+    let mut out = BytesMut::from(&whole[connect..]);
+    Mta::command(b'E', &[], &mut out);
+    // A session without CONNECT, and one behind another.
+    for before in [&b""[..], b"\0\0\0\x01K"] {
+        peer.send(before).await;
+        peer.send(&out).await;
+        while let Some(reply) = peer.reply().await {
+            match reply {
+                MtaReply::InsertHeader(..) => {}
+                reply => {
+                    assert_eq!(reply, MtaReply::Continue);
+                    break;
+                }
+            }
+        }
+    }
+    let recipients = &daemon.metrics.policy_recipients;
+    let outbound = recipients.with_label_values(&["outbound", "deliver"]);
+    assert_eq!(outbound.get(), 2);
+}
+
+#[tokio::test]
 async fn connections_are_bounded_and_the_place_is_given_back() {
     let mut bounds = settings();
     bounds.connections = 1;
@@ -434,6 +510,30 @@ async fn bytes_that_are_no_milter_end_the_connection_and_nothing_else() {
     daemon.until(|_| daemon.ended("protocol") == 1).await;
     let mut other = daemon.connect().await;
     assert_eq!(other.deliver(b"x\r\n").await, Some(MtaReply::Continue));
+}
+
+#[tokio::test]
+async fn a_message_that_is_still_coming_is_answered_although_the_daemon_ends() {
+    let mut bounds = settings();
+    bounds.drain = PATIENCE;
+    let daemon = daemon(Act::Pass, PATIENCE, bounds).await;
+    let mut idle = daemon.connect().await;
+    let mut busy = daemon.connect().await;
+    busy.send(&Peer::message(b"half a message\r\n")).await;
+    daemon.until(|m| m.bytes_in_flight.get() > 0).await;
+    daemon.drain.cancel();
+    assert_eq!(idle.reply().await, None, "nothing was on its way here");
+    let mut rest = BytesMut::new();
+    Mta::body(b"the other half\r\n", &mut rest);
+    Mta::command(b'E', &[], &mut rest);
+    busy.send(&rest).await;
+    loop {
+        match busy.reply().await {
+            Some(MtaReply::InsertHeader(..)) => {}
+            other => break assert_eq!(other, Some(MtaReply::Continue)),
+        }
+    }
+    assert_eq!(busy.reply().await, None, "and then it ends");
 }
 
 #[tokio::test]

@@ -131,15 +131,10 @@ async fn every_failure_has_its_name_and_defaults_to_tempfail() {
         (
             Act::TakeNothing,
             Reason::Timeout,
-            "no reply for 200ms",
+            "no reply for 2s",
             "timeout",
         ),
-        (
-            Act::Silence,
-            Reason::Timeout,
-            "no reply for 200ms",
-            "timeout",
-        ),
+        (Act::Silence, Reason::Timeout, "no reply for 2s", "timeout"),
         (
             Act::CloseAfter(1),
             Reason::Error,
@@ -185,7 +180,7 @@ async fn every_failure_has_its_name_and_defaults_to_tempfail() {
     ] {
         let shown = format!("{act:?}");
         let clamd = FakeClamd::start(move |_| act.clone()).await;
-        let f = fixture(&[&clamd.server], "io_timeout: 200ms\nreply_timeout: 200ms");
+        let f = fixture(&[&clamd.server], "io_timeout: 2s\nreply_timeout: 2s");
         // It is more than the first chunk, so that the end cannot go out together with the rest.
         let outcome = f.scan(&body(200_000)).await;
         match &outcome {
@@ -194,7 +189,7 @@ async fn every_failure_has_its_name_and_defaults_to_tempfail() {
                 detail,
                 ..
             } if shown == "TakeNothing" => {
-                assert!(detail.contains("for 200ms"), "{detail}");
+                assert!(detail.contains("for 2s"), "{detail}");
             }
             _ => unscanned(&outcome, reason, words),
         }

@@ -66,7 +66,7 @@ fn something_happens(m: &Metrics) {
         &m.history_set_aside,
         &m.policy_dropped,
         &m.policy_not_granted,
-        &m.console_refused,
+        &m.http_refused,
     ] {
         counter.inc();
     }
@@ -75,6 +75,7 @@ fn something_happens(m: &Metrics) {
         (&m.session_ends, &["protocol"]),
         (&m.early_answers, &["rcpt", "reject"]),
         (&m.over_limit, &["total"]),
+        (&m.console_refused, &["address"]),
         (&m.hits, &["SUBJ_ALL_CAPS", "live"]),
         (&m.hits, &["VIRUS", "live"]),
         (&m.labels, &["newsletter"]),
@@ -103,6 +104,7 @@ fn something_happens(m: &Metrics) {
         (&m.clamav_cached, &["127.0.0.1:3310"]),
         (&m.quarantine_operations, &["stored"]),
         (&m.quarantine_failures, &["store"]),
+        (&m.quarantine_object_requests, &["put", "ok"]),
         (&m.scanner_requests, &["spamd", "check", "answered"]),
         (&m.scanner_requests, &["rspamd", "check", "failed"]),
         (&m.scanner_refused, &["spamd", "network"]),
@@ -145,6 +147,10 @@ fn something_happens(m: &Metrics) {
     m.attachments_seconds.observe(0.004);
     m.facts_seconds.observe(0.02);
     m.history_seconds.observe(0.02);
+    for operation in ["put", "get", "delete", "list"] {
+        let seconds = m.quarantine_object_seconds.with_label_values(&[operation]);
+        seconds.observe(0.05);
+    }
     m.webhook_taken.set(1_790_000_000.0);
     for (gauge, value) in [
         (&m.scanner_connections, 2),
@@ -183,6 +189,10 @@ fn something_happens(m: &Metrics) {
         (&m.quarantine_digests_waiting, 1),
         (&m.quarantine_messages_limit, 100_000),
         (&m.quarantine_bytes, 90_000),
+        (&m.quarantine_objects, 9),
+        (&m.quarantine_objects_waiting, 3),
+        (&m.quarantine_objects_waiting_bytes, 9_000),
+        (&m.quarantine_objects_waiting_bytes_limit, 1 << 31),
         (&m.quarantine_bytes_limit, 1 << 31),
     ] {
         gauge.set(value);

@@ -162,3 +162,204 @@ fn many_bombs_at_once_take_no_more_memory_than_those_that_are_opened_at_one_time
     println!("messages {own} MiB, peak {peak} MiB");
     assert!(peak < own + MEMORY_MIB, "{peak} MiB beside {own} MiB");
 }
+
+/// `count` headers of files without a list behind them, each with all that follows it for a name.
+fn headers_in_names(count: usize) -> Vec<u8> {
+    let mut header = b"PK\x03\x04".to_vec();
+    header.resize(26, 0);
+    header.extend_from_slice(b"\xff\xff\0\0");
+    let mut out = header.repeat(count);
+    out.resize(out.len() + 0xffff, b'n');
+    out
+}
+
+/// A list of `count` files that share one header with the longest name there is.
+fn shared_header(count: usize) -> Vec<u8> {
+    let mut out = headers_in_names(1);
+    let mut entry = b"PK\x01\x02".to_vec();
+    entry.resize(46, 0);
+    let start = out.len() as u32;
+    let list = entry.repeat(count);
+    out.extend_from_slice(&list);
+    out.extend_from_slice(b"PK\x05\x06\0\0\0\0\xff\xff\xff\xff");
+    out.extend_from_slice(&(list.len() as u32).to_le_bytes());
+    out.extend_from_slice(&start.to_le_bytes());
+    out.extend_from_slice(&[0, 0]);
+    out
+}
+
+/// A cabinet of as many folders as there may be, which share their bytes and hold no file.
+fn shared_folders() -> Vec<u8> {
+    let folders = usize::from(u16::MAX);
+    let blocks = 200_u16;
+    let data = 36 + 8 * folders;
+    let mut out = b"MSCF\0\0\0\0\0\0\0\0\0\0\0\0".to_vec();
+    out.extend_from_slice(&(data as u32).to_le_bytes());
+    out.extend_from_slice(&[0, 0, 0, 0, 3, 1]);
+    out.extend_from_slice(&u16::MAX.to_le_bytes());
+    out.resize(36, 0);
+    let mut folder = (data as u32).to_le_bytes().to_vec();
+    folder.extend_from_slice(&blocks.to_le_bytes());
+    folder.extend_from_slice(&[1, 0]);
+    out.extend_from_slice(&folder.repeat(folders));
+    let mut block = vec![0; 4];
+    block.extend_from_slice(&40_000_u16.to_le_bytes());
+    block.extend_from_slice(&1_u16.to_le_bytes());
+    block.resize(8 + 40_000, b'x');
+    out.extend_from_slice(&block.repeat(usize::from(blocks)));
+    out
+}
+
+/// A compound file with these entries behind the root: name, what it is (1 a storage, 2 a stream), its first sector among
+/// those of `content`, its size.
+fn compound(entries: &[(&str, u8, u32, u32)], content: &[u8]) -> Vec<u8> {
+    const SECTOR: usize = 512;
+    let mut directory = Vec::new();
+    for (name, kind, start, size) in [("Root Entry", 5, 0, 0)].iter().chain(entries) {
+        let units: Vec<u8> = name.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let mut record = units.clone();
+        record.resize(64, 0);
+        record.extend_from_slice(&(units.len() as u16 + 2).to_le_bytes());
+        record.extend_from_slice(&[*kind, 1]);
+        record.extend_from_slice(&[0xff; 12]);
+        record.resize(0x74, 0);
+        record.extend_from_slice(&start.to_le_bytes());
+        record.extend_from_slice(&size.to_le_bytes());
+        record.resize(128, 0);
+        directory.extend_from_slice(&record);
+    }
+    let sectors = |bytes: &[u8]| bytes.len().div_ceil(SECTOR) as u32;
+    let (contents, entries) = (sectors(content), sectors(&directory));
+    let tables = (contents + entries).div_ceil(127);
+    // The content first, so that its sectors have the numbers that entries say; then entries, then the table.
+    let mut table = Vec::new();
+    for length in [contents, entries] {
+        let first = table.len() as u32;
+        table.extend((1..length).map(|n| first + n));
+        table.extend((length > 0).then_some(0xffff_fffe));
+    }
+    table.resize(tables as usize * SECTOR / 4, 0xffff_fffd_u32);
+    let mut out = b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1".to_vec();
+    out.resize(0x18, 0);
+    for field in [0x3e, 3, 0xfffe, 9, 6_u16] {
+        out.extend_from_slice(&field.to_le_bytes());
+    }
+    out.resize(0x30, 0);
+    for field in [contents, 0, 4096, 0xffff_fffe, 0, 0xffff_fffe, 0] {
+        out.extend_from_slice(&field.to_le_bytes());
+    }
+    for number in 0..109 {
+        let place = match number < tables {
+            true => contents + entries + number,
+            false => u32::MAX,
+        };
+        out.extend_from_slice(&place.to_le_bytes());
+    }
+    for bytes in [content, &directory] {
+        out.extend_from_slice(bytes);
+        out.resize(out.len().next_multiple_of(SECTOR), 0);
+    }
+    out.extend(table.iter().flat_map(|n| n.to_le_bytes()));
+    out
+}
+
+/// A project of macros with a list of so many modules, packed as VBA packs it, and so many streams.
+fn many_modules(modules: usize, streams: usize) -> Vec<u8> {
+    // The name and the end of a module in thirteen letters as they are, and one copy from thirteen letters before.
+    let record = b"\x1a\0\x01\0\0\0x\x2b\0\0\0\0\0";
+    let each = 4096 / record.len();
+    let copied = (each as u16 - 1) * record.len() as u16;
+    let token = (12 << 12) | (copied - 3);
+    let mut chunk = vec![0];
+    chunk.extend_from_slice(&record[..8]);
+    chunk.push(0b1110_0000);
+    chunk.extend_from_slice(&record[8..]);
+    chunk.extend_from_slice(&token.to_le_bytes());
+    let header = 0xb000 | (chunk.len() as u16 + 2 - 3);
+    let mut packed = vec![1];
+    for _ in 0..modules.div_ceil(each) {
+        packed.extend_from_slice(&header.to_le_bytes());
+        packed.extend_from_slice(&chunk);
+    }
+    let size = packed.len().max(4096) as u32;
+    let mut entries = vec![("VBA", 1, 0, 0), ("dir", 2, 0, size)];
+    entries.resize(streams, ("module", 2, u32::MAX, 0));
+    let mut file = compound(&entries, &packed);
+    // The streams lie in the storage: it is below the root, and each is the next of the one before.
+    let directory = 512 + packed.len().next_multiple_of(512);
+    let mut link = |entry: usize, at: usize, to: u32| {
+        let place = directory + 128 * entry + at;
+        file[place..place + 4].copy_from_slice(&to.to_le_bytes());
+    };
+    link(0, 0x4c, 1);
+    link(1, 0x4c, 2);
+    for entry in 2..entries.len() {
+        link(entry, 0x48, entry as u32 + 1);
+    }
+    file
+}
+
+/// A 7z archive of a list, packed, of so many files of which nothing is said but their number.
+fn claimed_files(count: u64) -> Vec<u8> {
+    let number = |n: u64| [&[0xff][..], &n.to_le_bytes()].concat();
+    let mut list = [&[0x01, 0x05][..], &number(count)].concat();
+    list.resize(count as usize + 64, 0);
+    let lzma = archives::lzma(&list);
+    // Properties and size stand before the packed bytes.
+    let (properties, packed) = (&lzma[..5], &lzma[13..]);
+    let mut header = vec![0x17, 0x06, 0, 1, 0x09];
+    header.extend_from_slice(&number(packed.len() as u64));
+    header.extend_from_slice(&[0, 0x07, 0x0b, 1, 0, 1, 0x23, 0x03, 0x01, 0x01, 5]);
+    header.extend_from_slice(properties);
+    header.push(0x0c);
+    header.extend_from_slice(&number(list.len() as u64));
+    header.extend_from_slice(&[0, 0]);
+    let mut front = (packed.len() as u64).to_le_bytes().to_vec();
+    front.extend_from_slice(&(header.len() as u64).to_le_bytes());
+    front.extend_from_slice(&archives::crc32(&header).to_le_bytes());
+    let mut out = b"7z\xBC\xAF\x27\x1C\0\x04".to_vec();
+    out.extend_from_slice(&archives::crc32(&front).to_le_bytes());
+    for part in [&front, packed, &header] {
+        out.extend_from_slice(part);
+    }
+    out
+}
+
+/// Messages that look as if they cost little.
+fn costly() -> Vec<(&'static str, Vec<u8>)> {
+    let attached = |name, bytes: &[u8]| (name, archives::message(&[(name, bytes)]));
+    let mut text = archives::message(&[]);
+    let at = text.windows(5).position(|w| w == b"See a").unwrap();
+    let begins = b"begin x\r\n#86)C\r\n".repeat(60_000);
+    text.splice(at..at, begins);
+    let documents = [("WordDocument", 2, 0, 0)].repeat(16_000);
+    vec![
+        attached("shared.zip", &shared_header(12_000)),
+        attached("claimed.7z", &claimed_files(12_000_000)),
+        attached("headers.zip", &headers_in_names(12_000)),
+        attached("folders.cab", &shared_folders()),
+        attached("documents.doc", &compound(&documents, b"")),
+        attached("modules.doc", &many_modules(2_000_000, 2_000)),
+        ("begins without end", text),
+    ]
+}
+
+/// What a message may cost in a test build on a busy machine; each of these took minutes or a gigabyte.
+const COST: Duration = Duration::from_secs(40);
+
+#[test]
+fn what_shares_bytes_or_repeats_itself_costs_no_more_than_its_length() {
+    let daemon = Daemon::start(&Config {
+        chain: "[attachments, rules]",
+        ..Config::default()
+    });
+    for (name, raw) in costly() {
+        let started = Instant::now();
+        let replies = send(&daemon, &raw);
+        let (took, peak) = (started.elapsed(), peak(&daemon));
+        println!("{name}: {} bytes, {took:?}, peak {peak} MiB", raw.len());
+        assert_eq!(replies.last(), Some(&MtaReply::Continue), "{name}");
+        assert!(took < COST, "{name}: {took:?}");
+        assert!(peak < MEMORY_MIB, "{name}: {peak} MiB");
+    }
+}

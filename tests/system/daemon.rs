@@ -83,7 +83,8 @@ pub(crate) struct Daemon {
     pub(crate) milter: u16,
     /// The unix socket.
     pub(crate) socket: PathBuf,
-    http: u16,
+    /// Port of the metrics on 127.0.0.1.
+    pub(crate) http: u16,
 }
 
 impl Daemon {

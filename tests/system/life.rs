@@ -1,8 +1,11 @@
 //! Stopping and reloading while mail is on its way.
 
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+
 use super::daemon::{Config, Daemon, RULES, TAGGED};
 use super::message::{message, value};
-use super::place::wait_for;
+use super::place::{PATIENCE, wait_for};
 use super::postfix::Postfix;
 use super::scanner::{FalseClamd, Gate, Manner};
 use super::smtp::attempt;
@@ -41,6 +44,47 @@ fn on_sigterm_the_message_in_flight_is_answered_before_the_end() {
     assert_eq!(status.code(), Some(0), "{}", daemon.log());
     let stored = postfix.wait_for("Sent before the end");
     assert_eq!(value(&stored, "X-Virus-Status"), "Clean");
+}
+
+#[test]
+fn a_client_of_the_metrics_that_says_nothing_does_not_keep_the_daemon_from_ending() {
+    let mut daemon = Daemon::start(&Config::default());
+    let connect = || TcpStream::connect((Ipv4Addr::LOCALHOST, daemon.http)).unwrap();
+    let silent = connect();
+    let mut slow = connect();
+    slow.write_all(b"GET /metrics HTTP/1.1\r\nHost: ").unwrap();
+    // Both have been taken when a later one is answered.
+    assert!(daemon.get("/healthz").is_some());
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code(), Some(0), "{}", daemon.log());
+    drop((silent, slow));
+}
+
+#[test]
+fn clients_of_the_metrics_are_bounded_and_their_places_come_back() {
+    let daemon = Daemon::start(&Config::default());
+    let connect = || {
+        let client = TcpStream::connect((Ipv4Addr::LOCALHOST, daemon.http)).unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        client
+    };
+    let mut clients: Vec<TcpStream> = (0..64).map(|_| connect()).collect();
+    // They have been taken when one that came after them is closed.
+    assert_eq!(connect().read(&mut [0]).unwrap(), 0);
+    let mut first = clients.swap_remove(0);
+    first
+        .write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    first.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with("ok\n"), "{answer}");
+    drop(clients);
+    wait_for("a place for one more client", || {
+        let metrics = daemon.get("/metrics")?;
+        let refused = "mailweir_http_connections_refused_total ";
+        let refused = metrics.lines().find_map(|l| l.strip_prefix(refused))?;
+        (refused.parse::<f64>().unwrap() >= 1.0).then_some(())
+    });
 }
 
 #[test]

@@ -127,6 +127,11 @@ impl Milter {
         self.try_command(b'R', &[recipient.as_bytes()]).unwrap()
     }
 
+    /// The message is given up; the session goes on.
+    pub(crate) fn abort(&mut self) {
+        self.try_command(b'A', &[]).unwrap();
+    }
+
     /// A whole message behind its envelope; everything that is answered at its end.
     pub(crate) fn message(&mut self, message: &[u8]) -> Vec<MtaReply> {
         let body = self.header(message).to_vec();

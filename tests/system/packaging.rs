@@ -137,6 +137,7 @@ mount --make-rprivate /
 mount --bind "$PWD" "$PWD"
 mount --bind / /
 mount -o remount,bind,ro /
+mount -t proc -o subset=pid proc /proc || echo 'skipped: nothing of /proc can be hidden here' >&2
 exec setpriv --reuid=nobody --regid=nogroup --init-groups --no-new-privs \
   --bounding-set=-all --inh-caps=-all \
   strace -D -f -qq -o "$PWD/trace" -e 'signal=none' "$@"
@@ -240,6 +241,7 @@ fn confined_as_by_its_unit_the_daemon_does_all_its_work() {
             "dns: {{ resolvers: [\"{}\"] }}
 dnsbl: {{ zones: [{{ zone: bl.example.org, score: 1 }}] }}
 clamav: {{ servers: [\"127.0.0.1:{}\"] }}
+events: {{ file: events.jsonl }}
 ",
             names.address(),
             clamd.port
@@ -267,6 +269,12 @@ clamav: {{ servers: [\"127.0.0.1:{}\"] }}
     daemon.wait_for_metric("mailweir_reloads_total{result=\"ok\"}", 1.0);
     daemon.signal("TERM");
     assert!(daemon.wait().success(), "{}", daemon.log());
+
+    // The unit hides all of /proc but processes.
+    let events = std::fs::read_to_string(daemon.path().join("data/events.jsonl")).unwrap();
+    let event: serde_json::Value = serde_json::from_str(events.lines().next().unwrap()).unwrap();
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    assert_eq!(event["host"], host.trim());
 
     let trace = daemon.path().join("trace");
     let trace = wait_for("the end of the trace", || {

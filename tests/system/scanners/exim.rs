@@ -117,7 +117,7 @@ fn exim_is_answered_in_both_variants() {
     }
     let log = scanners.daemon.log();
     for part in [
-        "client=Some(192.0.2.7)",
+        "client=\"192.0.2.7\"",
         "from=\"sender@example.net\"",
         "to=\"user@example.org\"",
     ] {

@@ -134,6 +134,11 @@ fn what_could_not_be_checked_is_a_soft_reject_whatever_the_client_looks_at() {
         scanners.say(scanners.rspamd, &[head.as_bytes(), message].concat())
     };
     let ham = message("one", "nothing");
+    // Nobody knows where it ends.
+    let open = [b"POST /checkv2 HTTP/1.0\r\n\r\n".as_slice(), &ham].concat();
+    let answer = scanners.say(scanners.rspamd, &open);
+    assert!(text(&answer).contains(" 411 "), "{}", text(&answer));
+    assert_eq!(body(&answer)["action"], "soft reject");
     let answer = body(&request("/checkv2", "", &ham));
     assert_eq!(answer["action"], "soft reject", "{answer}");
     assert_eq!(answer["symbols"]["UNSCANNED_CLAMAV"]["options"][0], "down");

@@ -98,6 +98,11 @@ fn packed_messages_are_bounded_by_what_they_unpack_to() {
     let packed = spamd("CHECK", "Compress: zlib\r\n", &pack(&message("one", HELD)));
     let answer = text(&scanners.say(scanners.spamd, &packed));
     assert!(answer.contains("Spam: True ; 9.00 / 5.00\r\n"), "{answer}");
+    // Cut off on its way, by the last byte of its checksum.
+    let mut cut = pack(&message("one", "nothing"));
+    cut.pop();
+    let answer = text(&scanners.say(scanners.spamd, &spamd("CHECK", "Compress: zlib\r\n", &cut)));
+    assert!(answer.starts_with("SPAMD/1.0 65 EX_DATAERR: "), "{answer}");
     let bomb = spamd("CHECK", "Compress: zlib\r\n", &pack(&vec![0; 50 << 20]));
     assert!(bomb.len() < 100_000);
     let answer = text(&scanners.say(scanners.spamd, &bomb));
