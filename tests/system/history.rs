@@ -251,6 +251,7 @@ fn a_message_is_replayed_from_the_quarantine_and_from_a_file() {
     let passed = message("Passed", "Hello.");
     let replies = send(&daemon, &passed);
     let passed_id = inserted(&replies, "X-Mailweir-Id").unwrap();
+    wait_until_found(&daemon, &["--id", &passed_id], 1);
     let entry = wait_until_found(&daemon, &["--quarantined"], 1).remove(0);
     let id = entry["id"].as_str().unwrap();
     let same = run(&daemon, "replay", &[id]);
@@ -265,7 +266,6 @@ fn a_message_is_replayed_from_the_quarantine_and_from_a_file() {
     assert!(String::from_utf8_lossy(&without.stderr).contains("--message FILE"));
     let lf: Vec<u8> = passed.iter().copied().filter(|b| *b != b'\r').collect();
     let file = write(&daemon.path().join("passed.eml"), &lf);
-    wait_until_found(&daemon, &["--id", &passed_id], 1);
     for args in [&[file.as_str()][..], &[&passed_id, "--message", &file]] {
         let out = run(&daemon, "replay", args);
         assert!(
