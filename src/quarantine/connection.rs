@@ -12,8 +12,12 @@ use lettre::transport::smtp::client::{
 use lettre::transport::smtp::extension::ClientId;
 
 use super::QuarantineError;
+use super::error::words;
 use super::options::{ReleaseOptions, Tls, server};
 use crate::config::secret_line;
+
+/// Characters that are kept of what a mail server said.
+const WORDS: usize = 500;
 
 /// A connection past EHLO, encrypted and logged in as the options ask for.
 ///
@@ -108,23 +112,9 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    /// What the server says is not to be trusted with a terminal.
     pub(super) fn text(&self) -> String {
         match self {
-            Failure::Smtp(e) => {
-                let mut text = e.to_string();
-                let mut source = std::error::Error::source(e);
-                while let Some(cause) = source {
-                    let cause_text = cause.to_string();
-                    if !text.contains(&cause_text) {
-                        text.push_str(": ");
-                        text.push_str(&cause_text);
-                    }
-                    source = cause.source();
-                }
-                let short: String = text.chars().take(500).collect();
-                short.escape_debug().to_string()
-            }
+            Failure::Smtp(e) => words(e, WORDS),
             Failure::Timeout(after) => format!("no answer within {after:?}"),
         }
     }

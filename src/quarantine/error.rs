@@ -163,3 +163,19 @@ impl QuarantineError {
         }
     }
 }
+
+/// An error with its causes, so many characters of it. What a server said is in there, and is not to be trusted with a terminal.
+pub(super) fn words(error: &dyn std::error::Error, most: usize) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    let short: String = text.chars().take(most).collect();
+    short.escape_debug().to_string()
+}

@@ -255,7 +255,7 @@ impl Quarantine {
         .await?;
         // The comparison of hashes takes the same time wherever they differ.
         let token = hash(token);
-        let Some(row) = rows.into_iter().find(|r| same(&token, &r.token)) else {
+        let Some(mut row) = rows.into_iter().find(|r| same(&token, &r.token)) else {
             return Ok(Redeem::Refused(UNKNOWN));
         };
         if let Some(why) = row.refusal(now) {
@@ -270,16 +270,15 @@ impl Quarantine {
 
         let mut tx = self.index.begin().await?;
         // Meanwhile it may have been used by another copy, or superseded by the next attempt.
-        let row: Option<Row> = sqlx::query_as(
-            "SELECT serial, token, fields, fingerprint, issued, expires, uses, first_used
-             FROM marks WHERE serial = ?",
-        )
-        .bind(row.serial)
-        .fetch_optional(&mut *tx)
-        .await?;
-        let Some(row) = row else {
+        let used: Option<(i64, Option<i64>)> =
+            sqlx::query_as("SELECT uses, first_used FROM marks WHERE serial = ?")
+                .bind(row.serial)
+                .fetch_optional(&mut *tx)
+                .await?;
+        let Some(used) = used else {
             return Ok(Redeem::Refused(UNKNOWN));
         };
+        (row.uses, row.first_used) = used;
         if let Some(why) = row.refusal(now) {
             return Ok(Redeem::Refused(why));
         }

@@ -23,8 +23,9 @@ use super::options::{ObjectsOptions, Place};
 use crate::config::secret_line;
 use crate::https::Client;
 use crate::metrics::Metrics;
+use crate::quarantine::error::words;
 
-/// What is kept of the words of a server.
+/// Characters that are kept of what the store said.
 const WORDS: usize = 300;
 /// Attempts for each request; folders of a WebDAV server, for one, are made by several at one time.
 const ATTEMPTS: u32 = 3;
@@ -191,7 +192,7 @@ impl Bucket {
                 Ok(Ok(done)) => break Ok(done),
                 Ok(Err(object_store::Error::NotFound { .. })) => break Err(BucketError::Absent),
                 Ok(Err(_)) if attempt < ATTEMPTS => attempt += 1,
-                Ok(Err(e)) => break Err(BucketError::Failed(words(&e))),
+                Ok(Err(e)) => break Err(BucketError::Failed(words(&e, WORDS))),
                 Err(_) => {
                     let late = format!("no answer within {:?}", self.timeout);
                     break Err(BucketError::Failed(late));
@@ -242,7 +243,7 @@ fn connect(options: &ObjectsOptions, url: &str) -> Result<(Arc<dyn ObjectStore>,
                 .with_retry(retry)
                 .with_http_connector(Connector::new(client, login))
                 .build()
-                .map_err(|e| words(&e))?;
+                .map_err(|e| words(&e, WORDS))?;
             Ok((Arc::new(store), folder))
         }
         Place::S3(bucket, prefix) => {
@@ -263,7 +264,7 @@ fn connect(options: &ObjectsOptions, url: &str) -> Result<(Arc<dyn ObjectStore>,
                     .with_secret_access_key(password),
                 None => of_environment(builder),
             };
-            let store = builder.build().map_err(|e| words(&e))?;
+            let store = builder.build().map_err(|e| words(&e, WORDS))?;
             Ok((Arc::new(store), prefix))
         }
     }
@@ -281,20 +282,4 @@ fn of_environment(builder: AmazonS3Builder) -> AmazonS3Builder {
         Ok(value) if !value.is_empty() => builder.with_config(key, value),
         _ => builder,
     })
-}
-
-/// What a server says is not to be trusted with a terminal.
-fn words(error: &object_store::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    let short: String = text.chars().take(WORDS).collect();
-    short.escape_debug().to_string()
 }
