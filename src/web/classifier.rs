@@ -13,10 +13,10 @@ use serde::Deserialize;
 use super::access::Access;
 use super::accounts::Role;
 use super::console::{Console, Shared};
+use super::filters;
 use super::layout::{self, Answer, Look, Page, Sent};
-use super::readings::counts;
+use super::models::{self, Lessons};
 use super::refusal::{Refusal, sentence};
-use super::{filters, models};
 use crate::config::FilterName;
 use crate::workbench::registry::{Book, Change, Entry, Pinned, Registry};
 use plots::Plots;
@@ -63,8 +63,7 @@ struct ClassifierPage {
     engine: &'static str,
     /// Ham, spam and when it was trained.
     model: Option<(i64, i64, i64)>,
-    /// Lessons since the start, in words.
-    lessons: Vec<(String, u64)>,
+    lessons: Vec<Lessons>,
     journal_bytes: u64,
     folder: Folder,
 }
@@ -93,17 +92,12 @@ async fn render(console: &Console, page: Page, wanted: String) -> Answer {
     let metrics = &console.services.metrics;
     let trained = metrics.model_trained.get() as i64;
     let learned = |class: &str| metrics.model_messages.with_label_values(&[class]).get();
-    let lessons = counts(&metrics.lessons).into_iter().filter(|(_, n)| *n > 0);
-    let lessons = lessons.map(|(labels, n)| {
-        let of = |name: &str| labels.get(name).cloned().unwrap_or_default();
-        (format!("{} by {}", of("lesson"), of("origin")), n)
-    });
     layout::render(&ClassifierPage {
         page,
         is_in_chain: config.chain.contains(&FilterName::Bayes),
         engine: kind.name(),
         model: (trained > 0).then(|| (learned("ham"), learned("spam"), trained)),
-        lessons: lessons.collect(),
+        lessons: models::lessons(console),
         journal_bytes: u64::try_from(metrics.journal_bytes.get()).unwrap_or(0),
         folder,
     })

@@ -1,6 +1,8 @@
 //! The configuration as run: the file in force without its secrets, what holds in short, and the files that it is made
 //! of.
 
+mod facts;
+
 use std::path::PathBuf;
 
 use askama::Template;
@@ -12,11 +14,11 @@ use super::access::Access;
 use super::accounts::Role;
 use super::console::Shared;
 use super::layout::{self, Answer, Page};
-use super::readings::duration;
 use super::refusal::Refusal;
 use super::{Visitor, filters};
 use crate::config::Config;
 use crate::server::Engine;
+pub(super) use facts::Facts;
 
 pub(super) fn routes(access: &Access) -> Router<Shared> {
     access.allow(
@@ -84,69 +86,16 @@ fn file(path: PathBuf) -> FileRow {
     }
 }
 
-/// What holds, whether it is written or not.
+/// What holds, with what the API tells beside it: chain and policies.
 fn facts(config: &Config) -> Vec<(&'static str, String)> {
-    let file = &config.file;
-    let points = |score: Option<f64>| score.map_or("never".to_owned(), |s| format!("from {s}"));
-    let list = |words: Vec<String>| match words.is_empty() {
-        true => "none".to_owned(),
-        false => words.join(", "),
+    let chain: Vec<&str> = config.chain.iter().map(|f| f.name()).collect();
+    let policies = config.file.policies.len().to_string();
+    let mut facts = Facts::of(config).shown();
+    let chain = match chain.as_slice() {
+        [] => "none".to_owned(),
+        names => names.join(", "),
     };
-    let thresholds = &config.thresholds;
-    vec![
-        (
-            "milter",
-            list(
-                config
-                    .listen
-                    .iter()
-                    .map(|l| l.address.to_string())
-                    .collect(),
-            ),
-        ),
-        (
-            "metrics",
-            config.http.map_or("off".to_owned(), |a| a.to_string()),
-        ),
-        ("data folder", config.data_dir.display().to_string()),
-        (
-            "looked at for changes",
-            config.watch.map_or("at SIGHUP only".to_owned(), |w| {
-                format!("every {}", duration(w.as_secs_f64()))
-            }),
-        ),
-        (
-            "chain",
-            list(config.chain.iter().map(|f| f.name().to_owned()).collect()),
-        ),
-        ("deadline", duration(config.deadline.as_secs_f64())),
-        ("tag", points(thresholds.tag)),
-        ("quarantine", points(thresholds.quarantine)),
-        ("reject", points(thresholds.reject)),
-        (
-            "longest message",
-            filters::size(config.settings.message_bytes as u64),
-        ),
-        (
-            "messages in memory",
-            filters::size(config.settings.total_bytes as u64),
-        ),
-        (
-            "milter connections",
-            filters::grouped(&config.settings.connections.to_string()),
-        ),
-        (
-            "policies",
-            filters::grouped(&file.policies.len().to_string()),
-        ),
-        (
-            "quarantine kept",
-            format!(
-                "{} days, {}, {} messages",
-                file.quarantine.retention.age.value.0.as_secs() / 86_400,
-                filters::size(file.quarantine.retention.bytes.value.0),
-                filters::grouped(&file.quarantine.retention.messages.value.to_string())
-            ),
-        ),
-    ]
+    facts.push(("chain", chain));
+    facts.push(("policies", filters::grouped(&policies)));
+    facts
 }

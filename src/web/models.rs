@@ -5,6 +5,7 @@ use tokio::sync::Semaphore;
 
 use super::Visitor;
 use super::console::Console;
+use super::readings::counts;
 use super::refusal::{Refusal, sentence};
 use crate::filter::bayes::EngineKind;
 use crate::workbench::promotion::{self, Candidate, How};
@@ -34,6 +35,31 @@ impl Moved {
     pub(super) fn is_same(&self) -> bool {
         self.in_force && self.from.as_ref() == Some(&self.model)
     }
+}
+
+/// Lessons since the start, of one kind and origin.
+#[derive(Debug, Serialize)]
+pub(super) struct Lessons {
+    /// `ham`, `spam` or `forget`.
+    pub(super) lesson: String,
+    /// `human` or `auto`.
+    pub(super) origin: String,
+    /// How many were applied to the model in force.
+    pub(super) count: u64,
+}
+
+/// The lessons since the start; kinds of which there were none are left out.
+pub(super) fn lessons(console: &Console) -> Vec<Lessons> {
+    let all = counts(&console.services.metrics.lessons).into_iter();
+    let taught = all.filter(|(_, count)| *count > 0);
+    let lessons = taught.filter_map(|(labels, count)| {
+        Some(Lessons {
+            lesson: labels.get("lesson")?.clone(),
+            origin: labels.get("origin")?.clone(),
+            count,
+        })
+    });
+    lessons.collect()
 }
 
 /// The models of the configuration in force, and the engine that it wants.

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use serde::Serialize;
 
-use super::super::configuration::{FileRow, files};
+use super::super::configuration::{Facts, FileRow, files};
 use super::super::console::Shared;
 use super::super::refusal::Refusal;
 use super::answer::{Json, Problem, at};
@@ -15,6 +15,8 @@ pub(super) struct Configuration {
     path: String,
     chain: Vec<&'static str>,
     policies: Vec<String>,
+    /// What holds, whether it is written or not.
+    facts: Facts,
     /// The file as it was read, values of keys called `key` masked.
     text: String,
     files: Vec<FileKnown>,
@@ -61,6 +63,7 @@ pub(super) async fn configuration(
         path: config.source.path().display().to_string(),
         chain: engine.chain.members().iter().map(|m| m.name()).collect(),
         policies: engine.policies.names().map(ToString::to_string).collect(),
+        facts: Facts::of(config),
         text: config.source.masked().into_owned(),
         files: files.map(FileKnown::from).collect(),
         refused: refused.as_deref().map(|refused| Refused {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::Visitor;
 use super::super::console::{Console, Shared};
-use super::super::models::{self, Moved};
+use super::super::models::{self, Lessons, Moved};
 use super::super::refusal::{Refusal, sentence};
 use super::answer::{Json, Problem, read};
 use crate::filter::bayes::Teacher;
@@ -24,6 +24,8 @@ pub(super) struct Models {
     history: Vec<Changed>,
     /// What every new model is tried on.
     pinned: Option<PinnedSet>,
+    /// Lessons since the start of the daemon, by what they teach and who taught.
+    lessons: Vec<Lessons>,
     /// Bytes of lessons that are not in the model yet.
     journal_bytes: i64,
 }
@@ -68,6 +70,7 @@ pub(super) async fn list(State(console): State<Shared>) -> Result<Json<Models>, 
     let (ham, spam) = teacher.learned();
     let (registry, _) = models::registry(&console)?;
     let journal_bytes = console.services.metrics.journal_bytes.get();
+    let lessons = models::lessons(&console);
     let look = move || {
         let book = registry.book()?;
         let items = book.models.into_iter().map(|model| ModelKnown {
@@ -97,6 +100,7 @@ pub(super) async fn list(State(console): State<Shared>) -> Result<Json<Models>, 
                 ham: pinned.ham,
                 spam: pinned.spam,
             }),
+            lessons,
             journal_bytes,
         })
     };

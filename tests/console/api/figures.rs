@@ -1,4 +1,4 @@
-//! What figures mean: of rules, trials, explanations, replays, the charts and the state.
+//! What figures mean: of rules, trials, explanations, replays, the charts, the state, the configuration and lessons.
 
 use serde_json::{Value, json};
 
@@ -117,4 +117,58 @@ fn the_charts_and_the_state_count_what_was_judged() {
     let rest = api.json(&format!("rules?text=test%20scores&cursor={next}"));
     assert_eq!(rest["items"].as_array().unwrap().len(), 1, "{rest}");
     assert_eq!(api.json("rules?text=no%20such")["items"], json!([]));
+}
+
+#[test]
+fn what_holds_is_told_in_short_whether_it_is_written_or_not() {
+    let api = Api::start();
+    let daemon = &api.site.daemon;
+    let told = api.json("configuration");
+    let facts = &told["facts"];
+    assert_eq!(
+        facts,
+        &json!({
+            "milter": [format!("127.0.0.1:{}", daemon.milter), format!("unix:{}", daemon.socket.display())],
+            "http": format!("127.0.0.1:{}", daemon.http),
+            "data_dir": daemon.path().join("data"),
+            "watch_seconds": null,
+            "deadline_seconds": 120.0,
+            "thresholds": { "tag": 5.0, "quarantine": 8.0, "reject": 15.0 },
+            "message_bytes": 100 << 10,
+            "total_bytes": 512 << 20,
+            "connections": 512,
+            "retention": { "age_seconds": 30 * 86_400, "bytes": 2_u64 << 30, "messages": 100_000 },
+        }),
+        "{told}"
+    );
+    // The page says the same in words.
+    let page = api.site.get("/configuration");
+    let page = page.session(&api.site.session("ann")).send().body;
+    for words in ["at SIGHUP only", "from 15", "100.0 KiB", "30 days, 2.0 GiB"] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+}
+
+#[test]
+fn lessons_are_counted_by_what_they_teach_and_who_taught() {
+    let api = Api::start();
+    api.train();
+    assert_eq!(api.json("models")["lessons"], json!([]));
+    for (lesson, subject) in [("ham", "one"), ("ham", "two"), ("spam", "three")] {
+        let message = format!("From: a@b.example\nSubject: {subject}\n\n{subject}\n");
+        let path = format!("/api/v1/learning/{lesson}");
+        let answer = api.ask("analyst", "POST", &path, message.as_bytes());
+        assert_eq!(answer.status, 204, "{answer:?}");
+    }
+    let wanted = json!([
+        { "lesson": "ham", "origin": "human", "count": 2 },
+        { "lesson": "spam", "origin": "human", "count": 1 },
+    ]);
+    let models = wait_for("the lessons in the model", || {
+        // Each message that comes by has the journal looked at.
+        api.ask("analyst", "POST", "/api/v1/verdict", b"Subject: x\n\ny\n");
+        let models = api.json("models");
+        (models["lessons"] == wanted).then_some(models)
+    });
+    assert!(models["journal_bytes"].as_u64() > Some(0), "{models}");
 }
