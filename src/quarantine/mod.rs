@@ -65,7 +65,7 @@ pub use mark::{Mark, Redeem};
 pub use objects::ObjectsOptions;
 pub use options::{Options, ReleaseOptions, RetentionOptions, Tls};
 pub use order::{Cursor, Order, Sort};
-pub use record::{Delivery, Record, State};
+pub use record::{Delivery, Location, Record, State};
 pub use recovery::Recovered;
 pub use release::Released;
 pub use retention::{Expired, Stats};

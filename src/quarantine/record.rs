@@ -1,4 +1,5 @@
-//! Messages as the index knows them: [`Record`], and what has become of each recipient's copy: [`Delivery`].
+//! Messages as the index knows them: [`Record`], where their bytes lie: [`Location`], and what has become of each
+//! recipient's copy: [`Delivery`].
 
 use std::fmt;
 
@@ -62,6 +63,44 @@ impl fmt::Display for State {
     }
 }
 
+/// Where the bytes of a message lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Location {
+    /// In the folder, to stay there.
+    Folder,
+    /// In the folder, until they are moved to the object store; while they are, in both.
+    Waiting,
+    /// In the object store.
+    Objects,
+}
+
+impl Location {
+    /// Of bytes that are, or are not, in the object store, where messages are, or are not, moved into one.
+    pub(super) fn of(elsewhere: bool, fills: bool) -> Location {
+        match (elsewhere, fills) {
+            (true, _) => Location::Objects,
+            (false, true) => Location::Waiting,
+            (false, false) => Location::Folder,
+        }
+    }
+
+    /// The word used in commands, pages and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Location::Folder => "folder",
+            Location::Waiting => "waiting",
+            Location::Objects => "objects",
+        }
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// A message in the quarantine, without its bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
@@ -75,6 +114,8 @@ pub struct Record {
     pub last_seen: Timestamp,
     /// When it was released last.
     pub released: Option<Timestamp>,
+    /// Where its bytes lie, as far as the index knows; `None` where they are lost.
+    pub location: Option<Location>,
 }
 
 /// What has become of the copy of one recipient.
@@ -122,32 +163,36 @@ impl Quarantine {
         checked_id(id)?;
         let id = self.index.resolve(id).await?;
         let row = sqlx::query(
-            "SELECT id, entry, state, seen, last_seen, released
+            "SELECT id, entry, state, seen, last_seen, released, elsewhere
              FROM messages JOIN entries ON message = id WHERE id = ?",
         )
         .bind(&id)
         .fetch_optional(self.index.readers())
         .await?
         .ok_or(QuarantineError::NotFound(id))?;
-        record(&row)
+        self.record(&row)
     }
-}
 
-/// Reads a row with the columns `id, entry, state, seen, last_seen, released`.
-pub(super) fn record(row: &SqliteRow) -> Result<Record, QuarantineError> {
-    let damaged = |why| QuarantineError::Damaged {
-        id: row.try_get("id").unwrap_or_default(),
-        why,
-    };
-    let entry: String = row.try_get("entry")?;
-    let state: String = row.try_get("state")?;
-    Ok(Record {
-        entry: serde_json::from_str(&entry).map_err(|_| damaged("unreadable row of the index"))?,
-        state: State::parse(&state).ok_or_else(|| damaged("unknown state in the index"))?,
-        seen: row.try_get::<i64, _>("seen")?.unsigned_abs(),
-        last_seen: instant(row.try_get("last_seen")?),
-        released: row.try_get::<Option<i64>, _>("released")?.map(instant),
-    })
+    /// Reads a row with the columns `id, entry, state, seen, last_seen, released, elsewhere`.
+    pub(super) fn record(&self, row: &SqliteRow) -> Result<Record, QuarantineError> {
+        let damaged = |why| QuarantineError::Damaged {
+            id: row.try_get("id").unwrap_or_default(),
+            why,
+        };
+        let entry: String = row.try_get("entry")?;
+        let state: String = row.try_get("state")?;
+        let state = State::parse(&state).ok_or_else(|| damaged("unknown state in the index"))?;
+        let location = Location::of(row.try_get("elsewhere")?, self.options().objects.fills());
+        Ok(Record {
+            entry: serde_json::from_str(&entry)
+                .map_err(|_| damaged("unreadable row of the index"))?,
+            state,
+            seen: row.try_get::<i64, _>("seen")?.unsigned_abs(),
+            last_seen: instant(row.try_get("last_seen")?),
+            released: row.try_get::<Option<i64>, _>("released")?.map(instant),
+            location: (state != State::Lost).then_some(location),
+        })
+    }
 }
 
 /// Milliseconds of the index as a point in time.

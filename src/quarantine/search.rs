@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use sqlx::{QueryBuilder, Row, Sqlite};
 
 use super::order::{Cursor, Key, Order, Sort};
-use super::record::{Record, State, record};
+use super::record::{Record, State};
 use super::searched::{folded, ordered};
 use super::{Quarantine, QuarantineError};
 use crate::filter::Action;
@@ -93,7 +93,7 @@ impl Quarantine {
             .push_bind(i64::from(filter.offset))
             .push(") JOIN entries ON message = id ORDER BY key DESC, id DESC");
         let rows = query.build().fetch_all(self.index.readers()).await?;
-        rows.iter().map(record).collect()
+        rows.iter().map(|row| self.record(row)).collect()
     }
 
     /// A page of the messages that match, at most `limit` ([`PAGE`] at most), from where `after` ends. Limit
@@ -152,7 +152,7 @@ impl Quarantine {
                 id: row.try_get("id")?,
             }),
         };
-        let records = rows.iter().take(wanted).map(record);
+        let records = rows.iter().take(wanted).map(|row| self.record(row));
         Ok(Page {
             records: records.collect::<Result<_, _>>()?,
             next,
@@ -200,8 +200,8 @@ impl Quarantine {
 /// chosen in a query inside, which the caller ends.
 fn rows(by: Sort, filter: &Filter) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new(
-        "SELECT id, entry, state, seen, last_seen, released, key
-         FROM (SELECT id, state, seen, last_seen, released, ",
+        "SELECT id, entry, state, seen, last_seen, released, elsewhere, key
+         FROM (SELECT id, state, seen, last_seen, released, elsewhere, ",
     );
     query.push(by.expression());
     query.push(" AS key FROM messages WHERE 1 = 1");

@@ -22,6 +22,10 @@ mod post;
 #[path = "../system/process.rs"]
 mod process;
 mod provider;
+// Tests of the quarantine need more of it.
+#[allow(dead_code)]
+#[path = "../quarantine/shelf.rs"]
+mod shelf;
 mod site;
 mod taker;
 mod webdriver;
@@ -36,6 +40,7 @@ mod history;
 mod hostile;
 mod lists;
 mod models;
+mod objects;
 mod oidc;
 mod quarantine;
 mod reload;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::mail::Address;
 use crate::printable::{deceives, printable};
-use crate::quarantine::{Delivery, Record, State};
+use crate::quarantine::{Delivery, Location, Record, State};
 
 /// Longest piece of text from a message in a table, characters.
 const CELL: usize = 60;
@@ -21,16 +21,26 @@ pub(super) fn table(records: &[Record]) -> Table {
     let mut table = Table::new();
     table
         .load_style(presets::UTF8_HORIZONTAL_ONLY)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header([
-            "Id",
-            "Received (UTC)",
-            "State",
-            "Score",
-            "From",
-            "To",
-            "Subject",
-        ]);
+        .set_content_arrangement(ContentArrangement::Dynamic);
+    // Without an object store all lie in the folder, and nobody needs to be told.
+    let of_store = |record: &Record| {
+        let location = record.location;
+        matches!(location, Some(Location::Waiting | Location::Objects))
+    };
+    let located = records.iter().any(of_store);
+    let mut header = vec![
+        "Id",
+        "Received (UTC)",
+        "State",
+        "Score",
+        "From",
+        "To",
+        "Subject",
+    ];
+    if located {
+        header.insert(3, "Location");
+    }
+    table.set_header(header);
     for record in records {
         let entry = &record.entry;
         let to = match entry.recipients.as_slice() {
@@ -42,7 +52,7 @@ pub(super) fn table(records: &[Record]) -> Table {
             0 | 1 => record.state.to_string(),
             n => format!("{} ×{n}", record.state),
         };
-        table.add_row([
+        let mut row = vec![
             Cell::new(&entry.id),
             Cell::new(entry.received.strftime("%Y-%m-%d %H:%M")),
             Cell::new(state),
@@ -50,7 +60,11 @@ pub(super) fn table(records: &[Record]) -> Table {
             Cell::new(address(&entry.sender)),
             Cell::new(to),
             Cell::new(printable(&entry.subject, CELL)),
-        ]);
+        ];
+        if located {
+            row.insert(3, Cell::new(record.location.map_or("", Location::name)));
+        }
+        table.add_row(row);
     }
     table
 }
@@ -102,6 +116,7 @@ pub(super) fn details(record: &Record, deliveries: &[Delivery]) -> String {
     }
     line("Subject", Some(printable(&entry.subject, LINE)));
     line("Size", Some(format!("{} bytes", entry.size)));
+    line("Location", record.location.map(|l| l.to_string()));
     line("Decision", Some(entry.action.to_string()));
     line("Score", Some(format!("{:.2}", entry.score)));
     if let Some(policy) = text_at(&entry.verdict, "/policy/policy") {
@@ -168,6 +183,7 @@ pub(super) fn json(record: &Record) -> String {
         "seen": record.seen,
         "last_seen": record.last_seen.to_string(),
         "released": record.released.map(|r| r.to_string()),
+        "location": record.location.map(Location::name),
         "client": entry.client,
         "client_name": entry.client_name,
         "helo": entry.helo,
@@ -272,6 +288,7 @@ mod tests {
             seen: 2,
             last_seen: now,
             released: None,
+            location: Some(Location::Folder),
         }
     }
 

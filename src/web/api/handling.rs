@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::super::Visitor;
 use super::super::console::Shared;
 use super::super::quarantine::{Act, NOTE_BYTES, whom};
-use super::super::refusal::{Refusal, sentence};
+use super::super::refusal::Refusal;
 use super::answer::{Json, Problem, query, read};
 use crate::filter::bayes::{Class, Teaching};
 use crate::mail::Address;
@@ -140,6 +140,6 @@ async fn run(
     let id = record.map_err(Refusal::from)?.entry.id;
     match act.run(console, visitor, &id).await {
         Ok(_) => Ok(StatusCode::NO_CONTENT),
-        Err(why) => Err(Problem(Refusal::Conflict(sentence(&why)))),
+        Err(why) => Err(Problem(why.refusal())),
     }
 }

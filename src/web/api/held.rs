@@ -11,7 +11,7 @@ use super::super::refusal::Refusal;
 use super::answer::{Json, Page, Problem, query};
 use super::messages::{instant, limit};
 use crate::filter::Action;
-use crate::quarantine::{Delivery, Filter, Order, PAGE, Record, Sort, State as Fate};
+use crate::quarantine::{Delivery, Filter, Location, Order, PAGE, Record, Sort, State as Fate};
 
 /// What is looked for. Names are those of `mailweir quarantine list`.
 #[derive(Debug, Default, Deserialize)]
@@ -94,6 +94,8 @@ struct Held {
     seen: u64,
     last_seen: String,
     released: Option<String>,
+    /// Where its bytes lie; null where they are lost.
+    location: Option<&'static str>,
 }
 
 /// One message with all that is known of it.
@@ -139,6 +141,7 @@ impl Held {
             seen: record.seen,
             last_seen: record.last_seen.to_string(),
             released: record.released.map(|at| at.to_string()),
+            location: record.location.map(Location::name),
         }
     }
 }

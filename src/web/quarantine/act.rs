@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use super::message;
 use crate::filter::bayes::{Class, Teacher};
 use crate::mail::Address;
+use crate::quarantine::QuarantineError;
 use crate::web::Visitor;
 use crate::web::console::Shared;
 use crate::web::layout::SentTo;
@@ -64,7 +65,7 @@ impl Act {
         console: &Shared,
         visitor: &Visitor,
         id: &str,
-    ) -> Result<String, String> {
+    ) -> Result<String, Undone> {
         let done = self.perform(console, id).await;
         let detail = match &done {
             Ok(detail) => detail.clone(),
@@ -76,12 +77,11 @@ impl Act {
         done
     }
 
-    async fn perform(&self, console: &Shared, id: &str) -> Result<String, String> {
+    async fn perform(&self, console: &Shared, id: &str) -> Result<String, Undone> {
         let quarantine = &console.services.quarantine;
-        let text = |e: crate::quarantine::QuarantineError| e.to_string();
         match self {
             Act::Release { to, learn } => {
-                let released = quarantine.release(id, to, false).await.map_err(text)?;
+                let released = quarantine.release(id, to, false).await?;
                 let mut detail = whom(to, released.recipients);
                 if *learn {
                     let learned = teach(console, id, Class::Ham).await?;
@@ -94,16 +94,43 @@ impl Act {
                     true => teach(console, id, Class::Spam).await?,
                     false => "",
                 };
-                quarantine.delete(id).await.map_err(text)?;
+                quarantine.delete(id).await?;
                 Ok(detail.to_owned())
             }
             Act::Forward { to, note } => {
-                let to = quarantine
-                    .forward(id, to.as_ref(), note)
-                    .await
-                    .map_err(text)?;
+                let to = quarantine.forward(id, to.as_ref(), note).await?;
                 Ok(format!("to {to}"))
             }
+        }
+    }
+}
+
+/// Why it was not done.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::web) enum Undone {
+    /// Something stands against it.
+    #[error("{0}")]
+    Refused(String),
+    /// The object store does not give the message now.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl From<QuarantineError> for Undone {
+    fn from(error: QuarantineError) -> Undone {
+        match error {
+            QuarantineError::Objects(_) => Undone::Unavailable(error.to_string()),
+            other => Undone::Refused(other.to_string()),
+        }
+    }
+}
+
+impl Undone {
+    /// For whoever has asked.
+    pub(in crate::web) fn refusal(&self) -> Refusal {
+        match self {
+            Undone::Refused(_) => Refusal::Conflict(sentence(self)),
+            Undone::Unavailable(_) => Refusal::Unavailable(sentence(self)),
         }
     }
 }
@@ -120,9 +147,8 @@ pub(in crate::web) fn whom(to: &[Address], recipients: usize) -> String {
 }
 
 /// Teaches the classifier what a message is.
-async fn teach(console: &Shared, id: &str, class: Class) -> Result<&'static str, String> {
-    let raw = console.services.quarantine.read(id).await;
-    let raw = raw.map_err(|e| e.to_string())?;
+async fn teach(console: &Shared, id: &str, class: Class) -> Result<&'static str, Undone> {
+    let raw = console.services.quarantine.read(id).await?;
     let place = console.services.model.clone();
     let learned = tokio::task::spawn_blocking(move || {
         Teacher::of_file(&place.path, place.engine)?.learn(raw, class)
@@ -130,8 +156,8 @@ async fn teach(console: &Shared, id: &str, class: Class) -> Result<&'static str,
     match learned.await {
         Ok(Ok(())) if class == Class::Ham => Ok("learned as ham"),
         Ok(Ok(())) => Ok("learned as spam"),
-        Ok(Err(e)) => Err(format!("not learned: {e}")),
-        Err(_) => Err("not learned; the log says why".to_owned()),
+        Ok(Err(e)) => Err(Undone::Refused(format!("not learned: {e}"))),
+        Err(_) => Err(Undone::Refused("not learned; the log says why".to_owned())),
     }
 }
 
@@ -151,7 +177,7 @@ async fn one(console: Shared, visitor: Visitor, id: String, act: Act) -> Result<
         Ok(_) => Ok(Redirect::to(&format!("/quarantine/{id}?done={}", act.done())).into_response()),
         Err(why) => {
             let page = message::page(&console, &visitor, &id, None, Some(sentence(&why))).await?;
-            Ok((axum::http::StatusCode::CONFLICT, page).into_response())
+            Ok((why.refusal().status(), page).into_response())
         }
     }
 }

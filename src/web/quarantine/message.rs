@@ -206,6 +206,10 @@ fn facts(record: &Record) -> Vec<(&'static str, String)> {
         ("Queue id", entry.queue_id.clone().unwrap_or_default()),
         ("Direction", entry.direction.name().to_owned()),
         ("Size", filters::size(entry.size)),
+        (
+            "Location",
+            record.location.map_or(String::new(), |l| l.to_string()),
+        ),
         ("Came", times),
         ("Id", entry.id.clone()),
     ];
