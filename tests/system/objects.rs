@@ -3,11 +3,12 @@
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use mailweir::milter::MtaReply;
 
+use super::certificate::certificate;
 use super::daemon::{Config, Daemon, HELD};
 use super::message::{as_stored, message};
 use super::milter::Milter;
@@ -54,22 +55,31 @@ impl Drop for Store {
     }
 }
 
-fn webdav() -> Option<Store> {
+/// A folder of WebDAV, behind TLS where there is a certificate with its key.
+fn webdav(tls: Option<&(PathBuf, PathBuf)>) -> Option<Store> {
     let rclone = installed("rclone")?;
     let (folder, port) = (folder(), free_port());
-    let server = Process::spawn(
-        Command::new(rclone)
-            .args(["serve", "webdav", "--config", "/dev/null", "--addr"])
-            .arg(format!("127.0.0.1:{port}"))
-            .args(["--user", "keeper", "--pass", SECRET])
-            .arg(folder.path())
-            .stderr(Stdio::null()),
-    );
+    let mut command = Command::new(rclone);
+    command
+        .args(["serve", "webdav", "--config", "/dev/null", "--addr"])
+        .arg(format!("127.0.0.1:{port}"))
+        .args(["--user", "keeper", "--pass", SECRET]);
+    if let Some((certificate, key)) = tls {
+        command.arg("--cert").arg(certificate).arg("--key").arg(key);
+    }
+    let server = Process::spawn(command.arg(folder.path()).stderr(Stdio::null()));
     wait_for("rclone", || TcpStream::connect(("127.0.0.1", port)).ok());
+    let objects = match tls {
+        None => format!("url: 'http://127.0.0.1:{port}/held', user: keeper"),
+        Some((certificate, _)) => format!(
+            "url: 'https://localhost:{port}/held', user: keeper, ca_file: '{}'",
+            certificate.display()
+        ),
+    };
     Some(Store {
         server: Server::Rclone(server),
         folder,
-        objects: format!("url: 'http://127.0.0.1:{port}/held', user: keeper"),
+        objects,
     })
 }
 
@@ -201,9 +211,60 @@ fn works_in(mut store: Store) {
 
 #[test]
 fn held_messages_live_in_a_folder_of_webdav() {
-    if let Some(store) = webdav() {
+    if let Some(store) = webdav(None) {
         works_in(store);
     }
+}
+
+#[test]
+fn held_messages_live_behind_tls_with_a_certificate_of_ones_own() {
+    let Some(openssl) = installed("openssl") else {
+        return;
+    };
+    let folder = folder();
+    let tls = certificate(&openssl, folder.path(), "store");
+    if let Some(store) = webdav(Some(&tls)) {
+        works_in(store);
+    }
+}
+
+#[test]
+fn a_store_whose_certificate_nobody_vouches_for_gets_nothing_and_the_log_says_why() {
+    let Some(openssl) = installed("openssl") else {
+        return;
+    };
+    let (own, foreign) = (folder(), folder());
+    let tls = certificate(&openssl, own.path(), "store");
+    let (other, _) = certificate(&openssl, foreign.path(), "somebody else");
+    let Some(store) = webdav(Some(&tls)) else {
+        return;
+    };
+    let password = secret(store.folder.path());
+    let section = format!(
+        "quarantine:\n  objects: {{ {}, password_file: '{password}', timeout: 20s }}\n",
+        store.objects
+    );
+    let trusted = format!("ca_file: '{}'", tls.0.display());
+    let wrong = section.replace(&trusted, &format!("ca_file: '{}'", other.display()));
+    let daemon = Daemon::start(&Config {
+        sections: wrong.clone(),
+        ..Config::default()
+    });
+    hold(&daemon, "one");
+    let failed = "mailweir_quarantine_failures_total{operation=\"objects\"}";
+    daemon.wait_for_metric(failed, 1.0);
+    assert_eq!(daemon.metric("mailweir_quarantine_objects"), 0.0);
+    let log = daemon.log();
+    let said = log.lines().find(|line| line.contains("the object store"));
+    let said = said.unwrap_or_else(|| panic!("{log}"));
+    assert!(said.contains("invalid peer certificate"), "{said}");
+    assert!(!store.folder.path().join("held").exists());
+
+    // Whom to trust is mended by a reload.
+    daemon.rewrite(|yaml| yaml.replace(&wrong, &section));
+    daemon.signal("HUP");
+    daemon.wait_for_metric("mailweir_quarantine_objects", 1.0);
+    assert!(!daemon.log().contains(SECRET));
 }
 
 #[test]
