@@ -254,9 +254,11 @@ fn a_store_whose_certificate_nobody_vouches_for_gets_nothing_and_the_log_says_wh
     let failed = "mailweir_quarantine_failures_total{operation=\"objects\"}";
     daemon.wait_for_metric(failed, 1.0);
     assert_eq!(daemon.metric("mailweir_quarantine_objects"), 0.0);
-    let log = daemon.log();
-    let said = log.lines().find(|line| line.contains("the object store"));
-    let said = said.unwrap_or_else(|| panic!("{log}"));
+    let said = wait_for("the reason in the log", || {
+        let log = daemon.log();
+        let said = log.lines().find(|line| line.contains("the object store"));
+        said.map(str::to_owned)
+    });
     assert!(said.contains("invalid peer certificate"), "{said}");
     assert!(!store.folder.path().join("held").exists());
 
